@@ -1,0 +1,59 @@
+# Gatekeeper. `make demo` and `make test` need Python 3.11 to 3.13, git and make; they set up by themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
+# The system's certificates, so that a company's own authority works as it does for pip.
+export UV_SYSTEM_CERTS := 1
+export UV_LINK_MODE ?= copy
+
+.PHONY: help setup demo test check lint up down bench lock clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(VENV)/ready  ## .venv with the locked dependencies (done by the others where needed)
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@python=""; for candidate in "$$PYTHON" python3 python3.13 python3.12 python3.11; do \
+	  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	  then python="$$candidate"; break; fi; done; \
+	if [ -z "$$python" ]; then echo "Python 3.11, 3.12 or 3.13 is needed; none is on the path. Name one: make PYTHON=/path/to/python"; exit 1; fi; \
+	echo "setting up $(VENV) with $$($$python --version), the locked dependencies (once, about a minute) ..."; \
+	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV) || exit 1; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready  ## the weekly run under Airflow, eight Mondays of 2018 on real data
+	@$(BIN)/python demo/run.py
+
+test: $(VENV)/ready  ## every test
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+lint: $(VENV)/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST)
+
+up:  ## Airflow on PostgreSQL in Docker, at http://localhost:8080
+	docker compose up --build --detach
+
+down:  ## and down again; volumes stay
+	docker compose down
+
+bench: $(VENV)/ready  ## benchmarks
+	@$(BIN)/python bench/run.py
+
+lock: $(VENV)/ready  ## resolve requirements.lock again
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --all-extras \
+	  pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

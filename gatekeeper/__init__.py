@@ -1,0 +1,1 @@
+"""Gatekeeper: which ONNX model may veto trades in production?"""

@@ -1,0 +1,127 @@
+"""Every setting with its default, in one place: what holds here, and where does it come from?
+
+The environment is read once, by `load()`; everything else takes a `Settings` as an argument.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gatekeeper.errors import ConfigError
+
+PREFIX = "GATEKEEPER_"
+
+
+class Settings(BaseSettings):
+    """All that an operator can set, as `GATEKEEPER_<NAME>` in the environment. Frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+
+    db: str = Field("sqlite:///registry.db", description="registry database (SQLAlchemy URL)")
+    models: str = Field("models", description="folder of the model files", min_length=1)
+    path_prefix: str = Field("models/", description="what every row's `path` begins with")
+    data: str = Field("demo:", description="market data: demo:, candles:URI, ideas:URI")
+    bar_stamp: Literal["open", "close"] = Field("open", description="are candles stamped at their open or their close")
+    work: str = Field("work", description="folder for what travels between the weekly steps")
+    reports: str = Field("reports", description="folder of the evaluation reports")
+
+    recipe: str = Field("logistic", description="training recipe")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the training")
+    threshold: float = Field(0.55, gt=0, lt=1, description="an idea that scores under it is vetoed")
+    holdout_days: int = Field(365, ge=1, le=3650, description="days before the as-of that training never sees")
+    longest_hold_days: int = Field(21, ge=1, le=365, description="no trade is open longer")
+    embargo_days: int = Field(21, ge=0, le=365, description="days between training and the backtest window")
+    min_ideas: int = Field(200, ge=2, description="fewest ideas to train on")
+    min_class_ideas: int = Field(20, ge=1, description="fewest winning and fewest losing ideas to train on")
+
+    pullback_width: float = Field(0.02, gt=0, lt=1, description="replay: how near the SMA50 a pull-back comes")
+    time_stop_bars: int = Field(10, ge=1, le=1000, description="replay: bars until a trade is closed, entry bar counted")
+    barrier_atr: float = Field(2.0, gt=0, description="replay: distance of stop and target, in ATR14")
+    cost_bp: float = Field(2.0, ge=0, lt=1000, description="replay: cost a side, in basis points of the entry price")
+
+    policy: Literal["better", "safe", "proven"] = Field("safe", description="promotion policy")
+    tolerance: float = Field(0.5, ge=0, description="annual Sharpe by which `safe` may be wrong")
+    margin: float = Field(0.0, ge=0, description="annual Sharpe that a gain must exceed")
+    false_promotions_a_year: float = Field(1.0, gt=0, description="false promotions allowed in 52 looks")
+    gain_of_interest: float = Field(0.5, gt=0, description="annual Sharpe gain that a window should be able to show")
+    power: float = Field(0.8, gt=0.5, lt=1, description="chance to show it, where it exists")
+    floor_trades: int = Field(30, ge=1, description="fewest kept trades to be judged")
+    floor_days: int = Field(60, ge=5, description="fewest market days to be judged")
+    drawdown_allowance: float = Field(0.05, ge=0, le=1, description="drawdown beyond the champion's, of capital")
+    fraction: float = Field(0.05, gt=0, le=1, description="part of the initial capital in each trade")
+    risk_free: float = Field(0.0, gt=-1, lt=1, description="yearly risk-free rate")
+
+    freshness_days: int = Field(7, ge=1, description="oldest newest bar, in days before the as-of")
+    ideas_freshness_days: int = Field(30, ge=1, description="the same for labelled ideas")
+    grace_seconds: int = Field(3600, ge=0, description="how long retired file names stay")
+    model_size_cap_mb: int = Field(50, ge=1, le=2000, description="largest model file")
+    poll_seconds: float = Field(1.0, gt=0, description="how often servers look at the registry")
+    on_no_model: Literal["veto", "pass", "error"] = Field("veto", description="the answer where no model may answer")
+
+    @property
+    def holdout(self) -> timedelta:
+        return timedelta(days=self.holdout_days)
+
+    @property
+    def longest_hold(self) -> timedelta:
+        return timedelta(days=self.longest_hold_days)
+
+    @property
+    def embargo(self) -> timedelta:
+        return timedelta(days=self.embargo_days)
+
+    @property
+    def alpha(self) -> float:
+        """Significance of one weekly look: fixed, never measured from the last run, never over 0.05."""
+        return min(0.05, self.false_promotions_a_year / 52)
+
+    @property
+    def model_size_cap(self) -> int:
+        """Bytes."""
+        return self.model_size_cap_mb * 1024 * 1024
+
+
+def load(overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings of this process: `overrides` first, then the environment, then the defaults.
+
+    Raises ConfigError, naming each setting at fault.
+    """
+    unknown = sorted(set(overrides or {}) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(Settings.model_fields))}")
+    try:
+        return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic validates what mypy can't
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}={fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigError(f"{faults}; `gatekeeper config` shows every setting") from None
+
+
+def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
+    """(name, value, source, description) of each setting, passwords masked; source is `environment` or `default`."""
+    return [
+        (
+            PREFIX + name.upper(),
+            mask(str(getattr(settings, name))),
+            "environment" if name in settings.model_fields_set else "default",
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def mask(value: str) -> str:
+    """`value` with the password of a URL hidden."""
+    if "://" not in value:
+        return value
+    try:
+        return make_url(value).render_as_string(hide_password=True)
+    except ArgumentError:
+        return value
