@@ -1,0 +1,1 @@
+"""Ideas in, verified ONNX bytes out."""

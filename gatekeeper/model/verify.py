@@ -1,0 +1,305 @@
+"""May these bytes answer as the gatekeeper, and what do they answer?"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from json import loads
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import ArrayLike, NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+from gatekeeper.errors import DataError, ModelRefused
+from gatekeeper.market.ideas import FEATURE_SCHEMA, FEATURES
+from gatekeeper.model.canary import Canary, canary_rows
+from gatekeeper.model.files import read_model, refuse_other_content
+from gatekeeper.model.graph import inspect, parse, verify_exact
+from gatekeeper.model.untrusted import verify_untrusted
+
+__all__ = [
+    "Canary",
+    "Scorer",
+    "Signature",
+    "canary_of",
+    "canary_rows",
+    "check_features",
+    "open_scorer",
+    "read_model",
+    "verify",
+    "verify_exact",
+    "verify_untrusted",
+]
+
+LARGEST_FEATURE = 1e9
+CANARY_TOLERANCE = 1e-5
+# A softmax in float32 may overshoot 1 by this much; more is no probability.
+OVERSHOOT = 1e-6
+
+# The runtime's own classes share no base but Exception.
+RUNTIME_ERRORS = (
+    runtime.EPFail,
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.InvalidProtobuf,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How the score is read from a model: its input's name, the output that holds the score, and that one's kind.
+
+    score: float [N] or [N, 1]. probabilities: float [N, 2], column 1. zipmap: a list of {0: p, 1: p}, key 1.
+    """
+
+    input: str
+    score_output: str
+    kind: Literal["score", "probabilities", "zipmap"]
+
+    def __str__(self) -> str:
+        how = {"score": "", "probabilities": " column 1", "zipmap": " key 1"}[self.kind]
+        return f"input {self.input!r}, score from {self.score_output!r}{how}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """A model that passed every check. Any number of threads may call `score` at once."""
+
+    session: Any  # onnxruntime ships no types
+    signature: Signature
+    sha256: str
+    metadata: Mapping[str, str]
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """features: (n, 7) float32 in FEATURES order, n may be 0. Returns (n,), the probability that each trade wins.
+
+        Raises ModelRefused where the model fails or gives anything but finite scores from 0 to 1.
+        """
+        rows = np.ascontiguousarray(features, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(FEATURES):
+            raise DataError(f"features have the shape {rows.shape}; a model takes (n, {len(FEATURES)})")
+        scores = self._read(self._run(rows), len(rows))
+        wrong = ~((scores >= -OVERSHOOT) & (scores <= 1 + OVERSHOOT))  # NaN is wrong too
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ModelRefused("scores", f"row {row} scores {scores[row]}; a score is a finite number from 0 to 1")
+        return np.clip(scores, np.float32(0), np.float32(1))
+
+    def _run(self, rows: NDArray[np.float32]) -> Any:
+        try:
+            return self.session.run([self.signature.score_output], {self.signature.input: rows})[0]
+        except MemoryError:
+            raise ModelRefused("memory", f"the model runs out of memory on {len(rows)} rows") from None
+        except RUNTIME_ERRORS as fault:
+            reason = "memory" if _is_memory(fault) else "run"
+            raise ModelRefused(reason, f"the model fails on {len(rows)} rows: {_short(fault)}") from None
+
+    def _read(self, output: Any, count: int) -> NDArray[np.float32]:
+        kind, name = self.signature.kind, self.signature.score_output
+        if kind == "zipmap":
+            if any(1 not in row for row in output):
+                raise ModelRefused("output", f"output {name!r} has no key 1; its classes must be 0 (lost) and 1 (won)")
+            scores = np.asarray([row[1] for row in output], dtype=np.float32)
+        else:
+            scores = np.asarray(output)
+            wanted = ((count, 2),) if kind == "probabilities" else ((count,), (count, 1))
+            if scores.shape not in wanted:
+                raise ModelRefused("output", f"output {name!r} has the shape {scores.shape} for {count} rows")
+            scores = scores[:, 1] if kind == "probabilities" else scores.reshape(count)
+        if len(scores) != count:
+            raise ModelRefused("output", f"output {name!r} has {len(scores)} scores for {count} rows")
+        return scores
+
+
+def verify(content: bytes, *, sha256: str | None = None, cap: int, canary: Canary | None = None) -> Scorer:
+    """Every check that a model passes before it may answer, the cheap ones first. Raises ModelRefused.
+
+    It builds a session in this process: run `verify_untrusted` before, once, on bytes that nobody vouched for.
+    """
+    scorer = open_scorer(content, sha256=sha256, cap=cap)
+    _check_batches(scorer)
+    if canary is not None:
+        _check_canary(scorer, canary)
+    return scorer
+
+
+def open_scorer(content: bytes, *, sha256: str | None = None, cap: int) -> Scorer:
+    """The checks of `verify` that don't run the model: enough to compare its scores, not to answer with them."""
+    refuse_other_content(content, cap=cap)
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and digest != sha256:
+        raise ModelRefused("sha256", f"the bytes have sha256 {digest}; the registry says {sha256}")
+    metadata = _inspected(content)  # the parsed graph is let go before the session makes its own of it
+    _check_features_wanted(metadata)
+    session = _session(content)
+    try:
+        signature = _signature(session)
+    except UnicodeDecodeError:
+        raise ModelRefused("not_onnx", "the names of the model's inputs and outputs are no text; export it") from None
+    return Scorer(session, signature, digest, metadata)
+
+
+def canary_of(scorer: Scorer, rows: NDArray[np.float32]) -> Canary:
+    """What `scorer` answers to `rows` (k, 7), to be compared for ever after."""
+    return Canary(
+        rows=tuple(tuple(float(value) for value in row) for row in rows),
+        scores=tuple(float(score) for score in scorer.score(rows)),
+    )
+
+
+def check_features(features: ArrayLike) -> NDArray[np.float32]:
+    """features: (n, 7) numbers in FEATURES order, n may be 0. Returns them as float32.
+
+    Raises DataError that names the row and the feature for anything but finite numbers of a sane size.
+    """
+    try:
+        raw = np.asarray(features)
+    except (ValueError, OverflowError):
+        raw = None
+    if raw is None or raw.dtype.kind not in "biuf":
+        raise DataError(_first_fault(features))
+    if raw.shape == (0,):
+        return np.empty((0, len(FEATURES)), dtype=np.float32)
+    if raw.ndim != 2 or raw.shape[1] != len(FEATURES):
+        raise DataError(f"features have the shape {raw.shape}; {_wanted()}")
+    wrong = ~(np.abs(raw.astype(np.float64)) <= LARGEST_FEATURE)  # NaN is wrong too
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        raise DataError(_fault(row, column, raw[row, column]))
+    return raw.astype(np.float32)
+
+
+def _first_fault(features: Any) -> str:
+    """Why numpy can't read `features` as numbers: only for the message."""
+    rows = features if isinstance(features, Sequence) and not isinstance(features, str) else []
+    for row, values in enumerate(rows):
+        if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, str):
+            return f"row {row} is {values!r:.60}, not a row of numbers; {_wanted()}"
+        if len(values) != len(FEATURES):
+            return f"row {row} has {len(values)} features; {_wanted()}"
+        for column, value in enumerate(values):
+            if not isinstance(value, (int, float)) or not abs(value) <= LARGEST_FEATURE:
+                return _fault(row, column, value)
+    return f"features are not numbers; {_wanted()}"
+
+
+def _fault(row: int, column: int, value: object) -> str:
+    shown = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
+    return f"row {row}: {FEATURES[column]} is {shown:.60}; a feature is a finite number from -1e9 to 1e9"
+
+
+def _wanted() -> str:
+    return f"each row has the {len(FEATURES)} numbers {', '.join(FEATURES)}, in this order"
+
+
+def _inspected(content: bytes) -> dict[str, str]:
+    """The metadata of `content`, once its graph has passed."""
+    model = parse(content)
+    inspect(model, len(content))
+    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    if not all(isinstance(text, str) for pair in metadata.items() for text in pair):  # bad UTF-8 comes as bytes
+        raise ModelRefused("not_onnx", "the model's metadata are no text; export it again")
+    return metadata
+
+
+def _check_features_wanted(metadata: Mapping[str, str]) -> None:
+    """A file that says which features it wants must want ours: in another order it would answer, and be wrong."""
+    schema = metadata.get("feature_schema")
+    if schema not in (None, FEATURE_SCHEMA):
+        raise ModelRefused("features", f"the model wants features of schema {schema!r:.60}; this is {FEATURE_SCHEMA!r}")
+    if (text := metadata.get("feature_names")) is None:
+        return
+    try:
+        names = loads(text)
+    except (ValueError, RecursionError):
+        names = text
+    if names != list(FEATURES):
+        raise ModelRefused("features", f"the model wants the features {names!r:.200}; these are {list(FEATURES)}")
+
+
+def _session(content: bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # the arena keeps what the largest batch needed, for each session
+    options.log_severity_level = 4  # faults come as exceptions; the runtime would print them besides
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        # No fallback: it prints, and tries the same provider again.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    except MemoryError:
+        raise ModelRefused("memory", "the model runs out of memory while it is loaded") from None
+    except RUNTIME_ERRORS as fault:
+        reason = "memory" if _is_memory(fault) else "session"
+        raise ModelRefused(
+            reason, f"onnxruntime {onnxruntime.__version__} can't load the model: {_short(fault)}"
+        ) from None
+
+
+def _signature(session: Any) -> Signature:
+    inputs = session.get_inputs()
+    shown = ", ".join(f"{value.name!r:.60} {value.type} {value.shape}" for value in inputs)
+    # A fixed number of rows ([1, 7]) can't take a batch; anything but seven columns are other features.
+    fits = len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 2
+    if not fits or isinstance(inputs[0].shape[0], int) or inputs[0].shape[1] != len(FEATURES):
+        raise ModelRefused("input", f"the model takes {shown or 'nothing'}; a gatekeeper takes one float input [N, 7]")
+    return Signature(inputs[0].name, *_score_output(session.get_outputs()))
+
+
+def _score_output(outputs: Sequence[Any]) -> tuple[str, Literal["score", "probabilities", "zipmap"]]:
+    for output in outputs:
+        if output.name == "score" and output.type == "tensor(float)":
+            return output.name, "score"
+    for output in outputs:
+        if output.name == "probabilities" and output.type == "tensor(float)":
+            return output.name, "probabilities"
+    pairs = [output.name for output in outputs if output.type == "tensor(float)" and output.shape[1:] == [2]]
+    if len(pairs) == 1:
+        return pairs[0], "probabilities"
+    maps = [output.name for output in outputs if output.type == "seq(map(int64,tensor(float)))"]
+    if len(maps) == 1:
+        return maps[0], "zipmap"
+    shown = ", ".join(f"{output.name!r:.60} {output.type} {output.shape}" for output in outputs)
+    raise ModelRefused(
+        "output",
+        f"the model gives {shown or 'nothing'}; a gatekeeper gives `score` float [N], `probabilities` float [N, 2] "
+        "or ZipMap's {0: p, 1: p}",
+    )
+
+
+def _check_batches(scorer: Scorer) -> None:
+    """Batches of 0, 1 and n work, and a row's score doesn't depend on what else is in the batch."""
+    rows = canary_rows()
+    scorer.score(rows[:0])
+    together = scorer.score(rows)
+    for index in (0, 1, len(rows) - 1):
+        alone = float(scorer.score(rows[index : index + 1])[0])
+        if abs(alone - float(together[index])) > CANARY_TOLERANCE:
+            raise ModelRefused("batch", f"a row scores {alone} alone and {together[index]} among {len(rows)}")
+
+
+def _check_canary(scorer: Scorer, canary: Canary) -> None:
+    scores = scorer.score(canary.features())
+    differences = np.abs(scores - np.asarray(canary.scores))
+    if len(scores) and not float(differences.max()) <= CANARY_TOLERANCE:
+        worst = int(differences.argmax())
+        raise ModelRefused(
+            "canary",
+            f"canary row {worst} scores {scores[worst]}; at registration it scored {canary.scores[worst]} "
+            f"(allowed difference {CANARY_TOLERANCE:g})",
+        )
+
+
+def _is_memory(fault: Exception) -> bool:
+    text = str(fault).lower()
+    return "bad_alloc" in text or "bad allocation" in text or "failed to allocate" in text or "out of memory" in text
+
+
+def _short(fault: Exception) -> str:
+    return repr(" ".join(str(fault).split())[:200])

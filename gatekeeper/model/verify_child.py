@@ -1,0 +1,61 @@
+"""The child process of `verify_untrusted`: model bytes on stdin, canaries or a refusal as JSON on stdout."""
+
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from gatekeeper.errors import ModelRefused
+from gatekeeper.model.verify import canary_of, canary_rows, verify
+
+# As many rows as a backtest of a busy year: memory that grows with the rows shows here, not in production.
+TRIAL_ROWS = 1000
+WAITING_SECONDS = 1.0
+
+
+def main(cap: int, seconds: float, memory_mb: int) -> None:
+    """Check the model on stdin within the limits and print what came of it."""
+    _limit(seconds, memory_mb)
+    try:
+        report = {"canary": _first_run(sys.stdin.buffer.read(), cap)}
+    except ModelRefused as refusal:
+        report = {"reason": refusal.reason, "message": str(refusal)}
+    except MemoryError:
+        report = {"reason": "memory", "message": f"the model needs more than {memory_mb} MB"}
+    sys.stdout.write(json.dumps(report))
+
+
+def _first_run(content: bytes, cap: int) -> str:
+    scorer = verify(content, cap=cap)
+    scorer.score(np.resize(canary_rows(), (TRIAL_ROWS, canary_rows().shape[1])))
+    return canary_of(scorer, canary_rows()).to_json()
+
+
+def _limit(seconds: float, memory_mb: int) -> None:
+    """From here on: so much time, so much more memory, no files, no core dump."""
+    # Unhandled, these two signals end the process, whatever it does. On a busy machine the clock runs ahead.
+    for ending in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(ending, signal.SIG_DFL)  # a parent that ignores or blocks them hands that on
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGPROF, signal.SIGALRM))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds + WAITING_SECONDS)
+    memory = _address_space() + memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _address_space() -> int:
+    """Bytes that this process has mapped by now; where the system doesn't say, a gigabyte."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return 1024**3
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
