@@ -1,0 +1,217 @@
+"""What would champion, challenger and no gate at all have made of the same ideas?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.scorecard import Scorecard, Window
+from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.market.ideas import Dataset, Ideas, instant
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+
+Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(n, 7) features to (n,) scores: `Scorer.score` of model/verify.py."""
+
+AROUND_THE_CLOCK = 365
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """A model that enters a backtest."""
+
+    name: str
+    sha256: str
+    threshold: float
+    score: Score
+    trained_to: datetime | None
+    created_at: datetime | None = None
+    model_id: int | None = None
+
+    @property
+    def seen_to(self) -> datetime | None:
+        """What it may have been trained on ends here; where unknown, at its creation."""
+        return self.trained_to or self.created_at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """The scorecards of one comparison, and the ideas and days that all of them are measured on."""
+
+    window: Window
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+    """(T,) market days."""
+    fraction: float
+    risk_free: float
+    periods_per_year: int
+    marked: bool
+    challenger: Scorecard
+    champion: Scorecard | None
+    ungated: Scorecard
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant that none of this knows anything beyond."""
+        return self.window.as_of
+
+
+def window(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None) -> Window:
+    """Where both are out of sample: the latest of `as_of - holdout` and what they have seen, plus the embargo.
+
+    Never raises: an empty or negative window is for the gate `comparable` to tell.
+    """
+    as_of = dataset.as_of.astimezone(UTC)
+    starts = [(as_of - settings.holdout, "the holdout")]
+    for contender in (challenger, champion):
+        if contender is not None and contender.seen_to is not None:
+            how = "data" if contender.trained_to else "creation"
+            starts.append((contender.seen_to, f"the {how} of {contender.name}"))
+    latest, bound_by = max(starts, key=lambda each: each[0])
+    start = latest.astimezone(UTC) + settings.embargo
+    days = int(np.count_nonzero(_days(dataset, start)))
+    end = as_of - settings.longest_hold
+    ready = None
+    if end <= start or days < settings.floor_days:
+        ready = _ready(dataset, settings, start, days)
+    return Window(start, end, as_of, days, bound_by, ready)
+
+
+def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None = None) -> Backtest:
+    """Scores and values every idea of the window, for each model and for the ungated stream.
+
+    A challenger with the champion's very bytes (and threshold) is not scored at all. Raises DataError for scores that
+    don't fit the ideas; what the scorer itself refuses passes through.
+    """
+    span = window(dataset, settings, challenger, champion)
+    started = dataset.ideas.time
+    ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
+    days = dataset.market_days[_days(dataset, span.start)]
+    book = _Book(dataset, settings, span, ideas, days)
+    same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
+    measure = book.untested if same else book.measure
+    return Backtest(
+        window=span,
+        ideas=ideas,
+        days=days,
+        fraction=settings.fraction,
+        risk_free=settings.risk_free,
+        periods_per_year=dataset.periods_per_year,
+        marked=dataset.marked,
+        challenger=measure(challenger),
+        champion=None if champion is None else measure(champion),
+        ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
+    )
+
+
+def keeps(scores: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Which ideas are not vetoed: a score *under* the threshold is. In float32, where 0.7 is at 0.7 and not under."""
+    return np.asarray(scores >= np.float32(threshold))
+
+
+def daily_returns(
+    ideas: Ideas, kept: NDArray[np.bool_], days: NDArray[np.datetime64], fraction: float
+) -> NDArray[np.float64]:
+    """(T,) returns of the kept ideas as parts of the initial capital, for every one of `days`; 0 without trades.
+
+    Each trade is `fraction` of the initial capital, spread over its path. What a path holds for a day that is no
+    market day, or that isn't closed yet, counts on the last market day before: the sum is that of the outcomes.
+    """
+    if len(days) == 0:
+        return np.zeros(0)
+    taken = np.repeat(kept, np.diff(ideas.path_start))
+    row = np.searchsorted(days, ideas.path_day[taken], side="right") - 1
+    returns = np.bincount(np.maximum(row, 0), weights=ideas.path_return[taken], minlength=len(days))
+    return fraction * returns.astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Book:
+    """What every scorecard of one backtest shares."""
+
+    dataset: Dataset
+    settings: "Settings"
+    window: Window
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+
+    def measure(self, contender: Contender) -> Scorecard:
+        scores = np.asarray(contender.score(self.ideas.features), dtype=np.float32)
+        if scores.shape != (len(self.ideas),) or not np.isfinite(scores).all():
+            raise DataError(
+                f"{contender.name} gave scores of shape {scores.shape} for {len(self.ideas)} ideas, "
+                "or some that are not finite: one finite score for each idea is needed"
+            )
+        return self.card(contender.name, keeps(scores, contender.threshold), scores, contender)
+
+    def untested(self, contender: Contender) -> Scorecard:
+        return Scorecard(
+            name=contender.name,
+            window=self.window,
+            daily=np.zeros(0),
+            kept=np.zeros(0, dtype=np.bool_),
+            sharpe=None,
+            total_return=0.0,
+            max_drawdown=0.0,
+            win_rate=None,
+            out_of_sample=self._out_of_sample(contender),
+            sha256=contender.sha256,
+            threshold=contender.threshold,
+            trained_to=contender.trained_to,
+            model_id=contender.model_id,
+            tested=False,
+        )
+
+    def card(
+        self,
+        name: str,
+        kept: NDArray[np.bool_],
+        scores: NDArray[np.float32] | None = None,
+        contender: Contender | None = None,
+    ) -> Scorecard:
+        daily = daily_returns(self.ideas, kept, self.days, self.settings.fraction)
+        return Scorecard(
+            name=name,
+            window=self.window,
+            daily=daily,
+            kept=kept,
+            sharpe=sharpe_ratio(daily, self.dataset.periods_per_year, self.settings.risk_free),
+            total_return=float(daily.sum()),
+            max_drawdown=max_drawdown(daily),
+            win_rate=float(np.mean(self.ideas.outcome[kept] > 0)) if kept.any() else None,
+            out_of_sample=contender is None or self._out_of_sample(contender),
+            scores=scores,
+            sha256=contender.sha256 if contender else None,
+            threshold=contender.threshold if contender else None,
+            trained_to=contender.trained_to if contender else None,
+            model_id=contender.model_id if contender else None,
+        )
+
+    def _out_of_sample(self, contender: Contender) -> bool:
+        return contender.seen_to is not None and contender.seen_to + self.settings.embargo <= self.window.start
+
+
+def _days(dataset: Dataset, start: datetime) -> NDArray[np.bool_]:
+    """Which market days belong to a window that starts then: all from its own day on, which counts."""
+    return np.asarray(dataset.market_days >= np.datetime64(start.date(), "D"))
+
+
+def _ready(dataset: Dataset, settings: "Settings", start: datetime, days: int) -> date | None:
+    """The first date from which a window with this start is long enough, holidays aside; None where none will be."""
+    newest = np.datetime64(start.date() - timedelta(days=1), "D")
+    if days:
+        newest = dataset.market_days[-1]
+    mask = "1111111" if dataset.periods_per_year == AROUND_THE_CLOCK else "1111100"
+    last = np.busday_offset(newest, max(settings.floor_days - days, 0), roll="backward", weekmask=mask)
+    closed = last.astype(object) + timedelta(days=1)
+    first_idea = (start + settings.longest_hold).date() + timedelta(days=1)
+    ready: date = max(closed, first_idea)
+    # By then the holdout may have moved the start on, for ever ahead of the floor.
+    behind = datetime(ready.year, ready.month, ready.day, tzinfo=UTC) - settings.holdout + settings.embargo
+    return ready if behind <= start else None

@@ -1,0 +1,172 @@
+"""What does an evaluation look like? Small SVG drawings that take their colours from the page they stand in."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_POINTS = 400
+SIZE = (4.6, 2.9)
+"""Inches: small enough that the words stay legible on a phone."""
+
+# Matplotlib wants colours, the page has variables (light and dark): drawn in these, replaced in the SVG.
+_INK = {
+    "#010101": "currentColor",
+    "#010102": "var(--faint)",
+    "#010103": "var(--challenger)",
+    "#010104": "var(--champion)",
+    "#010105": "var(--ungated)",
+}
+_TEXT, _FAINT, _CHALLENGER, _CHAMPION, _UNGATED = _INK
+# Told apart by their strokes too, for those who don't see the colours.
+_STROKES: dict[str, dict[str, Any]] = {
+    "challenger": {"color": _CHALLENGER, "linestyle": "-", "linewidth": 1.8, "zorder": 4},
+    "champion": {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6, "zorder": 3},
+    "ungated": {"color": _UNGATED, "linestyle": (0, (1, 1.4)), "linewidth": 1.4, "zorder": 2},
+}
+
+Curves = Mapping[str, NDArray[np.float64]]
+
+
+def equity(days: NDArray[np.datetime64], daily: Curves) -> str:
+    """Running sum of the daily returns of each, in percent of the initial capital."""
+    return _curves("equity", days, {name: 100 * np.cumsum(each) for name, each in daily.items()}, np.take)
+
+
+def drawdown(days: NDArray[np.datetime64], daily: Curves) -> str:
+    """Fall from the peak of each, in percent of the initial capital."""
+    fallen = {}
+    for name, each in daily.items():
+        running = np.concatenate(([0.0], np.cumsum(each)))
+        fallen[name] = 100 * (running - np.maximum.accumulate(running))[1:]
+    return _curves("drawdown", days, fallen, _lowest)
+
+
+def kept_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
+    """What the challenger's kept trades made, and what its vetoed ones would have made."""
+
+    def draw(axes: "Axes") -> None:
+        at = _chosen(len(days))
+        for label, each, like in (("kept", kept, "challenger"), ("vetoed", ungated - kept, "ungated")):
+            axes.plot(days[at], 100 * np.cumsum(each)[at], label=label, **_STROKES[like])
+        _dated(axes)
+
+    return _drawn("kept", draw)
+
+
+def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: Mapping[str, float]) -> str:
+    """How often each score was given, as steps, with the threshold of each as a vertical line."""
+
+    def draw(axes: "Axes") -> None:
+        for name, histogram in histograms.items():
+            stroke = _STROKES[name]
+            axes.stairs(histogram["counts"], histogram["edges"], label=name, **stroke)
+            axes.axvline(thresholds[name], **{**stroke, "linewidth": 1.0})
+        axes.set_xlim(0, 1)
+        axes.set_ylabel("ideas")
+        axes.set_xlabel("score")
+
+    return _drawn("scores", draw)
+
+
+def outcomes(edges: Sequence[float], kept: Sequence[int], vetoed: Sequence[int]) -> str:
+    """How the trades went that the challenger kept (filled) and vetoed (dotted)."""
+
+    def draw(axes: "Axes") -> None:
+        percent = 100 * np.asarray(edges)
+        axes.stairs(kept, percent, label="kept", fill=True, color=_CHALLENGER, alpha=0.45)
+        axes.stairs(vetoed, percent, label="vetoed", **{**_STROKES["ungated"], "linewidth": 1.8})
+        axes.axvline(0, color=_FAINT, linewidth=0.8)
+        axes.set_ylabel("trades")
+        axes.set_xlabel("outcome, % of entry price")
+
+    return _drawn("outcomes", draw)
+
+
+def _curves(
+    name: str,
+    days: NDArray[np.datetime64],
+    curves: Curves,
+    thin: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
+) -> str:
+    def draw(axes: "Axes") -> None:
+        at = _chosen(len(days))
+        for role, curve in curves.items():
+            axes.plot(days[at], thin(curve, at), label=role, **_STROKES[role])
+        _dated(axes)
+
+    return _drawn(name, draw)
+
+
+def _chosen(count: int) -> NDArray[np.int64]:
+    """At most MOST_POINTS rows, evenly spread, with the last."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))
+
+
+def _lowest(curve: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The lowest point from each chosen row to the next, so that thinning hides no fall."""
+    return np.asarray(np.minimum.reduceat(curve, at))
+
+
+def _dated(axes: "Axes") -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib has no types here
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
+    axes.axhline(0, color=_FAINT, linewidth=0.8)
+    axes.set_ylabel("% of capital")
+
+
+def _drawn(name: str, draw: Callable[["Axes"], None]) -> str:
+    """One chart as an SVG element: the same bytes for the same numbers, no date, nothing from outside."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.size": 10,
+        "text.color": _TEXT,
+        "axes.labelcolor": _TEXT,
+        "axes.edgecolor": _FAINT,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": _TEXT,
+        "ytick.color": _TEXT,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": _FAINT,
+        "grid.linewidth": 0.4,
+        "legend.frameon": False,
+    }
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever matplotlibrc this machine has
+        mpl.rcParams.update(style)
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=2.6)
+        written = io.StringIO()
+        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+        figure.savefig(written, format="svg", transparent=True, metadata=nothing)
+    return _inlined(written.getvalue(), name)
+
+
+def _inlined(svg: str, name: str) -> str:
+    """Only the element, without namespaces, fixed sizes or ids that another chart on the page has too."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"| version="1.1"', "", svg)
+    svg = svg.replace("<svg", f'<svg class="chart" role="img" aria-labelledby="about-{name}"', 1)
+    for colour, ink in _INK.items():
+        svg = svg.replace(colour, ink)
+    return svg.strip()

@@ -1,0 +1,133 @@
+"""What is kept of a comparison, so that anyone can check it later without the data?"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.backtest import Backtest
+from gatekeeper.judgement.promotion import judge
+from gatekeeper.judgement.scorecard import Scorecard
+from gatekeeper.judgement.verdict import POLICIES, Policy, Verdict
+from gatekeeper.market.ideas import Dataset
+
+FORMAT = 1
+SCORE_BINS = 40
+OUTCOME_BINS = 30
+
+Document = dict[str, Any]
+
+
+def document(backtest: Backtest, verdict: Verdict, policy: Policy, dataset: Dataset) -> Document:
+    """The evaluation as JSON: window, days, scorecards with daily returns, gates, verdict, and the other policies'.
+
+    Every number is finite or null; the report is made from this alone. Raises DataError where a number is neither.
+    """
+    cards = {"challenger": backtest.challenger, "champion": backtest.champion, "ungated": backtest.ungated}
+    written = {
+        "format": FORMAT,
+        "window": backtest.window.to_dict(),
+        "days": np.datetime_as_string(backtest.days).tolist(),
+        "scorecards": {role: None if card is None else card.to_dict() for role, card in cards.items()},
+        "verdict": verdict.to_dict(),
+        "policy": policy.to_dict(),
+        "policies": _policies(backtest, verdict, policy),
+        "trades": {role: _trades(card, backtest) for role, card in cards.items() if _is_scored(card)},
+        "agreement": _agreement(backtest),
+        "scores": {role: _scores(card) for role, card in cards.items() if _is_scored(card)},
+        "outcomes": _outcomes(backtest),
+        "rules": {
+            "periods_per_year": backtest.periods_per_year,
+            "marked": backtest.marked,
+            "fraction": backtest.fraction,
+            "risk_free": backtest.risk_free,
+        },
+        "data": {
+            "source": dataset.source,
+            "newest": dataset.newest.isoformat(),
+            "notes": list(dataset.notes),
+            "fingerprint": dataset.fingerprint(),
+        },
+    }
+    try:
+        return cast("Document", json.loads(json.dumps(written, allow_nan=False)))
+    except ValueError as error:
+        raise DataError(f"the evaluation holds a number that is not finite ({error}): mend the data") from None
+
+
+def verdict_of(document: Mapping[str, Any]) -> Verdict:
+    """The verdict that a document holds. Raises DataError for a document of another format."""
+    if document.get("format") != FORMAT:
+        raise DataError(f"evaluation document of format {document.get('format')!r}, this version reads {FORMAT}")
+    return Verdict.from_dict(document["verdict"])
+
+
+def _policies(backtest: Backtest, verdict: Verdict, policy: Policy) -> Document:
+    """What each of the three policies would have said of the same scorecards."""
+    said = {
+        name: judge(backtest.challenger, backtest.champion, policy.with_name(name), backtest.ungated, kind=verdict.kind)
+        for name in POLICIES
+    }
+    return {
+        name: {"answer": each.answer, "decided_by": each.decided_by, "message": each.message}
+        for name, each in said.items()
+    }
+
+
+def _is_scored(card: Scorecard | None) -> bool:
+    return card is not None and card.scores is not None
+
+
+def _trades(card: Scorecard | None, backtest: Backtest) -> Document:
+    """How the kept trades went, and how the vetoed ones would have gone."""
+    kept = cast("Scorecard", card).kept
+    outcome = backtest.ideas.outcome
+    return {"kept": _went(outcome[kept]), "vetoed": _went(outcome[~kept])}
+
+
+def _went(outcome: NDArray[np.float64]) -> Document:
+    if len(outcome) == 0:
+        return {"count": 0, "win_rate": None, "mean": None, "total": 0.0}
+    return {
+        "count": len(outcome),
+        "win_rate": float(np.mean(outcome > 0)),
+        "mean": float(np.mean(outcome)),
+        "total": float(np.sum(outcome)),
+    }
+
+
+def _agreement(backtest: Backtest) -> Document | None:
+    """On how many ideas the two agree; None without two that were scored."""
+    ours, theirs = backtest.challenger, backtest.champion
+    if theirs is None or not (_is_scored(ours) and _is_scored(theirs)):
+        return None
+    return {
+        "both_kept": int(np.count_nonzero(ours.kept & theirs.kept)),
+        "only_challenger": int(np.count_nonzero(ours.kept & ~theirs.kept)),
+        "only_champion": int(np.count_nonzero(~ours.kept & theirs.kept)),
+        "both_vetoed": int(np.count_nonzero(~ours.kept & ~theirs.kept)),
+    }
+
+
+def _scores(card: Scorecard | None) -> Document:
+    scores = cast("Scorecard", card).scores
+    counts, edges = np.histogram(cast("NDArray[np.float32]", scores), bins=SCORE_BINS, range=(0.0, 1.0))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _outcomes(backtest: Backtest) -> Document | None:
+    """Outcomes of the trades that the challenger kept and vetoed, in the same bins; the outermost take the tails."""
+    outcome, kept = backtest.ideas.outcome, backtest.challenger.kept
+    if len(outcome) == 0 or not _is_scored(backtest.challenger):
+        return None
+    reach = float(np.quantile(np.abs(outcome), 0.99)) or 1.0
+    edges = np.linspace(-reach, reach, OUTCOME_BINS + 1)
+    clipped = np.clip(outcome, -reach, reach)
+    return {
+        "edges": edges.tolist(),
+        "kept": np.histogram(clipped[kept], edges)[0].tolist(),
+        "vetoed": np.histogram(clipped[~kept], edges)[0].tolist(),
+    }

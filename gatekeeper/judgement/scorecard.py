@@ -1,0 +1,96 @@
+"""What did a backtest measure, of which model, and over which window?"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The stretch that the models are compared on. Empty or negative where `end` is not after `start`."""
+
+    start: datetime
+    """First instant at which an idea may start."""
+    end: datetime
+    """Last instant at which an idea may start: the as-of minus the longest hold."""
+    as_of: datetime
+    days: int
+    """Market days from the start's to the last one closed by the as-of."""
+    bound_by: str = "the holdout"
+    """What the start waits for."""
+    ready: date | None = None
+    """Where the window is too short: the first date that will do; None where it does, or where no date ever will."""
+
+    @property
+    def empty(self) -> bool:
+        """Can no idea have started in it, or has no market day closed?"""
+        return self.end <= self.start or self.days < 1
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """JSON-friendly; instants in ISO 8601."""
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "as_of": self.as_of.isoformat(),
+            "days": self.days,
+            "bound_by": self.bound_by,
+            "ready": None if self.ready is None else self.ready.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorecard:
+    """One model (or the ungated stream) on the ideas of one window.
+
+    `daily`: (T,) returns as fractions of the initial capital, one for every market day of the window. `scores` and
+    `kept`: (n,), one for every idea of the window. A card with `tested` False carries no numbers: its model has the
+    other's very bytes.
+    """
+
+    name: str
+    window: Window
+    daily: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    sharpe: float | None
+    """Annual; None where undefined."""
+    total_return: float
+    max_drawdown: float
+    win_rate: float | None
+    out_of_sample: bool
+    scores: NDArray[np.float32] | None = None
+    sha256: str | None = None
+    threshold: float | None = None
+    trained_to: datetime | None = None
+    model_id: int | None = None
+    tested: bool = True
+
+    @property
+    def kept_trades(self) -> int:
+        """How many ideas were taken."""
+        return int(np.count_nonzero(self.kept))
+
+    @property
+    def ideas(self) -> int:
+        """How many ideas there were to take."""
+        return len(self.kept)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-friendly, every number finite or null; nothing of single ideas."""
+        return {
+            "name": self.name,
+            "model_id": self.model_id,
+            "sha256": self.sha256,
+            "threshold": self.threshold,
+            "trained_to": None if self.trained_to is None else self.trained_to.isoformat(),
+            "tested": self.tested,
+            "out_of_sample": self.out_of_sample,
+            "ideas": self.ideas,
+            "kept_trades": self.kept_trades,
+            "win_rate": self.win_rate,
+            "sharpe": self.sharpe,
+            "total_return": self.total_return,
+            "max_drawdown": self.max_drawdown,
+            "daily": self.daily.tolist(),
+        }

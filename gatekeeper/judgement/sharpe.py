@@ -1,0 +1,154 @@
+"""How good is a stream of daily returns, and how sure is the difference between two of them?"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gatekeeper.errors import DataError
+
+FEWEST_DAYS = 5
+"""The small-sample factor of the difference divides by T - 4."""
+
+_CONSTANT = 1e-10
+"""Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharpeDifference:
+    """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None where undefined."""
+
+    delta: float | None
+    standard_error: float | None
+    p_one_sided: float | None
+    bandwidth: float | None
+
+
+def sharpe_ratio(returns: ArrayLike, periods_per_year: float = 252, risk_free: float = 0.0) -> float | None:
+    """Annual Sharpe ratio of (T,) simple returns per period, as fractions; ddof 1.
+
+    `risk_free` is a yearly rate, turned into one per period geometrically. None for fewer than 2 returns, constant
+    or non-finite ones: never 0, never infinite. Raises DataError for anything that is no row of numbers.
+    """
+    if not (math.isfinite(periods_per_year) and periods_per_year > 0):
+        raise DataError(f"periods_per_year={periods_per_year}: must be a positive number, such as 252 or 365")
+    per_period = _per_period(_row(returns), risk_free_per_period(risk_free, periods_per_year))
+    return None if per_period is None else per_period * math.sqrt(periods_per_year)
+
+
+def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
+    """Sharpe of `a` minus Sharpe of `b`, both (T,) returns of the same T periods, with its standard error.
+
+    Ledoit & Wolf (2008), sec. 3.1: delta method on the four moments, HAC variance with the Parzen kernel and Andrews'
+    AR(1) automatic bandwidth, factor T/(T - 4). p is one-sided, for "a is no better than b", and None where the error
+    is zero. Needs 5 periods; with fewer only `delta` is there. Raises DataError for rows of unequal length.
+    """
+    first, second = _row(a), _row(b)
+    if len(first) != len(second):
+        raise DataError(f"{len(first)} returns against {len(second)}: a difference needs the same periods for both")
+    sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
+    if sharpe_a is None or sharpe_b is None:
+        return SharpeDifference(None, None, None, None)
+    delta = sharpe_a - sharpe_b
+    if len(first) < FEWEST_DAYS:
+        return SharpeDifference(delta, None, None, None)
+    deviations, gradient = _moments(_computable(first), _computable(second))
+    bandwidth = _bandwidth(deviations)
+    error = _standard_error(deviations, gradient, bandwidth)
+    p = 0.5 * math.erfc(delta / error / math.sqrt(2)) if error > 0 else None
+    return SharpeDifference(delta, error, p, bandwidth)
+
+
+def max_drawdown(returns: ArrayLike) -> float:
+    """Largest fall of 1 + the running sum of (T,) returns from its peak, in units of the initial capital, >= 0.
+
+    Additive, since each trade is a fixed fraction of the *initial* capital. The start counts as a peak.
+    """
+    equity = np.concatenate(([0.0], np.cumsum(_row(returns))))
+    return float(np.max(np.maximum.accumulate(equity) - equity))
+
+
+def risk_free_per_period(yearly: float, periods_per_year: float) -> float:
+    """The rate of one period that compounds to the yearly one."""
+    if not (math.isfinite(yearly) and yearly > -1):
+        raise DataError(f"risk_free={yearly}: a yearly rate as a fraction, over -1, such as 0.05")
+    return math.expm1(math.log1p(yearly) / periods_per_year)
+
+
+def _row(returns: ArrayLike) -> NDArray[np.float64]:
+    try:
+        row = np.asarray(returns, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"returns must be numbers, one for each period: {error}") from None
+    if row.ndim != 1:
+        raise DataError(f"returns of shape {row.shape}: must be one row, shape (T,)")
+    return row
+
+
+def _per_period(returns: NDArray[np.float64], risk_free: float) -> float | None:
+    if len(returns) < 2 or not np.isfinite(returns).all():
+        return None
+    size = float(np.abs(returns).max())
+    if size == 0:
+        return None
+    scaled = returns / size
+    spread = float(np.std(scaled, ddof=1))
+    if spread <= _CONSTANT:
+        return None
+    return (float(np.mean(scaled)) - risk_free / size) / spread
+
+
+def _computable(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same returns; absurdly tiny or huge ones in another unit, since their eighth powers would not be finite."""
+    size = float(np.abs(returns).max())
+    return returns if 1e-30 < size < 1e30 else returns / size
+
+
+def _moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Deviations (T, 4) of a, b, a², b² from their means, and the gradient (4,) of the difference by these means."""
+    mu_a, mu_b, var_a, var_b = a.mean(), b.mean(), a.var(), b.var()
+    gamma_a, gamma_b = float(np.mean(a**2)), float(np.mean(b**2))
+    deviations = np.column_stack((a - mu_a, b - mu_b, a**2 - gamma_a, b**2 - gamma_b))
+    gradient = np.array(
+        (
+            gamma_a / var_a**1.5,
+            -gamma_b / var_b**1.5,
+            -0.5 * mu_a / var_a**1.5,
+            0.5 * mu_b / var_b**1.5,
+        )
+    )
+    return deviations, gradient
+
+
+def _bandwidth(deviations: NDArray[np.float64]) -> float:
+    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column."""
+    before, after = deviations[:-1], deviations[1:]
+    x, y = before - before.mean(axis=0), after - after.mean(axis=0)
+    spread = np.sum(x * x, axis=0)
+    moving = spread > 0
+    rho = np.sum(x * y, axis=0)[moving] / spread[moving]
+    noise = np.mean((y[:, moving] - rho * x[:, moving]) ** 2, axis=0) ** 2
+    # A root of exactly 1 has no finite answer; it never comes from returns, but must not become NaN.
+    gap = np.where(rho == 1, np.finfo(float).eps, 1 - rho)
+    denominator = float(np.sum(noise / gap**4))
+    if denominator == 0:
+        return 0.0
+    alpha = float(np.sum(4 * rho**2 * noise / gap**8)) / denominator
+    return float(2.6614 * (alpha * len(deviations)) ** 0.2)
+
+
+def _standard_error(deviations: NDArray[np.float64], gradient: NDArray[np.float64], bandwidth: float) -> float:
+    periods = len(deviations)
+    influence = deviations @ gradient
+    variance = float(influence @ influence)
+    for lag in range(1, min(periods, math.ceil(bandwidth))):
+        variance += 2 * _parzen(lag / bandwidth) * float(influence[lag:] @ influence[:-lag])
+    variance *= 1 / (periods - 4)  # the mean over T, times T / (T - 4)
+    # Where one row is a multiple of the other the true variance is zero, and rounding may fall to either side.
+    floor = 1e-27 * float((deviations**2 @ gradient**2).sum()) / (periods - 4)
+    return math.sqrt(variance / periods) if variance > floor else 0.0
+
+
+def _parzen(x: float) -> float:
+    return 1 - 6 * x**2 + 6 * x**3 if x <= 0.5 else 2 * (1 - x) ** 3

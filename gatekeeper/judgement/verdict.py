@@ -1,0 +1,137 @@
+"""What is a promotion judged by, and what comes out of it?"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from gatekeeper.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+
+PolicyName = Literal["better", "safe", "proven"]
+POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
+Answer = Literal["promote", "keep", "undecided"]
+Number = float | int | str | None
+
+LARGEST_ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every number that the promotion rule uses. Sharpe figures are annual, drawdowns parts of the initial capital."""
+
+    name: PolicyName
+    safe_tolerance: float
+    alpha: float
+    margin: float
+    floor_trades: int
+    floor_days: int
+    drawdown_allowance: float
+    gain_of_interest: float
+    power: float
+    periods_per_year: int
+    risk_free: float
+
+    def __post_init__(self) -> None:
+        if self.name not in POLICIES:
+            raise ConfigError(f"policy {self.name!r} is unknown; choose one of {', '.join(POLICIES)}")
+        if not 0 < self.alpha <= LARGEST_ALPHA:
+            raise ConfigError(
+                f"alpha {self.alpha} of one look must be over 0 and at most {LARGEST_ALPHA}; "
+                "set GATEKEEPER_FALSE_PROMOTIONS_A_YEAR, which gives alpha x 52"
+            )
+
+    @classmethod
+    def from_settings(cls, settings: "Settings", periods_per_year: int) -> "Policy":
+        """The policy that an operator has set, for a market of that many periods a year."""
+        return cls(
+            name=settings.policy,
+            safe_tolerance=settings.tolerance,
+            alpha=settings.alpha,
+            margin=settings.margin,
+            floor_trades=settings.floor_trades,
+            floor_days=settings.floor_days,
+            drawdown_allowance=settings.drawdown_allowance,
+            gain_of_interest=settings.gain_of_interest,
+            power=settings.power,
+            periods_per_year=periods_per_year,
+            risk_free=settings.risk_free,
+        )
+
+    @property
+    def tolerance(self) -> float | None:
+        """By how much the bound may lie under zero; None where the policy asks for no bound."""
+        return {"better": None, "safe": self.safe_tolerance, "proven": 0.0}[self.name]
+
+    def with_name(self, name: PolicyName) -> "Policy":
+        """The same numbers under another of the three policies."""
+        return replace(self, name=name)
+
+    def to_dict(self) -> dict[str, Number]:
+        """JSON-friendly."""
+        return {**asdict(self), "tolerance": self.tolerance}
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much more annual Sharpe the challenger has, and how sure that is; None where undefined."""
+
+    value: float | None = None
+    standard_error: float | None = None
+    bound: float | None = None
+    """The lower confidence bound."""
+    p: float | None = None
+    detectable: float | None = None
+    """The gain that these days would show with the policy's power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One named check: passed, failed, or (None) not to be told here."""
+
+    name: str
+    passed: bool | None
+    numbers: Mapping[str, Number]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Every gate in order, and the answer. Gains, errors and bounds are annual Sharpe; None where undefined."""
+
+    answer: Answer
+    kind: str
+    policy: str
+    gates: tuple[Gate, ...]
+    decided_by: str
+    """The first gate that failed; `all gates` where none did."""
+    message: str
+    alert: bool = False
+    """Should a person look at this?"""
+    gain: float | None = None
+    standard_error: float | None = None
+    bound: float | None = None
+    p: float | None = None
+    differing: int | None = None
+    detectable_gain: float | None = None
+
+    def gate(self, name: str) -> Gate:
+        """The gate of that name."""
+        return next(gate for gate in self.gates if gate.name == name)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-friendly, every number finite or null."""
+        return {
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+            "gates": [
+                {"name": gate.name, "passed": gate.passed, "numbers": dict(gate.numbers), "text": gate.text}
+                for gate in self.gates
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Verdict":
+        """What `to_dict` wrote."""
+        gates = tuple(Gate(**cast("dict[str, Any]", gate)) for gate in document["gates"])
+        return cls(**{**document, "gates": gates})

@@ -1,0 +1,161 @@
+"""Models that decide alike, keep nothing, have no Sharpe, or come first: what the promotion rule says of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gatekeeper.judgement import Policy, judge
+
+Make = Callable[..., Any]
+ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound"]
+OTHER = np.arange(40) > 0
+
+
+def test_one_day_only(card: Make, policy: Policy) -> None:
+    """Case 42: one day has no Sharpe: undecided, with the numbers."""
+    verdict = judge(card([0.01]), card([0.02], kept=OTHER), replace(policy, floor_days=1))
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "defined")
+    assert verdict.gate("defined").numbers == {"days": 1, "challenger_sharpe": None, "champion_sharpe": None}
+
+
+def test_constant_returns_win_nothing(pair: Any, card: Make, small: Policy) -> None:
+    """Case 29: an infinite Sharpe would beat everything."""
+    verdict = judge(card([0.001] * 10, sha256="c"), pair[1], small)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "defined")
+
+
+def test_no_history_is_no_zero(pair: Any, card: Make, small: Policy) -> None:
+    """Case 40: a model without a Sharpe doesn't win over a negative one."""
+    losing = replace(pair[1], daily=-pair[0].daily, sharpe=-1.0)
+    verdict = judge(card([0.0] * 10, kept=np.zeros(40, dtype=bool)), losing, small)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "enough")
+    assert verdict.gate("defined").numbers["challenger_sharpe"] is None
+
+
+def test_same_decisions(pair: Any, small: Policy) -> None:
+    """Case 50: every idea decided alike: keep, gain 0, p null."""
+    challenger, _ = pair
+    twin = replace(challenger, name="gatekeeper_primary1", sha256="b")
+    verdict = judge(challenger, twin, small)
+    assert (verdict.answer, verdict.decided_by) == ("keep", "distinct")
+    assert (verdict.gain, verdict.standard_error, verdict.p, verdict.differing) == (0, 0, None, 0)
+    assert "same decisions" in verdict.message
+    assert [gate.name for gate in verdict.gates] == ORDER
+
+
+def test_other_decisions_that_change_no_day_are_the_same(pair: Any, small: Policy) -> None:
+    challenger, _ = pair
+    twin = replace(challenger, name="gatekeeper_primary1", sha256="b", kept=OTHER)
+    verdict = judge(challenger, twin, small)
+    assert (verdict.answer, verdict.decided_by, verdict.differing) == ("keep", "distinct", 1)
+
+
+def test_larger_stakes_are_no_gain(pair: Any, card: Make, small: Policy) -> None:
+    """Case 50: 1.5 times the other's returns: error zero, not NaN; keep."""
+    verdict = judge(card(1.5 * pair[1].daily, sha256="c"), pair[1], small)
+    assert (verdict.answer, verdict.decided_by) == ("keep", "better")
+    assert (verdict.gain, verdict.standard_error, verdict.p) == (0, 0, None)
+    assert verdict.bound == 0
+
+
+def test_same_bytes_ask_no_other_gate(pair: Any, small: Policy) -> None:
+    challenger, champion = pair
+    verdict = judge(challenger, replace(champion, sha256="a"), small)
+    assert (verdict.answer, verdict.decided_by, verdict.p) == ("keep", "distinct", None)
+    assert [gate.name for gate in verdict.gates] == ["distinct"]
+    assert "same decisions" in verdict.message
+    other = judge(replace(challenger, threshold=0.5), replace(champion, sha256="a", threshold=0.6), small)
+    assert len(other.gates) == 7
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_champion_that_keeps_too_few(pair: Any, card: Make, small: Policy, count: int) -> None:
+    """Case 54: nothing could ever beat it: undecided, an alert, and the command."""
+    idle = card([0.0] * 10, name="gatekeeper_primary1", kept=np.arange(40) < count, sha256="b")
+    verdict = judge(replace(pair[0], model_id=7), idle, small)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", True)
+    assert "gatekeeper promote -i 7" in verdict.message
+    assert f"keeps {count} of 40" in verdict.message
+    assert "gatekeeper promote -i ID" in judge(pair[0], idle, small).message
+
+
+def test_champion_without_a_sharpe_alerts_too(pair: Any, card: Make, small: Policy) -> None:
+    """Case 54, the rest of its kind: trades enough, but returns that have no Sharpe."""
+    flat = card([0.0] * 10, name="gatekeeper_primary1", sha256="b")
+    verdict = judge(replace(pair[0], model_id=7), flat, small)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "defined", True)
+    assert "gatekeeper promote -i 7" in verdict.message
+
+
+def test_challenger_that_vetoes_all_or_keeps_too_few(pair: Any, card: Make, small: Policy) -> None:
+    """Cases 41 and 42: trading less is no skill; the floor is the challenger's too, and no alert."""
+    for count in (0, 29):
+        shy = card([0.001, -0.0001] * 5, kept=np.arange(40) < count, sha256="c")
+        verdict = judge(shy, pair[1], small)
+        assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", False)
+        assert f"challenger kept {count} of 40" in verdict.message
+
+
+def test_no_model_is_blamed_for_a_lack_of_ideas(pair: Any, small: Policy) -> None:
+    """Case 54: with fewer ideas than the floor another champion would not help: no alert, no command."""
+    cards = [replace(each, kept=np.arange(12) < 5) for each in pair]
+    verdict = judge(*cards, small)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", False)
+
+
+def test_both_keep_everything(pair: Any, small: Policy) -> None:
+    """Case 42: all kept by both: same decisions."""
+    verdict = judge(pair[0], replace(pair[0], sha256="b"), small)
+    assert (verdict.answer, verdict.decided_by) == ("keep", "distinct")
+
+
+def test_fewer_ideas_than_the_floor(pair: Any, small: Policy) -> None:
+    """Case 42: 12 ideas in the window can't make 30 kept trades."""
+    cards = [replace(each, kept=np.ones(12, dtype=bool)) for each in pair]
+    verdict = judge(*cards, small)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "enough")
+    assert "12 of 12" in verdict.message
+
+
+def test_ungated_stands_beside_the_two(pair: Any, card: Make, small: Policy) -> None:
+    """Case 41: the figure of no gate at all is in the numbers."""
+    ungated = card([0.004, -0.001] * 5, name="ungated")
+    verdict = judge(*pair, small, ungated)
+    assert verdict.gate("defined").numbers["ungated_sharpe"] == ungated.sharpe
+    assert "ungated" in verdict.gate("defined").text
+
+
+def test_bootstrap(pair: Any, card: Make, small: Policy) -> None:
+    challenger, _ = pair
+    ungated = card(challenger.daily - 0.001, name="ungated")
+    verdict = judge(challenger, None, small, ungated)
+    assert (verdict.answer, verdict.kind, verdict.alert) == ("promote", "bootstrap", False)
+    assert [gate.name for gate in verdict.gates] == ORDER[:3]
+    assert "WARNING" not in verdict.message
+    assert judge(challenger, None, small).answer == "promote"
+
+
+def test_bootstrap_that_made_less_than_ungated_is_loud(pair: Any, card: Make, small: Policy) -> None:
+    challenger, _ = pair
+    verdict = judge(challenger, None, small, card(challenger.daily + 0.001, name="ungated"))
+    assert (verdict.answer, verdict.alert) == ("promote", True)
+    assert "made LESS than taking every idea" in verdict.message
+    assert "0.019 of capital" in verdict.message
+    assert "0.029 ungated" in verdict.message
+    equal = judge(challenger, None, small, card(challenger.daily, name="ungated"))
+    assert "LESS" not in equal.message
+
+
+def test_bootstrap_needs_enough_and_defined(pair: Any, small: Policy) -> None:
+    challenger, _ = pair
+    for fault, gate in (({"kept": np.arange(40) < 29}, "enough"), ({"sharpe": None}, "defined")):
+        verdict = judge(replace(challenger, **fault), None, small)
+        assert (verdict.answer, verdict.decided_by, verdict.kind) == ("undecided", gate, "bootstrap")
+
+
+def test_losing_challenger_may_bootstrap(card: Make, small: Policy) -> None:
+    """Without any gate all ideas would be taken: `enough` and `defined` are all that is asked."""
+    assert judge(card([-0.01, -0.02, 0.001] * 4), None, small).answer == "promote"

@@ -1,0 +1,271 @@
+"""The promotion rule: the order of its gates, each boundary from both sides, and what it says."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ConfigError
+from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, sharpe_ratio
+
+Make = Callable[..., Any]
+ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound"]
+OTHER = np.arange(40) > 0
+CLOSE = pytest.approx
+
+
+def test_numbers_of_the_golden_ten_days(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
+    """Annual gain and error are the golden ones x sqrt(252); the bound takes z(1 - 1/52) = 2.0699 of them off."""
+    row = golden["sharpe_difference"]["ten_days"]
+    verdict = judge(*pair, small)
+    gain, error = row["delta"] * math.sqrt(252), row["se_hac"] * math.sqrt(252)
+    assert verdict.gain == CLOSE(gain, abs=1e-9)
+    assert verdict.standard_error == CLOSE(error, abs=1e-9)
+    assert verdict.bound == CLOSE(gain - 2.069901831 * error, abs=1e-7)
+    assert verdict.detectable_gain == CLOSE((2.069901831 + 0.841621234) * error - 0.5, abs=1e-7)
+    assert verdict.p == CLOSE(1 - NormalDist().cdf(row["delta"] / row["se_hac"]), abs=1e-9)
+    assert verdict.differing == 1
+    assert [gate.name for gate in verdict.gates] == ORDER
+    assert (verdict.answer, verdict.decided_by, verdict.kind) == ("promote", "all gates", "weekly")
+
+
+def test_three_policies_differ_by_the_bound_alone(pair: Any, small: Policy) -> None:
+    """The bound is -0.28: `better` asks for none, `safe` allows 0.5 below zero, `proven` nothing."""
+    assert judge(*pair, small).bound == CLOSE(-0.2785, abs=1e-3)
+    answers = {name: judge(*pair, small.with_name(name)).answer for name in ("better", "safe", "proven")}
+    assert answers == {"better": "promote", "safe": "promote", "proven": "undecided"}
+    assert judge(*pair, small.with_name("better")).detectable_gain is None
+
+
+def test_first_failing_gate_decides(pair: Any, small: Policy) -> None:
+    challenger, champion = pair
+    faults: dict[str, tuple[Scorecard, Policy]] = {
+        "comparable": (replace(challenger, out_of_sample=False), small),
+        "enough": (challenger, replace(small, floor_days=11)),
+        "defined": (replace(challenger, sharpe=None), small),
+        "distinct": (replace(challenger, kept=champion.kept), small),
+        "better": (challenger, replace(small, margin=2)),
+        "drawdown": (replace(challenger, max_drawdown=1.0), small),
+        "bound": (challenger, small.with_name("proven")),
+    }
+    for name, (card, policy) in faults.items():
+        verdict = judge(card, champion, policy)
+        assert verdict.decided_by == name
+        assert [gate.name for gate in verdict.gates if not gate.passed] == [name]
+        assert verdict.answer == ("undecided" if name in ("comparable", "enough", "defined", "bound") else "keep")
+        assert name in verdict.message
+    # With all faults at once, the first in order decides, though each is told.
+    worst = replace(challenger, out_of_sample=False, sharpe=None, kept=champion.kept, max_drawdown=1.0)
+    verdict = judge(worst, champion, replace(small, floor_days=11, margin=2, name="proven"))
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
+    assert not any(gate.passed for gate in verdict.gates)
+
+
+def test_better_is_strictly_over_the_margin(pair: Any, small: Policy) -> None:
+    gain = judge(*pair, small).gain
+    assert judge(*pair, replace(small, margin=gain)).decided_by == "better"
+    assert judge(*pair, replace(small, margin=gain)).answer == "keep"
+    assert judge(*pair, replace(small, margin=math.nextafter(gain, 0))).answer == "promote"
+
+
+def test_a_gain_under_a_billionth_is_zero(card: Make, small: Policy) -> None:
+    """Two streams whose annual Sharpe differs by rounding only: not better."""
+    base = np.array([0.01, -0.02, 0.015, 0.003, -0.007, 0.012, 0.0, -0.004, 0.009, 0.001])
+    for nudge, answer, gain in ((1e-13, "keep", 0.0), (1e-11, "promote", None)):
+        more = base.copy()
+        more[0] += nudge
+        verdict = judge(card(more, sha256="a"), card(base, kept=OTHER, sha256="b"), small)
+        raw = card(more).sharpe - card(base).sharpe
+        assert 0 < raw < 1e-9 if gain == 0.0 else raw > 1e-9
+        assert verdict.answer == answer
+        assert verdict.gain == (gain if gain == 0.0 else CLOSE(raw, rel=1e-3))
+
+
+def test_bound_is_strictly_over_minus_the_tolerance(pair: Any, small: Policy) -> None:
+    bound = judge(*pair, small).bound
+    assert bound < 0
+    assert judge(*pair, replace(small, safe_tolerance=-bound)).decided_by == "bound"
+    assert judge(*pair, replace(small, safe_tolerance=math.nextafter(-bound, 1))).answer == "promote"
+
+
+def test_undecided_only_where_a_gain_of_interest_could_have_gone_unseen(pair: Any, small: Policy) -> None:
+    """Over the gain of interest: undecided, with the number; at it: keep."""
+    proven = small.with_name("proven")
+    detectable = judge(*pair, proven).detectable_gain
+    at = judge(*pair, replace(proven, gain_of_interest=detectable))
+    under = judge(*pair, replace(proven, gain_of_interest=math.nextafter(detectable, 0)))
+    assert (at.answer, under.answer) == ("keep", "undecided")
+    assert f"{detectable:.4g}"[:4] in under.message
+    # Where another gate fails as well, it's no question of power.
+    assert judge(*pair, replace(proven, gain_of_interest=0.1, margin=2)).answer == "keep"
+
+
+def test_drawdown_may_reach_the_allowance(pair: Any, small: Policy) -> None:
+    challenger, champion = pair
+    for champions in (0.0, 0.02, 0.1, 0.7, 1 / 3):
+        limit = champions + 0.05
+        old = replace(champion, max_drawdown=champions)
+        assert judge(replace(challenger, max_drawdown=limit), old, small).answer == "promote"
+        deeper = judge(replace(challenger, max_drawdown=limit + 1e-9), old, small)
+        assert (deeper.answer, deeper.decided_by) == ("keep", "drawdown")
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_kept_trades_at_the_floor_are_enough(pair: Any, small: Policy, side: int) -> None:
+    """Case 42: 30 are enough, 29 are not, for either."""
+    for count, answer in ((30, "promote"), (29, "undecided")):
+        cards = list(pair)
+        cards[side] = replace(cards[side], kept=np.arange(40) < count)
+        verdict = judge(*cards, small)
+        assert verdict.answer == answer
+        assert verdict.gate("enough").numbers[("challenger_kept", "champion_kept")[side]] == count
+    assert verdict.decided_by == "enough"
+    assert "29 of 40" in verdict.message
+    assert "floor 30" in verdict.message
+
+
+def test_days_at_the_floor_are_enough(card: Make, policy: Policy) -> None:
+    """60 market days are enough, 59 are not; the date is named."""
+    returns = np.random.default_rng(0).normal(0.001, 0.01, 60)
+    better, worse = returns + 0.002 * (np.arange(60) % 2), returns
+    safe = replace(policy, safe_tolerance=50)
+    assert judge(card(better), card(worse, kept=OTHER), safe).answer == "promote"
+    short = Window(
+        datetime(2018, 8, 14, tzinfo=UTC), datetime(2018, 10, 15, tzinfo=UTC), datetime(2018, 11, 5, tzinfo=UTC), 59,
+        "the data of gatekeeper_primary1", date(2018, 11, 6),
+    )  # fmt: skip
+    verdict = judge(card(better[1:], window=short), card(worse[1:], kept=OTHER, window=short), safe)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", False)
+    assert "2018-11-06" in verdict.message
+    assert verdict.gate("enough").numbers["ready"] == "2018-11-06"
+
+
+@pytest.mark.parametrize(("end", "days"), [("2018-08-14", 58), ("2018-08-13", 58), ("2018-10-15", 0)])
+def test_empty_or_negative_window_is_undecided(card: Make, policy: Policy, end: str, days: int) -> None:
+    """Case 53: never comparable for now; the verdict says from when on."""
+    window = Window(
+        datetime(2018, 8, 14, tzinfo=UTC), datetime.fromisoformat(end).replace(tzinfo=UTC),
+        datetime(2018, 11, 5, tzinfo=UTC), days, "the creation of gatekeeper_primary1", date(2018, 11, 7),
+    )  # fmt: skip
+    cards = [card([0.0] * days, window=window, kept=[], sharpe=None) for _ in range(2)]
+    verdict = judge(*cards, policy)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
+    assert "2018-11-07" in verdict.message
+    assert "creation of gatekeeper_primary1" in verdict.message
+
+
+def test_window_that_no_date_will_lengthen_alerts(pair: Any, policy: Policy) -> None:
+    """Case 53, the rest of its kind: a holdout too short for the floor never becomes long enough."""
+    verdict = judge(*pair, policy)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", True)
+    assert "GATEKEEPER_HOLDOUT_DAYS" in verdict.message
+
+
+def test_different_windows_are_not_compared(pair: Any, small: Policy) -> None:
+    challenger, champion = pair
+    other = replace(champion.window, start=datetime(2017, 11, 1, tzinfo=UTC))
+    verdict = judge(challenger, replace(champion, window=other), small)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
+    shorter = replace(champion, daily=champion.daily[1:], kept=champion.kept[1:])
+    verdict = judge(challenger, shorter, small)
+    assert (verdict.answer, verdict.decided_by, verdict.gain) == ("undecided", "comparable", None)
+    assert verdict.gate("better").passed is None
+
+
+def test_a_model_that_saw_the_window_is_not_compared(pair: Any, small: Policy) -> None:
+    challenger, champion = pair
+    verdict = judge(challenger, replace(champion, out_of_sample=False), small)
+    assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "comparable", True)
+    assert "gatekeeper promote -i" in verdict.message
+
+
+def test_five_days_are_defined_four_are_not(card: Make, policy: Policy) -> None:
+    """Case 42: the difference divides by T - 4."""
+    few = replace(policy, floor_days=1, safe_tolerance=1000)
+    a, b = [0.01, -0.02, 0.015, 0.003, 0.02], [0.008, -0.018, 0.011, 0.004, -0.009]
+    assert judge(card(a), card(b, kept=OTHER), few).answer == "promote"
+    verdict = judge(card(a[:4]), card(b[:4], kept=OTHER), few)
+    assert (verdict.answer, verdict.decided_by) == ("undecided", "defined")
+    assert judge(card(a[:4]), None, few).answer == "undecided"
+    assert judge(card(a), None, few).answer == "promote"
+
+
+def test_kind_is_kept(pair: Any, small: Policy) -> None:
+    assert judge(*pair, small, kind="recovery").kind == "recovery"
+    assert judge(pair[0], None, small, kind="what-if").kind == "what-if"
+
+
+def test_alpha_is_fixed_and_at_most_a_twentieth(policy: Policy) -> None:
+    """Case 55: however long the pause or however many false promotions are allowed, at most 0.05."""
+    assert policy.alpha == 1 / 52
+    assert Policy.from_settings(Settings(false_promotions_a_year=52.0), 252).alpha == 0.05
+    for alpha in (0.050001, 1.0, 1.2, 0.0, -0.1, math.nan):
+        with pytest.raises(ConfigError, match="alpha"):
+            replace(policy, alpha=alpha)
+    with pytest.raises(ConfigError, match="'best'"):
+        policy.with_name("best")
+
+
+def test_tiny_alpha_has_a_bound(pair: Any, small: Policy) -> None:
+    assert judge(*pair, replace(small, alpha=1e-300)).bound < -30
+
+
+def test_risk_free_rate_counts_in_the_gain(pair: Any, small: Policy) -> None:
+    """Case 30: gain = difference of the annual Sharpes over the yearly rate."""
+    verdict = judge(*pair, replace(small, risk_free=0.05))
+    expected = [sharpe_ratio(each.daily, 252, 0.05) for each in pair]
+    assert expected[0] == CLOSE(2.5841541393, abs=1e-9)
+    assert verdict.gain == CLOSE(expected[0] - expected[1], abs=1e-9)
+
+
+def test_periods_scale_gain_and_error(pair: Any, small: Policy) -> None:
+    """Case 37: 365 around the clock."""
+    there, back = judge(*pair, small), judge(*pair, replace(small, periods_per_year=365))
+    assert back.gain / there.gain == CLOSE(math.sqrt(365 / 252), rel=1e-12)
+    assert back.standard_error / there.standard_error == CLOSE(math.sqrt(365 / 252), rel=1e-12)
+    assert back.p == there.p
+
+
+def test_verdict_survives_json(pair: Any, small: Policy) -> None:
+    for verdict in (judge(*pair, small), judge(pair[0], None, small), judge(pair[0], pair[0], small)):
+        assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict(), allow_nan=False))) == verdict
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.floats(-0.02, 0.02), st.integers(5, 80), st.sampled_from(["better", "safe", "proven"])
+)
+@budget(max_examples=80, deadline=None)
+def test_law_of_the_verdict(seed: int, edge: float, days: int, name: Any) -> None:
+    """Promote if and only if every gate passed; a stricter policy never promotes what a laxer one doesn't."""
+    random = np.random.default_rng(seed)
+    returns = random.normal(0, 0.01, (2, days)) + np.array([[edge], [0]])
+    kept = random.random((2, 40)) < 0.9
+    window = Window(
+        datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 9, 1, tzinfo=UTC), datetime(2018, 10, 1, tzinfo=UTC), days
+    )
+    cards = [
+        Scorecard(f"m{i}", window, returns[i], kept[i], sharpe_ratio(returns[i]), float(returns[i].sum()),
+                  max_drawdown(returns[i]), None, True, sha256=str(i))
+        for i in range(2)
+    ]  # fmt: skip
+    policy = Policy.from_settings(Settings(policy=name, floor_days=5), 252)
+    verdict = judge(*cards, policy)
+    failed = [gate.name for gate in verdict.gates if not gate.passed]
+    assert (verdict.answer == "promote") == (not failed)
+    assert verdict.decided_by == (failed[0] if failed else "all gates")
+    promoted = {
+        each: judge(*cards, policy.with_name(each)).answer == "promote" for each in ("better", "safe", "proven")
+    }
+    assert promoted["proven"] <= promoted["safe"] <= promoted["better"]
+    if verdict.answer == "promote":
+        assert judge(cards[1], cards[0], policy).answer != "promote"
