@@ -1,0 +1,113 @@
+"""Which models are there, which is the primary, and which was it when?"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, func, select
+
+from gatekeeper.errors import ClaimsUnsettled, UnknownModel
+from gatekeeper.registry import naming, tables
+from gatekeeper.registry.records import Model, Promotion, model_of, promotion_of
+
+LARGEST_ID = 2**63 - 1
+_a = tables.artifacts.c
+
+MODELS: Select[tuple[object, ...]] = (
+    select(
+        tables.models.c.id,
+        tables.models.c.version,
+        tables.models.c.path,
+        tables.models.c.description,
+        tables.models.c.createdAt.label("created_at"),
+        *(column for column in _a if column.name not in {"model_id", "canary"}),
+        _a.canary.label("canary_json"),
+        tables.faults.c.message.label("fault"),
+    )
+    .outerjoin(tables.artifacts, _a.model_id == tables.models.c.id)
+    .outerjoin(tables.faults, tables.faults.c.model_id == tables.models.c.id)
+)
+
+
+def model(connection: Connection, model_id: int) -> Model:
+    """Raises UnknownModel where no row has this id."""
+    row = None
+    if 0 <= model_id <= LARGEST_ID:
+        row = connection.execute(MODELS.where(tables.models.c.id == model_id)).first()
+    if row is None:
+        raise UnknownModel(f"there is no model {model_id}; `gatekeeper list` shows the ids")
+    return model_of(row)
+
+
+def models(connection: Connection) -> list[Model]:
+    """All models, newest first."""
+    return [model_of(row) for row in connection.execute(MODELS.order_by(tables.models.c.id.desc()))]
+
+
+def claimants(connection: Connection) -> list[Model]:
+    """The rows that claim to be the active one, by id. At most one, once the unique index is there."""
+    found = connection.execute(MODELS.where(tables.claims))
+    return sorted((model_of(row) for row in found), key=lambda one: one.id)
+
+
+def primary(connection: Connection) -> Model | None:
+    """The one active model. Raises ClaimsUnsettled where several rows claim to be it."""
+    found = claimants(connection)
+    if len(found) > 1:
+        raise unsettled(found)
+    return found[0] if found else None
+
+
+def unsettled(found: list[Model]) -> ClaimsUnsettled:
+    """The error that names the rows and the way out."""
+    names = ", ".join(f"{one.version} (id {one.id})" for one in found)
+    return ClaimsUnsettled(
+        f"{len(found)} rows claim to be active: {names}; `gatekeeper migrate-naming --primary ID` settles it"
+    )
+
+
+def promotions(connection: Connection) -> list[Promotion]:
+    """The whole audit, newest first."""
+    audit = select(tables.promotions).order_by(tables.promotions.c.generation.desc())
+    return [promotion_of(row) for row in connection.execute(audit)]
+
+
+def newest_promotion(connection: Connection, to_id: int | None = None) -> Promotion | None:
+    """The last promotion; with `to_id`, the last one of that model."""
+    audit = select(tables.promotions).order_by(tables.promotions.c.generation.desc()).limit(1)
+    if to_id is not None:
+        audit = audit.where(tables.promotions.c.to_id == to_id)
+    row = connection.execute(audit).first()
+    return promotion_of(row) if row else None
+
+
+def promotion_by_key(connection: Connection, run_key: str | None) -> Promotion | None:
+    """The promotion that this run made, if it made one."""
+    if run_key is None:
+        return None
+    row = connection.execute(select(tables.promotions).where(tables.promotions.c.run_key == run_key)).first()
+    return promotion_of(row) if row else None
+
+
+def highest_as_of(connection: Connection) -> datetime | None:
+    """The latest as-of that was ever promoted."""
+    highest: datetime | None = connection.execute(select(func.max(tables.promotions.c.as_of))).scalar()
+    return highest
+
+
+def primary_before(connection: Connection, as_of: datetime) -> Model | None:
+    """The primary that the history gives just before `as_of`: of the last promotion with a strictly earlier one."""
+    p = tables.promotions.c
+    found = connection.execute(select(p.to_id).where(p.as_of < as_of).order_by(p.generation.desc()).limit(1)).scalar()
+    return None if found is None else model(connection, found)
+
+
+def holders(connection: Connection, name: str) -> list[int]:
+    """The ids of the rows whose `path` ends in the file name `name`, whatever folder it says."""
+    path = tables.models.c.path
+    found = connection.execute(select(tables.models.c.id, path).where(path.endswith(name, autoescape=True)))
+    return [row.id for row in found if naming.last_part(row.path) == name]
+
+
+def generation(connection: Connection) -> int:
+    """How many promotions there were: servers poll it."""
+    count: int = connection.execute(select(tables.lock.c.generation).where(tables.lock.c.id == 1)).scalar_one()
+    return count

@@ -1,0 +1,156 @@
+"""What was judged, and does that verdict still hold for the bytes that are there now?"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from gatekeeper.errors import (
+    ConfigError,
+    DataError,
+    EvaluationOutdated,
+    GenerationMoved,
+    ModelRefused,
+    PromotionRefused,
+    UnknownModel,
+)
+from gatekeeper.registry import brakes, catalogue, tables
+from gatekeeper.registry.artifacts import blob_name
+from gatekeeper.registry.database import now
+from gatekeeper.registry.home import Home, aware, plain
+from gatekeeper.registry.records import Evaluation, Model, evaluation_of
+from gatekeeper.registry.verification import refuse_unregistered
+
+_e = tables.evaluations.c
+
+
+def record(
+    home: Home,
+    *,
+    challenger: int,
+    champion: int | None,
+    generation: int,
+    as_of: datetime,
+    kind: str,
+    verdict: str,
+    document: Mapping[str, object],
+    run_key: str,
+    report: str | None,
+) -> Evaluation:
+    """Keep the verdict, bound to the sha256 of both models. The same run key, challenger and generation: one row."""
+    aware(as_of, "as-of")
+    plain(run_key, "run key")
+    text = _json(document)
+    with home.database.write() as work:
+        found = (_e.run_key == run_key) & (_e.challenger == challenger) & (_e.generation == generation)
+        row = work.connection.execute(select(tables.evaluations).where(found)).first()
+        if row is None:
+            work.connection.execute(
+                tables.evaluations.insert().values(
+                    challenger=challenger,
+                    champion=champion,
+                    challenger_sha256=_sha256(work.connection, challenger),
+                    champion_sha256=None if champion is None else _sha256(work.connection, champion),
+                    generation=generation,
+                    as_of=as_of,
+                    kind=kind,
+                    verdict=verdict,
+                    document=text,
+                    run_key=run_key,
+                    report=report,
+                    at=now(work.connection),
+                )
+            )
+            row = work.connection.execute(select(tables.evaluations).where(found)).one()
+    return evaluation_of(row)
+
+
+def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
+    """Raises UnknownModel where there is none."""
+    row = None
+    if 0 <= evaluation_id <= catalogue.LARGEST_ID:
+        row = connection.execute(select(tables.evaluations).where(_e.id == evaluation_id)).first()
+    if row is None:
+        raise UnknownModel(f"there is no evaluation {evaluation_id}; `gatekeeper history` shows them")
+    return evaluation_of(row)
+
+
+def evaluations(connection: Connection, challenger: int | None) -> list[Evaluation]:
+    """All evaluations, or those of one challenger, newest first."""
+    wanted = select(tables.evaluations).order_by(_e.id.desc())
+    if challenger is not None:
+        wanted = wanted.where(_e.challenger == challenger)
+    return [evaluation_of(row) for row in connection.execute(wanted)]
+
+
+def refuse_outdated(
+    home: Home, connection: Connection, generation: int, evaluation_id: int, model_id: int, as_of: datetime | None
+) -> datetime:
+    """Raise PromotionRefused unless this evaluation may promote this model now. Returns its as-of."""
+    judged = evaluation(connection, evaluation_id)
+    if judged.challenger != model_id:
+        raise PromotionRefused(f"evaluation {judged.id} judged model {judged.challenger}, not {model_id}")
+    if as_of is not None and as_of != judged.as_of:
+        raise ConfigError(f"evaluation {judged.id} is as of {judged.as_of.isoformat()}, not {as_of.isoformat()}")
+    if judged.verdict != "promote":
+        raise PromotionRefused(f"evaluation {judged.id} says {judged.verdict!r}; `gatekeeper explain {model_id}`")
+    brakes.refuse_held(connection)
+    highest = catalogue.highest_as_of(connection)
+    if highest is not None and judged.as_of <= highest:
+        raise EvaluationOutdated(
+            f"evaluation {judged.id} is as of {judged.as_of.isoformat()}; a model as of {highest.isoformat()} was "
+            "promoted already, and an older one never replaces it"
+        )
+    if judged.generation != generation:
+        raise GenerationMoved(
+            f"evaluation {judged.id} was made at generation {judged.generation}; the registry is at {generation}: "
+            "judge again against the new primary"
+        )
+    _refuse_other_bytes(home, connection, judged)
+    return judged.as_of
+
+
+def restore_name(home: Home, model: Model) -> bool:
+    """Put the model's named file back from its blob, where it needs that. Does the name hold its bytes now?"""
+    if model.sha256 is None or not model.file_name:
+        return False
+    if home.store.holds(model.file_name, model.sha256):
+        return True
+    try:
+        content = home.store.find(blob_name(model.sha256), model.sha256)
+    except ModelRefused:
+        return False
+    home.store.place(model.file_name, content)
+    return True
+
+
+def _json(document: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"the evaluation's document can't be stored as JSON: {fault}") from None
+
+
+def _sha256(connection: Connection, model_id: int) -> str:
+    return refuse_unregistered(catalogue.model(connection, model_id))
+
+
+def _refuse_other_bytes(home: Home, connection: Connection, judged: Evaluation) -> None:
+    """The challenger's named file and blob, and the champion's named file, must hold the bytes that were judged."""
+    challenger = catalogue.model(connection, judged.challenger)
+    for name in (challenger.file_name, blob_name(judged.challenger_sha256)):
+        if not home.store.holds(name, judged.challenger_sha256):
+            raise EvaluationOutdated(_changed(judged, challenger, name))
+    if judged.champion is None:
+        return
+    champion = catalogue.model(connection, judged.champion)
+    if champion.sha256 != judged.champion_sha256 or not restore_name(home, champion):
+        raise EvaluationOutdated(_changed(judged, champion, champion.file_name))
+
+
+def _changed(judged: Evaluation, model: Model, name: str) -> str:
+    return (
+        f"{name} no longer holds the bytes of model {model.id} that evaluation {judged.id} judged: "
+        "register the file that is there now, and evaluate again"
+    )

@@ -1,0 +1,77 @@
+"""Where does this registry live: which database, which folder, which habits?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gatekeeper.errors import ConfigError
+from gatekeeper.registry import naming
+from gatekeeper.registry.artifacts import LocalStore
+from gatekeeper.registry.database import Database
+
+SIZE_CAP = 50 * 1024 * 1024
+
+Step = Callable[[str], None]
+
+
+def no_step(_name: str) -> None:
+    """Nobody wants to know which step was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """All that registering and promoting act on. `step` is told of each step, so that a test can stop there."""
+
+    database: Database
+    store: LocalStore
+    path_prefix: str
+    grace_seconds: int
+    step: Step
+    vouched: set[str] = field(default_factory=set)  # sha256 that this process has verified
+
+    @classmethod
+    def at(
+        cls,
+        url: str,
+        *,
+        models: str | Path,
+        path_prefix: str,
+        size_cap: int,
+        grace_seconds: int = 3600,
+        step: Step = no_step,
+        create: bool = False,
+    ) -> "Home":
+        """With `create` (only `db upgrade` does), a missing database file and models folder are made."""
+        store = LocalStore.at(models, cap=size_cap, step=step)
+        home = cls(Database.connect(url, create=create), store, path_prefix, grace_seconds, step)
+        if create:
+            home.store.make()
+            home.database.write_ahead()
+        return home
+
+    def path_of(self, version: str) -> str:
+        """What a row of this version holds as its `path`."""
+        return self.path_prefix + naming.file_name(version)
+
+
+def plain(value: str, what: str) -> str:
+    """`value` stripped. Raises ConfigError where it is blank, or holds what no database stores."""
+    stripped = value.strip()
+    if not stripped:
+        raise ConfigError(f"{what} is blank; say it in a word or two, it goes into the audit")
+    return storable(stripped, what)
+
+
+def storable(value: str, what: str) -> str:
+    """`value` as it is. Raises ConfigError where it holds what no database stores."""
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ConfigError(f"{what} {value!r} holds characters that can't be stored")
+    return value
+
+
+def aware(value: datetime | None, what: str) -> datetime | None:
+    """`value` as it is. Raises ConfigError where it doesn't say its offset."""
+    if value is not None and value.utcoffset() is None:
+        raise ConfigError(f"{what} {value.isoformat()} has no offset; say {value.isoformat()}Z for UTC")
+    return value

@@ -1,0 +1,246 @@
+"""How does a model become the primary? In one act, under the lock, with nothing removed and nothing left half-done."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, update
+
+from gatekeeper.errors import ClaimsUnsettled, ConfigError, GenerationMoved, ModelRefused
+from gatekeeper.registry import brakes, catalogue, naming, tables
+from gatekeeper.registry.artifacts import blob_name, sha256_of
+from gatekeeper.registry.database import Work, has_index, now
+from gatekeeper.registry.evaluations import refuse_outdated
+from gatekeeper.registry.home import Home, aware, plain
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion
+from gatekeeper.registry.registration import refuse_taken
+from gatekeeper.registry.retirement import retire, strike, sweep
+from gatekeeper.registry.verification import refuse_unregistered, vouch
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for: which model, by whom, why, on what grounds."""
+
+    model_id: int
+    actor: str
+    reason: str
+    kind: str
+    expected_generation: int | None = None
+    evaluation: int | None = None
+    as_of: datetime | None = None
+    run_key: str | None = None
+    now: datetime | None = None
+
+    def __post_init__(self) -> None:
+        plain(self.actor, "actor")
+        plain(self.reason, "reason")
+        aware(self.as_of, "as-of")
+        aware(self.now, "now")
+        if self.run_key is not None:
+            plain(self.run_key, "run key")
+
+
+def promote(home: Home, order: Order) -> Promotion:
+    """Make the model the primary. Where it is already, or where the run key promoted before, nothing changes.
+
+    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
+    ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
+    """
+    _refuse_kind(order)
+    settle_history(home)
+    with home.database.read() as connection:
+        model = catalogue.model(connection, order.model_id)
+        if done := _done(connection, order):
+            return done
+        _refuse(home, connection, catalogue.generation(connection), order, model)
+    vouch(home, model, _bytes_to_promote(home, model))
+    home.step("verified")
+    with home.database.write() as work:
+        home.step("locked")
+        connection = work.connection
+        _settle(work)
+        if done := _done(connection, order):
+            return done
+        model = catalogue.model(connection, order.model_id)
+        evaluated_as_of = _refuse(home, connection, work.generation, order, model)
+        promotion = move(home, work, model, order, as_of=evaluated_as_of or order.as_of)
+    home.step("committed")
+    sweep(home)
+    return promotion
+
+
+def refuse_unsettled(connection: Connection) -> Model | None:
+    """The primary. Raises ClaimsUnsettled until the database itself keeps that there is at most one."""
+    found = catalogue.claimants(connection)
+    if len(found) > 1:
+        raise catalogue.unsettled(found)
+    if not has_index(connection, tables.ONE_PRIMARY):
+        raise ClaimsUnsettled(
+            "nothing keeps a second primary out of this database yet; `gatekeeper migrate-naming` makes the index"
+        )
+    return found[0] if found else None
+
+
+def settle_history(home: Home) -> None:
+    """Put into the audit what another writer made the primary by SQL, so that the chain of from and to has no gap."""
+    with home.database.read() as connection:
+        current = refuse_unsettled(connection)
+        if _is_recorded(connection, current):
+            return
+    with home.database.write() as work:
+        _settle(work)
+
+
+def _settle(work: Work) -> None:
+    current = refuse_unsettled(work.connection)
+    if current is not None and not _is_recorded(work.connection, current):
+        record_adopted(work, current, "found as the primary; another writer had made it so")
+
+
+def record_adopted(work: Work, primary: Model, reason: str) -> Promotion:
+    """The primary that was found, as a promotion: its as-of is when its row was made, where that is known."""
+    last = catalogue.newest_promotion(work.connection)
+    at = now(work.connection)
+    return _audit(
+        work,
+        Promotion(
+            generation=work.advance(),
+            from_id=last.to_id if last else None,
+            to_id=primary.id,
+            kind="adopted",
+            actor="gatekeeper",
+            reason=reason,
+            evaluation_id=None,
+            as_of=(at if last else primary.created_at) or at,
+            at=at,
+            run_key=None,
+        ),
+    )
+
+
+def move(home: Home, work: Work, model: Model, order: Order, *, as_of: datetime | None) -> Promotion:
+    """Steps 3 to 5 of a promotion: names, the two statements, the audit. Commits nothing itself."""
+    connection = work.connection
+    before = catalogue.primary(connection)
+    retiring = _write_name(home, work, model, naming.primary_version(model.id))
+    if before is not None:
+        retiring += _write_name(home, work, before, naming.standard_version(before.id))
+    home.step("named")
+    if before is not None:
+        _rename_row(home, connection, before.id, naming.standard_version(before.id))
+        home.step("demoted")
+    _rename_row(home, connection, model.id, naming.primary_version(model.id))
+    home.step("promoted")
+    last = catalogue.newest_promotion(connection)
+    at = order.now or now(connection)
+    promotion = _audit(
+        work,
+        Promotion(
+            generation=work.advance(),
+            from_id=last.to_id if last else None,
+            to_id=model.id,
+            kind=order.kind,
+            actor=order.actor.strip(),
+            reason=order.reason.strip(),
+            evaluation_id=order.evaluation,
+            as_of=as_of or at,
+            at=at,
+            run_key=order.run_key,
+        ),
+    )
+    home.step("audited")
+    retire(work, retiring)
+    home.step("noted")
+    return promotion
+
+
+def _refuse_kind(order: Order) -> None:
+    allowed = KINDS_BY_HAND if order.evaluation is None else KINDS_BY_EVALUATION
+    if order.kind not in allowed:
+        grounds = "without an evaluation" if order.evaluation is None else "by evaluation"
+        raise ConfigError(f"a promotion {grounds} is {' or '.join(allowed)}, not {order.kind!r}")
+
+
+def _done(connection: Connection, order: Order) -> Promotion | None:
+    """What this order was answered with before, or the promotion that made the model the primary it is."""
+    current = refuse_unsettled(connection)
+    if current is not None and current.id == order.model_id:
+        return catalogue.newest_promotion(connection, to_id=current.id)
+    return catalogue.promotion_by_key(connection, order.run_key)
+
+
+def _refuse(home: Home, connection: Connection, generation: int, order: Order, model: Model) -> datetime | None:
+    """Raise whatever forbids this promotion. Returns the as-of of its evaluation, where it has one."""
+    sha256 = refuse_unregistered(model)
+    brakes.refuse_quarantined(connection, model.id, sha256)
+    as_of = None
+    if order.evaluation is not None:
+        as_of = refuse_outdated(home, connection, generation, order.evaluation, model.id, order.as_of)
+    if order.expected_generation not in (None, generation):
+        raise GenerationMoved(
+            f"the registry is at generation {generation}, not {order.expected_generation}: "
+            "another promotion came between; judge again against the new primary"
+        )
+    return as_of
+
+
+def _bytes_to_promote(home: Home, model: Model) -> bytes:
+    """The registered bytes. A named file that holds others is refused: whoever put it there means to promote *it*."""
+    sha256 = refuse_unregistered(model)
+    try:
+        content = home.store.read(model.file_name)
+    except ModelRefused as fault:
+        if fault.reason not in {"missing", "dangling"}:
+            raise
+        return home.store.find(model.file_name, sha256)
+    if (found := sha256_of(content)) != sha256:
+        raise ModelRefused(
+            "sha256",
+            f"{home.store.root / model.file_name} was changed: its sha256 is {found}, registered is {sha256}. "
+            "`gatekeeper register` makes a model of the new file; to promote the registered bytes, move it away",
+        )
+    return content
+
+
+def _write_name(home: Home, work: Work, model: Model, version: str) -> list[str]:
+    """A copy of the model's bytes under its new name; returns the names that no row will hold then.
+
+    A primary to be demoted may have lost its bytes, or may never have been a model: its row moves all the same.
+    """
+    name = naming.file_name(version)
+    try:
+        content = home.store.read(model.file_name) if model.sha256 is None else _find(home, model, model.sha256)
+    except ModelRefused:
+        if naming.is_primary(version):
+            raise
+        refuse_taken(home, work.connection, model.id, version, None)
+        return []
+    refuse_taken(home, work.connection, model.id, version, content)
+    if model.sha256 is not None:
+        work.on_failure(home.store.put_blob(content))
+    work.on_failure(home.store.place(name, content))
+    strike(work, [name])
+    return [model.file_name] if model.sha256 is not None and model.file_name not in {"", name} else []
+
+
+def _find(home: Home, model: Model, sha256: str) -> bytes:
+    blob = blob_name(sha256)
+    return home.store.find(blob if home.store.holds(blob, sha256) else model.file_name, sha256)
+
+
+def _rename_row(home: Home, connection: Connection, model_id: int, version: str) -> None:
+    connection.execute(
+        update(tables.models).where(tables.models.c.id == model_id).values(version=version, path=home.path_of(version))
+    )
+
+
+def _audit(work: Work, promotion: Promotion) -> Promotion:
+    work.connection.execute(
+        tables.promotions.insert().values({name: getattr(promotion, name) for name in Promotion.__slots__})
+    )
+    return promotion
+
+
+def _is_recorded(connection: Connection, current: Model | None) -> bool:
+    last = catalogue.newest_promotion(connection)
+    return current is None or (last is not None and last.to_id == current.id)

@@ -1,0 +1,153 @@
+"""What does the registry know of a model, a promotion, an evaluation, a hold, a quarantine?"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from gatekeeper.registry import naming
+
+if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
+    from gatekeeper.model.canary import Canary
+
+KINDS_BY_HAND = ("manual",)
+KINDS_BY_EVALUATION = ("weekly", "bootstrap", "recovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What our own export knows of a model, and a file alone can't vouch for."""
+
+    trained_from: datetime | None = None
+    trained_to: datetime | None = None  # the last outcome in the data
+    cutoff: datetime | None = None
+    estimator: str | None = None
+    fingerprint: str | None = None
+    code_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One row of `"RLModel"` and its artifact. `sha256` is None where it has none: such a row is never served."""
+
+    id: int
+    version: str
+    path: str
+    description: str
+    created_at: datetime | None
+    sha256: str | None
+    size: int | None
+    feature_schema: str | None
+    threshold: float | None
+    trained_from: datetime | None
+    trained_to: datetime | None
+    cutoff: datetime | None
+    estimator: str | None
+    fingerprint: str | None
+    code_version: str | None
+    run_key: str | None
+    canary_json: str | None = field(repr=False)
+    recognised: str | None  # how the score is read
+    fault: str | None  # why the row's file is no usable model, where it was found to be none
+
+    @property
+    def is_primary(self) -> bool:
+        """Does this row claim to be the active model?"""
+        return naming.is_primary(self.version)
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file inside the models folder; "" where the row names none."""
+        return naming.last_part(self.path)
+
+    @property
+    def canary(self) -> "Canary | None":
+        """Rows, and the scores that they had at registration."""
+        if self.canary_json is None:
+            return None
+        from gatekeeper.model.canary import Canary
+
+        return Canary.from_json(self.canary_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One row of the audit: the primary changed from `from_id` to `to_id`."""
+
+    generation: int
+    from_id: int | None
+    to_id: int
+    kind: str  # adopted, bootstrap, weekly, recovery, manual, rollback
+    actor: str
+    reason: str
+    evaluation_id: int | None
+    as_of: datetime
+    at: datetime
+    run_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was judged, bound to the bytes of both models, and the verdict."""
+
+    id: int
+    challenger: int
+    champion: int | None
+    challenger_sha256: str
+    champion_sha256: str | None
+    generation: int
+    as_of: datetime
+    kind: str
+    verdict: str
+    document: Mapping[str, Any]
+    run_key: str
+    report: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """While it stands, weekly runs judge and record, and promote nothing."""
+
+    id: int
+    actor: str
+    reason: str
+    until: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """These bytes were rolled back from. `id` is the model that was left: what `release --quarantine` takes."""
+
+    id: int
+    sha256: str
+    actor: str
+    reason: str
+    at: datetime
+
+
+def model_of(row: Row[Any]) -> Model:
+    """The row of `catalogue.MODELS` as a value."""
+    fields = dict(row._mapping)
+    return Model(
+        **{
+            **fields,
+            "version": fields["version"] or "",
+            "path": fields["path"] or "",
+            "description": fields["description"] or "",
+        }
+    )
+
+
+def promotion_of(row: Row[Any]) -> Promotion:
+    """The row of the promotion table as a value."""
+    return Promotion(**row._mapping)
+
+
+def evaluation_of(row: Row[Any]) -> Evaluation:
+    """The row of the evaluation table as a value."""
+    return Evaluation(**{**row._mapping, "document": json.loads(row.document)})

@@ -1,0 +1,133 @@
+"""How does a file become a model of the registry? Verified, copied in, and given a row of its own."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ClaimsUnsettled, ConfigError
+from gatekeeper.model.files import read_model
+from gatekeeper.registry import catalogue, created_at, naming, tables
+from gatekeeper.registry.artifacts import sha256_of
+from gatekeeper.registry.database import Work, next_id, now
+from gatekeeper.registry.home import Home, aware, plain, storable
+from gatekeeper.registry.records import Details, Model
+from gatekeeper.registry.retirement import strike
+from gatekeeper.registry.verification import Inspected, inspect
+
+DEFAULT_THRESHOLD: float = Settings.model_fields["threshold"].default
+_a = tables.artifacts.c
+
+
+def register(
+    home: Home,
+    file: str | Path | bytes,
+    *,
+    note: str | None,
+    run_key: str | None,
+    threshold: float | None,
+    trained_to: datetime | None,
+    details: Details | None,
+) -> Model:
+    """A new row for `file`, or the row that the same run key and bytes have already. Never touches the user's file."""
+    note = storable(note or "", "note")
+    if run_key is not None:
+        plain(run_key, "run key")
+    threshold = checked_threshold(threshold)
+    aware(trained_to, "trained_to")
+    content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=home.store.cap)
+    sha256 = sha256_of(content)
+    with home.database.read() as connection:
+        if found := _by_run(connection, run_key, sha256):
+            return found
+        known = connection.execute(select(_a.canary).where(_a.sha256 == sha256).limit(1)).scalar()
+    shown = inspect(content, cap=home.store.cap, details=details, known_canary=known)
+    if trained_to is not None:
+        shown = replace(shown, details=replace(shown.details, trained_to=trained_to))
+    home.step("verified")
+    with home.database.write() as work:
+        home.step("locked")
+        model = _by_run(work.connection, run_key, sha256)
+        if model is None:
+            model = _new_row(home, work, content, note)
+            insert_artifact(work, model.id, shown, threshold=threshold, run_key=run_key)
+            home.step("described")
+            model = catalogue.model(work.connection, model.id)
+    home.step("committed")
+    return model
+
+
+def checked_threshold(threshold: float | None) -> float:
+    """The default where None is given. Raises ConfigError outside 0 to 1."""
+    value = DEFAULT_THRESHOLD if threshold is None else threshold
+    if not 0 < value < 1:
+        raise ConfigError(f"threshold {value} lies outside 0 to 1: a score is a probability")
+    return float(value)
+
+
+def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: float, run_key: str | None) -> None:
+    """What was seen of the bytes of model `model_id`."""
+    known = shown.details
+    work.connection.execute(
+        tables.artifacts.insert().values(
+            model_id=model_id,
+            sha256=shown.sha256,
+            size=shown.size,
+            feature_schema=shown.feature_schema,
+            threshold=threshold,
+            trained_from=known.trained_from,
+            trained_to=known.trained_to,
+            cutoff=known.cutoff,
+            estimator=known.estimator,
+            fingerprint=known.fingerprint,
+            code_version=known.code_version,
+            canary=shown.canary_json,
+            recognised=shown.recognised,
+            run_key=run_key,
+        )
+    )
+
+
+def refuse_taken(home: Home, connection: Connection, model_id: int, version: str, content: bytes | None) -> None:
+    """Raise ClaimsUnsettled where another row holds this name, or its file, with other bytes.
+
+    Rows that other tools named for another id do (case 61); readers of theirs must not be given our bytes.
+    """
+    others = connection.execute(
+        select(tables.models.c.id).where((tables.models.c.version == version) & (tables.models.c.id != model_id))
+    )
+    taken = list(others.scalars())
+    name = naming.file_name(version)
+    if not taken and (content is None or not home.store.may_hold(name, content)):
+        taken = [holder for holder in catalogue.holders(connection, name) if holder != model_id]
+    if taken:
+        raise ClaimsUnsettled(
+            f"the name {version} of model {model_id} is taken by model {taken[0]}; "
+            "`gatekeeper migrate-naming` gives every row its own name"
+        )
+
+
+def _by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | None:
+    if run_key is None:
+        return None
+    found = connection.execute(select(_a.model_id).where((_a.run_key == run_key) & (_a.sha256 == sha256))).scalar()
+    return None if found is None else catalogue.model(connection, found)
+
+
+def _new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
+    """The id comes before the version; the files before the row that names them."""
+    connection = work.connection
+    model_id = next_id(connection)
+    version = naming.standard_version(model_id)
+    refuse_taken(home, connection, model_id, version, content)
+    name = naming.file_name(version)
+    work.on_failure(home.store.put_blob(content))
+    work.on_failure(home.store.place(name, content))
+    strike(work, [name])
+    row = {"id": model_id, "version": version, "path": home.path_of(version), "description": note}
+    row["createdAt"] = created_at.written(now(connection), connection)
+    connection.execute(tables.models.insert().values(row))
+    home.step("row written")
+    return catalogue.model(connection, model_id)

@@ -1,0 +1,269 @@
+"""The registry: which models are there, which one is active, and how does that change?
+
+The one way in for all other rooms, DAGs and commands; each method says what it promises.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gatekeeper.config import Settings
+from gatekeeper.registry import (
+    brakes,
+    catalogue,
+    evaluations,
+    migration,
+    promotions,
+    registration,
+    rollback,
+    schema,
+)
+from gatekeeper.registry.artifacts import blob_name
+from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
+from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
+from gatekeeper.registry.verification import refuse_unregistered
+
+
+class Registry:
+    """One registry: a database that is the single source of truth, and the folder of the bytes.
+
+    Threads may share one. After any error, registry and files are as they were before the call.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        models: str | Path = "models",
+        path_prefix: str = "models/",
+        size_cap: int = SIZE_CAP,
+        grace_seconds: int = 3600,
+        step: Step = no_step,
+    ) -> Self:
+        """The registry at `url`. Never migrates: raises SchemaOutOfDate, and names `gatekeeper db upgrade`.
+
+        `step` is told of each step of a change as it is reached; tests stop the process there.
+        """
+        home = Home.at(
+            url, models=models, path_prefix=path_prefix, size_cap=size_cap, grace_seconds=grace_seconds, step=step
+        )
+        try:
+            with home.database.read() as connection:
+                schema.refuse_other_revision(connection, home.database.name)
+        except BaseException:
+            home.database.close()
+            raise
+        return cls(home)
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Self:
+        """The registry that an operator's settings name."""
+        return cls.open(
+            settings.db,
+            models=settings.models,
+            path_prefix=settings.path_prefix,
+            size_cap=settings.model_size_cap,
+            grace_seconds=settings.grace_seconds,
+        )
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self._home.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # Models
+
+    def register(
+        self,
+        file: str | Path | bytes,
+        *,
+        note: str | None = None,
+        run_key: str | None = None,
+        threshold: float | None = None,
+        trained_to: datetime | None = None,
+        details: Details | None = None,
+    ) -> Model:
+        """Verify `file` and copy it in, under a new row; the same run key and bytes: the row that is there already.
+
+        `details` come with our own exports; a foreign file is tried in a child process first. Raises ModelRefused,
+        ClaimsUnsettled, ConfigError, Unavailable.
+        """
+        return registration.register(
+            self._home,
+            file,
+            note=note,
+            run_key=run_key,
+            threshold=threshold,
+            trained_to=trained_to,
+            details=details,
+        )
+
+    def model(self, model_id: int) -> Model:
+        """Raises UnknownModel."""
+        with self._home.database.read() as connection:
+            return catalogue.model(connection, model_id)
+
+    def models(self) -> list[Model]:
+        """All models, newest first."""
+        with self._home.database.read() as connection:
+            return catalogue.models(connection)
+
+    def primary(self) -> Model | None:
+        """The active model. Raises ClaimsUnsettled where, in a table not settled yet, several rows claim to be it."""
+        with self._home.database.read() as connection:
+            return catalogue.primary(connection)
+
+    def model_bytes(self, model: Model) -> bytes:
+        """The registered bytes: from the named file, else from the blob. Raises ModelRefused, Unavailable."""
+        return self._home.store.find(model.file_name, refuse_unregistered(model))
+
+    def named_bytes(self, model: Model) -> bytes:
+        """What lies at the model's path, whatever it is. Raises ModelRefused, Unavailable."""
+        return self._home.store.read(model.file_name)
+
+    def blob_bytes(self, model: Model) -> bytes:
+        """What lies at the model's blob, whatever it is. Raises ModelRefused, Unavailable."""
+        return self._home.store.read(blob_name(refuse_unregistered(model)))
+
+    @property
+    def size_cap(self) -> int:
+        """The largest model file, in bytes."""
+        return self._home.store.cap
+
+    def restore_name(self, model: Model) -> bool:
+        """Put the named file back from the blob, where it needs that. True: the name holds the registered bytes now."""
+        with self._home.database.write() as work:
+            return evaluations.restore_name(self._home, catalogue.model(work.connection, model.id))
+
+    # Promotions
+
+    def promote(
+        self,
+        model_id: int,
+        *,
+        actor: str,
+        reason: str,
+        expected_generation: int | None = None,
+        evaluation: int | None = None,
+        as_of: datetime | None = None,
+        run_key: str | None = None,
+        kind: str = "manual",
+        now: datetime | None = None,
+    ) -> Promotion:
+        """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery)."""
+        order = promotions.Order(
+            model_id,
+            actor=actor,
+            reason=reason,
+            kind=kind,
+            expected_generation=expected_generation,
+            evaluation=evaluation,
+            as_of=as_of,
+            run_key=run_key,
+            now=now,
+        )
+        return promotions.promote(self._home, order)
+
+    def rollback(self, *, actor: str, reason: str, now: datetime | None = None) -> Promotion:
+        """Back to the primary before, once it is verified to load; the bytes that are left are quarantined."""
+        return rollback.roll_back(self._home, actor=actor, reason=reason, now=now)
+
+    def generation(self) -> int:
+        """How many promotions there were: it moves when the primary does."""
+        with self._home.database.read() as connection:
+            return catalogue.generation(connection)
+
+    def promotions(self) -> list[Promotion]:
+        """The audit, newest first."""
+        with self._home.database.read() as connection:
+            return catalogue.promotions(connection)
+
+    def highest_as_of(self) -> datetime | None:
+        """The latest as-of that was ever promoted."""
+        with self._home.database.read() as connection:
+            return catalogue.highest_as_of(connection)
+
+    def primary_before(self, as_of: datetime) -> Model | None:
+        """The primary that the history gives just before `as_of`."""
+        with self._home.database.read() as connection:
+            return catalogue.primary_before(connection, as_of)
+
+    # Holds and quarantines
+
+    def hold(self, *, actor: str, reason: str, until: datetime | None = None) -> Hold:
+        """From now on promotions by evaluation are refused, until `release`, or `until`."""
+        return brakes.set_hold(self._home, actor=actor, reason=reason, until=until)
+
+    def release(self, *, actor: str, reason: str = "", quarantine: int | None = None) -> bool:
+        """Lift the hold; with `quarantine` (a model's id) instead the quarantine on its bytes. False: none stood."""
+        if quarantine is None:
+            return brakes.release_hold(self._home, actor=actor, reason=reason)
+        return brakes.release_quarantine(self._home, quarantine, actor=actor, reason=reason)
+
+    def current_hold(self) -> Hold | None:
+        """The hold that stands now, by the database's time."""
+        with self._home.database.read() as connection:
+            return brakes.current_hold(connection)
+
+    def quarantined(self, sha256: str | None) -> Quarantine | None:
+        """The quarantine that stands on these bytes."""
+        with self._home.database.read() as connection:
+            return brakes.quarantined(connection, sha256)
+
+    # Evaluations
+
+    def record_evaluation(
+        self,
+        *,
+        challenger: int,
+        champion: int | None,
+        generation: int,
+        as_of: datetime,
+        kind: str,
+        verdict: str,
+        document: Mapping[str, object],
+        run_key: str,
+        report: str | None,
+    ) -> Evaluation:
+        """Keep a verdict, bound to the bytes of both models. Same run key, challenger, generation: the same row."""
+        return evaluations.record(
+            self._home,
+            challenger=challenger,
+            champion=champion,
+            generation=generation,
+            as_of=as_of,
+            kind=kind,
+            verdict=verdict,
+            document=document,
+            run_key=run_key,
+            report=report,
+        )
+
+    def evaluation(self, evaluation_id: int) -> Evaluation:
+        """Raises UnknownModel."""
+        with self._home.database.read() as connection:
+            return evaluations.evaluation(connection, evaluation_id)
+
+    def evaluations(self, challenger: int | None = None) -> list[Evaluation]:
+        """All evaluations, or those of one challenger, newest first."""
+        with self._home.database.read() as connection:
+            return evaluations.evaluations(connection, challenger)
+
+    # Names
+
+    def migrate_naming(
+        self, *, dry_run: bool = False, primary: int | None = None, actor: str, reason: str
+    ) -> migration.NamingPlan:
+        """Give every row and file of older conventions its name, and settle who is primary; or only say how."""
+        return migration.migrate(self._home, dry_run=dry_run, primary=primary, actor=actor, reason=reason)

@@ -1,0 +1,177 @@
+"""Promotion by evaluation: bound to bytes, generation and as-of, and stopped by a hold."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from registry_site import MONDAY, check_history, own_model
+
+from gatekeeper.errors import (
+    ConfigError,
+    DataError,
+    EvaluationOutdated,
+    GenerationMoved,
+    Held,
+    ModelRefused,
+    PromotionRefused,
+    UnknownModel,
+)
+
+
+def overwrite(path, content):
+    """What `cp` does, as root."""
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def test_an_evaluation_promotes_what_it_judged(registry, add, promote, judged, promote_judged):
+    promote(add(1))
+    evaluation = judged(add(2), weeks=900)
+    assert registry.evaluation(evaluation.id) == evaluation
+    assert (evaluation.challenger_sha256, evaluation.champion_sha256) == (
+        registry.model(2).sha256,
+        registry.model(1).sha256,
+    )
+    promotion = promote_judged(evaluation)
+    assert (promotion.evaluation_id, promotion.as_of, promotion.kind) == (evaluation.id, evaluation.as_of, "weekly")
+    check_history(registry)
+
+
+def test_the_same_run_key_challenger_and_generation_are_one_row(registry, add, promote, judged):
+    """Case 46, the evaluation's side."""
+    model = add(1)
+    first = judged(model)
+    assert judged(model, verdict="keep") == first
+    promote(add(2))
+    again = judged(model)
+    assert again.id != first.id
+    assert [row.id for row in registry.evaluations(model.id)] == [again.id, first.id]
+    assert registry.evaluations(2) == []
+
+
+@pytest.mark.parametrize("place", ["name", "blob"])
+def test_other_bytes_than_those_judged_are_refused(registry, site, add, judged, promote_judged, place):
+    """Case 10: the file, or its blob, is replaced after the evaluation."""
+    model = add(1)
+    evaluation = judged(model)
+    overwrite(site.models / (model.file_name if place == "name" else f".blobs/{model.sha256}"), own_model(2))
+    before = site.rows(), site.files()
+    with pytest.raises(EvaluationOutdated, match="evaluate again"):
+        promote_judged(evaluation)
+    assert (site.rows(), site.files()) == before
+
+
+def test_the_champions_name_is_put_back_from_its_blob_first(registry, site, add, promote, judged, promote_judged):
+    """Case 58: the champion was overwritten in place."""
+    promote(add(1))
+    evaluation = judged(add(2), weeks=900)
+    overwrite(site.models / "gatekeeper_primary1.onnx", own_model(3))
+    promote_judged(evaluation)
+    assert (site.models / "gatekeeper_primary1.onnx").read_bytes() == own_model(1)
+    assert (site.models / "gatekeeper_1.onnx").read_bytes() == own_model(1)
+
+
+def test_a_champion_whose_bytes_are_lost_was_not_what_was_judged(registry, site, add, promote, judged, promote_judged):
+    champion = add(1)
+    promote(champion)
+    evaluation = judged(add(2), weeks=900)
+    (site.models / ".blobs" / champion.sha256).unlink()
+    overwrite(site.models / "gatekeeper_primary1.onnx", own_model(3))
+    with pytest.raises(EvaluationOutdated, match="model 1"):
+        promote_judged(evaluation)
+    assert registry.primary().id == champion.id
+
+
+def test_an_older_as_of_never_replaces_a_newer_one(registry, site, add, judged, promote_judged):
+    """Case 44: backfills promote out of order."""
+    older, newer = add(1), add(2)
+    late, early, same = judged(newer, weeks=2), judged(older, weeks=1), judged(older, weeks=2, run_key="other")
+    promote_judged(late)
+    before = site.rows(), site.files()
+    for evaluation in (early, same):
+        with pytest.raises(EvaluationOutdated, match="older"):
+            promote_judged(evaluation)
+    assert (site.rows(), site.files()) == before
+    assert promote_judged(judged(older, weeks=3)).to_id == older.id
+
+
+def test_a_manual_promotion_counts_with_the_as_of_of_its_moment(registry, add, judged, promote_judged):
+    promote_judged(judged(add(1), weeks=2))
+    registry.promote(add(2).id, actor="ann", reason="r", now=MONDAY + timedelta(weeks=4))
+    with pytest.raises(EvaluationOutdated):
+        promote_judged(judged(registry.model(1), weeks=3))
+    assert promote_judged(judged(registry.model(1), weeks=5)).generation == 3
+
+
+def test_a_generation_that_moved_is_judged_again(registry, add, judged, promote_judged):
+    evaluation = judged(add(1), weeks=900)
+    registry.promote(add(2).id, actor="ann", reason="r", now=MONDAY)
+    with pytest.raises(GenerationMoved, match="generation 0; the registry is at 1"):
+        promote_judged(evaluation)
+    assert promote_judged(judged(registry.model(1), weeks=900)).to_id == 1
+
+
+def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, add, judged, promote_judged):
+    first, second = add(1), add(2)
+    for verdict in ("keep", "undecided"):
+        with pytest.raises(PromotionRefused, match=verdict):
+            promote_judged(judged(first, verdict=verdict, run_key=verdict))
+    evaluation = judged(first)
+    with pytest.raises(PromotionRefused, match="judged model 1, not 2"):
+        registry.promote(second.id, actor="a", reason="r", evaluation=evaluation.id, kind="weekly")
+    with pytest.raises(UnknownModel, match="evaluation 99"):
+        registry.promote(first.id, actor="a", reason="r", evaluation=99, kind="weekly")
+    with pytest.raises(ConfigError, match="weekly or bootstrap or recovery"):
+        registry.promote(first.id, actor="a", reason="r", evaluation=evaluation.id)
+    with pytest.raises(ConfigError, match="as of"):
+        registry.promote(
+            first.id, actor="a", reason="r", evaluation=evaluation.id, kind="weekly", as_of=MONDAY + timedelta(1)
+        )
+    assert registry.generation() == 0
+
+
+def test_a_hold_stops_evaluations_and_not_people(registry, site, add, judged, promote_judged):
+    hold = registry.hold(actor="ann", reason="release week")
+    assert registry.current_hold() == hold
+    evaluation = judged(add(1))
+    before = site.rows(), site.files()
+    with pytest.raises(Held, match=r"release week.*gatekeeper release"):
+        promote_judged(evaluation)
+    assert (site.rows(), site.files()) == before
+    assert registry.promote(add(2).id, actor="ann", reason="by hand", now=MONDAY).to_id == 2
+    assert registry.release(actor="ann")
+    assert registry.current_hold() is None
+    assert not registry.release(actor="ann")
+    assert promote_judged(judged(registry.model(1), weeks=1)).to_id == 1
+
+
+def test_a_hold_ends_by_itself(registry, site):
+    registry.hold(actor="ann", reason="r", until=datetime(2999, 1, 1, tzinfo=UTC))
+    assert registry.current_hold().until == datetime(2999, 1, 1, tzinfo=UTC)
+    site.sql("UPDATE gatekeeper_hold SET until = '2020-01-01 00:00:00.000000'")
+    assert registry.current_hold() is None
+    with pytest.raises(ConfigError, match="past already"):
+        registry.hold(actor="ann", reason="r", until=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_a_new_hold_replaces_the_one_before(registry):
+    registry.hold(actor="ann", reason="first")
+    registry.hold(actor="bob", reason="second")
+    assert registry.current_hold().reason == "second"
+    assert registry.release(actor="bob")
+    assert registry.current_hold() is None
+
+
+def test_documents_hold_what_json_can(registry, add, judged):
+    with pytest.raises(DataError, match="JSON"):
+        judged(add(1), document={"sharpe": float("nan")})
+    assert judged(registry.model(1), document={"sharpe": None}).document == {"sharpe": None}
+
+
+def test_evaluations_need_registered_models(registry, site, add, judged):
+    model = add(1)
+    with pytest.raises(UnknownModel):
+        judged(model, champion=9)
+    site.sql("INSERT INTO \"RLModel\" (id, version, path) VALUES (9, 'gatekeeper_9', 'models/gatekeeper_9.onnx')")
+    with pytest.raises(ModelRefused, match="db upgrade"):
+        judged(model, champion=9)
+    assert registry.evaluations() == []

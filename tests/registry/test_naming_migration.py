@@ -1,0 +1,201 @@
+"""Older conventions: every row and file gets its name, nothing is lost, and a second run does nothing."""
+
+import shutil
+
+import pytest
+from model_files import placeholder_model
+from registry_site import OWN, Site, check_history, own_model
+
+from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, UnknownModel
+
+WORDS = {"actor": "ann", "reason": "adopt the old names"}
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A table that grew for years on another machine, upgraded; row 9 is the active one. Made once, then copied."""
+    site = Site(tmp_path_factory.mktemp("grown") / "project")
+    site.root.mkdir()
+    names = {
+        1: ("gatekeeper_primary8", "/home/dev/bot/models/gatekeeper_primary8.onnx"),  # named for another id
+        2: ("gatekeeper_v2", "C:\\bot\\models\\gatekeeper_v2.onnx"),
+        3: ("gatekeeper_temp", "/tmp/gatekeeper_temp.onnx"),
+        4: ("gatekeeper_retrain_20250603", "models/gatekeeper_v2.onnx"),  # shares row 2's file
+        5: ("gatekeeper_20250603", "models/gatekeeper_20250603.onnx"),  # the file is missing
+        6: ("gatekeeper_7", "models/gatekeeper_7.onnx"),  # 6 and 7 have each other's names
+        7: ("gatekeeper_6", "models/gatekeeper_6.onnx"),
+        8: ("gatekeeper_v8", "models/gatekeeper_v8.onnx"),  # a placeholder graph
+        9: ("gatekeeper_primary_prod", "/srv/models/gatekeeper_primary_prod.onnx"),
+        10: ("gatekeeper_10", "models/gatekeeper_10.onnx"),  # dangling
+        11: ("gatekeeper_11", "models/gatekeeper_11.onnx"),  # in order already
+    }
+    for name, number in [
+        ("gatekeeper_primary8", 1),
+        ("gatekeeper_v2", 2),
+        ("gatekeeper_temp", 3),
+        ("gatekeeper_7", 6),
+        ("gatekeeper_6", 7),
+        ("gatekeeper_primary_prod", 9),
+        ("gatekeeper_11", 11),
+    ]:
+        site.put(f"{name}.onnx", own_model(number))
+    site.put("gatekeeper_v8.onnx", placeholder_model())
+    (site.models / "gatekeeper_10.onnx").symlink_to("/nowhere/model.onnx")
+    site.put("notes.txt", b"not a row's")
+    site.old_table(*[(number, version, path, None) for number, (version, path) in names.items()])
+    assert site.upgrade().claims == (1, 9)
+    return site
+
+
+@pytest.fixture
+def grown(once, tmp_path):
+    shutil.copytree(once.root, tmp_path / "project", symlinks=True)
+    return Site(tmp_path / "project")
+
+
+def test_every_row_gets_its_name_and_its_file_follows(grown):
+    """Case 61, and all that design.md lists of real tables."""
+    before = grown.files()
+    with grown.open() as registry:
+        plan = registry.migrate_naming(**WORDS)
+        assert (plan.primary, plan.changes, plan.dry_run) == (9, True, False)
+        assert "highest id" in plan.chosen_by
+        assert [model.version for model in registry.models()] == [
+            "gatekeeper_11",
+            "gatekeeper_10",
+            "gatekeeper_primary9",
+            *(f"gatekeeper_{number}" for number in (8, 7, 6, 5, 4, 3, 2, 1)),
+        ]
+        assert all(model.path == f"models/{model.version}.onnx" for model in registry.models())
+        sources = {1: 1, 2: 2, 3: 3, 4: 2, 6: 6, 7: 7, 9: 9, 11: 11}
+        for model_id, number in sources.items():
+            model = registry.model(model_id)
+            assert registry.model_bytes(model) == own_model(number)
+            assert (grown.models / model.file_name).read_bytes() == own_model(number)
+        assert [step.model_id for step in plan.steps if step.mark] == [5, 8, 10]
+        assert [registry.model(number).sha256 for number in (5, 8, 10)] == [None] * 3
+        assert (grown.models / "gatekeeper_8.onnx").read_bytes() == placeholder_model()
+        check_history(registry)
+        assert registry.promotions()[0].kind == "adopted"
+    after = grown.files()
+    assert set(before.values()) <= set(after.values())  # no file's bytes are lost, no link either
+    assert before["notes.txt"] == after["notes.txt"]
+    assert set(before) <= set(after)  # and readers of old names still find them, within the grace
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(grown):
+    before = grown.rows(), grown.files()
+    with grown.open() as registry:
+        shown = registry.migrate_naming(dry_run=True, **WORDS)
+        assert (grown.rows(), grown.files()) == before
+        done = registry.migrate_naming(**WORDS)
+    assert shown.dry_run
+    assert (shown.primary, shown.steps, shown.chosen_by) == (done.primary, done.steps, done.chosen_by)
+
+
+def test_a_second_run_does_nothing(grown):
+    with grown.open() as registry:
+        registry.migrate_naming(**WORDS)
+        before = grown.rows(), grown.files()
+        plan = registry.migrate_naming(**WORDS)
+        assert not plan.changes
+        assert [step.model_id for step in plan.steps] == [5, 8, 10]  # still marked
+        assert (grown.rows(), grown.files()) == before
+
+
+def test_a_row_that_an_older_writer_named_again_is_migrated_again(grown):
+    with grown.open() as registry:
+        registry.migrate_naming(**WORDS)
+        grown.sql(
+            "UPDATE \"RLModel\" SET version = 'gatekeeper_temp', path = 'models/gatekeeper_temp.onnx' WHERE id = 3"
+        )
+        assert [step.model_id for step in registry.migrate_naming(**WORDS).steps if step.changes] == [3]
+        assert registry.model_bytes(registry.model(3)) == own_model(3)
+        assert registry.model(3).version == "gatekeeper_3"
+
+
+def test_after_it_promoting_works_and_old_names_go_past_the_grace(grown):
+    with grown.open(grace_seconds=0) as registry:
+        registry.migrate_naming(**WORDS)
+        registry.promote(8 - 1, actor="ann", reason="r")
+        registry.promote(registry.register(own_model(50), details=OWN).id, actor="ann", reason="r")
+        check_history(registry)
+        names = {name for name in grown.files() if not name.startswith(".blobs")}
+        held = {model.file_name for model in registry.models()} - {"gatekeeper_5.onnx"}
+        assert names == held | {"notes.txt"}
+
+
+def test_promoting_is_refused_before_it_and_the_index_is_there_after_it(grown):
+    index = "SELECT count(*) FROM sqlite_master WHERE name = 'gatekeeper_one_primary'"
+    assert grown.sql(index) == [(0,)]
+    with grown.open() as registry:
+        registry.migrate_naming(**WORDS)
+    assert grown.sql(index) == [(1,)]
+
+
+def test_the_newest_recorded_promotion_wins_over_the_highest_id(grown):
+    """Two rows that claim to be active, and a history that knows."""
+    grown.sql(
+        "INSERT INTO gatekeeper_promotion (generation, to_id, kind, actor, reason, as_of, at) "
+        "VALUES (1, 1, 'manual', 'a', 'r', '2025-01-01 00:00:00.000000', '2025-01-01 00:00:00.000000')"
+    )
+    grown.sql("UPDATE gatekeeper_lock SET generation = 1")
+    with grown.open() as registry:
+        plan = registry.migrate_naming(**WORDS)
+        assert (plan.primary, registry.primary().version) == (1, "gatekeeper_primary1")
+        assert "newest promotion" in plan.chosen_by
+        assert registry.generation() == 1
+
+
+def test_the_operator_may_choose(grown):
+    with grown.open() as registry:
+        with pytest.raises(UnknownModel):
+            registry.migrate_naming(primary=99, **WORDS)
+        with pytest.raises(ModelRefused, match="can't become the primary"):
+            registry.migrate_naming(primary=8, **WORDS)
+        assert registry.migrate_naming(primary=2, **WORDS).primary == 2
+        assert registry.primary().version == "gatekeeper_primary2"
+        with pytest.raises(PromotionRefused, match="promote -i 3"):
+            registry.migrate_naming(primary=3, **WORDS)
+        check_history(registry)
+
+
+def test_where_no_row_claims_to_be_active_none_is(empty_site):
+    empty_site.put("a.onnx", own_model(1))
+    empty_site.old_table((1, "gatekeeper_v1", "models/a.onnx", None))
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        assert registry.migrate_naming(**WORDS).primary is None
+        assert registry.primary() is None
+        assert [model.version for model in registry.models()] == ["gatekeeper_1"]
+        assert registry.migrate_naming(primary=1, **WORDS).primary == 1
+        assert registry.primary().version == "gatekeeper_primary1"
+        check_history(registry)
+
+
+def test_duplicate_versions_are_told_apart(empty_site):
+    empty_site.sql(
+        'CREATE TABLE "RLModel" (id INTEGER PRIMARY KEY, version TEXT, path TEXT, description TEXT, "createdAt")'
+    )
+    for number in (1, 2):
+        empty_site.sql("INSERT INTO \"RLModel\" VALUES (?, 'gatekeeper_v1', 'models/v1.onnx', '', NULL)", number)
+    empty_site.put("v1.onnx", own_model(1))
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        registry.migrate_naming(**WORDS)
+        assert [model.version for model in registry.models()] == ["gatekeeper_2", "gatekeeper_1"]
+        assert all(registry.model_bytes(model) == own_model(1) for model in registry.models())
+
+
+def test_a_fresh_registry_has_nothing_to_migrate(registry, site, add, promote):
+    promote(add(1))
+    add(2)
+    before = site.rows(), site.files()
+    plan = registry.migrate_naming(**WORDS)
+    assert (plan.changes, plan.steps, plan.primary) == (False, (), 1)
+    assert (site.rows(), site.files()) == before
+
+
+def test_an_actor_and_a_reason(registry):
+    with pytest.raises(ConfigError, match="actor"):
+        registry.migrate_naming(actor="", reason="r")

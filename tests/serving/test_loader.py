@@ -1,0 +1,257 @@
+"""Which model answers, when files go missing, change, or never were models? Real registry, real ONNX files."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_files import constant_model, contract_model
+
+from gatekeeper import registry as registries
+from gatekeeper.errors import DataError, NoModel, Unavailable
+from gatekeeper.registry import Registry
+from gatekeeper.serving import Gatekeeper, load
+
+IDEA = [[41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]]
+WEDNESDAY = datetime(2018, 11, 7, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    registries.upgrade(url, models=tmp_path / "models")
+    with Registry.open(url, models=tmp_path / "models") as opened:
+        yield opened
+
+
+def add(registry: Registry, score: float, *, promoted: int | None = None) -> int:
+    """A model that gives every idea `score`, promoted on day number `promoted` if that is given."""
+    model = registry.register(constant_model(score))
+    if promoted is not None:
+        registry.promote(model.id, actor="test", reason="test", now=WEDNESDAY + timedelta(days=promoted))
+    return model.id
+
+
+def folder(registry: Registry, tmp_path: Path, model_id: int) -> tuple[Path, Path]:
+    """The named file and the blob of a model."""
+    model = registry.model(model_id)
+    return tmp_path / "models" / model.file_name, tmp_path / "models" / ".blobs" / str(model.sha256)
+
+
+def spoil(*files: Path) -> None:
+    """Other bytes in the same place, as `cp other.onnx FILE` would leave them; the file's mode is no guard."""
+    for file in files:
+        file.chmod(0o644)
+        file.write_bytes(constant_model(0.999))
+
+
+def test_the_primary_answers_with_its_own_numbers(registry: Registry) -> None:
+    """1 / (1 + exp(-(0.5 * 1 + 0.01 * 41 - 1))) by hand: the logistic of -0.09 is 0.47751518."""
+    model = registry.register(contract_model([0.01, 0, 0, 0, 0, 0, 0.5], -1.0), threshold=0.6)
+    registry.promote(model.id, actor="test", reason="test")
+    scores = Gatekeeper(registry).score(IDEA)
+    assert scores.values.shape == (1,)
+    assert scores.values[0] == pytest.approx(0.4775151779, abs=1e-6)
+    assert (scores.version, scores.sha256, scores.threshold) == ("gatekeeper_primary1", model.sha256, 0.6)
+    assert (scores.degraded, scores.reason) == (False, None)
+
+
+def test_no_idea_gives_no_score(registry: Registry) -> None:
+    add(registry, 0.5, promoted=0)
+    assert Gatekeeper(registry).score(np.zeros((0, 7))).values.shape == (0,)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_what_is_no_feature_is_refused(registry: Registry, value: float) -> None:
+    """Case 27: named, and never a score."""
+    add(registry, 0.5, promoted=0)
+    with pytest.raises(DataError, match="bbWidth"):
+        Gatekeeper(registry).score([[41.0, 22.0, 0.02, value, 0.0, 0.0, 1.0]])
+
+
+def test_six_features_are_refused(registry: Registry) -> None:
+    """Case 27."""
+    add(registry, 0.5, promoted=0)
+    with pytest.raises(DataError, match="7"):
+        Gatekeeper(registry).score([[1.0] * 6])
+
+
+def test_a_changed_file_is_refused_and_the_blob_answers(registry: Registry, tmp_path: Path) -> None:
+    """Case 58: the wrong sha256 is refused; the blob is the same model, so nothing is degraded."""
+    model_id = add(registry, 0.7, promoted=0)
+    named, _ = folder(registry, tmp_path, model_id)
+    spoil(named)
+    scores = Gatekeeper(registry).score(IDEA)
+    assert scores.values[0] == pytest.approx(0.7, abs=1e-6)
+    assert not scores.degraded
+    assert load(registry).step == 2
+
+
+def test_a_missing_file_is_answered_from_the_blob(registry: Registry, tmp_path: Path) -> None:
+    model_id = add(registry, 0.7, promoted=0)
+    folder(registry, tmp_path, model_id)[0].unlink()
+    scores = Gatekeeper(registry).score(IDEA)
+    assert (scores.values[0], scores.degraded) == (pytest.approx(0.7, abs=1e-6), False)
+
+
+def test_what_this_process_served_last_comes_before_older_primaries(registry: Registry, tmp_path: Path) -> None:
+    first, second = add(registry, 0.2, promoted=0), add(registry, 0.4, promoted=1)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    assert gate.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
+    third = add(registry, 0.6, promoted=2)
+    spoil(*folder(registry, tmp_path, third), *folder(registry, tmp_path, second))
+    clock.now = 1.5
+    scores = gate.score(IDEA)
+    assert scores.values[0] == pytest.approx(0.4, abs=1e-6)
+    assert scores.degraded
+    assert "gatekeeper_primary3" in str(scores.reason)
+    assert load(registry).model.id == first
+
+
+def test_earlier_primaries_follow_newest_first(registry: Registry, tmp_path: Path) -> None:
+    ids = [add(registry, score, promoted=day) for day, score in enumerate([0.2, 0.4, 0.6])]
+    spoil(*folder(registry, tmp_path, ids[2]))
+    found = load(registry)
+    assert (found.model.id, found.step, found.degraded) == (ids[1], 4, True)
+    spoil(*folder(registry, tmp_path, ids[1]))
+    assert load(registry).model.id == ids[0]
+
+
+def test_then_the_newest_model_that_passed_an_evaluation(registry: Registry, tmp_path: Path) -> None:
+    primary = add(registry, 0.2, promoted=0)
+    for score, verdict in ((0.4, "promote"), (0.5, "promote"), (0.6, "keep")):
+        registry.record_evaluation(
+            challenger=add(registry, score),
+            champion=primary,
+            generation=registry.generation(),
+            as_of=WEDNESDAY,
+            kind="weekly",
+            verdict=verdict,
+            document={},
+            run_key=f"run {score}",
+            report=None,
+        )
+    add(registry, 0.9)
+    spoil(*folder(registry, tmp_path, primary))
+    found = load(registry)
+    assert (found.model.id, found.step, found.degraded) == (3, 5, True)
+
+
+def test_a_quarantined_model_never_answers(registry: Registry, tmp_path: Path) -> None:
+    """Case 56: not even where nothing else is left."""
+    first, second = add(registry, 0.2, promoted=0), add(registry, 0.4, promoted=1)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    assert gate.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
+    registry.rollback(actor="test", reason="it lost money")
+    spoil(*folder(registry, tmp_path, first))
+    assert registry.quarantined(str(registry.model(second).sha256)) is not None
+    clock.now = 1.5
+    with pytest.raises(NoModel, match="gatekeeper_primary1"):
+        gate.score(IDEA)
+
+
+def test_none_at_all_is_no_model(registry: Registry) -> None:
+    add(registry, 0.5)
+    with pytest.raises(NoModel, match="no primary"):
+        Gatekeeper(registry).score(IDEA)
+
+
+def test_a_promotion_is_followed_at_the_next_look(registry: Registry) -> None:
+    add(registry, 0.2, promoted=0)
+    clock = Clock()
+    gate = Gatekeeper(registry, poll_seconds=1.0, clock=clock)
+    assert gate.score(IDEA).version == "gatekeeper_primary1"
+    add(registry, 0.4, promoted=1)
+    clock.now = 0.5
+    assert gate.score(IDEA).version == "gatekeeper_primary1"
+    clock.now = 1.0
+    scores = gate.score(IDEA)
+    assert (scores.version, scores.values[0]) == ("gatekeeper_primary2", pytest.approx(0.4, abs=1e-6))
+
+
+def test_a_failed_load_is_tried_again_later_and_another_model_at_once(registry: Registry, tmp_path: Path) -> None:
+    """Case 22: with pauses of 1, 2, 4 ... seconds for the same bytes, none for others."""
+    add(registry, 0.2, promoted=0)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    gate.score(IDEA)
+    second = add(registry, 0.4, promoted=1)
+    files = folder(registry, tmp_path, second)
+    spoil(*files)
+    clock.now = 1.0
+    assert gate.score(IDEA).degraded
+    for file in files:
+        file.write_bytes(constant_model(0.4))
+    clock.now = 1.9
+    assert gate.score(IDEA).degraded
+    clock.now = 2.0
+    assert gate.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
+    spoil(*folder(registry, tmp_path, add(registry, 0.6, promoted=2)))
+    clock.now = 3.0
+    assert gate.score(IDEA).degraded
+    add(registry, 0.8, promoted=3)
+    clock.now = 4.0
+    assert gate.score(IDEA).values[0] == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_database_that_goes_away_leaves_the_model_answering(tmp_path: Path) -> None:
+    """Case 57's kin: unreachable is no reason to fall back, and none to stop."""
+    place = tmp_path / "registry.db"
+    registries.upgrade(f"sqlite:///{place}", models=tmp_path / "models")
+    clock = Clock()
+    with Registry.open(f"sqlite:///{place}", models=tmp_path / "models") as registry:
+        add(registry, 0.7, promoted=0)
+        gate = Gatekeeper(registry, clock=clock)
+        gate.score(IDEA)
+
+        class Gone:
+            """The registry with its database unreachable."""
+
+            def __getattr__(self, name: str) -> object:
+                raise Unavailable("the database can't be reached")
+
+        gate._registry = Gone()  # type: ignore[assignment]  # the one fault that no file can stage
+        clock.now = 5.0
+        scores = gate.score(IDEA)
+        assert (scores.values[0], scores.degraded) == (pytest.approx(0.7, abs=1e-6), False)
+
+
+def test_a_row_without_an_artifact_is_never_served(registry: Registry, tmp_path: Path) -> None:
+    """An older writer's row: `unregistered`, until `db upgrade` or `register` takes its bytes in."""
+    from sqlalchemy import create_engine, text
+
+    (tmp_path / "models" / "gatekeeper_primary7.onnx").write_bytes(constant_model(0.7))
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
+    with engine.begin() as connection:
+        connection.execute(
+            text('INSERT INTO "RLModel" (id, version, path) VALUES (7, :v, :p)'),
+            {"v": "gatekeeper_primary7", "p": "models/gatekeeper_primary7.onnx"},
+        )
+    with pytest.raises(NoModel, match="gatekeeper_primary7"):
+        Gatekeeper(registry).score(IDEA)
+
+
+def test_the_whole_project_moves_and_still_loads(tmp_path: Path) -> None:
+    """Case 3: paths are relative to the models folder."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    registries.upgrade(f"sqlite:///{old / 'registry.db'}", models=old / "models")
+    with Registry.open(f"sqlite:///{old / 'registry.db'}", models=old / "models") as registry:
+        add(registry, 0.7, promoted=0)
+    old.rename(new)
+    with Registry.open(f"sqlite:///{new / 'registry.db'}", models=new / "models") as registry:
+        found = load(registry)
+        assert (found.step, found.degraded) == (1, False)
