@@ -1,0 +1,226 @@
+"""Which bars were known by the as-of, and can they be trusted?
+
+Bars that weren't known yet are dropped before anything is checked or counted: nothing after the as-of can matter.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gatekeeper.errors import AsOfError, DataError
+from gatekeeper.market import times
+from gatekeeper.market.files import Table, numbers, tables
+from gatekeeper.market.ideas import instant, market_day, moment
+
+PRICES = ("open", "high", "low", "close")
+EXTRAS = ("avgSent", "avgOB")
+# The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
+LARGEST = 1e30
+# Fewer bars than this don't tell how long a bar is; no idea comes from under 200 anyway.
+FEWEST = 10
+
+Stamp = Literal["open", "close"]
+Times = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+_Stamped = tuple[str, pd.DataFrame, np.datetime64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles:
+    """One symbol's checked bars, (n,) each, in order of time. A bar is known at its close."""
+
+    symbol: str
+    opens_at: Times
+    closes_at: Times
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    sentiment: Floats
+    order_book: Floats
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @property
+    def days(self) -> Times:
+        """(n,) datetime64[D]: the market day that each bar belongs to."""
+        return market_day(self.closes_at)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """All symbols of a source, as one as-of knows them, and what people should know about them."""
+
+    candles: tuple[Candles, ...]
+    notes: tuple[str, ...]
+
+
+def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
+    """The candles at `uri` that were known by the as-of.
+
+    stamp: are times those of a bar's open or close?
+
+    Raises DataError (the file and its first rows at fault), AsOfError (before the data), and those of `files.tables`.
+    """
+    return book(tables(uri), as_of, stamp, uri)
+
+
+def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:
+    """The same for tables that were read already."""
+    notes: list[str] = []
+    frames = list(_stamped(source, as_of, notes))
+    rows = pd.concat([frame for _, frame, _ in frames], ignore_index=True)
+    files = np.repeat(np.arange(len(frames)), [len(frame) for _, frame, _ in frames])
+    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index([name for name, _, _ in frames]))
+    candles: list[Candles] = []
+    dropped, moved, short = 0, 0, []
+    for symbol, group in rows.groupby("symbol", sort=True):
+        known, duration = _known(group, as_of, stamp)
+        if known.empty:
+            continue
+        unique = _checked(str(symbol), known)
+        dropped += len(known) - len(unique)
+        moved += _out_of_order(known)
+        if len(unique) < FEWEST:
+            short.append(f"{symbol} ({len(unique)})")
+        else:
+            candles.append(_candles(str(symbol), unique, duration, stamp))
+    if dropped:
+        notes.append(f"{dropped} exact duplicate bar{'s' * (dropped != 1)} dropped")
+    if moved:
+        notes.append(f"rows were not in order of time ({moved} before an earlier one) and were sorted")
+    if short:
+        notes.append(f"left out, fewer than {FEWEST} bars by the as-of: {', '.join(short)}")
+    if not candles:
+        _refuse(uri, as_of, min(first for _, _, first in frames), short)
+    return Book(tuple(candles), tuple(notes))
+
+
+def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -> None:
+    if short:
+        found = ", ".join(short)
+        raise DataError(f"{uri} has too few bars by {as_of:%Y-%m-%d %H:%M}Z: {found}; the 200th gives the first idea")
+    raise AsOfError(
+        f"as-of {as_of:%Y-%m-%d %H:%M}Z lies before the data of {uri}: its first bar is stamped {first}, and a bar is "
+        "known at its close; choose a later as-of"
+    )
+
+
+def _stamped(source: Iterable[Table], as_of: datetime, notes: list[str]) -> Iterator[_Stamped]:
+    """Each table's name, its rows that are stamped by the as-of, numbers read; and its first stamp."""
+    extras: dict[bool, str] = {}
+    said = False
+    for table in source:
+        table.require(("time", *PRICES))
+        extras.setdefault(_has_extras(table), table.name)
+        if len(extras) > 1:
+            both = " and ".join(EXTRAS)
+            raise DataError(f"{extras[True]} has {both}, {extras[False]} has not; give them to all files or to none")
+        stamps, naive = times.parse(table.frame["time"], f"{table.name}: time")
+        if naive and not said:
+            notes.append("times without offset are read as UTC")
+            said = True
+        yield table.name, _numbers(table, stamps, stamps <= instant(as_of)), stamps.min()
+
+
+def _has_extras(table: Table) -> bool:
+    found = [column for column in EXTRAS if column in table.frame.columns]
+    if len(found) == 1:
+        raise DataError(f"{table.name} has {found[0]} without the other of {' and '.join(EXTRAS)}; give both or none")
+    return bool(found)
+
+
+def _numbers(table: Table, stamps: Times, seen: NDArray[np.bool_]) -> pd.DataFrame:
+    frame = table.frame
+    columns: dict[str, object] = {name: numbers(frame.loc[seen, name]) for name in PRICES}
+    for name in ("volume", *EXTRAS):
+        columns[name] = numbers(frame.loc[seen, name]) if name in frame.columns else 0.0
+    symbols = table.text("symbol")[seen].to_numpy() if "symbol" in frame.columns else table.stem
+    return pd.DataFrame(
+        {
+            "row": np.flatnonzero(seen) + 1,
+            "symbol": symbols,
+            "time": stamps[seen],
+            **columns,
+        }
+    )
+
+
+def _known(group: pd.DataFrame, as_of: datetime, stamp: Stamp) -> tuple[pd.DataFrame, np.timedelta64]:
+    """The rows of a symbol that the as-of knows, and how long its bars are: their most common spacing."""
+    spacing, counts = np.unique(np.diff(np.unique(_times(group))), return_counts=True)
+    duration = spacing[np.argmax(counts)] if len(spacing) else np.timedelta64(0, "ns")
+    if stamp == "open":
+        group = group[_times(group) + duration <= instant(as_of)]
+    return group, duration
+
+
+def _checked(symbol: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """In order of time, exact duplicates dropped. Raises DataError for what sorting can't explain."""
+    if not symbol:
+        raise DataError(f"the symbol is empty in {_name(rows)}; fill it in")
+    prices = rows[list(PRICES)].to_numpy()
+    extras = rows[list(EXTRAS)].to_numpy()
+    body_high, body_low = prices[:, [0, 3]].max(axis=1), prices[:, [0, 3]].min(axis=1)
+    faults = {
+        "a price is missing or no finite number": ~np.isfinite(prices).all(axis=1),
+        "a price is not positive": (prices <= 0).any(axis=1),
+        "a price is under 1e-30 or over 1e30": ((prices < 1 / LARGEST) | (prices > LARGEST)).any(axis=1),
+        "the high is under the open, low or close": prices[:, 1] < np.maximum(body_high, prices[:, 2]),
+        "the low is over the open or close": prices[:, 2] > body_low,
+        "avgSent or avgOB is missing or no finite number": ~(np.abs(extras) < LARGEST).all(axis=1),
+    }
+    for fault, where in faults.items():
+        if where.any():
+            raise DataError(f"{fault} in {_name(rows[where])}; mend or remove the rows")
+    ordered = rows.sort_values("time", kind="stable")
+    unique = ordered.drop_duplicates(["time", "volume", *PRICES, *EXTRAS])
+    conflict = unique.duplicated("time", keep=False)
+    if conflict.any():
+        raise DataError(f"bars of one time contradict each other in {_name(unique[conflict])}; keep the right one")
+    return unique
+
+
+def _times(rows: pd.DataFrame) -> Times:
+    return np.asarray(rows["time"], dtype="datetime64[ns]")
+
+
+def _out_of_order(rows: pd.DataFrame) -> int:
+    """How many rows stand before an earlier row of the same file."""
+    same_file = rows["file"].cat.codes.diff().to_numpy()[1:] == 0
+    return int((same_file & (np.diff(_times(rows)) < np.timedelta64(0))).sum())
+
+
+def _name(rows: pd.DataFrame, limit: int = 3) -> str:
+    """`prices.csv row 4 (AAPL 2018-01-31T00:00:00) ...` for the first rows, and how many more."""
+    head = rows.head(limit)
+    prices = (f"open {o:g}, high {h:g}, low {lo:g}, close {c:g}" for o, h, lo, c in head[list(PRICES)].to_numpy())
+    shown = [
+        f"{file} row {row} ({symbol} {str(time)[:19]}: {values})"
+        for file, row, symbol, time, values in zip(
+            head["file"], head["row"], head["symbol"], head["time"].to_numpy(), prices, strict=True
+        )
+    ]
+    return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
+
+
+def _candles(symbol: str, rows: pd.DataFrame, duration: np.timedelta64, stamp: Stamp) -> Candles:
+    stamps = _times(rows)
+    opens_at, closes_at = stamps, stamps
+    if stamp == "open":
+        closes_at = stamps + duration
+    else:  # no bar begins before the one before it has ended
+        opens_at = np.maximum(stamps - duration, np.append(stamps[:1] - duration, stamps[:-1]))
+    columns = [rows[name].to_numpy(dtype=np.float64) for name in (*PRICES, *EXTRAS)]
+    return Candles(symbol, opens_at, closes_at, *columns)
+
+
+def newest(candles: Iterable[Candles]) -> datetime:
+    """When the newest bar became known."""
+    return moment(max(bars.closes_at[-1] for bars in candles))

@@ -1,0 +1,261 @@
+"""What did one as-of know: which trade ideas, how did they end, and on which market days?
+
+Values only, in numpy: no file format, no pandas. All instants are UTC.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import DataError, Unavailable
+
+FEATURES = ("rsi14", "adx14", "fastMASlowDelta", "bbWidth", "avgSent", "avgOB", "action")
+FEATURE_SCHEMA = "gatekeeper-7-v1"
+
+Index = NDArray[np.bool_] | NDArray[np.intp] | Sequence[int] | slice
+
+_FORMAT = 1
+_DTYPES: dict[str, str] = {
+    "time": "datetime64[ns]",
+    "features": "float32",
+    "outcome": "float64",
+    "closed_at": "datetime64[ns]",
+    "known_at": "datetime64[ns]",
+    "path_start": "int64",
+    "path_day": "datetime64[D]",
+    "path_return": "float64",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ideas:
+    """Trade ideas as columns: n ideas, m marks along their paths.
+
+    Idea i's path is `path_day[path_start[i]:path_start[i + 1]]` and the same slice of `path_return`: what it made on
+    each market day that it was open, net of costs, as a fraction of its entry price. A path sums to the outcome.
+    """
+
+    symbol: NDArray[np.str_]
+    strategy: NDArray[np.str_]
+    time: NDArray[np.datetime64]
+    features: NDArray[np.float32]
+    outcome: NDArray[np.float64]
+    closed_at: NDArray[np.datetime64]
+    known_at: NDArray[np.datetime64]
+    path_start: NDArray[np.int64]
+    path_day: NDArray[np.datetime64]
+    path_return: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.time)
+        columns = (self.symbol, self.strategy, self.features, self.outcome, self.closed_at, self.known_at)
+        if any(len(column) != n for column in columns) or len(self.path_start) != n + 1:
+            raise DataError(f"columns of {n} ideas differ in length: {[len(c) for c in columns]}; rebuild the dataset")
+        if self.features.shape != (n, len(FEATURES)) or self.features.dtype != np.float32:
+            raise DataError(f"features are {self.features.dtype} {self.features.shape}, not float32 ({n}, 7)")
+        for name, dtype in _DTYPES.items():
+            if getattr(self, name).dtype != np.dtype(dtype):
+                raise DataError(f"ideas.{name} is {getattr(self, name).dtype}, not {dtype}; convert it first")
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def wins(self) -> NDArray[np.bool_]:
+        """(n,) did the trade make money, net of costs?"""
+        return np.asarray(self.outcome > 0, dtype=np.bool_)
+
+    def take(self, index: Index) -> "Ideas":
+        """The ideas that a mask (n,), an index or a slice picks, in its order, with their paths."""
+        rows = np.arange(len(self))[index]
+        starts, lengths = self.path_start[rows], np.diff(self.path_start)[rows]
+        path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        marks = np.repeat(starts - path_start[:-1], lengths) + np.arange(path_start[-1])
+        return Ideas(
+            symbol=self.symbol[rows],
+            strategy=self.strategy[rows],
+            time=self.time[rows],
+            features=self.features[rows],
+            outcome=self.outcome[rows],
+            closed_at=self.closed_at[rows],
+            known_at=self.known_at[rows],
+            path_start=path_start,
+            path_day=self.path_day[marks],
+            path_return=self.path_return[marks],
+        )
+
+    def in_order(self) -> "Ideas":
+        """Sorted by (time, symbol, strategy)."""
+        return self.take(np.lexsort((self.strategy, self.symbol, self.time)))
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all that is in here; the same on every machine and for any width of the text columns."""
+        return _digest((field.name, getattr(self, field.name)) for field in fields(self))
+
+
+def no_ideas() -> Ideas:
+    """An empty set of ideas."""
+    return Ideas(
+        symbol=np.empty(0, dtype="<U1"),
+        strategy=np.empty(0, dtype="<U1"),
+        time=np.empty(0, dtype="datetime64[ns]"),
+        features=np.empty((0, len(FEATURES)), dtype=np.float32),
+        outcome=np.empty(0),
+        closed_at=np.empty(0, dtype="datetime64[ns]"),
+        known_at=np.empty(0, dtype="datetime64[ns]"),
+        path_start=np.zeros(1, dtype=np.int64),
+        path_day=np.empty(0, dtype="datetime64[D]"),
+        path_return=np.empty(0),
+    )
+
+
+def join(parts: Sequence[Ideas]) -> Ideas:
+    """All ideas of `parts`, sorted by (time, symbol, strategy)."""
+    if not parts:
+        return no_ideas()
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Ideas)
+        if field.name != "path_start"
+    }
+    lengths = np.concatenate([np.diff(part.path_start) for part in parts])
+    path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Ideas(path_start=path_start, **columns).in_order()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """All that one as-of may know.
+
+    ideas: those whose outcome is known by the as-of, sorted by (time, symbol, strategy).
+    market_days: (d,) datetime64[D], increasing: market days closed by the as-of; a day is closed at its end, UTC.
+    periods_per_year: 252, or 365 for a market that never closes; a mixed book takes the busier.
+    newest: when the newest thing in here became known: a bar's close, an idea, an outcome.
+    marked: paths are marked to market; else the whole outcome is booked on the exit's day.
+    notes: what people should know about the data, in sentences.
+    """
+
+    ideas: Ideas
+    market_days: NDArray[np.datetime64]
+    periods_per_year: int
+    as_of: datetime
+    newest: datetime
+    marked: bool
+    source: str
+    notes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of what was known, wherever it was read from (`source` and `notes` don't count)."""
+        facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
+        return _digest(
+            [
+                ("ideas", np.array([self.ideas.fingerprint()])),
+                ("market_days", self.market_days),
+                ("facts", np.array([json.dumps(facts)])),
+            ]
+        )
+
+    def save(self, path: Path) -> str:
+        """Write to `path` (.npz) as a whole or not at all; returns the sha256 (hex) of the file.
+
+        Raises Unavailable where the file can't be written.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **self._arrays())  # a plain array per member: nothing runs on loading
+        content = buffer.getvalue()
+        try:
+            _write_whole(path, content)
+        except OSError as error:
+            raise Unavailable(f"can't write {path}: {error.strerror or error}; nothing was left behind") from error
+        return hashlib.sha256(content).hexdigest()
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        meta = {
+            "format": _FORMAT,
+            "periods_per_year": self.periods_per_year,
+            "as_of": self.as_of.isoformat(),
+            "newest": self.newest.isoformat(),
+            "marked": self.marked,
+            "source": self.source,
+            "notes": list(self.notes),
+        }
+        columns = {field.name: getattr(self.ideas, field.name) for field in fields(Ideas)}
+        encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+        return {"meta": encoded, "market_days": self.market_days, **columns}
+
+    @staticmethod
+    def load(path: Path, sha256: str) -> "Dataset":
+        """Read what `save` wrote, if its bytes are those of `sha256`. Raises DataError for a missing or other file."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"can't read the dataset {path}: {error.strerror}; run the step that wrote it") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise DataError(f"{path} holds sha256 {found}, not {sha256}: it has changed; write it again")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            meta = json.loads(arrays["meta"].tobytes())
+            if meta["format"] != _FORMAT:
+                raise DataError(f"{path} is of dataset format {meta['format']}, this reads {_FORMAT}: write it again")
+            ideas = Ideas(**{field.name: arrays[field.name] for field in fields(Ideas)})
+            market_days = arrays["market_days"]
+        return Dataset(
+            ideas=ideas,
+            market_days=market_days,
+            periods_per_year=int(meta["periods_per_year"]),
+            as_of=datetime.fromisoformat(meta["as_of"]),
+            newest=datetime.fromisoformat(meta["newest"]),
+            marked=bool(meta["marked"]),
+            source=str(meta["source"]),
+            notes=tuple(meta["notes"]),
+        )
+
+
+def instant(moment: datetime) -> np.datetime64:
+    """An aware datetime as datetime64[ns] in UTC."""
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "ns")
+
+
+def moment(instant: np.datetime64) -> datetime:
+    """A datetime64 (UTC) as an aware datetime, to the microsecond."""
+    return datetime.fromisoformat(str(instant.astype("datetime64[us]"))).replace(tzinfo=UTC)
+
+
+def market_day(closes: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """The market day, datetime64[D], of bars that close at these instants: midnight belongs to the day it ends."""
+    return (closes - np.timedelta64(1, "ns")).astype("datetime64[D]")
+
+
+def _digest(arrays: Iterator[tuple[str, NDArray[np.generic]]] | list[tuple[str, NDArray[np.generic]]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in arrays:
+        if array.dtype.kind == "U":
+            content = json.dumps(array.tolist()).encode()
+        else:
+            content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+        digest.update(f"{name} {array.dtype.kind} {array.shape} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

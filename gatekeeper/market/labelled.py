@@ -1,0 +1,232 @@
+"""Which labelled ideas do the files hold, and what of them was known by the as-of?"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gatekeeper.errors import AsOfError, DataError
+from gatekeeper.market import times
+from gatekeeper.market.candles import LARGEST
+from gatekeeper.market.files import Table, numbers
+from gatekeeper.market.ideas import FEATURES, Ideas, instant, join, market_day, moment
+
+_GIVEN = FEATURES[:-1]
+_REQUIRED = ("symbol", "time", "action", *_GIVEN, "outcome", "closed_at")
+_ACTIONS = {"buy": 1.0, "sell": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+# Written paths are rounded; they still have to add up to the outcome, to a hundredth of a basis point.
+_ROUNDING = 1e-6
+
+Days = NDArray[np.datetime64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """The ideas known by the as-of, and whether their paths came with them."""
+
+    ideas: Ideas
+    newest: datetime
+    marked: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """One file's ideas that had started by the as-of: columns by name, and their instants."""
+
+    table: Table
+    frame: pd.DataFrame
+    time: NDArray[np.datetime64]
+    closed_at: NDArray[np.datetime64]
+    known_at: NDArray[np.datetime64]
+
+    def pick(self, mask: Mask) -> "_Rows":
+        return _Rows(
+            Table(self.table.name, self.table.stem, self.table.frame[mask]),
+            self.frame[mask],
+            self.time[mask],
+            self.closed_at[mask],
+            self.known_at[mask],
+        )
+
+    def refuse(self, mask: Mask, fault: str, way_out: str) -> None:
+        """Raises DataError that names the first rows of `mask`, if it has any."""
+        if mask.any():
+            rows = np.flatnonzero(mask)
+            shown = ", ".join(
+                f"row {self.frame.index[row] + 1} ({self.frame['symbol'].iloc[row]} {str(self.time[row])[:19]})"
+                for row in rows[:3]
+            )
+            more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+            raise DataError(f"{self.table.name}: {fault} in {shown}{more}; {way_out}")
+
+
+def read(source: Iterable[Table], as_of: datetime, longest_hold: timedelta, uri: str) -> Labelled:
+    """The ideas of all tables whose outcome was known by the as-of.
+
+    Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
+    """
+    notes: list[str] = []
+    parts: list[_Rows] = []
+    first: list[np.datetime64] = []
+    for table in source:
+        table.require(_REQUIRED)
+        rows, naive = _timed(table)
+        first.append(rows.time.min())
+        if naive and not notes:
+            notes.append("times without offset are read as UTC")
+        # An outcome that was known by now belongs to now, even where its idea claims to have started later.
+        parts.append(rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))))
+    known = [_known(rows, as_of, longest_hold) for rows in parts]
+    started = sum(len(rows.time) for rows in parts)
+    if not started:
+        raise AsOfError(
+            f"as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas of {uri}: the first is of {min(first)}; "
+            "choose a later as-of"
+        )
+    pathed = {_has_path(rows): rows.table.name for rows in known if len(rows.time)}
+    if len(pathed) > 1:
+        raise DataError(f"{pathed[True]} has paths, {pathed[False]} has none; give them to all ideas or to none")
+    marked = next(iter(pathed), False)
+    ideas, dropped = _unique(join([_ideas(rows, marked=marked) for rows in known]), uri)
+    if dropped:
+        notes.append(f"{dropped} exact duplicate idea{'s' * (dropped != 1)} dropped")
+    still_open = started - sum(len(rows.time) for rows in known)
+    if still_open:
+        notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+    seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
+    return Labelled(ideas, moment(np.concatenate(seen).max()), marked, tuple(notes))
+
+
+def _timed(table: Table) -> tuple[_Rows, bool]:
+    frame = table.frame
+    time, naive = times.parse(frame["time"], f"{table.name}: time")
+    closed_at, naive_close = times.parse(frame["closed_at"], f"{table.name}: closed_at", optional=True)
+    known_at, naive_known = closed_at, False
+    if "known_at" in frame.columns:
+        known_at, naive_known = times.parse(frame["known_at"], f"{table.name}: known_at", optional=True)
+    return _Rows(table, frame, time, closed_at, known_at), naive or naive_close or naive_known
+
+
+def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
+    """Those whose outcome was known by the as-of, their instants checked. NaT compares as unknown."""
+    limit = np.timedelta64(longest_hold)
+    known = rows.known_at <= instant(as_of)
+    raise_it = f"raise GATEKEEPER_LONGEST_HOLD_DAYS (now {longest_hold.days}) or remove them"
+    overdue = ~known & (rows.time + limit <= instant(as_of))
+    rows.refuse(overdue, f"no outcome by {as_of:%Y-%m-%d %H:%M}Z, longer than any trade may be open,", raise_it)
+    rows = rows.pick(known)
+    backwards = ~((rows.time <= rows.closed_at) & (rows.closed_at <= rows.known_at))
+    rows.refuse(backwards, "time, closed_at and known_at are not in this order", "mend or remove the rows")
+    rows.refuse(rows.known_at - rows.time > limit, "the outcome came later than any trade may be open", raise_it)
+    return rows
+
+
+def _has_path(rows: _Rows) -> bool:
+    if "path" not in rows.frame.columns:
+        return False
+    given = (rows.table.text("path") != "").to_numpy(dtype=np.bool_)
+    if given.any():
+        rows.refuse(~given, "the path is missing", "give paths to all ideas or to none")
+    return bool(given.all())
+
+
+def _ideas(rows: _Rows, *, marked: bool) -> Ideas:
+    features, outcome = _features(rows), numbers(rows.frame["outcome"])
+    rows.refuse(~np.isfinite(outcome), "the outcome is missing or no finite number", "mend or remove the rows")
+    symbol = rows.table.text("symbol").to_numpy(dtype=np.str_)
+    rows.refuse(symbol == "", "the symbol is empty", "fill it in")
+    strategy = rows.table.text("strategy") if "strategy" in rows.frame.columns else None
+    if marked:
+        path_start, path_day, path_return = _paths(rows, outcome)
+    else:
+        path_start, path_day, path_return = np.arange(len(outcome) + 1), day_of(rows.closed_at), outcome
+    return Ideas(
+        symbol=symbol,
+        strategy=np.full(len(outcome), "") if strategy is None else strategy.to_numpy(dtype=np.str_),
+        time=rows.time,
+        features=features,
+        outcome=outcome,
+        closed_at=rows.closed_at,
+        known_at=rows.known_at,
+        path_start=path_start.astype(np.int64),
+        path_day=path_day,
+        path_return=path_return,
+    )
+
+
+def _features(rows: _Rows) -> NDArray[np.float32]:
+    columns = []
+    for name in _GIVEN:
+        values = numbers(rows.frame[name])
+        rows.refuse(~(np.abs(values) < LARGEST), f"{name} is missing or no finite number", "mend or remove the rows")
+        columns.append(values)
+    for name, values in zip(("rsi14", "adx14"), columns, strict=False):
+        rows.refuse((values < 0) | (values > 100), f"{name} lies outside 0 to 100", "mend or remove the rows")
+    action = rows.table.text("action").str.lower().map(_ACTIONS)
+    unknown = action.isna().to_numpy(dtype=np.bool_)
+    rows.refuse(unknown, "the action is neither buy (1) nor sell (0)", "mend or remove the rows")
+    return np.stack([*columns, action.to_numpy(dtype=np.float64)], axis=1).astype(np.float32)
+
+
+def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64], Days, NDArray[np.float64]]:
+    lengths, days, returns = [0], [], []
+    texts = [value if isinstance(value, str) else _plain(value) for value in rows.frame["path"]]
+    bad = np.zeros(len(texts), dtype=np.bool_)
+    for i, text in enumerate(texts):
+        try:
+            path = [(np.datetime64(date, "D"), float(value)) for date, value in json.loads(text)]
+        except (ValueError, TypeError):
+            path, bad[i] = [], True
+        lengths.append(len(path))
+        days += [day for day, _ in path]
+        returns += [value for _, value in path]
+    rows.refuse(bad, "the path is no JSON list of [date, return]", "mend or remove the rows")
+    start = np.cumsum(lengths)
+    path_day, path_return = np.array(days, dtype="datetime64[D]"), np.array(returns, dtype=np.float64)
+    idea = np.repeat(np.arange(len(outcome)), np.diff(start))
+    inside = (path_day >= rows.time.astype("datetime64[D]")[idea] - 1) & (
+        path_day <= rows.closed_at.astype("datetime64[D]")[idea]
+    )
+    inside[1:] &= (idea[1:] != idea[:-1]) | (path_day[1:] > path_day[:-1])
+    outside = np.bincount(idea[~inside], minlength=len(outcome)) > 0
+    rows.refuse(outside, "the path's dates don't increase from the idea's to its exit's", "mend or remove the rows")
+    total = np.bincount(idea, weights=path_return, minlength=len(outcome))
+    wrong = ~(np.abs(total - outcome) <= _ROUNDING)
+    rows.refuse(wrong, "the path doesn't sum to the outcome", "mend or remove the rows")
+    return start, path_day, path_return
+
+
+def _plain(value: object) -> str:
+    """A path that Parquet holds as a list, as JSON."""
+    return json.dumps([[str(day)[:10], float(made)] for day, made in value])  # type: ignore[attr-defined]  # a list
+
+
+def _unique(ideas: Ideas, uri: str) -> tuple[Ideas, int]:
+    """Without exact duplicates; two that differ under one key are refused. `ideas` are in order."""
+    if len(ideas) < 2:
+        return ideas, 0
+    same = (
+        (ideas.time[1:] == ideas.time[:-1])
+        & (ideas.symbol[1:] == ideas.symbol[:-1])
+        & (ideas.strategy[1:] == ideas.strategy[:-1])
+    )
+    for later in np.flatnonzero(same) + 1:
+        if ideas.take(slice(later, later + 1)).fingerprint() != ideas.take(slice(later - 1, later)).fingerprint():
+            key = f"{ideas.symbol[later]} {str(ideas.time[later])[:19]} {ideas.strategy[later]}".rstrip()
+            raise DataError(f"{uri}: two ideas of one symbol, time and strategy differ ({key}); keep the right one")
+    return ideas.take(np.append(True, ~same)), int(same.sum())
+
+
+def day_of(instants: NDArray[np.datetime64]) -> Days:
+    """The market day of each instant: midnight belongs to the day it ends, unless only that is a weekend.
+
+    A Friday's bar closes on Saturday at 00:00; a bare date, Monday 00:00, means Monday.
+    """
+    ended, begins = market_day(instants), instants.astype("datetime64[D]")
+    return np.where(~np.is_busday(ended) & np.is_busday(begins), begins, ended)
