@@ -5,12 +5,10 @@ The environment is read once, by `load()`; everything else takes a `Settings` as
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from gatekeeper.errors import ConfigError
 
@@ -40,7 +38,9 @@ class Settings(BaseSettings):
     min_class_ideas: int = Field(20, ge=1, description="fewest winning and fewest losing ideas to train on")
 
     pullback_width: float = Field(0.02, gt=0, lt=1, description="replay: how near the SMA50 a pull-back comes")
-    time_stop_bars: int = Field(10, ge=1, le=1000, description="replay: bars until a trade is closed, entry bar counted")
+    time_stop_bars: int = Field(
+        10, ge=1, le=1000, description="replay: bars until a trade is closed, entry bar counted"
+    )
     barrier_atr: float = Field(2.0, gt=0, description="replay: distance of stop and target, in ATR14")
     cost_bp: float = Field(2.0, ge=0, lt=1000, description="replay: cost a side, in basis points of the entry price")
 
@@ -65,14 +65,17 @@ class Settings(BaseSettings):
 
     @property
     def holdout(self) -> timedelta:
+        """`holdout_days`."""
         return timedelta(days=self.holdout_days)
 
     @property
     def longest_hold(self) -> timedelta:
+        """`longest_hold_days`."""
         return timedelta(days=self.longest_hold_days)
 
     @property
     def embargo(self) -> timedelta:
+        """`embargo_days`."""
         return timedelta(days=self.embargo_days)
 
     @property
@@ -94,8 +97,17 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
     unknown = sorted(set(overrides or {}) - set(Settings.model_fields))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(Settings.model_fields))}")
+    return _checked(dict(overrides or {}))
+
+
+def override(settings: Settings, changes: Mapping[str, object]) -> Settings:
+    """`settings` with `changes` in their place, checked as if they came from the environment."""
+    return _checked({**settings.model_dump(), **changes}) if changes else settings
+
+
+def _checked(values: dict[str, Any]) -> Settings:
     try:
-        return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic validates what mypy can't
+        return Settings(**values)
     except ValidationError as error:
         faults = "; ".join(
             f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}={fault['input']!r}: {fault['msg']}"
@@ -121,6 +133,9 @@ def mask(value: str) -> str:
     """`value` with the password of a URL hidden."""
     if "://" not in value:
         return value
+    from sqlalchemy.engine import make_url  # heavy, and only a listing of the settings needs it
+    from sqlalchemy.exc import ArgumentError
+
     try:
         return make_url(value).render_as_string(hide_password=True)
     except ArgumentError:

@@ -1,0 +1,77 @@
+"""Which command is meant, and how does it end? A fault is a line on stderr and an exit code, never a traceback."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from gatekeeper.errors import GatekeeperError
+
+# Each command's module is imported when it is called for: `gatekeeper active` needs no model runtime.
+COMMANDS = {
+    "list": "registry",
+    "register": "registry",
+    "promote": "registry",
+    "active": "registry",
+    "migrate-naming": "registry",
+    "rollback": "registry",
+    "hold": "registry",
+    "release": "registry",
+    "history": "registry",
+    "explain": "weekly",
+    "score": "scoring",
+    "run": "weekly",
+    "config": "setup",
+    "db": "setup",
+}
+
+
+class Commands(click.Group):
+    """The commands, loaded when called for, in the order of the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gatekeeper.cli.{COMMANDS[cmd_name]}_commands")
+        command: click.Command = module.COMMANDS[cmd_name]
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gatekeeper")
+def gatekeeper() -> None:
+    """Keeps the ONNX model that may veto trades good and safe.
+
+    All commands read GATEKEEPER_DB (default sqlite:///registry.db) and GATEKEEPER_MODELS (default models);
+    `gatekeeper config` shows every setting. All that print take --json.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command and exits: 0 done, 1 refused or failed, 2 the call's words are off."""
+    try:
+        result: Any = gatekeeper.main(args=arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        _end("stopped", 130)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(fault.exit_code)
+    except GatekeeperError as fault:
+        _end(str(fault), 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away, as `| head` does
+        sys.exit(0)
+    except Exception as fault:  # noqa: BLE001  # the last line of defence: no traceback reaches an operator
+        _end(f"unexpected {type(fault).__name__}: {fault}; please report it", 70)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _end(message: str, code: int) -> None:
+    click.echo(f"gatekeeper: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,90 @@
+"""How does an answer look: a table for people, JSON for programs?"""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gatekeeper.registry import Registry
+
+PIPE_WIDTH = 240
+
+json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+
+
+def actor_options(reason: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--actor` and `--reason`, with defaults that let a command stand alone."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option("--reason", default=reason, show_default=True, help="Why; kept in the history.")(command)
+        return click.option("--actor", default=user, show_default="you", help="Who; kept in the history.")(command)
+
+    return add
+
+
+def user() -> str:
+    """Who runs this, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+
+
+def opened() -> "Registry":
+    """The registry of the environment's settings."""
+    from gatekeeper import config
+    from gatekeeper.registry import Registry
+
+    return Registry.configured(config.load())
+
+
+def as_json(value: Any) -> None:
+    """`value` as JSON: instants in ISO 8601, no NaN."""
+    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    return str(value)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+    """`rows` as a table as wide as the terminal, or as they need where the output is piped."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo(empty)
+        return
+    shown = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for row in rows:
+        shown.add_row(*(text(cell) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(shown)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def text(cell: object) -> str:
+    """One cell, for people."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M}"
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """`values` as aligned lines."""
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        click.echo(f"{name:<{width}}  {text(value)}")

@@ -1,0 +1,104 @@
+"""The weekly look without Airflow, and why it ended as it did."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from gatekeeper.cli.show import as_json, json_option, opened, pairs, table, text
+from gatekeeper.errors import UnknownModel
+
+ROLES = ("champion", "challenger", "ungated")
+CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
+MARKS = {True: "pass", False: "FAIL", None: "-"}
+
+
+@click.command()
+@click.option("--as-of", "as_of", required=True, help="The run knows nothing beyond it; a bare date means 02:00 UTC.")
+@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter, as the DAG's form has it.")
+@json_option
+def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
+    """The weekly steps, without Airflow: retrain, export, register, backtest, promote."""
+    from gatekeeper import config, pipeline
+    from gatekeeper.cli.show import user
+    from gatekeeper.registry import Registry
+
+    parameters: dict[str, object] = dict(parameter.partition("=")[::2] for parameter in given)
+    look = pipeline.start(
+        pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
+    )
+    handed: dict[str, Any] = {}
+    with Registry.configured(look.settings) as registry:
+        for name, handed in pipeline.weekly(look, registry):
+            click.echo(f"{name:<12} {handed['summary']}", err=as_json_)
+    if as_json_:
+        as_json({"as_of": look.as_of, **handed})
+    else:
+        click.echo(f"report: {handed['report']}")
+        click.echo(f"next: gatekeeper explain {handed['model_id']}")
+
+
+@click.command()
+@click.argument("model_id", type=int, metavar="ID")
+@click.option("--evaluation", type=int, metavar="N", help="Another evaluation than the newest.")
+@json_option
+def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
+    """Every gate of a model's evaluation with its numbers, and what each policy would have said."""
+    with opened() as registry:
+        model = registry.model(model_id)
+        found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
+    if not found:
+        which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
+        raise UnknownModel(
+            f"model {model_id} ({model.version}) has {which} as a challenger; "
+            "weekly runs evaluate, a promotion by hand needs none: see `gatekeeper history`"
+        )
+    chosen = found[0]
+    if as_json_:
+        as_json(
+            {
+                "evaluation": chosen.id,
+                "challenger": chosen.challenger,
+                "champion": chosen.champion,
+                "as_of": chosen.as_of,
+                "kind": chosen.kind,
+                "report": chosen.report,
+                **chosen.document,
+            }
+        )
+        return
+    _explain(chosen.document)
+    click.echo()
+    pairs({"evaluation": chosen.id, "kind": chosen.kind, "as-of": chosen.as_of, "report": chosen.report})
+    if len(found) > 1:
+        click.echo(f"earlier evaluations: {', '.join(str(e.id) for e in found[1:])} (--evaluation N)")
+
+
+def _explain(document: Mapping[str, Any]) -> None:
+    verdict, window = document["verdict"], document["window"]
+    click.echo(verdict["message"])
+    click.echo(f"window {window['start'][:10]} to {window['as_of'][:10]}, {window['days']} market days\n")
+    cards = document["scorecards"]
+    table(
+        ("", "name", "ideas", "kept", "Sharpe", "total return", "max drawdown", "win rate"),
+        [(role, *(card[column] for column in CARD)) for role in ROLES if (card := cards.get(role)) and card["tested"]],
+        empty="",
+    )
+    click.echo("\ngates")
+    for gate in verdict["gates"]:
+        click.echo(f"  {MARKS[gate['passed']]:<5} {gate['name']:<11} {gate['text']}")
+        click.echo(f"        {'':<11} {_numbers(gate['numbers'])}")
+    click.echo("\nwhat each policy would have said")
+    for name, said in document["policies"].items():
+        click.echo(f"  {name:<7} {said['message']}")
+
+
+def _numbers(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {text(value)}"
+        for name, value in numbers.items()
+    )
+
+
+COMMANDS: dict[str, click.Command] = {"run": run, "explain": explain}

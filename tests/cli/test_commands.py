@@ -1,0 +1,283 @@
+"""The command line as operators type it: answers, exit codes, and never a traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+from model_files import constant_model, foreign_model, placeholder_model
+
+from gatekeeper.cli import main
+
+COMMANDS = ["list", "register", "promote", "active", "migrate-naming", "rollback", "hold"]
+COMMANDS += ["release", "history", "explain", "score", "run", "config", "db"]
+
+
+class Shell:
+    """Runs commands in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = self._capsys.readouterr()
+        assert "Traceback" not in said.err + said.out
+        code = ended.value.code
+        return (code if isinstance(code, int) else int(bool(code))), said.out, said.err
+
+    def json(self, *arguments: str) -> object:
+        code, out, err = self(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    def file(self, name: str, content: bytes) -> str:
+        (self.folder / name).write_bytes(content)
+        return str(self.folder / name)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A folder without a registry."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "GATEKEEPER_DB": f"sqlite:///{tmp_path / 'registry.db'}",
+        "GATEKEEPER_MODELS": str(tmp_path / "models"),
+        "GATEKEEPER_WORK": str(tmp_path / "work"),
+        "GATEKEEPER_REPORTS": str(tmp_path / "reports"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Shell(tmp_path, capsys)
+
+
+@pytest.fixture
+def shell(bare: Shell) -> Shell:
+    """The same with its tables made."""
+    assert bare("db", "upgrade")[0] == 0
+    return bare
+
+
+@pytest.mark.parametrize("command", ["list", "active", "history", "rollback", "run --as-of 2018-11-05", "explain 1"])
+def test_without_a_registry_each_command_names_the_way_out(bare: Shell, command: str) -> None:
+    code, out, err = bare(*command.split())
+    assert (code, out) == (1, "")
+    assert "gatekeeper db upgrade" in err
+    assert list(bare.folder.iterdir()) == []
+
+
+def test_from_a_file_to_the_active_model_and_back(shell: Shell) -> None:
+    """Case 8: no ids to remember; twice goes one further back, and then there is nowhere to go."""
+    for number, score in enumerate((0.2, 0.6, 0.7), start=1):
+        path = shell.file(f"new{number}.onnx", constant_model(score))
+        assert shell("register", "-p", path, "-n", f"number {number}", "--promote")[0] == 0
+        assert Path(path).read_bytes() == constant_model(score)
+    assert shell("active")[1].split()[:4] == ["gatekeeper_primary3", "id", "3", "models/gatekeeper_primary3.onnx"]
+    assert shell("rollback")[0] == 0
+    assert shell("active")[1].startswith("gatekeeper_primary2 ")
+    assert shell("rollback")[0] == 0
+    assert shell("active")[1].startswith("gatekeeper_primary1 ")
+    code, _, err = shell("rollback")
+    assert (code, "nothing to roll back to" in err or "before" in err) == (1, True)
+    rows = shell.json("history")
+    assert isinstance(rows, list)
+    assert [(row["kind"], row["from_id"], row["to_id"]) for row in rows] == [
+        ("rollback", 2, 1),
+        ("rollback", 3, 2),
+        ("manual", 2, 3),
+        ("manual", 1, 2),
+        ("manual", None, 1),
+    ]
+
+
+def test_list_prints_an_array_newest_first(shell: Shell) -> None:
+    assert shell.json("list") == []
+    for score in (0.2, 0.6):
+        shell("register", "-p", shell.file("new.onnx", constant_model(score)))
+    shell("promote", "-i", "1")
+    rows = shell.json("list")
+    assert isinstance(rows, list)
+    assert [(row["id"], row["version"], row["active"]) for row in rows] == [
+        (2, "gatekeeper_2", False),
+        (1, "gatekeeper_primary1", True),
+    ]
+
+
+def test_active_exits_1_where_none_is(shell: Shell) -> None:
+    code, out, err = shell("active")
+    assert (code, out) == (1, "")
+    assert "gatekeeper promote -i ID" in err
+    code, out, _ = shell("active", "--json")
+    assert (code, json.loads(out)) == (1, None)
+
+
+def test_register_says_what_it_recognised(shell: Shell) -> None:
+    path = shell.file("theirs.onnx", foreign_model("zipmap"))
+    code, out, _ = shell("register", "-p", path, "--trained-to", "2018-06-01", "--threshold", "0.6")
+    assert code == 0
+    assert "output_probability" in out
+    (row,) = shell.json("list")  # type: ignore[misc]  # an array of one
+    assert (row["threshold"], row["trained_to"]) == (0.6, "2018-06-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"<html>no model</html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "LFS"),
+        (placeholder_model(), "input"),
+        (b"\x00" * 40, "ONNX"),
+    ],
+)
+def test_what_is_no_model_is_refused_and_leaves_nothing(shell: Shell, content: bytes, says: str) -> None:
+    """Case 25 and issue 2's bad input."""
+    before = sorted(str(path) for path in (shell.folder / "models").rglob("*"))
+    code, _, err = shell("register", "-p", shell.file("bad.onnx", content), "--promote")
+    assert code == 1
+    assert says.lower() in err.lower()
+    assert shell.json("list") == []
+    assert sorted(str(path) for path in (shell.folder / "models").rglob("*")) == before
+
+
+def test_unknown_ids_are_named(shell: Shell) -> None:
+    for command in ("promote -i 7", "explain 7", "release --quarantine 7 --reason x", "migrate-naming --primary 7"):
+        code, _, err = shell(*command.split())
+        assert code == 1, command
+        assert "7" in err
+
+
+def test_a_hold_stands_is_said_and_gone_through_by_hand(shell: Shell) -> None:
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.4)))
+    assert shell("hold", "--reason", "audit week")[0] == 0
+    code, out, err = shell("promote", "-i", "1")
+    assert code == 0
+    assert "a hold stands" in err
+    assert "audit week" in err
+    assert "gatekeeper_primary1" in out
+    assert shell("release")[1] == "released the hold\n"
+    assert shell("release")[1] == "there was no hold to release\n"
+
+
+def test_a_quarantine_is_refused_with_the_command_that_lifts_it(shell: Shell) -> None:
+    for score in (0.2, 0.6):
+        shell("register", "-p", shell.file("new.onnx", constant_model(score)), "--promote")
+    shell("rollback", "--reason", "it lost money")
+    code, _, err = shell("promote", "-i", "2")
+    assert code == 1
+    assert "gatekeeper release --quarantine 2 --reason" in err
+    assert shell("release", "--quarantine", "2", "--reason", "it was the feed")[0] == 0
+    assert shell("promote", "-i", "2")[0] == 0
+
+
+def test_scores_by_name_and_from_a_file(shell: Shell) -> None:
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.6)), "--promote")
+    idea = {"rsi14": 41, "adx14": 22, "fastMASlowDelta": -0.02, "bbWidth": 0.05, "avgSent": 0, "avgOB": 0, "action": 1}
+    code, out, _ = shell("score", *(f"{name}={value}" for name, value in idea.items()))
+    assert (code, out.split()[:2]) == (0, ["approve", "0.600000"])
+    path = shell.file("ideas.json", json.dumps([idea, idea]).encode())
+    answers = shell.json("score", "--file", path)
+    assert isinstance(answers, list)
+    assert [(a["decision"], round(a["score"], 6), a["degraded"]) for a in answers] == [("approve", 0.6, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["rsi14=41"], "adx14"),
+        (["rsi14=nan", "adx14=1", "fastMASlowDelta=0", "bbWidth=0", "avgSent=0", "avgOB=0", "action=1"], "rsi14"),
+        (["rsi14=x", "adx14=1", "fastMASlowDelta=0", "bbWidth=0", "avgSent=0", "avgOB=0", "action=1"], "rsi14='x'"),
+        ([], "nothing"),
+    ],
+)
+def test_what_is_no_idea_is_refused(shell: Shell, words: list[str], says: str) -> None:
+    """Case 27."""
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.6)), "--promote")
+    code, out, err = shell("score", *words)
+    assert (code, out) == (1, "")
+    assert says in err
+
+
+def test_a_file_of_ideas_that_is_no_json(shell: Shell) -> None:
+    code, _, err = shell("score", "--file", shell.file("ideas.json", b"rsi14: 41"))
+    assert code == 1
+    assert "ideas.json is no JSON" in err
+
+
+def test_config_masks_passwords(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEKEEPER_DB", "postgresql+psycopg://bot:hunter2@db/registry")
+    rows = {row["name"]: row for row in shell.json("config")}  # type: ignore[attr-defined]  # an array of objects
+    assert rows["GATEKEEPER_DB"]["value"] == "postgresql+psycopg://bot:***@db/registry"
+    assert rows["GATEKEEPER_DB"]["source"] == "environment"
+    assert (rows["GATEKEEPER_THRESHOLD"]["value"], rows["GATEKEEPER_THRESHOLD"]["source"]) == ("0.55", "default")
+    assert "hunter2" not in shell("config")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("THRESHOLD", "1.5", "less than 1"), ("POLICY", "bold", "proven"), ("HOLDOUT_DAYS", "x", "integer")],
+)
+def test_a_bad_setting_is_named(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(f"GATEKEEPER_{name}", value)
+    code, _, err = shell("config")
+    assert code == 1
+    assert f"GATEKEEPER_{name}='{value}'" in err
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("run --as-of 2018-13-01", "no ISO 8601 date"),
+        ("run --as-of 2100-01-04", "future"),
+        ("run --as-of 2019-06-03", "2018-12-31"),
+        ("run --as-of 2001-01-01", "before"),
+        ("run --as-of 2018-11-05 --param recipe=deep", "hist_gradient_boosting, logistic"),
+        ("run --as-of 2018-11-05 --param holdout=3", "unknown parameter holdout"),
+        ("run --as-of 2018-11-05 --param holdout_days=0", "GATEKEEPER_HOLDOUT_DAYS"),
+        ("run --as-of 2006-11-06", "GATEKEEPER_MIN_IDEAS"),
+        ("run --as-of 2018-11-05 --param data=candles:nowhere.csv", "nowhere.csv"),
+        ("run --as-of 2018-11-05 --param data=tape:x", "tape"),
+    ],
+)
+def test_a_run_that_can_not_be_says_why_and_leaves_nothing(shell: Shell, words: str, says: str) -> None:
+    code, out, err = shell(*words.split())
+    assert (code, out) == (1, "")
+    assert says in err
+    assert shell.json("list") == []
+    assert not (shell.folder / "work").exists()
+
+
+def test_words_that_are_off_exit_with_2(shell: Shell) -> None:
+    assert shell("promote")[0] == 2
+    assert shell("frobnicate")[0] == 2
+    assert shell("hold")[0] == 2
+
+
+def test_migrate_naming_shows_its_plan_and_does_it_once(shell: Shell) -> None:
+    from sqlalchemy import create_engine, text
+
+    (shell.folder / "models" / "gatekeeper_v1.onnx").write_bytes(constant_model(0.4))
+    with create_engine(f"sqlite:///{shell.folder / 'registry.db'}").begin() as connection:
+        connection.execute(
+            text('INSERT INTO "RLModel" (id, version, path) VALUES (1, :v, :p)'),
+            {"v": "gatekeeper_v1", "p": "/srv/old/models/gatekeeper_v1.onnx"},
+        )
+    code, out, _ = shell("migrate-naming", "--dry-run")
+    assert code == 0
+    assert "gatekeeper_v1" in out
+    assert "nothing was changed" in out
+    assert shell.json("list")[0]["version"] == "gatekeeper_v1"  # type: ignore[index]  # an array
+    assert shell("migrate-naming", "--primary", "1")[0] == 0
+    assert shell("active")[1].startswith("gatekeeper_primary1 ")
+    assert "nothing to do" in shell("migrate-naming")[1]
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    code, out, _ = shell("--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in out
+        assert shell(name, "--help")[0] == 0

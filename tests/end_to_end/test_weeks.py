@@ -1,0 +1,334 @@
+"""Whole Mondays without Airflow: from data to a promoted, or refused, model, and every way in which it may go wrong."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from model_files import constant_model, contract_model
+from weekly_data import write_ideas
+
+from gatekeeper import config, pipeline
+from gatekeeper import registry as registries
+from gatekeeper.errors import DataError, EvaluationOutdated, StaleData, TrainingRefused, Unavailable
+from gatekeeper.pipeline import STEPS, Run
+from gatekeeper.registry import Registry
+from gatekeeper.serving import Gatekeeper, load
+
+NOW = datetime(2020, 1, 1, tzinfo=UTC)
+FIRST = datetime(2016, 1, 4, 2, tzinfo=UTC)
+LATER = datetime(2018, 1, 8, 2, tzinfo=UTC)
+
+
+class House:
+    """A registry and a folder, and weekly runs in them."""
+
+    def __init__(self, folder: Path, data: str) -> None:
+        self.folder = folder
+        self.settings = config.load(
+            {
+                "db": f"sqlite:///{folder / 'registry.db'}",
+                "models": str(folder / "models"),
+                "work": str(folder / "work"),
+                "reports": str(folder / "reports"),
+                "data": data,
+            }
+        )
+        registries.upgrade(self.settings.db, models=self.settings.models)
+        self.registry = Registry.configured(self.settings)
+
+    def run(self, as_of: datetime, **parameters: object) -> Run:
+        return pipeline.start(as_of, now=NOW, settings=self.settings, parameters=parameters, actor="test")
+
+    def week(self, as_of: datetime, **parameters: object) -> dict[str, Any]:
+        return list(pipeline.weekly(self.run(as_of, **parameters), self.registry))[-1][1]
+
+    def until(self, last: str, as_of: datetime, **parameters: object) -> tuple[Run, dict[str, Any]]:
+        """All steps up to and with `last`."""
+        run = self.run(as_of, **parameters)
+        handed: dict[str, Any] = {}
+        for name, step in STEPS.items():
+            handed = step(run, self.registry, handed)
+            if name == last:
+                break
+        return run, handed
+
+    def files_of(self, model_id: int) -> tuple[Path, Path]:
+        model = self.registry.model(model_id)
+        return self.folder / "models" / model.file_name, self.folder / "models" / ".blobs" / str(model.sha256)
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[House]:
+    """An edge that appears in 2016, after the first model's training."""
+    data = write_ideas(tmp_path / "ideas.csv", start="2012-01-02", end="2018-01-12", edge_from="2016-01-04", seed=7)
+    house = House(tmp_path, data)
+    yield house
+    house.registry.close()
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Iterator[House]:
+    """The same without an edge."""
+    data = write_ideas(tmp_path / "ideas.csv", start="2012-01-02", end="2018-01-12", edge_from=None, seed=7)
+    house = House(tmp_path, data)
+    yield house
+    house.registry.close()
+
+
+def test_a_planted_edge_is_promoted_even_by_proven(edge: House) -> None:
+    first = edge.week(FIRST)
+    assert (first["kind"], first["promoted"]) == ("bootstrap", True)
+    later = edge.week(LATER, policy="proven")
+    assert (later["verdict"], later["promoted"]) == ("promote", True)
+    verdict = edge.registry.evaluations(later["model_id"])[0].document["verdict"]
+    assert verdict["bound"] > 0
+    scores = Gatekeeper(edge.registry).score([[75, 20, 0, 0.05, 0, 0, 1], [25, 20, 0, 0.05, 0, 0, 1]])
+    assert scores.values[0] > 0.55 > scores.values[1]
+    assert scores.version == f"gatekeeper_primary{later['model_id']}"
+
+
+def test_without_an_edge_proven_promotes_none(noise: House) -> None:
+    noise.week(FIRST)
+    for week in range(0, 40, 4):
+        assert not noise.week(LATER - timedelta(weeks=week), policy="proven")["promoted"]
+    assert [promotion.kind for promotion in noise.registry.promotions()] == ["bootstrap"]
+
+
+def test_one_sha256_from_export_to_server(edge: House) -> None:
+    """The deployed bytes are the bytes that were backtested (case 10's kin)."""
+    handed = edge.week(FIRST)
+    evaluation = edge.registry.evaluations(handed["model_id"])[0]
+    answers = load(edge.registry)
+    assert handed["onnx_sha256"] == handed["sha256"] == evaluation.challenger_sha256 == answers.scorer.sha256
+
+
+def test_the_same_week_twice_is_one_look(edge: House) -> None:
+    """Cases 7 and 46: the same model, the same evaluation, no second promotion, the same numbers."""
+    first = edge.week(FIRST)
+    before = (edge.registry.models(), edge.registry.promotions(), edge.registry.evaluations())
+    again = edge.week(FIRST)
+    assert (edge.registry.models(), edge.registry.promotions(), edge.registry.evaluations()) == before
+    assert (again["model_id"], again["evaluation_id"]) == (first["model_id"], first["evaluation_id"])
+
+
+def test_a_kept_week_that_is_cleared_buys_no_second_look(noise: House) -> None:
+    noise.week(FIRST)
+    kept = noise.week(LATER, policy="proven")
+    assert not kept["promoted"]
+    assert noise.week(LATER, policy="proven")["evaluation_id"] == kept["evaluation_id"]
+    assert len(noise.registry.evaluations()) == 2
+
+
+@pytest.mark.parametrize("poison", ["missing", "absurd", "flipped"])
+def test_nothing_after_the_as_of_matters(tmp_path: Path, poison: str) -> None:
+    """Case 34: cut off, poisoned or flipped after the as-of, the week comes to the same bytes and the same verdict."""
+    ends = []
+    for name in ("clean", "poisoned"):
+        folder = tmp_path / name
+        folder.mkdir()
+        data = write_ideas(folder / "ideas.csv", start="2012-01-02", end="2018-06-01", edge_from="2016-01-04", seed=7)
+        if name == "poisoned":
+            frame = pd.read_csv(folder / "ideas.csv")
+            future = (pd.to_datetime(frame["time"]) > LATER).to_numpy()
+            known_later = (pd.to_datetime(frame["closed_at"]) > LATER).to_numpy()
+            if poison == "missing":
+                frame = frame[~future]
+            elif poison == "absurd":
+                frame.loc[future, ["rsi14", "adx14", "bbWidth"]] = np.nan
+                frame.loc[known_later, "outcome"] = 1e6
+            else:
+                frame.loc[known_later, "outcome"] *= -1
+            frame.to_csv(folder / "ideas.csv", index=False)
+        house = House(folder, data)
+        for as_of in (FIRST, LATER):
+            handed = house.week(as_of)
+        document = house.registry.evaluations(handed["model_id"])[0].document
+        ends.append((handed["sha256"], document["verdict"], document["scorecards"]))
+        house.registry.close()
+    assert ends[0] == ends[1]
+
+
+def test_an_older_week_is_a_what_if_and_never_promotes(edge: House) -> None:
+    """Case 44's kin: judged against the primary of its time, recorded, kept out."""
+    edge.week(FIRST)
+    edge.week(LATER, policy="proven")
+    past = edge.week(LATER - timedelta(weeks=8), policy="better")
+    assert (past["kind"], past["promoted"]) == ("what-if", False)
+    evaluation = edge.registry.evaluations(past["model_id"])[0]
+    assert (evaluation.champion, evaluation.verdict) == (1, "promote")
+    primary = edge.registry.primary()
+    assert primary is not None
+    assert primary.id == 2
+
+
+def test_a_hold_lets_weeks_judge_and_promotes_nothing(edge: House) -> None:
+    edge.week(FIRST)
+    edge.registry.hold(actor="test", reason="audit week")
+    held = edge.week(LATER, policy="proven")
+    assert (held["verdict"], held["promoted"]) == ("promote", False)
+    assert "audit week" in held["summary"]
+    edge.registry.release(actor="test")
+    assert edge.week(LATER, policy="proven")["promoted"]
+
+
+def test_what_was_rolled_back_stays_out(edge: House) -> None:
+    """Case 56: clearing the old task brings nothing back."""
+    edge.week(FIRST)
+    edge.week(LATER, policy="proven")
+    edge.registry.rollback(actor="test", reason="it lost money")
+    edge.week(LATER, policy="proven")
+    primary = edge.registry.primary()
+    assert primary is not None
+    assert primary.id == 1
+    assert not edge.week(LATER, policy="proven", margin=0.001)["promoted"]
+
+
+def test_bytes_changed_after_the_evaluation_are_not_promoted(edge: House) -> None:
+    """Case 10."""
+    edge.week(FIRST)
+    run, handed = edge.until("backtest", LATER, policy="proven")
+    named, _ = edge.files_of(handed["model_id"])
+    named.chmod(0o644)
+    named.write_bytes(constant_model(0.9))
+    with pytest.raises(EvaluationOutdated, match="no longer holds the bytes"):
+        STEPS["promote"](run, edge.registry, handed)
+    assert edge.registry.generation() == 1
+
+
+def test_a_primary_that_moved_is_judged_again_as_the_same_look(edge: House) -> None:
+    edge.week(FIRST)
+    run, handed = edge.until("backtest", LATER, policy="proven")
+    other = edge.registry.register(contract_model([0.001, 0, 0, 0, 0, 0, 0], 0.3), trained_to=FIRST)
+    edge.registry.promote(other.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    ended = STEPS["promote"](run, edge.registry, handed)
+    evaluations = edge.registry.evaluations(handed["model_id"])
+    assert [(e.champion, e.run_key == run.key) for e in evaluations] == [(other.id, True), (1, True)]
+    assert ended["promoted"] == (evaluations[0].verdict == "promote")
+
+
+def test_a_later_week_that_goes_first_makes_this_one_a_what_if(edge: House) -> None:
+    """Case 44, between judgement and promotion."""
+    edge.week(FIRST)
+    run, handed = edge.until("backtest", LATER - timedelta(weeks=1), policy="proven")
+    assert handed["verdict"] == "promote"
+    assert edge.week(LATER, policy="proven")["promoted"]
+    ended = STEPS["promote"](run, edge.registry, handed)
+    assert (ended["kind"], ended["promoted"]) == ("what-if", False)
+    assert edge.registry.generation() == 2
+
+
+def test_the_primary_itself_is_no_challenger(noise: House) -> None:
+    """Case 50: the same bytes decide alike, by their sha256 alone; p is null."""
+    noise.week(FIRST)
+    content = Path(noise.files_of(1)[1]).read_bytes()
+    run, handed = noise.until("export_onnx", LATER)
+    Path(handed["onnx"]).write_bytes(content)
+    handed = {**handed, "onnx_sha256": str(noise.registry.model(1).sha256)}
+    for name in ("register", "backtest", "promote"):
+        handed = STEPS[name](run, noise.registry, handed)
+    verdict = noise.registry.evaluations(handed["model_id"])[0].document["verdict"]
+    assert (verdict["answer"], [gate["name"] for gate in verdict["gates"]], verdict["p"]) == (
+        "keep",
+        ["distinct"],
+        None,
+    )
+    assert "same decisions" in verdict["message"]
+
+
+def test_a_lost_name_is_put_back_from_its_blob(noise: House) -> None:
+    noise.week(FIRST)
+    named, blob = noise.files_of(1)
+    named.unlink()
+    assert noise.week(LATER)["kind"] == "weekly"
+    primary = noise.registry.primary()
+    assert primary is not None
+    assert noise.files_of(1)[0].read_bytes() == blob.read_bytes()
+
+
+def test_a_primary_that_is_gone_is_replaced_by_recovery(edge: House) -> None:
+    """Judged against the model that servers fall back to."""
+    edge.week(FIRST)
+    worse = edge.registry.register(contract_model([0, 0, 0, 0, 0, 0, 0.01], 0.4), trained_to=FIRST)
+    edge.registry.promote(worse.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    for file in edge.files_of(worse.id):
+        file.unlink()
+    ended = edge.week(LATER, policy="proven")
+    assert (ended["kind"], ended["promoted"]) == ("recovery", True)
+    assert edge.registry.evaluations(ended["model_id"])[0].champion == 1
+    assert load(edge.registry).step == 1
+
+
+def test_a_store_that_is_away_promotes_nothing(edge: House) -> None:
+    """Case 57: a failure that retries, never an unjudged model."""
+    edge.week(FIRST)
+    run, handed = edge.until("register", LATER, policy="proven")
+    models, away = edge.folder / "models", edge.folder / "away"
+    models.rename(away)
+    with pytest.raises(Unavailable) as fault:
+        STEPS["backtest"](run, edge.registry, handed)
+    assert fault.value.retryable
+    away.rename(models)
+    assert edge.registry.generation() == 1
+    for name in ("backtest", "promote"):
+        handed = STEPS[name](run, edge.registry, handed)
+    assert handed["promoted"]
+
+
+def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge: House) -> None:
+    run, handed = edge.until("register", FIRST)
+    Path(handed["dataset"]).unlink()
+    assert STEPS["backtest"](run, edge.registry, handed)["verdict"] == "promote"
+    data = Path(edge.settings.data.removeprefix("ideas:"))
+    frame = pd.read_csv(data)
+    frame.loc[0, "outcome"] *= 2
+    frame.to_csv(data, index=False)
+    run, handed = replace(run), {**handed}
+    edge.registry.hold(actor="test", reason="so that nothing is promoted")
+    with pytest.raises(DataError, match="clear the run from retrain on"):
+        from gatekeeper.pipeline.workspace import dataset_of
+
+        dataset_of(run, handed)
+
+
+def test_a_dead_feed_is_an_error_that_says_how_old(edge: House) -> None:
+    """Case 59."""
+    with pytest.raises(StaleData, match=r"\d+ days"):
+        edge.week(datetime(2018, 3, 5, 2, tzinfo=UTC))
+    assert edge.registry.models() == []
+
+
+def test_one_class_is_refused_before_training(edge: House) -> None:
+    """Case 19, with the counts."""
+    data = Path(edge.settings.data.removeprefix("ideas:"))
+    frame = pd.read_csv(data)
+    frame["outcome"] = frame["outcome"].abs() + 0.001
+    frame.to_csv(data, index=False)
+    with pytest.raises(TrainingRefused, match="0 lost"):
+        edge.week(FIRST)
+    assert edge.registry.models() == []
+
+
+def test_a_missing_file_of_ideas_is_an_error(edge: House) -> None:
+    """Case 39: nothing is made up."""
+    Path(edge.settings.data.removeprefix("ideas:")).unlink()
+    with pytest.raises(DataError, match=r"ideas\.csv"):
+        edge.week(FIRST)
+    assert edge.registry.models() == []
+
+
+def test_a_folder_that_can_not_be_written_leaves_all_as_it_was(edge: House) -> None:
+    edge.week(FIRST)
+    reports = edge.folder / "reports"
+    for file in reports.iterdir():
+        file.unlink()
+    reports.rmdir()
+    reports.write_text("a file where the folder should be")
+    with pytest.raises(Unavailable, match="reports"):
+        edge.week(LATER)
+    assert len(edge.registry.evaluations()) == 1
+    assert edge.registry.generation() == 1
