@@ -1,0 +1,152 @@
+"""The demo: the weekly DAG under Airflow, eight Mondays of 2018, on real bars, in a registry made fresh each time.
+
+Usage: run.py [FOLDER]     (default: build/demo; it is emptied first)
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gatekeeper import registry
+from gatekeeper.registry import Evaluation, Registry
+
+HOUSE = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+FIRST = datetime(2018, 11, 5, 2, tzinfo=UTC)
+MONDAYS = [FIRST + timedelta(weeks=week) for week in range(8)]
+HEAD = (
+    "Monday      challenger     champion  challenger   ungated     gain    bound  differ  verdict    gate that decided"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the demo keeps its registry, its files and its Airflow."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """What Airflow printed."""
+        return self.folder / "airflow.log"
+
+    @property
+    def url(self) -> str:
+        """The demo's registry."""
+        return f"sqlite:///{self.folder / 'registry.db'}"
+
+    @property
+    def models(self) -> Path:
+        """The demo's model files."""
+        return self.folder / "models"
+
+    def environment(self) -> dict[str, str]:
+        """Nothing of the caller's own Airflow or Gatekeeper reaches the demo, and nothing of the demo's them."""
+        theirs = ("AIRFLOW", "GATEKEEPER_")
+        return {name: value for name, value in os.environ.items() if not name.startswith(theirs)} | {
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder / 'airflow.db'}",
+            "GATEKEEPER_DB": self.url,
+            "GATEKEEPER_MODELS": str(self.models),
+            "GATEKEEPER_WORK": str(self.folder / "work"),
+            "GATEKEEPER_REPORTS": str(self.folder / "reports"),
+            "GATEKEEPER_DATA": "demo:",
+            "GATEKEEPER_RECIPE": "hist_gradient_boosting",
+        }
+
+
+def main(place: Place) -> None:
+    """Sets up, runs, and prints what the registry holds."""
+    shutil.rmtree(place.folder, ignore_errors=True)
+    place.folder.mkdir(parents=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("Airflow's own database", total=len(MONDAYS))
+        registry.upgrade(place.url, models=place.models)
+        migrate(place)
+        shown.update(task, description=f"the run of {MONDAYS[0]:%Y-%m-%d} (the first one also starts Airflow)")
+        for number, monday in enumerate(runs(place), start=1):
+            done = number == len(MONDAYS)
+            text = "eight Mondays are done" if done else f"the run of {monday + timedelta(weeks=1):%Y-%m-%d}"
+            shown.update(task, completed=number, description=text)
+    with Registry.open(place.url, models=place.models) as opened:
+        say(opened, place)
+
+
+def migrate(place: Place) -> None:
+    """Airflow's own tables, with what it says in the log."""
+    with place.log.open("a") as log:
+        command = [str(BIN / "airflow"), "db", "migrate"]
+        ended = subprocess.run(  # noqa: S603  # our own command
+            command, env=place.environment(), stdout=log, stderr=subprocess.STDOUT, check=False
+        )
+    if ended.returncode:
+        sys.exit(f"`airflow db migrate` failed; its log is {place.log}")
+
+
+def runs(place: Place) -> Iterator[datetime]:
+    """Each Monday whose run has succeeded, as soon as it has."""
+    reading, writing = os.pipe()
+    command = [sys.executable, str(HOUSE / "demo" / "mondays.py"), str(writing), *(m.isoformat() for m in MONDAYS)]
+    with (
+        place.log.open("a") as log,
+        subprocess.Popen(  # noqa: S603  # our own command
+            command, env=place.environment(), stdout=log, stderr=subprocess.STDOUT, pass_fds=(writing,)
+        ) as child,
+        os.fdopen(reading) as said,
+    ):
+        os.close(writing)
+        for line in said:
+            monday, state = line.split()
+            if state == "success":
+                yield datetime.fromisoformat(monday)
+    if child.returncode:
+        sys.exit(f"a run did not succeed; Airflow's log is {place.log}")
+
+
+def say(opened: Registry, place: Place) -> None:
+    """The table, and where to go from here."""
+    print(HEAD)
+    evaluations = list(reversed(opened.evaluations()))
+    for evaluation in evaluations:
+        print(line(evaluation))
+    last = evaluations[-1]
+    print("\n$ gatekeeper active", flush=True)
+    subprocess.run([str(BIN / "gatekeeper"), "active"], env=place.environment(), check=True)  # noqa: S603  # our own
+    print(f"\nreport of the last Monday: {last.report}\n\nnext, with this registry:")
+    print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} PATH={BIN}:$PATH")
+    print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
+
+
+def line(evaluation: Evaluation) -> str:
+    """One Monday: date, challenger, annual Sharpe of the three, gain and its lower bound, verdict and why."""
+    document = evaluation.document
+    verdict, cards = document["verdict"], document["scorecards"]
+    champion = cards["champion"]
+    differing = "-" if verdict["differing"] is None else str(verdict["differing"])
+    return (
+        f"{evaluation.as_of:%Y-%m-%d}  {f'gatekeeper_{evaluation.challenger}':<12}"
+        f"{number(champion and champion['sharpe']):>11}{number(cards['challenger']['sharpe']):>12}"
+        f"{number(cards['ungated']['sharpe']):>10}{number(verdict['gain']):>9}{number(verdict['bound']):>9}"
+        f"{differing:>8}  {verdict['answer']:<9}  {verdict['decided_by']}"
+    )
+
+
+def number(value: float | None) -> str:
+    """Two places, or a dash where it is undefined."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main(Place(Path(sys.argv[1] if len(sys.argv) > 1 else HOUSE / "build" / "demo").resolve()))

@@ -1,0 +1,68 @@
+"""Where is the registry, for a task? The connection `gatekeeper_registry` where there is one, else `GATEKEEPER_DB`."""
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from gatekeeper.config import Settings
+    from gatekeeper.registry import Registry
+
+CONNECTION = "gatekeeper_registry"
+
+
+class RegistryHook(BaseHook):
+    """A registry by Airflow connection.
+
+    The connection's fields make the database URL; its extra may hold `models`, the folder of the files. Without the
+    connection the settings hold, as they do on the command line.
+    """
+
+    conn_name_attr = "gatekeeper_conn_id"
+    default_conn_name = CONNECTION
+    hook_name = "Gatekeeper registry"
+
+    def __init__(self, gatekeeper_conn_id: str = CONNECTION) -> None:
+        super().__init__()
+        self.gatekeeper_conn_id = gatekeeper_conn_id
+
+    def settings(self) -> "Settings":
+        """The settings of this process, with the connection's database and folder in their place."""
+        from gatekeeper import config
+
+        settings = config.load()
+        try:
+            connection = self.get_connection(self.gatekeeper_conn_id)
+        except AirflowNotFoundException:
+            if self.gatekeeper_conn_id != CONNECTION:
+                raise
+            return settings
+        changes: dict[str, object] = {"db": database_url(connection)}
+        if models := connection.extra_dejson.get("models"):
+            changes["models"] = models
+        return config.override(settings, changes)
+
+    def get_conn(self) -> "Registry":
+        """The open registry; the caller closes it (it is a context manager)."""
+        from gatekeeper.registry import Registry
+
+        return Registry.configured(self.settings())
+
+
+def database_url(connection: "Connection") -> str:
+    """The SQLAlchemy URL of a connection, from its fields: `get_uri()` re-encodes the paths of SQLite."""
+    from sqlalchemy.engine import URL
+
+    if connection.conn_type == "sqlite":
+        return f"sqlite:///{connection.schema or connection.host or ''}"
+    return URL.create(
+        "postgresql+psycopg",
+        username=connection.login or None,
+        password=connection.password or None,
+        host=connection.host or None,
+        port=connection.port or None,
+        database=connection.schema or None,
+    ).render_as_string(hide_password=False)

@@ -1,0 +1,57 @@
+"""An Airflow of the tests' own: its settings must stand before airflow is imported, so they stand here."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+_PLACE = tempfile.TemporaryDirectory(prefix="gatekeeper-airflow-")
+HOME = Path(_PLACE.name)
+SETTINGS = {
+    "AIRFLOW_HOME": str(HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
+}
+os.environ.update(SETTINGS)
+sys.path.append(str(HOUSE / "plugins"))  # as Airflow itself does
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Iterator[Path]:
+    """The folder of an Airflow whose metadata database is ready."""
+    log = HOME / "migrate.log"
+    with log.open("w") as output:
+        ended = subprocess.run(
+            [str(Path(sys.executable).with_name("airflow")), "db", "migrate"], stdout=output, stderr=subprocess.STDOUT
+        )
+    assert ended.returncode == 0, log.read_text()[-3000:]
+    yield HOME
+    _PLACE.cleanup()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a registry of the test's own, which tasks find through the environment."""
+    from gatekeeper import registry
+
+    for name, value in settings_of(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    registry.upgrade(f"sqlite:///{tmp_path / 'registry.db'}", models=tmp_path / "models")
+    return tmp_path
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    return {
+        "GATEKEEPER_DB": f"sqlite:///{folder / 'registry.db'}",
+        "GATEKEEPER_MODELS": str(folder / "models"),
+        "GATEKEEPER_WORK": str(folder / "work"),
+        "GATEKEEPER_REPORTS": str(folder / "reports"),
+        "GATEKEEPER_DATA": "demo:",
+    }

@@ -1,0 +1,151 @@
+"""The plugin library that DAGs use: the hook, the four operators, and which faults Airflow may retry."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowFailException
+from airflow_runs import run_of
+from gatekeeper_airflow.faults import final_faults
+from gatekeeper_airflow.hook import RegistryHook, database_url
+from gatekeeper_airflow.operators import (
+    CheckPrimaryOperator,
+    MigrateNamingOperator,
+    PromoteModelOperator,
+    RegisterModelOperator,
+)
+from model_files import constant_model
+
+from gatekeeper.errors import Quarantined, Unavailable
+from gatekeeper.registry import Registry
+
+pytestmark = pytest.mark.xdist_group("airflow")
+
+
+def opened(place: Path) -> Registry:
+    return Registry.open(f"sqlite:///{place / 'registry.db'}", models=place / "models")
+
+
+def add(place: Path, score: float) -> str:
+    path = place / f"new{score}.onnx"
+    path.write_bytes(constant_model(score))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        (Connection(conn_id="c", conn_type="sqlite", schema="/data/a b.db"), "sqlite:////data/a b.db"),
+        (Connection(conn_id="c", conn_type="sqlite", host="/data/a b.db"), "sqlite:////data/a b.db"),
+        (
+            Connection(
+                conn_id="c", conn_type="postgres", host="h", login="u", password="p@ss:/", port=5433, schema="r"
+            ),
+            "postgresql+psycopg://u:p%40ss%3A%2F@h:5433/r",
+        ),
+    ],
+)
+def test_a_connection_gives_its_url_from_the_fields(connection: Connection, url: str) -> None:
+    assert database_url(connection) == url
+
+
+def test_an_existing_connection_wins_over_the_setting(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEKEEPER_DB", "sqlite:///nowhere.db")
+    assert RegistryHook().settings().db == "sqlite:///nowhere.db"
+    monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", f"sqlite:///{place / 'registry.db'}")
+    assert RegistryHook().settings().db == f"sqlite:///{place / 'registry.db'}"
+    with RegistryHook().get_conn() as registry:
+        assert registry.models() == []
+
+
+def test_a_connection_may_name_the_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_GATEKEEPER_REGISTRY",
+        '{"conn_type": "sqlite", "host": "%s", "extra": {"models": "/elsewhere"}}' % (place / "registry.db"),
+    )
+    assert RegistryHook().settings().models == "/elsewhere"
+
+
+def test_register_is_idempotent_by_its_run_key(place: Path) -> None:
+    """Case 7."""
+    operator = RegisterModelOperator(task_id="register", path=add(place, 0.4), run_key="one run")
+    assert operator.execute({}) == operator.execute({})
+    with opened(place) as registry:
+        assert [model.id for model in registry.models()] == [1]
+
+
+def test_promote_and_check_say_who_answers(place: Path) -> None:
+    with pytest.raises(AirflowFailException, match="no primary"):
+        CheckPrimaryOperator(task_id="check").execute({})
+    for score in (0.4, 0.6):
+        RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
+    promote = PromoteModelOperator(task_id="promote", model_id="2", reason="test")
+    assert promote.execute({})["generation"] == 1
+    assert promote.execute({})["generation"] == 1
+    answers = CheckPrimaryOperator(task_id="check").execute({})
+    assert (answers["version"], answers["step"], answers["degraded"]) == ("gatekeeper_primary2", 1, False)
+
+
+def test_check_fails_on_a_fallback_unless_that_is_allowed(place: Path) -> None:
+    for score in (0.4, 0.6):
+        model = RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
+        PromoteModelOperator(task_id="promote", model_id=model["model_id"], reason="test").execute({})
+    with opened(place) as registry:
+        sha256 = registry.model(2).sha256
+    (place / "models" / "gatekeeper_primary2.onnx").unlink()
+    (place / "models" / ".blobs" / str(sha256)).unlink()
+    with pytest.raises(AirflowFailException, match="gatekeeper_1 would instead"):
+        CheckPrimaryOperator(task_id="check").execute({})
+    answers = CheckPrimaryOperator(task_id="check", allow_degraded=True).execute({})
+    assert (answers["version"], answers["step"], answers["degraded"]) == ("gatekeeper_1", 4, True)
+
+
+def test_migrate_naming_plans_then_does(place: Path) -> None:
+    from sqlalchemy import create_engine, text
+
+    (place / "models" / "gatekeeper_v1.onnx").write_bytes(constant_model(0.4))
+    with create_engine(f"sqlite:///{place / 'registry.db'}").begin() as connection:
+        connection.execute(
+            text('INSERT INTO "RLModel" (id, version, path) VALUES (1, :v, :p)'),
+            {"v": "gatekeeper_v1", "p": "models/gatekeeper_v1.onnx"},
+        )
+    assert MigrateNamingOperator(task_id="m", dry_run=True).execute({}) == {"steps": 1, "dry_run": True}
+    assert MigrateNamingOperator(task_id="m", primary="1").execute({}) == {"steps": 1, "dry_run": False}
+    with opened(place) as registry:
+        assert registry.model(1).version == "gatekeeper_primary1"
+
+
+def test_only_what_time_can_cure_is_retried() -> None:
+    with pytest.raises(AirflowFailException, match="Quarantined: these bytes"), final_faults():
+        raise Quarantined("these bytes")
+    with pytest.raises(Unavailable), final_faults():
+        raise Unavailable("away for a minute")
+
+
+_DAG = """
+from datetime import datetime
+from airflow.sdk import DAG
+from gatekeeper_airflow.operators import CheckPrimaryOperator, PromoteModelOperator, RegisterModelOperator
+
+with DAG("by_hand", schedule=None, start_date=datetime(2018, 1, 1)):
+    register = RegisterModelOperator(task_id="register", path="{{ dag_run.conf['path'] }}", note="from a DAG")
+    promote = PromoteModelOperator(
+        task_id="promote", model_id="{{ ti.xcom_pull('register')['model_id'] }}", reason="run {{ run_id }}"
+    )
+    register >> promote >> CheckPrimaryOperator(task_id="check")
+"""
+
+
+@pytest.mark.slow
+def test_a_dag_of_ones_own_uses_them(airflow_home: Path, place: Path) -> None:
+    """Real Airflow: templates are rendered, and the run's id is the default key."""
+    dags = place / "dags"
+    dags.mkdir()
+    (dags / "by_hand.py").write_text(_DAG)
+    ended = run_of(dags, "by_hand", datetime(2018, 11, 5, tzinfo=UTC), {"path": add(place, 0.6)})
+    assert ended.state == "success", ended.log[-4000:]
+    with opened(place) as registry:
+        (promotion,) = registry.promotions()
+        assert (promotion.to_id, promotion.kind, promotion.reason[:4]) == (1, "manual", "run ")
+        assert str(registry.model(1).run_key).startswith("by_hand/")
