@@ -1,0 +1,58 @@
+"""The files around the package: does what they name exist, and does what they promise hold?"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gatekeeper.config import PREFIX, Settings
+
+HOUSE = Path(__file__).parents[2]
+
+
+def test_compose_sets_only_settings_that_there_are() -> None:
+    services = yaml.safe_load((HOUSE / "docker-compose.yaml").read_text())["services"]
+    assert set(services) == {"postgres", "init", "api-server", "scheduler", "dag-processor"}
+    for service in set(services) - {"postgres"}:
+        names = {name for name in services[service]["environment"] if name.startswith(PREFIX)}
+        assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
+        assert "/gatekeeper/models" in {volume.split(":")[1] for volume in services[service]["volumes"]}
+
+
+def test_the_lock_holds_hashes_and_no_registry_addresses() -> None:
+    lock = (HOUSE / "requirements.lock").read_text()
+    assert not re.search(r"^--(index-url|extra-index-url|find-links)|https?://", lock, re.MULTILINE)
+    pins = re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, re.MULTILINE)
+    assert len(pins) > 100
+    assert all(re.search(rf"^{re.escape(pin)}==.* \\\n    --hash=sha256:", lock, re.MULTILINE) for pin in pins)
+
+
+def test_the_lock_holds_every_dependency() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in wanted}  # type: ignore[index]  # always a name
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (HOUSE / "requirements.lock").read_text(), re.MULTILINE))
+    assert names - {name.partition("[")[0] for name in pinned} - {"psycopg"} == set()
+
+
+def test_no_file_of_code_has_over_400_lines() -> None:
+    tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=HOUSE, capture_output=True, text=True, check=True)
+    long = {name: len((HOUSE / name).read_text().splitlines()) for name in tracked.stdout.split()}
+    assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+def test_every_document_links_to_what_there_is() -> None:
+    for page in [*HOUSE.glob("*.md"), *HOUSE.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.slow
+def test_the_benchmarks_run() -> None:
+    ended = subprocess.run([sys.executable, "bench/run.py", "--quick"], cwd=HOUSE, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "onnxruntime bare" in ended.stdout
