@@ -52,6 +52,7 @@ PARAMS = {
         "Recipe",
         "How to train: `logistic` or `hist_gradient_boosting`. Empty: `GATEKEEPER_RECIPE`.",
         "Training",
+        examples=["logistic", "hist_gradient_boosting"],
     ),
     "seed": param(
         None, ["null", "integer"], "Seed", "Seed of the training. Empty: 0.", "Training", minimum=0, maximum=2**32 - 1

@@ -201,8 +201,12 @@ class Gatekeeper:
             return
         if seen != self._seen:
             self._failures = 0
-        self._seen = seen
-        loaded = load(self._registry, self._loaded)
+        try:
+            loaded = load(self._registry, self._loaded)
+        except NoModel:
+            self._seen = seen
+            raise
+        self._seen = seen  # not before: a store that is away now has to be asked again
         if loaded.degraded:
             self._back_off(now)
             log.error("degraded: %s answers instead of the primary: %s", loaded.model.version, loaded.reason)

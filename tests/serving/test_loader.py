@@ -229,6 +229,22 @@ def test_a_database_that_goes_away_leaves_the_model_answering(tmp_path: Path) ->
         assert (scores.values[0], scores.degraded) == (pytest.approx(0.7, abs=1e-6), False)
 
 
+def test_a_store_that_was_away_at_a_promotion_is_asked_again(registry: Registry, tmp_path: Path) -> None:
+    """Case 57's kin: unreachable for a moment, and the new primary is followed all the same."""
+    add(registry, 0.2, promoted=0)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    gate.score(IDEA)
+    add(registry, 0.4, promoted=1)
+    (tmp_path / "models").rename(tmp_path / "away")
+    clock.now = 1.0
+    scores = gate.score(IDEA)
+    assert (scores.version, scores.degraded) == ("gatekeeper_primary1", False)
+    (tmp_path / "away").rename(tmp_path / "models")
+    clock.now = 2.0
+    assert gate.score(IDEA).version == "gatekeeper_primary2"
+
+
 def test_a_row_without_an_artifact_is_never_served(registry: Registry, tmp_path: Path) -> None:
     """An older writer's row: `unregistered`, until `db upgrade` or `register` takes its bytes in."""
     from sqlalchemy import create_engine, text
