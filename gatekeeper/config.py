@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gatekeeper.errors import ConfigError
+from gatekeeper.errors import ConfigError, mask
 
 PREFIX = "GATEKEEPER_"
 
@@ -18,10 +18,12 @@ PREFIX = "GATEKEEPER_"
 class Settings(BaseSettings):
     """All that an operator can set, as `GATEKEEPER_<NAME>` in the environment. Frozen."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
     db: str = Field("sqlite:///registry.db", description="registry database (SQLAlchemy URL)")
-    models: str = Field("models", description="folder of the model files", min_length=1)
+    models: str = Field("models", description="folder of the model files, or a URL: s3://bucket/prefix", min_length=1)
     path_prefix: str = Field("models/", description="what every row's `path` begins with")
     data: str = Field("demo:", description="market data: demo:, candles:URI, ideas:URI")
     bar_stamp: Literal["open", "close"] = Field("open", description="are candles stamped at their open or their close")
@@ -127,16 +129,3 @@ def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
         )
         for name, field in Settings.model_fields.items()
     ]
-
-
-def mask(value: str) -> str:
-    """`value` with the password of a URL hidden."""
-    if "://" not in value:
-        return value
-    from sqlalchemy.engine import make_url  # heavy, and only a listing of the settings needs it
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(value).render_as_string(hide_password=True)
-    except ArgumentError:
-        return value

@@ -4,11 +4,22 @@ Every message names the value, the limit and the way out. `retryable` says wheth
 without anyone changing anything: Airflow retries only those.
 """
 
+import re
+
+
+def mask(text: str) -> str:
+    """`text` with the passwords, tokens and keys of every URL in it hidden."""
+    text = re.sub(r"(://[^/\s:@]*:)[^/\s@]+@", r"\1***@", text)
+    return re.sub(r"(?i)([?&;][^=&\s]*(?:password|passwd|token|secret|key|sig)[^=&\s]*=)[^&\s]+", r"\1***", text)
+
 
 class GatekeeperError(Exception):
-    """Anything that Gatekeeper refuses. The message is written for the person who reads it."""
+    """Anything that Gatekeeper refuses. The message is written for the person who reads it, and shows no secret."""
 
     retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mask(message))
 
 
 class ConfigError(GatekeeperError):

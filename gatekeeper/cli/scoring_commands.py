@@ -50,10 +50,10 @@ def score(values: tuple[str, ...], file: Any, as_json_: bool) -> None:
 
 
 def _read(file: Any) -> str:
-    text: str = file.read()
     try:
+        text: str = file.read()
         json.loads(text)
-    except ValueError as fault:
+    except ValueError as fault:  # JSON, or the file's encoding
         name = getattr(file, "name", "the input")
         raise DataError(f"{Path(str(name)).name} is no JSON: {fault}; write an object by feature name") from None
     return text
@@ -79,7 +79,7 @@ def _rows(ideas: Any) -> list[list[float]]:
 def _number(idea: int, name: str, value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]  # what isn't a number is refused below
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"idea {idea}: {name}={value!r} is no number") from None
 
 

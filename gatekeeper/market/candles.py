@@ -49,8 +49,19 @@ class Candles:
 
     @property
     def days(self) -> Times:
-        """(n,) datetime64[D]: the market day that each bar belongs to."""
-        return market_day(self.closes_at)
+        """(n,) datetime64[D]: the market day that each bar belongs to.
+
+        Of an intraday bar, the day of its last instant. Daily bars are stamped at the midnight or the session of the
+        vendor's own time zone: of the days that their opens, middles and last instants fall on, those that hold the
+        fewest weekend days.
+        """
+        last = market_day(self.closes_at)
+        length = self.closes_at - self.opens_at
+        if np.median(length) < np.timedelta64(1, "D"):
+            return last
+        middle = (self.opens_at + length // 2).astype("datetime64[D]")
+        by_open = self.opens_at.astype("datetime64[D]")
+        return min((by_open, middle, last), key=lambda days: int(np.count_nonzero(~np.is_busday(days))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,6 @@ Values only, in numpy: no file format, no pandas. All instants are UTC.
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -16,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.errors import DataError, Unavailable
+from gatekeeper.errors import DataError
+from gatekeeper.files import write_whole
 
 FEATURES = ("rsi14", "adx14", "fastMASlowDelta", "bbWidth", "avgSent", "avgOB", "action")
 FEATURE_SCHEMA = "gatekeeper-7-v1"
@@ -172,10 +171,7 @@ class Dataset:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **self._arrays())  # a plain array per member: nothing runs on loading
         content = buffer.getvalue()
-        try:
-            _write_whole(path, content)
-        except OSError as error:
-            raise Unavailable(f"can't write {path}: {error.strerror or error}; nothing was left behind") from error
+        write_whole(path, content)
         return hashlib.sha256(content).hexdigest()
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -245,17 +241,3 @@ def _digest(arrays: Iterator[tuple[str, NDArray[np.generic]]] | list[tuple[str, 
         digest.update(f"{name} {array.dtype.kind} {array.shape} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

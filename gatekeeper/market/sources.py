@@ -1,6 +1,7 @@
 """What does `GATEKEEPER_DATA` name, and what of it may a run at this as-of know?"""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.config import Settings
-from gatekeeper.errors import AsOfError, ConfigError, StaleData
+from gatekeeper.errors import AsOfError, ConfigError, StaleData, mask
 from gatekeeper.market import candles, labelled
 from gatekeeper.market.candles import Book, Candles
 from gatekeeper.market.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
@@ -33,7 +34,8 @@ def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    return _reader(uri)(uri, _utc(as_of), settings)
+    dataset = _reader(uri)(uri, _utc(as_of), settings)
+    return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
 
 
 def check_as_of(uri: str, as_of: datetime, now: datetime) -> None:

@@ -32,7 +32,7 @@ def refuse_other_content(content: bytes, *, cap: int, name: str = "the model") -
     if not content:
         raise ModelRefused("empty", f"{name} is empty (0 bytes)")
     if len(content) > cap:
-        raise ModelRefused("size", _too_large(name, len(content), cap))
+        raise ModelRefused("size", too_large(name, len(content), cap))
     if content.startswith(LFS_POINTER):
         raise ModelRefused("lfs", f"{name} is a Git LFS pointer, not the model; `git lfs pull` fetches the bytes")
     if content[:256].removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(HTML_STARTS):
@@ -64,7 +64,7 @@ def _read_regular(target: Path, path: Path, cap: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise ModelRefused("special", f"{path} is no regular file")
         if status.st_size > cap:
-            raise ModelRefused("size", _too_large(str(path), status.st_size, cap))
+            raise ModelRefused("size", too_large(str(path), status.st_size, cap))
         return _read_up_to(descriptor, cap + 1)
     finally:
         os.close(descriptor)
@@ -78,5 +78,6 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _too_large(name: str, size: int, cap: int) -> str:
+def too_large(name: str, size: int, cap: int) -> str:
+    """What is said of a file over the cap, before or after it was read."""
     return f"{name} has {size:,} bytes; the cap is {cap:,} (GATEKEEPER_MODEL_SIZE_CAP_MB)"

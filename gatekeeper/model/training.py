@@ -1,7 +1,6 @@
 """Which ideas may a model learn from, and what did it learn?"""
 
 import hashlib
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gatekeeper.config import Settings
-from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused, Unavailable
+from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused
+from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, Ideas, instant, moment
 from gatekeeper.model.recipes import RECIPES, Recipe, recipe
 from gatekeeper.model.verify import check_features
@@ -106,24 +106,17 @@ def train(dataset: Dataset, settings: Settings) -> Trained:
     return _describe(estimator, ideas, dataset.as_of - settings.holdout, settings.recipe, settings.seed)
 
 
-def save_estimator(trained: Trained, path: Path) -> str:
-    """Write the estimator to `path` as a skops file, whole or not at all; returns the sha256 (hex) of its bytes.
+def save_estimator(trained: Trained, folder: Path) -> tuple[Path, str]:
+    """Write the estimator into `folder` as a skops file; returns its path, and the sha256 (hex) of its bytes.
 
-    skops files of one estimator differ in their bytes: the sha256 binds this file, it identifies nothing.
+    skops files of one estimator differ in their bytes: the sha256 binds this file, it identifies nothing. It is part
+    of the name, so that a second run of the same week leaves the first one's file alone.
     """
     content: bytes = _skops().dumps(trained.estimator)
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-        temporary.replace(path)
-    except OSError as fault:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise Unavailable(f"can't write {path}: {fault.strerror or fault}; nothing was left behind") from fault
-    return hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"estimator-{sha256[:16]}.skops"
+    write_whole(path, content)
+    return path, sha256
 
 
 def load_estimator(path: Path, sha256: str) -> Any:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ModelRefused, NoModel
+from gatekeeper.files import write_whole
 from gatekeeper.pipeline.run import Run
-from gatekeeper.pipeline.workspace import Handed, dataset_of, write
+from gatekeeper.pipeline.workspace import Handed, dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
 from gatekeeper.serving import checked, fallbacks
 
@@ -19,32 +20,49 @@ WHAT_IF = "what-if"
 
 
 def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Evaluation:
-    """The evaluation of this look that stands: the one that promoted, or that of the present generation, or a new one.
+    """The evaluation of this look that stands: the one that promoted, or that of the same contest, or a new one.
 
-    So clearing a task buys no second look.
+    So clearing a task buys no second look, and a verdict against another opponent than today's promotes nothing.
     """
     promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
-    for evaluation in registry.evaluations(model.id):
-        same_look = evaluation.run_key == run.key and evaluation.challenger_sha256 == model.sha256
-        if same_look and (evaluation.id in promoted or evaluation.generation == registry.generation()):
+    mine = [
+        evaluation
+        for evaluation in registry.evaluations(model.id)
+        if evaluation.run_key == run.key and evaluation.challenger_sha256 == model.sha256
+    ]
+    for evaluation in mine:
+        if evaluation.id in promoted:
             return evaluation
-    return _judge(run, registry, model, handed)
+    generation = registry.generation()
+    champion, kind = _opponent(run, registry)
+    now = (generation, champion.model_id if champion else None, kind)
+    for evaluation in mine:
+        if (evaluation.generation, evaluation.champion, evaluation.kind) == now:
+            return evaluation
+    return _judge(run, registry, model, handed, generation, champion, kind)
 
 
-def _judge(run: Run, registry: Registry, model: Model, handed: Handed) -> Evaluation:
+def _judge(
+    run: Run,
+    registry: Registry,
+    model: Model,
+    handed: Handed,
+    generation: int,
+    champion: "Contender | None",
+    kind: str,
+) -> Evaluation:
     from gatekeeper.judgement import Policy, judge, record, report
     from gatekeeper.judgement import backtest as backtests
 
-    generation = registry.generation()
     dataset = dataset_of(run, handed)
-    champion, kind = _opponent(run, registry)
     measured = backtests.run(dataset, run.settings, _contender(run, registry, model), champion)
     policy = Policy.from_settings(run.settings, measured.periods_per_year)
     verdict = judge(measured.challenger, measured.champion, policy, measured.ungated, kind=kind)
     document = record.document(measured, verdict, policy, dataset)
-    against = champion.model_id if champion else "none"
-    place = Path(run.settings.reports) / f"{run.as_of:%Y-%m-%d}_model_{model.id}_against_{against}.html"
-    write(place, report.render(document).encode())
+    # One name for each judgement: a later one of the same week leaves this report as it was.
+    name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
+    place = Path(run.settings.reports) / name
+    write_whole(place, report.render(document).encode())
     return registry.record_evaluation(
         challenger=model.id,
         champion=champion.model_id if champion else None,

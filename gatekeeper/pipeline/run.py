@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from gatekeeper.config import Settings, override
@@ -13,6 +13,7 @@ from gatekeeper.errors import AsOfError, ConfigError
 DAG_ID = "gatekeeper_weekly"
 PARAMETERS = ("data", "recipe", "seed", "threshold", "holdout_days", "policy", "tolerance", "margin")
 WEEKLY_HOUR = 2
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hold
 
 # Where things are, and how servers answer, changes no result: these stay out of the run key.
 _PLACES = frozenset(
@@ -53,13 +54,15 @@ class Run:
 
 def parse_as_of(text: str) -> datetime:
     """`2018-11-05`, at 02:00 UTC as the schedule has it, or a full ISO 8601 instant with its offset (without: UTC)."""
+    text = text.strip()
     try:
-        instant = datetime.fromisoformat(text.strip())
-    except ValueError:
+        try:
+            instant = datetime.combine(date.fromisoformat(text), time(WEEKLY_HOUR))
+        except ValueError:
+            instant = datetime.fromisoformat(text)
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise AsOfError(f"as-of {text!r} is no ISO 8601 date; write it like 2018-11-05 or 2018-11-05T02:00Z") from None
-    if len(text.strip()) == len("2018-11-05"):
-        instant = instant.replace(hour=WEEKLY_HOUR)
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     return instant.replace(microsecond=0)
 
 
@@ -80,7 +83,11 @@ def start(
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
     unknown = sorted(set(given) - set(PARAMETERS))
     if unknown:
-        raise ConfigError(f"unknown parameter {', '.join(unknown)}; a run takes as_of, {', '.join(PARAMETERS)}")
+        raise ConfigError(
+            f"unknown parameter {', '.join(unknown)}; a run takes {', '.join(PARAMETERS)}, and its as-of by itself"
+        )
+    if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+        raise AsOfError(f"as-of {as_of.isoformat()} lies outside {FIRST_YEAR} to {LAST_YEAR}; choose one within")
     run = Run(as_of.astimezone(UTC).replace(microsecond=0), override(settings, given), actor)
     sources.check_as_of(run.settings.data, run.as_of, now)
     return run

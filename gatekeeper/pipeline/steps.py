@@ -11,9 +11,10 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 
 from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Held, ModelRefused, Quarantined
+from gatekeeper.files import write_whole
 from gatekeeper.pipeline.judging import WHAT_IF, evaluated, is_older
 from gatekeeper.pipeline.run import Run
-from gatekeeper.pipeline.workspace import Handed, dataset_of, writable, write
+from gatekeeper.pipeline.workspace import Handed, dataset_of
 from gatekeeper.registry import Details, Registry
 
 ATTEMPTS = 3
@@ -26,16 +27,14 @@ def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: AR
 
     dataset = sources.load(run.settings.data, run.as_of, run.settings)
     trained = training.train(dataset, run.settings)
-    with writable(run.work):
-        run.work.mkdir(parents=True, exist_ok=True)
-        dataset_sha256 = dataset.save(run.work / "dataset.npz")
-        estimator_sha256 = training.save_estimator(trained, run.work / "estimator.skops")
+    dataset_sha256 = dataset.save(run.work / "dataset.npz")
+    estimator, estimator_sha256 = training.save_estimator(trained, run.work)
     notes = "".join(f"; {note}" for note in dataset.notes)
     return {
         "dataset": str(run.work / "dataset.npz"),
         "dataset_sha256": dataset_sha256,
         "dataset_fingerprint": dataset.fingerprint(),
-        "estimator": str(run.work / "estimator.skops"),
+        "estimator": str(estimator),
         "estimator_sha256": estimator_sha256,
         "trained": trained.to_meta(),
         "summary": f"{trained.recipe} trained on {trained.ideas} ideas ({trained.wins} won) that started from "
@@ -53,7 +52,7 @@ def export_onnx(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa
     )
     content = export.export(trained)
     place = run.work / "model.onnx"
-    write(place, content)
+    write_whole(place, content)
     sha256 = hashlib.sha256(content).hexdigest()
     return {
         **handed,
@@ -136,12 +135,13 @@ def promote(run: Run, registry: Registry, handed: Handed) -> Handed:
             continue  # a later week went first: this one is judged again, as a what-if
         except (Held, Quarantined) as refusal:
             return {**said, "promoted": False, "summary": f"not promoted: {refusal}"}
-        primary = registry.model(model.id)
+        primary = registry.primary()
+        still = "" if primary is not None and primary.id == model.id else ", and is no longer the primary"
         return {
             **said,
             "promoted": True,
             "generation": promotion.generation,
-            "summary": f"{primary.version} was promoted (generation {promotion.generation}): {reason}",
+            "summary": f"model {model.id} was promoted (generation {promotion.generation}){still}: {reason}",
         }
     raise GenerationMoved(
         f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the promote step again"

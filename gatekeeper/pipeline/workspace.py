@@ -1,11 +1,9 @@
 """How do files travel between the steps? Whole or not at all, and bound by their sha256."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper.errors import DataError, Unavailable
+from gatekeeper.errors import DataError
 from gatekeeper.pipeline.run import Run
 
 if TYPE_CHECKING:
@@ -30,21 +28,3 @@ def dataset_of(run: Run, handed: Handed) -> "Dataset":
             "clear the run from retrain on"
         )
     return dataset
-
-
-def write(place: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    with writable(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(place)
-
-
-@contextmanager
-def writable(folder: Path) -> Iterator[None]:
-    """What the system refuses to write in there is an Unavailable that names it."""
-    try:
-        yield
-    except OSError as fault:
-        raise Unavailable(f"{folder} can't be written: {fault.strerror or fault}; free it, or name another") from fault

@@ -2,17 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gatekeeper.errors import ModelRefused, NoModel, Unavailable
+from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable
 from gatekeeper.judgement.backtest import keeps
 from gatekeeper.model.verify import Scorer, check_features, verify
 from gatekeeper.registry import Model, Registry
+from gatekeeper.registry.records import COPIED
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +71,13 @@ def _candidates(registry: Registry, primary: Model | None) -> Iterator[Model]:
         if promotion.to_id in rows:
             yield rows[promotion.to_id]
     schema = primary.feature_schema if primary else None
-    for evaluation in registry.evaluations():
-        model = rows.get(evaluation.challenger)
-        bytes_judged = model is not None and model.sha256 == evaluation.challenger_sha256
-        if model and bytes_judged and evaluation.verdict == "promote" and schema in (None, model.feature_schema):
+    passed = {
+        (e.challenger, e.challenger_sha256)
+        for e in registry.evaluations()
+        if e.verdict == "promote" and e.kind != COPIED  # judged elsewhere, against another primary
+    }
+    for model in sorted(rows.values(), key=lambda one: one.id, reverse=True):
+        if (model.id, model.sha256) in passed and schema in (None, model.feature_schema):
             yield model
 
 
@@ -84,17 +88,26 @@ def load(registry: Registry, last: Loaded | None = None) -> Loaded:
     reached: then nobody knows, and the caller keeps what it has.
     """
     primary = registry.primary()
-    faults: list[str] = [] if primary else ["no primary is registered"]
+    faults: list[ModelRefused | Unavailable] = []
     for rung in _own(registry, primary):
         if (scorer := _attempt(registry, rung, faults)) is not None:
-            return Loaded(rung.model, scorer, rung.step, False, "; ".join(faults) or None)
+            return Loaded(rung.model, scorer, rung.step, False, _said(primary, faults))
+    away = next((fault for fault in faults if isinstance(fault, Unavailable)), None)
     if last is not None and registry.quarantined(last.scorer.sha256) is None:
+        if away is not None:
+            raise away
         same = primary is not None and primary.sha256 == last.scorer.sha256
-        return Loaded(last.model, last.scorer, 3, not same, "; ".join(faults))
+        return Loaded(last.model, last.scorer, 3, not same, _said(primary, faults))
     for rung in _others(registry, primary):
         if (scorer := _attempt(registry, rung, faults)) is not None:
-            return Loaded(rung.model, scorer, rung.step, True, "; ".join(faults))
-    raise NoModel(f"no model may answer: {'; '.join(faults)}")
+            return Loaded(rung.model, scorer, rung.step, True, _said(primary, faults))
+    if away is not None and last is None:
+        raise away
+    raise NoModel(f"no model may answer: {_said(primary, faults)}")
+
+
+def _said(primary: Model | None, faults: Sequence[ModelRefused | Unavailable]) -> str | None:
+    return "; ".join([*([] if primary else ["no primary is registered"]), *map(str, faults)]) or None
 
 
 def _own(registry: Registry, primary: Model | None) -> Iterator[_Rung]:
@@ -109,12 +122,14 @@ def _others(registry: Registry, primary: Model | None) -> Iterator[_Rung]:
         yield _Rung(4 if model.id in promoted else 5, model, registry.model_bytes)
 
 
-def _attempt(registry: Registry, rung: _Rung, faults: list[str]) -> Scorer | None:
+def _attempt(registry: Registry, rung: _Rung, faults: list[ModelRefused | Unavailable]) -> Scorer | None:
     try:
         return checked(registry, rung.model, rung.read(rung.model))
     except ModelRefused as refusal:
-        faults.append(f"{rung.model.version}: {refusal}")
-        return None
+        faults.append(ModelRefused(refusal.reason, f"{rung.model.version}: {refusal}"))
+    except Unavailable as trouble:  # one file may be out of reach where the next one isn't
+        faults.append(Unavailable(f"{rung.model.version}: {trouble}"))
+    return None
 
 
 def checked(registry: Registry, model: Model, content: bytes) -> Scorer:
@@ -185,14 +200,16 @@ class Gatekeeper:
         self._next_look = now + self._poll
         try:
             self._follow(now)
-        except Unavailable as trouble:
-            self._fault = f"no model may answer: {trouble}"
-            log.warning("the registry can't be reached; what was loaded goes on answering: %s", trouble)
         except NoModel as trouble:
             self._fault = str(trouble)
             self._loaded = None  # what was quarantined stops answering, though nothing better is there
             self._back_off(now)
             log.error("%s", trouble)
+        except (
+            GatekeeperError
+        ) as trouble:  # the registry is away, or unsettled: nobody knows better than what is loaded
+            self._fault = f"no model may answer: {trouble}"
+            log.warning("the registry can't say who is to answer; what was loaded goes on: %s", trouble)
 
     def _follow(self, now: float) -> None:
         primary = self._registry.primary()

@@ -53,11 +53,23 @@ class RegistryHook(BaseHook):
 
 
 def database_url(connection: "Connection") -> str:
-    """The SQLAlchemy URL of a connection, from its fields: `get_uri()` re-encodes the paths of SQLite."""
+    """The SQLAlchemy URL of a connection, from its fields: `get_uri()` re-encodes the paths of SQLite.
+
+    Its extra, but for `models`, goes along as options of the database. Raises ConfigError for other kinds of database.
+    """
     from sqlalchemy.engine import URL
 
-    if connection.conn_type == "sqlite":
-        return f"sqlite:///{connection.schema or connection.host or ''}"
+    from gatekeeper.errors import ConfigError
+
+    place = connection.schema or connection.host
+    if connection.conn_type == "sqlite" and place:
+        return f"sqlite:///{place}"
+    if connection.conn_type not in ("postgres", "postgresql"):
+        raise ConfigError(
+            f"connection {connection.conn_id} is of type {connection.conn_type!r} with place {place!r}; a registry is "
+            "sqlite, with the file as its schema, or postgres"
+        )
+    options = {name: str(value) for name, value in connection.extra_dejson.items() if name != "models"}
     return URL.create(
         "postgresql+psycopg",
         username=connection.login or None,
@@ -65,4 +77,5 @@ def database_url(connection: "Connection") -> str:
         host=connection.host or None,
         port=connection.port or None,
         database=connection.schema or None,
+        query=options,
     ).render_as_string(hide_password=False)

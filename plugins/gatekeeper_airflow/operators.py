@@ -46,18 +46,32 @@ class RegisterModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Registers."""
         with final_faults(), self.hook.get_conn() as registry:
-            model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=self.threshold)
+            threshold = self.hook.settings().threshold if self.threshold is None else self.threshold
+            model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=threshold)
         self.log.info("model %s is %s, sha256 %s", model.id, model.version, model.sha256)
         return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
 
 
 class PromoteModelOperator(_RegistryOperator):
-    """Makes the model `model_id` the primary, marked `manual`; changes nothing where it is the primary already."""
+    """Makes the model `model_id` the primary, marked `manual`; changes nothing where it is the primary already.
 
-    template_fields: Sequence[str] = ("model_id", "reason")
+    `run_key` makes it idempotent: cleared long after, when another model is the primary, it brings nothing back. By
+    default the task of this run is the key.
+    """
 
-    def __init__(self, *, model_id: int | str, reason: str, actor: str = "airflow", **kwargs: Any) -> None:
+    template_fields: Sequence[str] = ("model_id", "reason", "run_key")
+
+    def __init__(
+        self,
+        *,
+        model_id: int | str,
+        reason: str,
+        actor: str = "airflow",
+        run_key: str = "{{ dag.dag_id }}/{{ run_id }}/{{ task.task_id }}",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.run_key = run_key
         self.model_id = model_id
         self.reason = reason
         self.actor = actor
@@ -65,11 +79,12 @@ class PromoteModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Promotes."""
         with final_faults(), self.hook.get_conn() as registry:
-            registry.promote(int(self.model_id), actor=self.actor, reason=self.reason, now=datetime.now(UTC))
-            primary = registry.model(int(self.model_id))
-            generation = registry.generation()
-        self.log.info("active: %s, generation %s", primary.version, generation)
-        return {"model_id": primary.id, "version": primary.version, "generation": generation}
+            promotion = registry.promote(
+                int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key, now=datetime.now(UTC)
+            )
+            model = registry.model(int(self.model_id))
+        self.log.info("%s, promoted in generation %s", model.version, promotion.generation)
+        return {"model_id": model.id, "version": model.version, "generation": promotion.generation}
 
 
 class MigrateNamingOperator(_RegistryOperator):

@@ -17,7 +17,7 @@ from gatekeeper_airflow.operators import (
 )
 from model_files import constant_model
 
-from gatekeeper.errors import Quarantined, Unavailable
+from gatekeeper.errors import ConfigError, Quarantined, Unavailable
 from gatekeeper.registry import Registry
 
 pytestmark = pytest.mark.xdist_group("airflow")
@@ -43,6 +43,12 @@ def add(place: Path, score: float) -> str:
                 conn_id="c", conn_type="postgres", host="h", login="u", password="p@ss:/", port=5433, schema="r"
             ),
             "postgresql+psycopg://u:p%40ss%3A%2F@h:5433/r",
+        ),
+        (
+            Connection(
+                conn_id="c", conn_type="postgres", host="h", schema="r", extra='{"sslmode": "require", "models": "m"}'
+            ),
+            "postgresql+psycopg://h/r?sslmode=require",
         ),
     ],
 )
@@ -80,17 +86,49 @@ def test_promote_and_check_say_who_answers(place: Path) -> None:
         CheckPrimaryOperator(task_id="check").execute({})
     for score in (0.4, 0.6):
         RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
-    promote = PromoteModelOperator(task_id="promote", model_id="2", reason="test")
+    promote = PromoteModelOperator(task_id="promote", model_id="2", reason="test", run_key="one run")
     assert promote.execute({})["generation"] == 1
     assert promote.execute({})["generation"] == 1
     answers = CheckPrimaryOperator(task_id="check").execute({})
     assert (answers["version"], answers["step"], answers["degraded"]) == ("gatekeeper_primary2", 1, False)
 
 
+def test_a_promotion_that_is_cleared_later_brings_nothing_back(place: Path) -> None:
+    """Case 56's kin."""
+    for score in (0.4, 0.6):
+        RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
+    tasks = [
+        PromoteModelOperator(task_id="promote", model_id=number, reason="test", run_key=f"run {number}")
+        for number in (1, 2)
+    ]
+    assert [task.execute({})["generation"] for task in tasks] == [1, 2]
+    assert tasks[0].execute({})["version"] == "gatekeeper_1"
+    with opened(place) as registry:
+        assert registry.generation() == 2
+
+
+def test_the_threshold_of_the_settings_goes_with_the_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEKEEPER_THRESHOLD", "0.7")
+    RegisterModelOperator(task_id="register", path=add(place, 0.4), run_key="x").execute({})
+    with opened(place) as registry:
+        assert registry.model(1).threshold == 0.7
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [Connection(conn_id="c", conn_type="sqlite"), Connection(conn_id="c", conn_type="http", host="h", schema="r")],
+)
+def test_a_connection_to_something_else_is_refused(connection: Connection) -> None:
+    with pytest.raises(ConfigError, match="connection c is of type"):
+        database_url(connection)
+
+
 def test_check_fails_on_a_fallback_unless_that_is_allowed(place: Path) -> None:
     for score in (0.4, 0.6):
         model = RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
-        PromoteModelOperator(task_id="promote", model_id=model["model_id"], reason="test").execute({})
+        PromoteModelOperator(task_id="promote", model_id=model["model_id"], reason="test", run_key=str(score)).execute(
+            {}
+        )
     with opened(place) as registry:
         sha256 = registry.model(2).sha256
     (place / "models" / "gatekeeper_primary2.onnx").unlink()

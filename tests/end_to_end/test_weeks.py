@@ -166,6 +166,43 @@ def test_an_older_week_is_a_what_if_and_never_promotes(edge: House) -> None:
     assert primary.id == 2
 
 
+def test_the_same_as_of_with_other_parameters_is_another_look_and_a_what_if(edge: House) -> None:
+    """What was promoted once for a Monday isn't replaced by trying again with other settings."""
+    edge.week(FIRST)
+    assert edge.week(LATER, policy="proven")["promoted"]
+    other = edge.week(LATER, policy="better", seed=3, holdout_days=300)
+    assert (other["kind"], other["promoted"]) == ("what-if", False)
+    assert edge.registry.generation() == 2
+
+
+def test_a_verdict_of_recovery_ends_with_the_recovery(edge: House) -> None:
+    """The primary is back between judgement and promotion: the challenger has to beat it, not the fallback."""
+    edge.week(FIRST)
+    good = edge.week(LATER - timedelta(weeks=1), policy="proven")
+    files = edge.files_of(good["model_id"])
+    bytes_of = {file: file.read_bytes() for file in files}
+    for file in files:
+        file.unlink()
+    run, handed = edge.until("backtest", LATER)
+    assert (handed["kind"], handed["verdict"]) == ("recovery", "promote")
+    for file, content in bytes_of.items():
+        file.write_bytes(content)
+    ended = STEPS["promote"](run, edge.registry, handed)
+    assert ended["kind"] == "weekly"
+    assert edge.registry.evaluations(handed["model_id"])[0].champion == good["model_id"]
+    reports = {evaluation.report for evaluation in edge.registry.evaluations(handed["model_id"])}
+    assert len(reports) == 2
+    assert all(Path(str(report)).exists() for report in reports)
+
+
+def test_two_runs_of_one_week_leave_each_other_alone(edge: House) -> None:
+    """A backfill ignores max_active_runs: the second retrain comes while the first run still needs its estimator."""
+    run, first = edge.until("retrain", FIRST)
+    second = STEPS["retrain"](run, edge.registry, {})
+    exported = [STEPS["export_onnx"](run, edge.registry, handed) for handed in (first, second)]
+    assert exported[0]["onnx_sha256"] == exported[1]["onnx_sha256"]
+
+
 def test_a_hold_lets_weeks_judge_and_promotes_nothing(edge: House) -> None:
     edge.week(FIRST)
     edge.registry.hold(actor="test", reason="audit week")

@@ -195,3 +195,21 @@ def test_asking_for_the_last_monday_brings_no_pandas() -> None:
     script = "import sys, gatekeeper.market.demo as demo; demo.demo_last_monday(); print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("shift", "stamp"),
+    [(5, "open"), (14.5, "open"), (-9, "open"), (0, "open"), (24, "close"), (21, "close"), (29, "close")],
+)
+def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
+    tmp_path: Path, shift: float, stamp: str
+) -> None:
+    """New York's midnight is 05:00 UTC, its session 14:30, Tokyo's midnight 15:00 of the day before: 252, Monday to
+    Friday, as with stamps at UTC's midnight (case 37)."""
+    stamps = daily(260) + np.timedelta64(int(shift * 60), "m")
+    uri = "candles:" + write(tmp_path, "spx.csv", random_bars(260, 1, stamps))
+    as_of = utc(str(daily(260)[-1])[:19]) + timedelta(days=3)
+    data = load(uri, as_of, Settings(bar_stamp=stamp))
+    assert data.periods_per_year == 252
+    np.testing.assert_array_equal(data.market_days, daily(260).astype("datetime64[D]"))
+    assert set(data.ideas.path_day) <= set(data.market_days)

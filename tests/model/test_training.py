@@ -153,20 +153,20 @@ def test_saved_and_restored_it_is_the_same(make_dataset: MakeDataset, tmp_path: 
     """What travels between the tasks answers to the last bit as before."""
     dataset, chosen = make_dataset(400), Settings(recipe=recipe)
     trained = train(dataset, chosen)
-    sha256 = save_estimator(trained, tmp_path / "step" / "estimator.skops")
-    again = Trained.restore(trained.to_meta(), tmp_path / "step" / "estimator.skops", sha256, dataset, chosen)
+    path, sha256 = save_estimator(trained, tmp_path / "step")
+    again = Trained.restore(trained.to_meta(), path, sha256, dataset, chosen)
     assert again.to_meta() == trained.to_meta()
     assert np.array_equal(again.features, trained.features)
     rows = trained.features
     assert np.array_equal(again.estimator.predict_proba(rows), trained.estimator.predict_proba(rows))
-    assert [path.name for path in (tmp_path / "step").iterdir()] == ["estimator.skops"]
+    assert [file.name for file in (tmp_path / "step").iterdir()] == [f"estimator-{sha256[:16]}.skops"]
 
 
 def test_other_bytes_other_data_and_other_types_are_refused(make_dataset: MakeDataset, tmp_path: Path) -> None:
     """A skops file is bound by its sha256, to its data, and holds only types that are trusted."""
-    dataset, path = make_dataset(400), tmp_path / "estimator.skops"
+    dataset = make_dataset(400)
     trained = train(dataset, SETTINGS)
-    sha256 = save_estimator(trained, path)
+    path, sha256 = save_estimator(trained, tmp_path)
     with pytest.raises(DataError, match=r"the training ideas have fingerprint"):
         Trained.restore(trained.to_meta(), path, sha256, make_dataset(401), SETTINGS)
     path.write_bytes(path.read_bytes() + b"x")
@@ -177,17 +177,16 @@ def test_other_bytes_other_data_and_other_types_are_refused(make_dataset: MakeDa
         load_estimator(path, sha256)
     strange = replace(trained, estimator={"run": print})
     with pytest.raises(ModelRefused, match=r"types that nobody trusts: builtins\.print"):
-        load_estimator(path, save_estimator(strange, path))
+        load_estimator(*save_estimator(strange, tmp_path))
 
 
 def test_an_estimator_that_cannot_be_written_leaves_nothing(make_dataset: MakeDataset, tmp_path: Path) -> None:
-    """A folder in the way: a clear error, no half-written file."""
-    target = tmp_path / "estimator.skops"
-    target.mkdir()
-    (target / "occupied").touch()
+    """A file where the folder should be: a clear error, no half-written file."""
+    target = tmp_path / "step"
+    target.touch()
     with pytest.raises(Unavailable, match="nothing was left behind"):
         save_estimator(train(make_dataset(300), SETTINGS), target)
-    assert [path.name for path in tmp_path.iterdir()] == ["estimator.skops"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
 
 
 SCRIPT = """

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from model_files import constant_model, contract_model
+from sqlalchemy import create_engine, text
 
 from gatekeeper import registry as registries
 from gatekeeper.errors import DataError, NoModel, Unavailable
-from gatekeeper.registry import Registry
-from gatekeeper.serving import Gatekeeper, load
+from gatekeeper.registry import Model, Registry
+from gatekeeper.serving import Gatekeeper, fallbacks, load
 
 IDEA = [[41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]]
 WEDNESDAY = datetime(2018, 11, 7, 12, tzinfo=UTC)
@@ -47,6 +48,21 @@ def folder(registry: Registry, tmp_path: Path, model_id: int) -> tuple[Path, Pat
     """The named file and the blob of a model."""
     model = registry.model(model_id)
     return tmp_path / "models" / model.file_name, tmp_path / "models" / ".blobs" / str(model.sha256)
+
+
+def judged(registry: Registry, challenger: int, champion: int, verdict: str = "promote") -> None:
+    """An evaluation of one model against another, with this answer."""
+    registry.record_evaluation(
+        challenger=challenger,
+        champion=champion,
+        generation=registry.generation(),
+        as_of=WEDNESDAY,
+        kind="weekly",
+        verdict=verdict,
+        document={},
+        run_key=f"run {challenger}",
+        report=None,
+    )
 
 
 def spoil(*files: Path) -> None:
@@ -132,21 +148,72 @@ def test_earlier_primaries_follow_newest_first(registry: Registry, tmp_path: Pat
 def test_then_the_newest_model_that_passed_an_evaluation(registry: Registry, tmp_path: Path) -> None:
     primary = add(registry, 0.2, promoted=0)
     for score, verdict in ((0.4, "promote"), (0.5, "promote"), (0.6, "keep")):
-        registry.record_evaluation(
-            challenger=add(registry, score),
-            champion=primary,
-            generation=registry.generation(),
-            as_of=WEDNESDAY,
-            kind="weekly",
-            verdict=verdict,
-            document={},
-            run_key=f"run {score}",
-            report=None,
-        )
+        judged(registry, add(registry, score), primary, verdict)
     add(registry, 0.9)
     spoil(*folder(registry, tmp_path, primary))
     found = load(registry)
     assert (found.model.id, found.step, found.degraded) == (3, 5, True)
+
+
+def test_newest_is_by_model_not_by_evaluation_and_of_the_same_features(registry: Registry, tmp_path: Path) -> None:
+    """An old model that is judged again comes no nearer, and one of other features never answers."""
+    primary = add(registry, 0.2, promoted=0)
+    ids = [add(registry, score) for score in (0.4, 0.5, 0.6)]
+    for challenger in reversed(ids):
+        judged(registry, challenger, primary)
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
+    with engine.begin() as connection:
+        table = "gatekeeper_artifact"
+        connection.execute(text(f"UPDATE {table} SET feature_schema = 'other' WHERE model_id = :id"), {"id": ids[2]})
+    spoil(*folder(registry, tmp_path, primary))
+    assert [model.id for model in fallbacks(registry, registry.primary())] == [ids[1], ids[0]]
+    assert load(registry).model.id == ids[1]
+
+
+def test_an_unchanged_registry_reloads_nothing(registry: Registry) -> None:
+    """Case 26's kin: the very same object answers until the generation moves."""
+    add(registry, 0.2, promoted=0)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    first = gate.current()
+    clock.now = 5.0
+    assert gate.current() is first
+    add(registry, 0.4, promoted=1)
+    clock.now = 10.0
+    assert gate.current() is not first
+
+
+def test_a_name_that_can_not_be_opened_is_answered_from_the_blob(registry: Registry, tmp_path: Path) -> None:
+    """An I/O fault of one file, staged by a folder whose listing is fine and whose file isn't."""
+    model_id = add(registry, 0.7, promoted=0)
+
+    class Stuck(Registry):
+        """The registry with its named files out of reach."""
+
+        def named_bytes(self, model: Model) -> bytes:
+            raise Unavailable(f"{model.file_name} can't be read: stale file handle")
+
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    with Stuck.open(url, models=tmp_path / "models") as stuck:
+        found = load(stuck)
+    assert (found.model.id, found.step, found.degraded) == (model_id, 2, False)
+
+
+def test_rows_that_both_claim_leave_the_loaded_model_answering(registry: Registry, tmp_path: Path) -> None:
+    """Another tool drops the index and makes a second primary: nobody knows better than what is loaded."""
+    add(registry, 0.2, promoted=0)
+    add(registry, 0.4)
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    gate.score(IDEA)
+    with create_engine(f"sqlite:///{tmp_path / 'registry.db'}").begin() as connection:
+        index = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%gatekeeper_primary%'"
+        connection.execute(text(f"DROP INDEX {connection.execute(text(index)).scalar_one()}"))
+        connection.execute(text("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2"))
+    clock.now = 2.0
+    assert gate.score(IDEA).version == "gatekeeper_primary1"
+    with pytest.raises(NoModel, match="claim to be active"):
+        Gatekeeper(registry).score(IDEA)
 
 
 def test_a_quarantined_model_never_answers(registry: Registry, tmp_path: Path) -> None:
@@ -247,8 +314,6 @@ def test_a_store_that_was_away_at_a_promotion_is_asked_again(registry: Registry,
 
 def test_a_row_without_an_artifact_is_never_served(registry: Registry, tmp_path: Path) -> None:
     """An older writer's row: `unregistered`, until `db upgrade` or `register` takes its bytes in."""
-    from sqlalchemy import create_engine, text
-
     (tmp_path / "models" / "gatekeeper_primary7.onnx").write_bytes(constant_model(0.7))
     engine = create_engine(f"sqlite:///{tmp_path / 'registry.db'}")
     with engine.begin() as connection:

@@ -1,0 +1,59 @@
+"""What no room owns: messages that show no secret, and files that are whole whoever writes them."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.errors import DataError, mask
+from gatekeeper.files import write_whole
+from gatekeeper.pipeline import parse_as_of
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("candles:https://me:s3cret@host/a.csv", "candles:https://me:***@host/a.csv"),
+        ("postgresql+psycopg://u:p%40ss@h/d", "postgresql+psycopg://u:***@h/d"),
+        (
+            "postgresql+psycopg://h/d?user=u&password=s3cret&sslmode=require",
+            "postgresql+psycopg://h/d?user=u&password=***&sslmode=require",
+        ),
+        ("https://h/a.csv?X-Amz-Signature=abc&token=def", "https://h/a.csv?X-Amz-Signature=***&token=***"),
+        ("sqlite:///registry.db", "sqlite:///registry.db"),
+        ("no data at /srv/a.csv: found nothing", "no data at /srv/a.csv: found nothing"),
+    ],
+)
+def test_secrets_are_masked_wherever_they_stand(text: str, shown: str) -> None:
+    assert mask(text) == shown
+    assert str(DataError(f"can't look at {text} today")) == f"can't look at {shown} today"
+
+
+@pytest.mark.parametrize(
+    "text", ["2018-12-31", "20181231", "2018-12-31T02:00Z", "2018-12-30T21:00:00-05:00", "2018-W01-1"]
+)
+def test_a_bare_date_means_the_hour_of_the_schedule(text: str) -> None:
+    day = datetime(2018, 1, 1, 2, tzinfo=UTC) if "W" in text else datetime(2018, 12, 31, 2, tzinfo=UTC)
+    assert parse_as_of(text) == day
+
+
+def test_readers_see_whole_files_whoever_writes(tmp_path: Path) -> None:
+    """Two writers, one reader: every read is one of the two contents."""
+    target, contents = tmp_path / "file", (b"a" * 100_000, b"b" * 100_000)
+    write_whole(target, contents[0])
+    over = threading.Event()
+
+    def keep_writing(content: bytes) -> None:
+        while not over.is_set():
+            write_whole(target, content)
+
+    writers = [threading.Thread(target=keep_writing, args=(content,)) for content in contents]
+    for writer in writers:
+        writer.start()
+    seen = {target.read_bytes() for _ in range(300)}
+    over.set()
+    for writer in writers:
+        writer.join()
+    assert seen <= set(contents)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
