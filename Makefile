@@ -8,7 +8,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 export UV_SYSTEM_CERTS := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help setup demo test check lint up down bench lock clean
+.PHONY: help setup demo test stress check lint up down bench lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,7 +31,10 @@ demo: $(VENV)/ready  ## the weekly run under Airflow, eight Mondays of 2018 on r
 	@$(BIN)/python demo/run.py
 
 test: $(VENV)/ready  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not stress" $(PYTEST)
+
+stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
+	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check .
@@ -40,7 +43,7 @@ lint: $(VENV)/ready
 	@$(BIN)/lint-imports --no-cache
 
 check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not stress" $(PYTEST)
 
 up:  ## Airflow on PostgreSQL in Docker, at http://localhost:8080
 	docker compose up --build --detach
@@ -48,12 +51,21 @@ up:  ## Airflow on PostgreSQL in Docker, at http://localhost:8080
 down:  ## and down again; volumes stay
 	docker compose down
 
-bench: $(VENV)/ready  ## benchmarks
-	@$(BIN)/python bench/run.py
+bench: build/bench/ready  ## benchmarks beside peers, in an environment of their own
+	@build/bench/bin/python bench/run.py
 
-lock: $(VENV)/ready  ## resolve requirements.lock again
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --all-extras \
-	  pyproject.toml --output-file requirements.lock
+build/bench/ready: $(VENV)/ready bench/requirements.lock
+	@echo "setting up build/bench with the peers ..."
+	@[ -x build/bench/bin/python ] || $(BIN)/python -m venv build/bench
+	@$(BIN)/uv pip sync --quiet --python build/bench/bin/python --require-hashes bench/requirements.lock
+	@$(BIN)/uv pip install --quiet --python build/bench/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --all-extras
+
+lock: $(VENV)/ready  ## resolve the two lock files again
+	@$(COMPILE) pyproject.toml --output-file requirements.lock
+	@$(COMPILE) pyproject.toml bench/peers.in --output-file bench/requirements.lock
 
 clean:  ## remove what make made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,16 @@
+"""How fast is it, beside what one would use instead? Ratios of medians, both sides alternating in one run.
+
+Usage: run.py [--quick]
+"""
+
+import os
+import platform
+import sys
+
+import market
+import registry
+
+if __name__ == "__main__":
+    print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, Python {platform.python_version()}")
+    for part in (market, registry):
+        part.main(quick="--quick" in sys.argv)
