@@ -1,26 +1,27 @@
-"""Where do a model's bytes live, and how do they get there whole?
+"""Where do a model's bytes live, and what may be asked of that place?
 
 Once, immutable, at `.blobs/<sha256>`; the named files beside are copies, since a link would share the blob's fate.
-Everything is written to a temporary file, synced, renamed, and the folder synced: a reader sees whole files only.
+The blob comes first, then the named copy, then the row; a reader sees whole files only, wherever the store is.
 """
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import re
+from abc import abstractmethod
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
 
-from gatekeeper.errors import ConfigError, ModelRefused, Unavailable
-from gatekeeper.model.files import read_model
+from gatekeeper.errors import ModelRefused
 
 BLOBS = ".blobs"
-READ_ONLY = 0o444
+LONGEST_NAME = 255  # bytes; no folder holds a longer one
 
 Undo = Callable[[], None]
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
-def _nothing() -> None:
+
+def nothing() -> None:
     """Undoes a step that changed nothing."""
 
 
@@ -34,36 +35,87 @@ def blob_name(sha256: str) -> str:
     return f"{BLOBS}/{sha256}"
 
 
-class LocalStore:
-    """The models folder. Names are relative to it. `step` is told of each write, so that tests can stop there."""
+def kept_name(sha256: str) -> str:
+    """Where somebody's bytes are kept that lay under a name of ours: no clean-up takes them for a blob."""
+    return f"{blob_name(sha256)}.kept"
 
-    def __init__(self, root: Path, *, cap: int, step: Callable[[str], None]) -> None:
-        self.root = root
-        self.cap = cap
-        self._step = step
 
-    @classmethod
-    def at(cls, models: str | Path, *, cap: int, step: Callable[[str], None]) -> "LocalStore":
-        """The store that the setting `models` names: a path, or a file:// URI."""
-        if isinstance(models, str) and "://" in models:
-            scheme, _, rest = models.partition("://")
-            if scheme != "file":
-                raise ConfigError(f"GATEKEEPER_MODELS={models!r}: only a folder for now, not {scheme}://")
-            models = rest
-        return cls(Path(models), cap=cap, step=step)
+def is_digest(name: str) -> bool:
+    """Is `name` what a blob is called?"""
+    return _DIGEST.fullmatch(name) is not None
 
+
+def inside(name: str) -> str:
+    """`name` as it is. Raises ModelRefused where it leaves the models root (`outside`), or no file can have it."""
+    if not name:
+        raise ModelRefused("missing", "the row names no file")
+    *folder, last = name.split("/")
+    if folder not in ([], [BLOBS]) or last in {"", ".", ".."} or "\\" in name:
+        raise ModelRefused("outside", f"{name!r} leads out of the models root; only the names of files in it are taken")
+    if "\0" in name or len(last.encode(errors="surrogatepass")) > LONGEST_NAME:
+        raise ModelRefused("missing", f"no file can be called {name[:80]!r}: it is too long, or holds a null character")
+    return name
+
+
+class Store(Protocol):
+    """The models root. Names are relative to it; those that lead out of it are refused (ModelRefused, `outside`).
+
+    Unavailable means that the store can't be reached, read or written just now: never taken for a missing file.
+    What writes returns how to undo that.
+    """
+
+    cap: int  # bytes: the largest file that is read
+
+    @abstractmethod
+    def where(self, name: str) -> str:
+        """`name` with the root before it, for people."""
+
+    @abstractmethod
     def make(self) -> None:
-        """The folder itself, where it isn't there yet."""
-        with _clear_errors(self.root):
-            (self.root / BLOBS).mkdir(parents=True, exist_ok=True)
+        """The root itself, where it isn't there yet."""
 
+    @abstractmethod
+    def refuse_absent(self) -> None:
+        """Raise Unavailable where this is no store that `make` made: unmounted, or another one."""
+
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """The bytes at `name`. Raises ModelRefused where that file is at fault, Unavailable where the store is."""
-        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises where a folder above is closed to us
-            raise Unavailable(f"the models folder {self.root} isn't there just now; GATEKEEPER_MODELS names it")
-        if not name:
-            raise ModelRefused("missing", "the row names no file")
-        return read_model(self.root / name, root=self.root, cap=self.cap)
+
+    @abstractmethod
+    def may_hold(self, name: str, content: bytes) -> bool:
+        """Is `name` free, or a file with these bytes already?"""
+
+    @abstractmethod
+    def put_blob(self, content: bytes) -> Undo:
+        """Keep `content` for good."""
+
+    @abstractmethod
+    def place(self, name: str, content: bytes) -> Undo:
+        """Make the file `name` a copy of `content`.
+
+        Other bytes that somebody put there are kept, as a blob or beside it: no file of a user's is lost.
+        """
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Take the file `name` away, where it is still there."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """All named files, sorted; no blob, no folder, nothing hidden (such as .gitkeep) or still being written."""
+
+    @abstractmethod
+    def blobs(self) -> list[str]:
+        """The sha256 that all blobs go by, sorted, whatever they hold."""
+
+    @abstractmethod
+    def leftovers(self) -> list[str]:
+        """Names of what writers that were killed left half-written. Only under the lock are they surely nobody's."""
+
+    @abstractmethod
+    def written_at(self, name: str) -> datetime | None:
+        """When `name` was last written, by the store's clock, aware UTC; None where it isn't there."""
 
     def holds(self, name: str, sha256: str) -> bool:
         """Are the bytes at `name` these? False for whatever else is there; Unavailable where the store is at fault."""
@@ -71,12 +123,6 @@ class LocalStore:
             return sha256_of(self.read(name)) == sha256
         except ModelRefused:
             return False
-
-    def may_hold(self, name: str, content: bytes) -> bool:
-        """Is `name` free, or a file with these bytes already?"""
-        target = self.root / name
-        with _clear_errors(target):
-            return not os.path.lexists(target) or _regular(target) == content
 
     def find(self, name: str, sha256: str) -> bytes:
         """These bytes, from `name` or else from their blob.
@@ -92,98 +138,5 @@ class LocalStore:
                 continue
             if (found := sha256_of(content)) == sha256:
                 return content
-            faults.append(ModelRefused("sha256", f"{self.root / place} has sha256 {found}; registered is {sha256}"))
-        if not (self.root / BLOBS).is_dir():  # a volume that isn't mounted leaves an empty folder
-            raise Unavailable(f"{self.root / BLOBS} isn't there: is the models folder mounted?")
+            faults.append(ModelRefused("sha256", f"{self.where(place)} has sha256 {found}; registered is {sha256}"))
         raise ModelRefused(faults[0].reason, "; ".join(str(fault) for fault in faults))
-
-    def put_blob(self, content: bytes) -> Undo:
-        """Keep `content` for good; returns how to undo that."""
-        blob = self.root / blob_name(sha256_of(content))
-        with _clear_errors(blob):
-            blob.parent.mkdir(exist_ok=True)
-            return self._place(blob, content)
-
-    def place(self, name: str, content: bytes) -> Undo:
-        """Make the file `name` a copy of `content`; returns how to undo that.
-
-        Other bytes that somebody put there are kept as a blob: no file of a user's is lost.
-        """
-        target = self.root / name
-        with _clear_errors(target):
-            if target.is_file() and target.stat().st_size > self.cap:
-                raise Unavailable(f"{target} is taken by a file over the cap of {self.cap:,} bytes; move it away first")
-            displaced = _regular(target)
-            if displaced is not None and displaced != content:
-                self.put_blob(displaced)
-            return self._place(target, content)
-
-    def remove(self, name: str) -> None:
-        """Take the file `name` away, where it is still there."""
-        with _clear_errors(self.root / name):
-            (self.root / name).unlink(missing_ok=True)
-            _sync_folder(self.root)
-
-    def _place(self, target: Path, content: bytes) -> Undo:
-        before = _regular(target)
-        if before == content and target.stat().st_nlink == 1:  # a hard link would share another file's fate
-            return _nothing
-        link = target.readlink() if target.is_symlink() else None
-
-        def undo() -> None:
-            if before is not None:
-                self._write(target, before)
-                return
-            target.unlink(missing_ok=True)
-            if link is not None:
-                target.symlink_to(link)
-
-        try:
-            self._write(target, content)
-        except OSError:
-            if _regular(target) == content:  # renamed already: only the folder's sync failed
-                undo()
-            raise
-        return undo
-
-    def _write(self, target: Path, content: bytes) -> None:
-        descriptor, path = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
-        temporary = Path(path)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), READ_ONLY)
-                os.fsync(file.fileno())
-            self._step(f"written {target.name}")
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-        self._step(f"placed {target.name}")
-
-
-@contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """What the operating system raises, in our words."""
-    try:
-        yield
-    except OSError as fault:
-        raise Unavailable(
-            f"{path} can't be written ({fault.strerror or fault}); nothing has changed. "
-            "Is GATEKEEPER_MODELS a folder, writable, with room left?"
-        ) from fault
-
-
-def _regular(path: Path) -> bytes | None:
-    """The bytes of the regular file `path` itself (no link); None for anything else."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -37,9 +37,12 @@ def model(connection: Connection, model_id: int) -> Model:
     return model_of(row)
 
 
-def models(connection: Connection) -> list[Model]:
-    """All models, newest first."""
-    return [model_of(row) for row in connection.execute(MODELS.order_by(tables.models.c.id.desc()))]
+def models(connection: Connection, limit: int | None = None, before: int | None = None) -> list[Model]:
+    """All models, newest first; or a page: at most `limit`, with ids under `before`."""
+    page = MODELS.order_by(tables.models.c.id.desc()).limit(limit)
+    if before is not None:
+        page = page.where(tables.models.c.id < before)
+    return [model_of(row) for row in connection.execute(page)]
 
 
 def claimants(connection: Connection) -> list[Model]:

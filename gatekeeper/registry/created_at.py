@@ -1,14 +1,16 @@
 """How does this table write `createdAt`, and what instant does a stored value mean?
 
-Tables that other tools grew hold integer milliseconds, text in several shapes, or null. All are read as aware UTC,
-and a new row is written as the newest row that has a value.
+Tables that other tools grew hold integer milliseconds, text in several shapes, times, or null. All are read as aware
+UTC, and a new row is written as the newest row that has a value.
 """
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 from sqlalchemy import Connection, Dialect, text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,36 +37,54 @@ class CreatedAt(UserDefinedType[datetime]):
         return read
 
 
+@compiles(CreatedAt, "postgresql")
+def _with_time_zone(_type: CreatedAt, _compiler: object, **_: object) -> str:
+    """There, a time without its zone would be the session's."""
+    return "TIMESTAMP WITH TIME ZONE"
+
+
 def read(stored: object) -> datetime | None:
     """The instant that `stored` means; None for null and for what is no time."""
     if isinstance(stored, datetime):
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+    if isinstance(stored, date):
+        return datetime.combine(stored, time(), UTC)
     try:
         if isinstance(stored, str) and not re.fullmatch(r"-?\d+(\.0*)?", stored.strip()):
             return read(datetime.fromisoformat(stored.strip()))
-        if isinstance(stored, (int, float, str)) and not isinstance(stored, bool):
+        if isinstance(stored, (int, float, str, Decimal)) and not isinstance(stored, bool):
             return _EPOCH + timedelta(milliseconds=float(stored))
     except (ValueError, OverflowError):
         return None
     return None
 
 
-def written(instant: datetime, connection: Connection) -> int | str:
-    """`instant` as the table writes its times: like its newest row that has one, else by the declared type."""
+def written(instant: datetime, connection: Connection, declared: str) -> int | str | date:
+    """`instant` as the table writes its times: like its newest row that has one, else by the `declared` type."""
     sample = connection.execute(
         text('SELECT "createdAt" FROM "RLModel" WHERE "createdAt" IS NOT NULL ORDER BY id DESC LIMIT 1')
     ).scalar()
     if sample is None:
-        sample = 0 if _declared_integer(connection) else _DEFAULT_TEXT
+        sample = _typical(declared, connection.dialect.name)
     return _like(sample, instant.astimezone(UTC))
 
 
-def _declared_integer(connection: Connection) -> bool:
-    columns = connection.exec_driver_sql("PRAGMA table_info('RLModel')").all()
-    return any(column.name == "createdAt" and "INT" in column.type.upper() for column in columns)
+def _typical(declared: str, dialect: str) -> object:
+    """What a column of this declared type holds. SQLite has no times: what is declared so holds text."""
+    if "int" in declared or declared.startswith(("numeric", "decimal", "double", "real")):
+        return 0
+    if dialect != "sqlite" and declared.startswith("timestamp"):
+        return _EPOCH if "with time zone" in declared else _EPOCH.replace(tzinfo=None)
+    if dialect != "sqlite" and declared == "date":
+        return _EPOCH.date()
+    return _DEFAULT_TEXT
 
 
-def _like(sample: object, instant: datetime) -> int | str:
+def _like(sample: object, instant: datetime) -> int | str | date:
+    if isinstance(sample, datetime):
+        return instant if sample.tzinfo else instant.replace(tzinfo=None)
+    if isinstance(sample, date):
+        return instant.date()
     milliseconds = (instant - _EPOCH) // _MILLISECOND
     if not isinstance(sample, str):
         return milliseconds

@@ -19,7 +19,7 @@ from gatekeeper.registry import brakes, catalogue, tables
 from gatekeeper.registry.artifacts import blob_name
 from gatekeeper.registry.database import now
 from gatekeeper.registry.home import Home, aware, plain
-from gatekeeper.registry.records import Evaluation, Model, evaluation_of
+from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
 from gatekeeper.registry.verification import refuse_unregistered
 
 _e = tables.evaluations.c
@@ -38,12 +38,13 @@ def record(
     run_key: str,
     report: str | None,
 ) -> Evaluation:
-    """Keep the verdict, bound to the sha256 of both models. The same run key, challenger and generation: one row."""
+    """Keep the verdict, bound to the sha256 of both models. The same run key, contest and generation: one row."""
     aware(as_of, "as-of")
     plain(run_key, "run key")
     text = _json(document)
     with home.database.write() as work:
         found = (_e.run_key == run_key) & (_e.challenger == challenger) & (_e.generation == generation)
+        found &= (_e.kind == kind) & (_e.champion.is_not_distinct_from(champion))
         row = work.connection.execute(select(tables.evaluations).where(found)).first()
         if row is None:
             work.connection.execute(
@@ -91,6 +92,11 @@ def refuse_outdated(
     judged = evaluation(connection, evaluation_id)
     if judged.challenger != model_id:
         raise PromotionRefused(f"evaluation {judged.id} judged model {judged.challenger}, not {model_id}")
+    if judged.kind == COPIED:
+        raise PromotionRefused(
+            f"evaluation {judged.id} was made in another environment, against its primary; judge again here, or "
+            f"promote by hand: `gatekeeper promote -i {model_id}`"
+        )
     if as_of is not None and as_of != judged.as_of:
         raise ConfigError(f"evaluation {judged.id} is as of {judged.as_of.isoformat()}, not {as_of.isoformat()}")
     if judged.verdict != "promote":

@@ -1,5 +1,6 @@
 """Where does this registry live: which database, which folder, which habits?"""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,10 +8,13 @@ from pathlib import Path
 
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import naming
-from gatekeeper.registry.artifacts import LocalStore
+from gatekeeper.registry.artifacts import Store
 from gatekeeper.registry.database import Database
+from gatekeeper.registry.local_store import LocalStore
 
 SIZE_CAP = 50 * 1024 * 1024
+
+_ALMOST_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+\w")  # a Path of a URL loses a slash; a drive has one letter
 
 Step = Callable[[str], None]
 
@@ -24,7 +28,7 @@ class Home:
     """All that registering and promoting act on. `step` is told of each step, so that a test can stop there."""
 
     database: Database
-    store: LocalStore
+    store: Store
     path_prefix: str
     grace_seconds: int
     step: Step
@@ -43,7 +47,7 @@ class Home:
         create: bool = False,
     ) -> "Home":
         """With `create` (only `db upgrade` does), a missing database file and models folder are made."""
-        store = LocalStore.at(models, cap=size_cap, step=step)
+        store = store_at(models, cap=size_cap, step=step)
         home = cls(Database.connect(url, create=create), store, path_prefix, grace_seconds, step)
         if create:
             home.store.make()
@@ -53,6 +57,26 @@ class Home:
     def path_of(self, version: str) -> str:
         """What a row of this version holds as its `path`."""
         return self.path_prefix + naming.file_name(version)
+
+
+def store_at(models: str | Path, *, cap: int, step: Step = no_step) -> Store:
+    """The store that the setting `models` names: a folder, a file:// URL, or what fsspec reaches, such as s3://.
+
+    Raises ConfigError. Whether the store is there shows when it is first asked.
+    """
+    text = str(models)
+    scheme, apart, rest = text.partition("://")
+    if scheme in {"file", "local"} and apart:
+        return LocalStore(Path(rest), cap=cap, step=step)
+    if apart and isinstance(models, str):
+        from gatekeeper.registry.object_store import ObjectStore  # a folder needs nothing of it
+
+        return ObjectStore(text, cap=cap, step=step)
+    if _ALMOST_A_URL.match(text):
+        raise ConfigError(
+            f"GATEKEEPER_MODELS={text!r} is neither folder nor URL; a URL is text, as 's3://bucket/prefix'"
+        )
+    return LocalStore(Path(models), cap=cap, step=step)
 
 
 def plain(value: str, what: str) -> str:

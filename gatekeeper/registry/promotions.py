@@ -196,7 +196,7 @@ def _bytes_to_promote(home: Home, model: Model) -> bytes:
     if (found := sha256_of(content)) != sha256:
         raise ModelRefused(
             "sha256",
-            f"{home.store.root / model.file_name} was changed: its sha256 is {found}, registered is {sha256}. "
+            f"{home.store.where(model.file_name)} was changed: its sha256 is {found}, registered is {sha256}. "
             "`gatekeeper register` makes a model of the new file; to promote the registered bytes, move it away",
         )
     return content

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
 
 KINDS_BY_HAND = ("manual",)
 KINDS_BY_EVALUATION = ("weekly", "bootstrap", "recovery")
+COPIED = "copied"  # the kind of an evaluation that was made in another environment, against its primary
 
 
 @dataclass(frozen=True, slots=True)

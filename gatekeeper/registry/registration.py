@@ -11,7 +11,7 @@ from gatekeeper.errors import ClaimsUnsettled, ConfigError
 from gatekeeper.model.files import read_model
 from gatekeeper.registry import catalogue, created_at, naming, tables
 from gatekeeper.registry.artifacts import sha256_of
-from gatekeeper.registry.database import Work, next_id, now
+from gatekeeper.registry.database import Work, insert_row, next_id, now, of
 from gatekeeper.registry.home import Home, aware, plain, storable
 from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.retirement import strike
@@ -40,7 +40,7 @@ def register(
     content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=home.store.cap)
     sha256 = sha256_of(content)
     with home.database.read() as connection:
-        if found := _by_run(connection, run_key, sha256):
+        if found := by_run(connection, run_key, sha256):
             return found
         known = connection.execute(select(_a.canary).where(_a.sha256 == sha256).limit(1)).scalar()
     shown = inspect(content, cap=home.store.cap, details=details, known_canary=known)
@@ -49,9 +49,9 @@ def register(
     home.step("verified")
     with home.database.write() as work:
         home.step("locked")
-        model = _by_run(work.connection, run_key, sha256)
+        model = by_run(work.connection, run_key, sha256)
         if model is None:
-            model = _new_row(home, work, content, note)
+            model = new_row(home, work, content, note)
             insert_artifact(work, model.id, shown, threshold=threshold, run_key=run_key)
             home.step("described")
             model = catalogue.model(work.connection, model.id)
@@ -109,15 +109,17 @@ def refuse_taken(home: Home, connection: Connection, model_id: int, version: str
         )
 
 
-def _by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | None:
+def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | None:
+    """The row that this run key and these bytes have already."""
     if run_key is None:
         return None
     found = connection.execute(select(_a.model_id).where((_a.run_key == run_key) & (_a.sha256 == sha256))).scalar()
     return None if found is None else catalogue.model(connection, found)
 
 
-def _new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
+def new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
     """The id comes before the version; the files before the row that names them."""
+    home.store.refuse_absent()  # bytes on an empty mount point would be lost when the volume comes back
     connection = work.connection
     model_id = next_id(connection)
     version = naming.standard_version(model_id)
@@ -127,7 +129,7 @@ def _new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
     work.on_failure(home.store.place(name, content))
     strike(work, [name])
     row = {"id": model_id, "version": version, "path": home.path_of(version), "description": note}
-    row["createdAt"] = created_at.written(now(connection), connection)
-    connection.execute(tables.models.insert().values(row))
+    declared = of(connection).declared_type(connection, "createdAt")
+    insert_row(connection, {**row, "createdAt": created_at.written(now(connection), connection, declared)})
     home.step("row written")
     return catalogue.model(connection, model_id)

@@ -13,10 +13,13 @@ from gatekeeper.config import Settings
 from gatekeeper.registry import (
     brakes,
     catalogue,
+    copying,
+    doctor,
     evaluations,
     migration,
     promotions,
     registration,
+    retirement,
     rollback,
     schema,
 )
@@ -114,10 +117,10 @@ class Registry:
         with self._home.database.read() as connection:
             return catalogue.model(connection, model_id)
 
-    def models(self) -> list[Model]:
-        """All models, newest first."""
+    def models(self, *, limit: int | None = None, before: int | None = None) -> list[Model]:
+        """All models, newest first; or a page: at most `limit`, with ids under `before`."""
         with self._home.database.read() as connection:
-            return catalogue.models(connection)
+            return catalogue.models(connection, limit, before)
 
     def primary(self) -> Model | None:
         """The active model. Raises ClaimsUnsettled where, in a table not settled yet, several rows claim to be it."""
@@ -236,7 +239,7 @@ class Registry:
         run_key: str,
         report: str | None,
     ) -> Evaluation:
-        """Keep a verdict, bound to the bytes of both models. Same run key, challenger, generation: the same row."""
+        """Keep a verdict, bound to the bytes of both models. Same run key, contest, generation: the same row."""
         return evaluations.record(
             self._home,
             challenger=challenger,
@@ -267,3 +270,20 @@ class Registry:
     ) -> migration.NamingPlan:
         """Give every row and file of older conventions its name, and settle who is primary; or only say how."""
         return migration.migrate(self._home, dry_run=dry_run, primary=primary, actor=actor, reason=reason)
+
+    # Upkeep
+
+    def doctor(self, *, repair: bool = False) -> doctor.Checkup:
+        """Compare database and store, both ways; with `repair`, mend what needs no guess. Raises Unavailable."""
+        return doctor.examined(self._home, repair=repair)
+
+    def gc(self, *, dry_run: bool = False) -> retirement.CleanUp:
+        """Remove what no row holds and what is past the grace. What a row holds never goes. Raises Unavailable."""
+        return retirement.clean(self._home, dry_run=dry_run)
+
+    def copy_to(self, other: "Registry", model_id: int) -> copying.Copied:
+        """Take a model over to another registry, with its evidence: verified again there, and a challenger.
+
+        Doing it again changes nothing. Raises UnknownModel, ModelRefused, Quarantined, ConfigError, Unavailable.
+        """
+        return copying.copy(self._home, other._home, model_id)

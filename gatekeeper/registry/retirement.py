@@ -1,23 +1,48 @@
-"""When does a file name that no row holds any more go?
+"""When do bytes that no row holds go?
 
-Never during a promotion: a reader with a path from before must still find its bytes. It is noted with the database's
-time, and goes past the grace, at the next promotion, under the lock.
+A file name that no row holds any more never goes during a promotion: a reader with a path from before must still find
+its bytes. It is noted with the database's time, and goes past the grace, at the next promotion or `gc`, under the
+lock. Blobs and half-written files that no row knows go by `gc` alone. What a row holds never goes.
 """
 
 import logging
-from collections.abc import Iterable
-from datetime import timedelta
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, union
 
 from gatekeeper.errors import ModelRefused, Unavailable
-from gatekeeper.registry import catalogue, tables
-from gatekeeper.registry.artifacts import blob_name, sha256_of
+from gatekeeper.registry import catalogue, naming, tables
+from gatekeeper.registry.artifacts import BLOBS, blob_name, sha256_of
 from gatekeeper.registry.database import Work, now
 from gatekeeper.registry.home import Home
 
 log = logging.getLogger(__name__)
 _name = tables.retired.c.name
+_EVER = datetime.min.replace(tzinfo=UTC)
+_OURS = re.compile(rf"({naming.PRIMARY}|{naming.STANDARD})\d+{re.escape(naming.SUFFIX)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Disposal:
+    """One file that no row holds. `since` is when that began, as far as anyone knows."""
+
+    name: str
+    why: str  # retired, orphaned, temporary
+    since: datetime
+    due: bool  # past the grace: it goes now
+
+
+@dataclass(frozen=True, slots=True)
+class CleanUp:
+    """What `gc` removes (in a dry run: would remove), and what it leaves until the grace is over."""
+
+    removed: tuple[Disposal, ...]
+    waiting: tuple[Disposal, ...]
+    grace_seconds: int
+    dry_run: bool
 
 
 def retire(work: Work, names: Iterable[str]) -> None:
@@ -29,12 +54,17 @@ def retire(work: Work, names: Iterable[str]) -> None:
 
 
 def strike(work: Work, names: Iterable[str]) -> None:
-    """These names are held again."""
+    """These names are held again, or gone."""
     work.connection.execute(delete(tables.retired).where(_name.in_(list(names))))
 
 
+def noted(connection: Connection) -> dict[str, datetime]:
+    """The names that were retired, each with the database's time."""
+    return {row.name: row.at for row in connection.execute(select(_name, tables.retired.c.at).order_by(_name))}
+
+
 def sweep(home: Home) -> None:
-    """Remove what is past the grace. A store that can't be written just now is left for the next time."""
+    """Remove the retired names that are past the grace. What can't be removed just now is left for the next time."""
     with home.database.read() as connection:
         if not _due(connection, home):
             return
@@ -42,7 +72,7 @@ def sweep(home: Home) -> None:
         with home.database.write() as work:
             due = _due(work.connection, home)
             for name in due:
-                if not catalogue.holders(work.connection, name) and _is_kept(home, name):
+                if not catalogue.holders(work.connection, name) and is_kept(home, name):
                     home.store.remove(name)
                     home.step(f"removed {name}")
             strike(work, due)
@@ -50,15 +80,87 @@ def sweep(home: Home) -> None:
         log.warning("retired file names stay for now: %s", fault)
 
 
-def _due(connection: Connection, home: Home) -> list[str]:
-    limit = now(connection) - timedelta(seconds=home.grace_seconds)
-    return list(connection.execute(select(_name).where(tables.retired.c.at <= limit)).scalars())
+def clean(home: Home, *, dry_run: bool) -> CleanUp:
+    """Remove what no row holds and what is past the grace, in database and store; or only say what that would be.
+
+    Raises Unavailable where the store can't be reached or written; what was removed until then was nobody's.
+    """
+    if dry_run:
+        with home.database.read() as connection:
+            return _plan(home, connection, dry_run=True)
+    with home.database.write() as work:
+        home.step("locked")
+        plan = _plan(home, work.connection, dry_run=False)
+        for each in plan.removed:
+            home.store.remove(each.name)
+            home.step(f"removed {each.name}")
+        known, waiting = noted(work.connection).keys(), {each.name for each in plan.waiting}
+        retire(work, sorted(name for name in waiting - known if is_ours(name)))
+        strike(work, known - waiting)
+        home.step("noted")
+    home.step("committed")
+    return plan
 
 
-def _is_kept(home: Home, name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Is this a name that only Gatekeeper gives? Any other file may be a user's own."""
+    return _OURS.fullmatch(name) is not None
+
+
+def is_kept(home: Home, name: str) -> bool:
     """Do the bytes live on in a blob? What somebody wrote over a retired name is theirs, and stays."""
     try:
         sha256 = sha256_of(home.store.read(name))
     except ModelRefused:
         return False
     return home.store.holds(blob_name(sha256), sha256)
+
+
+def held_digests(connection: Connection) -> set[str]:
+    """The sha256 of all bytes that some row relies on, usable or not."""
+    a, f, e, q = tables.artifacts.c, tables.faults.c, tables.evaluations.c, tables.quarantines.c
+    columns = (a.sha256, f.sha256, e.challenger_sha256, e.champion_sha256, q.sha256)
+    found = connection.execute(union(*(select(column.label("sha256")) for column in columns)))
+    return {row.sha256 for row in found if row.sha256 is not None}
+
+
+def _due(connection: Connection, home: Home) -> list[str]:
+    """Retired names past the grace; blobs are for `gc` alone."""
+    limit = now(connection) - timedelta(seconds=home.grace_seconds)
+    past = connection.execute(select(_name).where(tables.retired.c.at <= limit)).scalars()
+    return [name for name in past if not name.startswith(BLOBS)]
+
+
+def _plan(home: Home, connection: Connection, *, dry_run: bool) -> CleanUp:
+    at = now(connection)
+    limit = at - timedelta(seconds=home.grace_seconds)
+    found = [*_names(home, connection, at), *_blobs(home, connection, at), *_leftovers(home, at)]
+    disposals = [Disposal(name, why, since, since <= limit) for name, why, since in found]
+    return CleanUp(
+        removed=tuple(each for each in disposals if each.due),
+        waiting=tuple(each for each in disposals if not each.due),
+        grace_seconds=home.grace_seconds,
+        dry_run=dry_run,
+    )
+
+
+def _names(home: Home, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:
+    """Names that no row's path ends in. What was never noted counts from now: somebody may just have read it."""
+    retired = noted(connection)
+    held = {model.file_name for model in catalogue.models(connection)}
+    for name in home.store.names():
+        if name not in held and (name in retired or is_ours(name)) and is_kept(home, name):
+            yield name, "retired" if name in retired else "orphaned", retired.get(name, at)
+
+
+def _blobs(home: Home, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:
+    retired, held = noted(connection), held_digests(connection)
+    for sha256 in home.store.blobs():
+        name = blob_name(sha256)
+        if sha256 not in held:
+            yield name, "orphaned", max(home.store.written_at(name) or at, retired.get(name, _EVER))
+
+
+def _leftovers(home: Home, at: datetime) -> Iterator[tuple[str, str, datetime]]:
+    for name in home.store.leftovers():
+        yield name, "temporary", home.store.written_at(name) or at

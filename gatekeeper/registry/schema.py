@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from gatekeeper.errors import SchemaOutOfDate
-from gatekeeper.registry.database import UPGRADE, Work, has_table
+from gatekeeper.registry.database import UPGRADE, Work, has_table, of
 from gatekeeper.registry.tables import HEAD, ONE_PRIMARY_DDL, VERSION_TABLE
 
 COLUMNS = {"id", "version", "path", "description", "createdAt"}
+NO_IDS = {"text", "character varying", "uuid"}  # what is compared with no number
 
 
 def revision(connection: Connection) -> str | None:
@@ -66,7 +67,7 @@ def secure_names(connection: Connection) -> None:
     Only for tables whose rows are unique: adoption looks first, the naming migration makes them so.
     """
     connection.execute(text(ONE_PRIMARY_DDL.replace("UNIQUE INDEX", "UNIQUE INDEX IF NOT EXISTS")))
-    if "version" not in _unique_columns(connection) and not _repeats(connection, "version"):
+    if "version" not in of(connection).unique_columns(connection) and not _repeats(connection, "version"):
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_version ON "RLModel" (version)'))
 
 
@@ -76,21 +77,12 @@ def _refuse_other_table(connection: Connection) -> None:
     missing = COLUMNS - {column["name"] for column in inspect(connection).get_columns("RLModel")}
     if missing:
         raise SchemaOutOfDate(f'the table "RLModel" has no column {", ".join(sorted(missing))}; it needs all five')
-    if "id" not in _unique_columns(connection):
+    if of(connection).declared_type(connection, "id") in NO_IDS:
+        raise SchemaOutOfDate('the column id of the table "RLModel" is no number; Gatekeeper counts its models')
+    if "id" not in of(connection).unique_columns(connection):
         if _repeats(connection, "id"):
             raise SchemaOutOfDate('the table "RLModel" has an id twice; give each row its own first')
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_id ON "RLModel" (id)'))
-
-
-def _unique_columns(connection: Connection) -> set[str]:
-    """The columns that are unique by themselves."""
-    key = inspect(connection).get_pk_constraint("RLModel")["constrained_columns"]
-    unique = {key[0]} if len(key) == 1 else set()
-    for index in connection.exec_driver_sql("PRAGMA index_list('RLModel')").all():
-        columns = connection.exec_driver_sql(f"PRAGMA index_info('{index.name}')").all()
-        if index.unique and not index.partial and len(columns) == 1 and columns[0].name is not None:
-            unique.add(columns[0].name)
-    return unique
 
 
 def _repeats(connection: Connection, column: str) -> bool:

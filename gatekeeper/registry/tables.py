@@ -7,6 +7,7 @@ side tables of ours, by foreign key.
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     DateTime,
@@ -56,12 +57,15 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# As wide as any id of a table that another tool made, and any that a caller may ask for. SQLite's integers all are.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
 metadata = MetaData()
 
 models = Table(
     "RLModel",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("version", Text, nullable=False, unique=True),
     Column("path", Text, nullable=False),
     Column("description", Text),
@@ -78,7 +82,7 @@ ONE_PRIMARY_DDL = f"CREATE UNIQUE INDEX {ONE_PRIMARY} ON \"RLModel\" ({CLAIM_KEY
 artifacts = Table(
     "gatekeeper_artifact",
     metadata,
-    Column("model_id", ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
+    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
     Column("sha256", Text, nullable=False, index=True),
     Column("size", Integer, nullable=False),
     Column("feature_schema", Text),
@@ -98,7 +102,7 @@ artifacts = Table(
 faults = Table(  # rows whose file is missing or no usable model
     "gatekeeper_fault",
     metadata,
-    Column("model_id", ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
+    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
     Column("reason", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("sha256", Text),
@@ -108,9 +112,9 @@ faults = Table(  # rows whose file is missing or no usable model
 evaluations = Table(
     "gatekeeper_evaluation",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("challenger", ForeignKey("RLModel.id"), nullable=False, index=True),
-    Column("champion", ForeignKey("RLModel.id")),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("challenger", Id, ForeignKey("RLModel.id"), nullable=False, index=True),
+    Column("champion", Id, ForeignKey("RLModel.id")),
     Column("challenger_sha256", Text, nullable=False),
     Column("champion_sha256", Text),
     Column("generation", Integer, nullable=False),
@@ -121,7 +125,7 @@ evaluations = Table(
     Column("run_key", Text, nullable=False),
     Column("report", Text),
     Column("at", Instant, nullable=False),
-    UniqueConstraint("run_key", "challenger", "generation", name="gatekeeper_evaluation_once"),
+    UniqueConstraint("run_key", "challenger", "generation", "kind", "champion", name="gatekeeper_evaluation_once"),
     sqlite_autoincrement=True,
 )
 
@@ -129,8 +133,8 @@ promotions = Table(  # append-only: the audit
     "gatekeeper_promotion",
     metadata,
     Column("generation", Integer, primary_key=True, autoincrement=False),
-    Column("from_id", ForeignKey("RLModel.id")),
-    Column("to_id", ForeignKey("RLModel.id"), nullable=False),
+    Column("from_id", Id, ForeignKey("RLModel.id")),
+    Column("to_id", Id, ForeignKey("RLModel.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -145,7 +149,7 @@ promotions = Table(  # append-only: the audit
 holds = Table(
     "gatekeeper_hold",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("until", Instant),
@@ -159,8 +163,8 @@ holds = Table(
 quarantines = Table(
     "gatekeeper_quarantine",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("model_id", ForeignKey("RLModel.id"), nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("model_id", Id, ForeignKey("RLModel.id"), nullable=False),
     Column("sha256", Text, nullable=False, index=True),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),

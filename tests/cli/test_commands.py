@@ -9,7 +9,7 @@ from model_files import constant_model, foreign_model, placeholder_model
 from gatekeeper.cli import main
 
 COMMANDS = ["list", "register", "promote", "active", "migrate-naming", "rollback", "hold"]
-COMMANDS += ["release", "history", "explain", "score", "run", "config", "db"]
+COMMANDS += ["release", "history", "doctor", "gc", "copy", "explain", "score", "run", "config", "db"]
 
 
 class Shell:
@@ -199,9 +199,11 @@ def test_what_is_no_idea_is_refused(shell: Shell, words: list[str], says: str) -
 
 
 def test_a_file_of_ideas_that_is_no_json(shell: Shell) -> None:
-    code, _, err = shell("score", "--file", shell.file("ideas.json", b"rsi14: 41"))
-    assert code == 1
-    assert "ideas.json is no JSON" in err
+    huge = b'{"rsi14": 1' + 400 * b"0" + b"}"
+    for content in (b"rsi14: 41", b"\xff\xfe{}", b'[{"rsi14": "x"}]', huge):
+        code, _, err = shell("score", "--file", shell.file("ideas.json", content))
+        assert code == 1
+        assert "ideas.json is no JSON" in err or "idea 0" in err
 
 
 def test_config_masks_passwords(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +234,10 @@ def test_a_bad_setting_is_named(
     [
         ("run --as-of 2018-13-01", "no ISO 8601 date"),
         ("run --as-of 2100-01-04", "future"),
+        ("run --as-of 1500-01-01", "outside 1970 to 2200"),
+        ("run --as-of 0001-01-01T00:00+05:00", "no ISO 8601 date"),
+        ("run --as-of 2018-11-05 --param as_of=2018-12-24", "its as-of by itself"),
+        ("run --as-of 2018-11-05 --param margin=inf", "finite number"),
         ("run --as-of 2019-06-03", "2018-12-31"),
         ("run --as-of 2001-01-01", "before"),
         ("run --as-of 2018-11-05 --param recipe=deep", "hist_gradient_boosting, logistic"),

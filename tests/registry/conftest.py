@@ -1,24 +1,60 @@
-"""Fixtures of the registry's tests: each test has a site of its own."""
+"""Fixtures of the registry's tests: each test has a site of its own, on SQLite and again on PostgreSQL.
+
+A test of one of them alone says `@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)`.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from postgres_server import new_database, running
 from registry_site import MONDAY, OWN, Site, own_model
 
 from gatekeeper.registry import Evaluation, Model, Registry
 
 
-@pytest.fixture
-def empty_site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this test run."""
+    with running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def new_site(dialect: str, request: pytest.FixtureRequest) -> Callable[[Path], Site]:
+    """Makes a site whose database has no tables yet."""
+    if dialect == "sqlite":
+        return Site
+    server = request.getfixturevalue("postgres")
+    return lambda root: Site(root, new_database(server))
+
+
+@pytest.fixture(scope="session")
+def upgraded(new_site: Callable[[Path], Site], tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site after `db upgrade`, to be copied."""
+    site = new_site(tmp_path_factory.mktemp("upgraded"))
+    site.upgrade()
+    return site
 
 
 @pytest.fixture
-def site(empty_site: Site) -> Site:
-    empty_site.upgrade()
-    return empty_site
+def empty_site(new_site: Callable[[Path], Site], tmp_path: Path) -> Iterator[Site]:
+    site = new_site(tmp_path)
+    yield site
+    site.drop()
+
+
+@pytest.fixture
+def site(upgraded: Site, tmp_path: Path) -> Iterator[Site]:
+    copy = upgraded.clone(tmp_path)
+    yield copy
+    copy.drop()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ NOON_MS = 1_748_952_000_123
 NOON = datetime(2025, 6, 3, 12, 0, 0, 123000, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("declared", "stored", "kind"),
     [

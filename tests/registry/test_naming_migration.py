@@ -1,21 +1,19 @@
 """Older conventions: every row and file gets its name, nothing is lost, and a second run does nothing."""
 
-import shutil
-
 import pytest
 from model_files import placeholder_model
-from registry_site import OWN, Site, check_history, own_model
+from registry_site import OWN, REFUSED, check_history, own_model
 
-from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, UnknownModel
+from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, PromotionRefused, UnknownModel
 
 WORDS = {"actor": "ann", "reason": "adopt the old names"}
+pytestmark = pytest.mark.xdist_group("naming")  # the grown table is made once, not by each worker
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory):
+def once(new_site, tmp_path_factory):
     """A table that grew for years on another machine, upgraded; row 9 is the active one. Made once, then copied."""
-    site = Site(tmp_path_factory.mktemp("grown") / "project")
-    site.root.mkdir()
+    site = new_site(tmp_path_factory.mktemp("grown"))
     names = {
         1: ("gatekeeper_primary8", "/home/dev/bot/models/gatekeeper_primary8.onnx"),  # named for another id
         2: ("gatekeeper_v2", "C:\\bot\\models\\gatekeeper_v2.onnx"),
@@ -49,8 +47,9 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def grown(once, tmp_path):
-    shutil.copytree(once.root, tmp_path / "project", symlinks=True)
-    return Site(tmp_path / "project")
+    site = once.clone(tmp_path / "project")
+    yield site
+    site.drop()
 
 
 def test_every_row_gets_its_name_and_its_file_follows(grown):
@@ -126,11 +125,12 @@ def test_after_it_promoting_works_and_old_names_go_past_the_grace(grown):
 
 
 def test_promoting_is_refused_before_it_and_the_index_is_there_after_it(grown):
-    index = "SELECT count(*) FROM sqlite_master WHERE name = 'gatekeeper_one_primary'"
-    assert grown.sql(index) == [(0,)]
     with grown.open() as registry:
+        with pytest.raises(ClaimsUnsettled, match="migrate-naming"):
+            registry.promote(2, actor="ann", reason="r")
         registry.migrate_naming(**WORDS)
-    assert grown.sql(index) == [(1,)]
+    with pytest.raises(REFUSED):
+        grown.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2")
 
 
 def test_the_newest_recorded_promotion_wins_over_the_highest_id(grown):
@@ -175,7 +175,7 @@ def test_where_no_row_claims_to_be_active_none_is(empty_site):
 
 def test_duplicate_versions_are_told_apart(empty_site):
     empty_site.sql(
-        'CREATE TABLE "RLModel" (id INTEGER PRIMARY KEY, version TEXT, path TEXT, description TEXT, "createdAt")'
+        'CREATE TABLE "RLModel" (id INTEGER PRIMARY KEY, version TEXT, path TEXT, description TEXT, "createdAt" TEXT)'
     )
     for number in (1, 2):
         empty_site.sql("INSERT INTO \"RLModel\" VALUES (?, 'gatekeeper_v1', 'models/v1.onnx', '', NULL)", number)
@@ -199,3 +199,88 @@ def test_a_fresh_registry_has_nothing_to_migrate(registry, site, add, promote):
 def test_an_actor_and_a_reason(registry):
     with pytest.raises(ConfigError, match="actor"):
         registry.migrate_naming(actor="", reason="r")
+
+
+def test_a_file_shared_with_the_row_whose_name_it_has(empty_site):
+    """The name stays that row's, and is not retired; relative paths of another folder find it, too."""
+    empty_site.put("gatekeeper_3.onnx", own_model(3))
+    empty_site.old_table(
+        (1, "gatekeeper_v1", "../old/models/gatekeeper_3.onnx", None),
+        (2, "gatekeeper_primary_live", "..\\old\\gatekeeper_3.onnx", None),
+        (3, "gatekeeper_3", "models/gatekeeper_3.onnx", None),
+    )
+    empty_site.upgrade()
+    with empty_site.open(grace_seconds=0) as registry:
+        registry.migrate_naming(**WORDS)
+        registry.gc()
+        for model_id, version in ((1, "gatekeeper_1"), (2, "gatekeeper_primary2"), (3, "gatekeeper_3")):
+            model = registry.model(model_id)
+            assert (model.version, registry.named_bytes(model)) == (version, own_model(3))
+        assert registry.doctor().well
+
+
+def test_a_users_file_under_a_name_that_a_row_gets_is_kept(empty_site):
+    empty_site.put("v2.onnx", own_model(2))
+    empty_site.put("gatekeeper_2.onnx", own_model(9))  # no row's
+    empty_site.old_table((2, "gatekeeper_v2", "models/v2.onnx", None))
+    empty_site.upgrade()
+    with empty_site.open(grace_seconds=0) as registry:
+        registry.migrate_naming(**WORDS)
+        assert registry.named_bytes(registry.model(2)) == own_model(2)
+        registry.gc()
+        assert registry.doctor(repair=True).well
+    kept = [(empty_site.models / name).read_bytes() for name in empty_site.files()]
+    assert own_model(9) in kept
+
+
+def test_a_link_that_said_which_file_is_active(empty_site):
+    """`ln -sf gatekeeper_v1.onnx gatekeeper_primary.onnx`, with a row for each."""
+    empty_site.put("gatekeeper_v1.onnx", own_model(1))
+    (empty_site.models / "gatekeeper_primary.onnx").symlink_to("gatekeeper_v1.onnx")
+    empty_site.old_table(
+        (1, "gatekeeper_v1", "models/gatekeeper_v1.onnx", None),
+        (2, "gatekeeper_primary", "models/gatekeeper_primary.onnx", None),
+    )
+    empty_site.upgrade()
+    with empty_site.open(grace_seconds=0) as registry:
+        assert registry.migrate_naming(**WORDS).primary == 2
+        registry.gc()
+        assert registry.doctor().well
+        assert [registry.named_bytes(registry.model(number)) for number in (1, 2)] == [own_model(1)] * 2
+    assert not any((empty_site.models / name).is_symlink() for name in empty_site.files())
+
+
+def test_rows_that_say_nothing_get_their_names_too(empty_site):
+    """What a data frame's export leaves: null versions and paths."""
+    empty_site.sql('CREATE TABLE "RLModel" (id BIGINT, version TEXT, path TEXT, description TEXT, "createdAt" BIGINT)')
+    for number, version, path in ((4, None, None), (5, None, "models/a.onnx"), (6, "", "")):
+        empty_site.sql('INSERT INTO "RLModel" VALUES (?, ?, ?, NULL, NULL)', number, version, path)
+    empty_site.put("a.onnx", own_model(5))
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        plan = registry.migrate_naming(**WORDS)
+        assert [(step.model_id, step.mark is None) for step in plan.steps] == [(4, False), (5, True), (6, False)]
+        assert [model.version for model in registry.models()] == ["gatekeeper_6", "gatekeeper_5", "gatekeeper_4"]
+        assert registry.named_bytes(registry.model(5)) == own_model(5)
+        assert not registry.migrate_naming(**WORDS).changes
+        assert registry.doctor().well
+
+
+def test_the_doctor_finds_nothing_after_it(grown):
+    """Rows that are no models are shown, and no fault."""
+    with grown.open() as registry:
+        registry.migrate_naming(**WORDS)
+        found = registry.doctor()
+        assert (found.findings, [one.model_id for one in found.marked]) == ((), [5, 8, 10])
+
+
+def test_the_doctor_migrates_where_no_choice_is_left(grown):
+    grown.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_one' WHERE id = 1")
+    grown.sql("DELETE FROM gatekeeper_promotion")
+    with grown.open() as registry:
+        found = registry.doctor(repair=True)
+        assert found.well
+        assert {one.kind for one in found.repaired} >= {"misnamed", "index", "history"}
+        assert (registry.primary().version, len(registry.models())) == ("gatekeeper_primary9", 11)
+        assert not registry.migrate_naming(**WORDS).changes
+        check_history(registry)

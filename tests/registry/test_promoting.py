@@ -4,7 +4,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from registry_site import MONDAY, OWN, Site, check_history, own_model
+from registry_site import MONDAY, OWN, check_history, own_model
 
 from gatekeeper.errors import (
     ClaimsUnsettled,
@@ -104,7 +104,7 @@ def test_a_project_folder_that_moved_still_works(registry, site, add, promote, t
     """Case 3: absolute paths break when the project moves."""
     promote(add(1))
     registry.close()
-    moved = Site(tmp_path_factory.mktemp("elsewhere") / "project")
+    moved = site.at(tmp_path_factory.mktemp("elsewhere") / "project")
     shutil.move(site.root, moved.root)
     with moved.open() as opened:
         assert opened.model_bytes(opened.primary()) == own_model(1)

@@ -7,7 +7,7 @@ import pytest
 from model_files import contract_model, foreign_model, placeholder_model
 from registry_site import OWN, own_model
 
-from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, UnknownModel
+from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, Unavailable, UnknownModel
 from gatekeeper.registry import Details
 
 
@@ -220,3 +220,19 @@ def test_bytes_that_are_lost_are_a_refusal_and_a_store_that_is_gone_is_not(regis
         registry.model_bytes(model)
     assert refused.value.reason == "missing"
     assert not registry.restore_name(model)
+
+
+def test_an_empty_mount_point_takes_nothing_in(registry, site, add):
+    """Case 57's kin: bytes that are written where the volume isn't are gone when it is back."""
+    add(1)
+    away = site.models.with_name("away")
+    site.models.rename(away)
+    site.models.mkdir()
+    with pytest.raises(Unavailable, match="is the models folder mounted"):
+        registry.register(own_model(2), run_key="week", details=OWN)
+    assert list(site.models.iterdir()) == []
+    assert [model.id for model in registry.models()] == [1]
+    site.models.rmdir()
+    away.rename(site.models)
+    model = registry.register(own_model(2), run_key="week", details=OWN)
+    assert registry.model_bytes(model) == own_model(2)

@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 MODEL = "RLModel.id"
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # as wide as the ids of any other tool
 INSTANT = sa.DateTime(timezone=True)
 
 
@@ -28,11 +29,11 @@ def upgrade() -> None:
 def _model_table() -> None:
     op.create_table(
         "RLModel",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", ID, primary_key=True, autoincrement=True),
         sa.Column("version", sa.Text, nullable=False, unique=True),
         sa.Column("path", sa.Text, nullable=False),
         sa.Column("description", sa.Text),
-        sa.Column("createdAt", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP")),
+        sa.Column("createdAt", INSTANT, server_default=sa.text("CURRENT_TIMESTAMP")),
         sqlite_autoincrement=True,
     )
 
@@ -40,7 +41,7 @@ def _model_table() -> None:
 def _artifact_tables() -> None:
     op.create_table(
         "gatekeeper_artifact",
-        sa.Column("model_id", sa.Integer, sa.ForeignKey(MODEL), primary_key=True, autoincrement=False),
+        sa.Column("model_id", ID, sa.ForeignKey(MODEL), primary_key=True, autoincrement=False),
         sa.Column("sha256", sa.Text, nullable=False, index=True),
         sa.Column("size", sa.Integer, nullable=False),
         sa.Column("feature_schema", sa.Text),
@@ -58,7 +59,7 @@ def _artifact_tables() -> None:
     )
     op.create_table(
         "gatekeeper_fault",
-        sa.Column("model_id", sa.Integer, sa.ForeignKey(MODEL), primary_key=True, autoincrement=False),
+        sa.Column("model_id", ID, sa.ForeignKey(MODEL), primary_key=True, autoincrement=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("sha256", sa.Text),
@@ -69,9 +70,9 @@ def _artifact_tables() -> None:
 def _evidence_tables() -> None:
     op.create_table(
         "gatekeeper_evaluation",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("challenger", sa.Integer, sa.ForeignKey(MODEL), nullable=False, index=True),
-        sa.Column("champion", sa.Integer, sa.ForeignKey(MODEL)),
+        sa.Column("id", ID, primary_key=True, autoincrement=True),
+        sa.Column("challenger", ID, sa.ForeignKey(MODEL), nullable=False, index=True),
+        sa.Column("champion", ID, sa.ForeignKey(MODEL)),
         sa.Column("challenger_sha256", sa.Text, nullable=False),
         sa.Column("champion_sha256", sa.Text),
         sa.Column("generation", sa.Integer, nullable=False),
@@ -82,18 +83,20 @@ def _evidence_tables() -> None:
         sa.Column("run_key", sa.Text, nullable=False),
         sa.Column("report", sa.Text),
         sa.Column("at", INSTANT, nullable=False),
-        sa.UniqueConstraint("run_key", "challenger", "generation", name="gatekeeper_evaluation_once"),
+        sa.UniqueConstraint(
+            "run_key", "challenger", "generation", "kind", "champion", name="gatekeeper_evaluation_once"
+        ),
         sqlite_autoincrement=True,
     )
     op.create_table(
         "gatekeeper_promotion",
         sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("from_id", sa.Integer, sa.ForeignKey(MODEL)),
-        sa.Column("to_id", sa.Integer, sa.ForeignKey(MODEL), nullable=False),
+        sa.Column("from_id", ID, sa.ForeignKey(MODEL)),
+        sa.Column("to_id", ID, sa.ForeignKey(MODEL), nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("evaluation_id", sa.Integer, sa.ForeignKey("gatekeeper_evaluation.id")),
+        sa.Column("evaluation_id", ID, sa.ForeignKey("gatekeeper_evaluation.id")),
         sa.Column("as_of", INSTANT, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("run_key", sa.Text, unique=True),
@@ -107,7 +110,7 @@ def _operator_tables() -> None:
     op.create_table(
         "gatekeeper_quarantine",
         *_standing(
-            sa.Column("model_id", sa.Integer, sa.ForeignKey(MODEL), nullable=False),
+            sa.Column("model_id", ID, sa.ForeignKey(MODEL), nullable=False),
             sa.Column("sha256", sa.Text, nullable=False, index=True),
         ),
         sqlite_autoincrement=True,
@@ -117,7 +120,7 @@ def _operator_tables() -> None:
 def _standing(*what: "sa.Column[object]") -> list["sa.Column[object]"]:
     """The columns of what an operator sets and lifts again."""
     return [
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", ID, primary_key=True, autoincrement=True),
         *what,
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),

@@ -1,0 +1,319 @@
+"""What differs from one database to another? SQLite for one machine, PostgreSQL for more; all else is one code path."""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from gatekeeper.errors import ConfigError, GatekeeperError, GenerationMoved, SchemaOutOfDate, Unavailable
+from gatekeeper.registry.tables import models
+
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+UPGRADE = "`gatekeeper db upgrade` makes the tables and brings them up to date"
+UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    reading: Mapping[str, Any]  # SQLAlchemy's execution options of a reader
+    writing: Mapping[str, Any]  # and of a writer
+    overriding: str  # what an INSERT says that brings its own id
+
+    def engine(self, url: URL, *, create: bool) -> Engine:
+        """Raises ConfigError for a URL that names no registry, SchemaOutOfDate where a file isn't there."""
+
+    def name(self, url: URL) -> str:
+        """The database in messages, without its password."""
+
+    def write_ahead(self, engine: Engine) -> None:
+        """From now on readers don't wait for writers."""
+
+    def queue_upgrade(self, connection: Connection) -> None:
+        """One `db upgrade` at a time, also where there is no lock row yet."""
+
+    def holds_lock(self, connection: Connection) -> bool:
+        """After a fault: is the lock of this transaction still ours, so that files may be put back?"""
+
+    def now(self, connection: Connection) -> datetime:
+        """The database's own time at this moment, aware UTC."""
+
+    def next_id(self, connection: Connection) -> int:
+        """The id of the next row of `"RLModel"`, under the lock."""
+
+    def has(self, connection: Connection, kind: str, name: str) -> bool:
+        """Is there a `table` or an `index` of this name?"""
+
+    def declared_type(self, connection: Connection, column: str) -> str:
+        """The declared type of a column of `"RLModel"`, in lower case."""
+
+    def unique_columns(self, connection: Connection) -> set[str]:
+        """The columns of `"RLModel"` that are unique by themselves."""
+
+    def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
+        """What the driver raised, in our words."""
+
+
+class Sqlite:
+    """A file. Writers queue by BEGIN IMMEDIATE; on every connection it would make readers wait as well."""
+
+    reading: Mapping[str, Any] = {}
+    writing: Mapping[str, Any] = {"gatekeeper_writer": True}
+    overriding = ""
+
+    def engine(self, url: URL, *, create: bool) -> Engine:
+        """A missing file is made only where that is asked for."""
+        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+            raise ConfigError(f"{url} names no file; a registry outlives its process: sqlite:///registry.db")
+        file = Path(url.database)
+        if not create and not file.exists():
+            raise SchemaOutOfDate(f"there is no registry at {file}; {UPGRADE}")
+        if create and not file.absolute().parent.is_dir():
+            raise ConfigError(f"the folder {file.absolute().parent} of the registry {file} isn't there: make it first")
+        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
+        event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "begin", self._begin)
+        return engine
+
+    def name(self, url: URL) -> str:
+        """The file."""
+        return str(Path(url.database or ""))
+
+    def write_ahead(self, engine: Engine) -> None:
+        """Kept in the file."""
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise self._in_our_words(str(error), self.name(engine.url)) from error
+        finally:
+            raw.close()
+
+    def queue_upgrade(self, connection: Connection) -> None:
+        """BEGIN IMMEDIATE has done it."""
+
+    def holds_lock(self, connection: Connection) -> bool:
+        """A file has no connection to lose."""
+        return not connection.closed
+
+    def now(self, connection: Connection) -> datetime:
+        """To the millisecond."""
+        stamp = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
+        return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
+
+    def next_id(self, connection: Connection) -> int:
+        """Never one that was used before, whoever wrote it."""
+        highest = _highest_id(connection)
+        if not self.has(connection, "table", "sqlite_sequence"):
+            return highest + 1
+        used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'RLModel'")).scalar()
+        return max(highest, used or 0) + 1
+
+    def has(self, connection: Connection, kind: str, name: str) -> bool:
+        """By the schema table."""
+        found = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
+        return connection.execute(found, {"kind": kind, "name": name}).first() is not None
+
+    def declared_type(self, connection: Connection, column: str) -> str:
+        """ "" where nothing is declared."""
+        found = connection.exec_driver_sql("PRAGMA table_info('RLModel')").all()
+        return next((str(row.type).lower() for row in found if row.name == column), "")
+
+    def unique_columns(self, connection: Connection) -> set[str]:
+        """By the key, or by a whole index of their own."""
+        key = [row.name for row in connection.exec_driver_sql("PRAGMA table_info('RLModel')").all() if row.pk]
+        unique = set(key) if len(key) == 1 else set()
+        for index in connection.exec_driver_sql("PRAGMA index_list('RLModel')").all():
+            columns = connection.exec_driver_sql(f"PRAGMA index_info('{index.name}')").all()
+            if index.unique and not index.partial and len(columns) == 1 and columns[0].name is not None:
+                unique.add(columns[0].name)
+        return unique
+
+    def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
+        """By its text: the driver has little else."""
+        return self._in_our_words(str(error.orig), name)
+
+    def _in_our_words(self, said: str, name: str) -> GatekeeperError:
+        if "NOT NULL constraint" in said or "CHECK constraint" in said:
+            return _asks_for_more(said)
+        if "constraint failed" in said:
+            return _came_between(said)
+        if "no such table" in said or "no such column" in said:
+            return _no_tables(said, name)
+        if "not a database" in said:
+            return ConfigError(f"{name} is no SQLite database; name another by GATEKEEPER_DB")
+        return _unusable(said, name)
+
+    @staticmethod
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @staticmethod
+    def _begin(connection: Connection) -> None:
+        writer = connection.get_execution_options().get("gatekeeper_writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+class Postgres:
+    """A server. Writers queue on the lock row, and see what was committed while they waited: READ COMMITTED."""
+
+    reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    writing: Mapping[str, Any] = {"isolation_level": "READ COMMITTED"}
+    overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
+
+    def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
+        """Connects when it is first used."""
+        if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+            raise ConfigError(f"{url.drivername}:// is another driver's; say postgresql+psycopg://USER@HOST/DATABASE")
+        if not url.database:
+            raise ConfigError(f"{url} names no database; such as postgresql+psycopg://USER@HOST/DATABASE")
+        # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that a
+        # connection pooler in between does no harm.
+        wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
+        given = {word: value for word, value in wanted.items() if word not in url.query}
+        try:
+            engine = create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                connect_args={**given, "prepare_threshold": None},
+                max_overflow=-1,
+                pool_pre_ping=True,
+            )
+        except ModuleNotFoundError:
+            raise ConfigError("PostgreSQL needs psycopg: pip install 'gatekeeper[postgres]'") from None
+        event.listen(engine, "connect", self._prepare)
+        return engine
+
+    def name(self, url: URL) -> str:
+        """Host and database: neither user nor options."""
+        return f"postgresql://{url.host or url.query.get('host') or ''}/{url.database}"
+
+    def write_ahead(self, engine: Engine) -> None:
+        """A server does so by itself."""
+
+    def queue_upgrade(self, connection: Connection) -> None:
+        """By an advisory lock, until the transaction ends."""
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADING})"))
+
+    def holds_lock(self, connection: Connection) -> bool:
+        """Only while the connection lives: once it is gone, another writer may rely on the files that we placed."""
+        if connection.closed or connection.invalidated:
+            return False
+        driver: Any = connection.connection.driver_connection
+        if driver.info.transaction_status.name not in {"INTRANS", "INERROR"}:
+            return False
+        try:
+            connection.exec_driver_sql("SELECT 1")
+        except DBAPIError as error:  # a transaction that failed already refuses, and holds its locks
+            return not error.connection_invalidated
+        return True
+
+    def now(self, connection: Connection) -> datetime:
+        """Not of the transaction's begin, before which it may have waited for the lock."""
+        stamp: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return stamp.astimezone(UTC)
+
+    def next_id(self, connection: Connection) -> int:
+        """The sequence's next one that is free: other tools bring ids of their own, and never tell the sequence."""
+        sequence = self._sequence(connection)
+        if sequence is None:
+            return _highest_id(connection) + 1
+        while True:
+            drawn: int = connection.execute(text("SELECT nextval(:sequence)"), {"sequence": sequence}).scalar_one()
+            if connection.execute(select(models.c.id).where(models.c.id == drawn)).first() is None:
+                return drawn
+
+    def has(self, connection: Connection, kind: str, name: str) -> bool:
+        """As a statement would find it, along the search path."""
+        found = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
+        relkind = connection.execute(found, {"name": f'"{name}"'}).scalar()
+        return relkind is not None and (relkind in "iI") == (kind == "index")
+
+    def declared_type(self, connection: Connection, column: str) -> str:
+        """As the server spells it."""
+        found = text(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass('\"RLModel\"') AND attname = :column AND NOT attisdropped"
+        )
+        return str(connection.execute(found, {"column": column}).scalar() or "")
+
+    def unique_columns(self, connection: Connection) -> set[str]:
+        """By an index that a foreign key may rely on."""
+        found = text(
+            "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] "
+            "WHERE indrelid = to_regclass('\"RLModel\"') AND indisunique AND indisvalid AND indimmediate "
+            "AND indpred IS NULL AND indnkeyatts = 1"
+        )
+        return set(connection.execute(found).scalars())
+
+    def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
+        """By its SQLSTATE; a refused connection has none."""
+        said = str(error.orig).strip() or type(error.orig).__name__
+        state: str = getattr(error.orig, "sqlstate", None) or ""
+        if state in {"23505", "23503", "23P01"}:
+            return _came_between(said)
+        if state.startswith("23"):
+            return _asks_for_more(said)
+        if state in {"42P01", "42703"}:
+            return _no_tables(said, name)
+        if state == "42501":
+            return ConfigError(f"the registry {name} doesn't let this role do that ({said}); grant it, or use another")
+        if state.startswith("22"):
+            return ConfigError(f"the registry {name} can't store that ({said}); nothing has changed")
+        if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", said):
+            return ConfigError(f"the registry {name} lets nobody in so ({said}); make it first, or mend GATEKEEPER_DB")
+        return _unusable(said, name)
+
+    def _sequence(self, connection: Connection) -> str | None:
+        """What the ids of `"RLModel"` are drawn from: of a serial or identity column, or named by its default."""
+        owned: str | None = connection.execute(text("SELECT pg_get_serial_sequence('\"RLModel\"', 'id')")).scalar()
+        if owned is not None:
+            return owned
+        default = text(
+            "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid "
+            "AND attnum = adnum WHERE adrelid = to_regclass('\"RLModel\"') AND attname = 'id'"
+        )
+        named = re.search(r"nextval\('(.+)'::regclass\)", connection.execute(default).scalar() or "")
+        return named[1] if named else None
+
+    @staticmethod
+    def _prepare(connection: Any, _record: object) -> None:
+        """The server gives up a writer's lock within minutes, where the writer's whole host is gone."""
+        connection.execute(
+            f"SET TIME ZONE 'UTC'; SET lock_timeout = '{BUSY_SECONDS}s'; "
+            "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+        )
+        connection.commit()
+
+
+DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
+
+
+def _highest_id(connection: Connection) -> int:
+    highest: int = connection.execute(select(func.coalesce(func.max(models.c.id), 0))).scalar_one()
+    return highest
+
+
+def _came_between(said: str) -> GatekeeperError:
+    return GenerationMoved(f"another writer came between ({said}); nothing has changed: try again")
+
+
+def _asks_for_more(said: str) -> GatekeeperError:
+    return SchemaOutOfDate(f'the table "RLModel" asks for more than its five columns ({said}); give those a default')
+
+
+def _no_tables(said: str, name: str) -> GatekeeperError:
+    return SchemaOutOfDate(f"the registry {name} has no such tables ({said}); {UPGRADE}")
+
+
+def _unusable(said: str, name: str) -> GatekeeperError:
+    return Unavailable(f"the registry {name} can't be used just now ({said}); nothing has changed")

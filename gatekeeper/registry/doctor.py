@@ -1,0 +1,148 @@
+"""Is all well with this registry, and what of the rest can be mended without a guess?"""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import update
+
+from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
+from gatekeeper.registry import catalogue, examination, schema, tables
+from gatekeeper.registry.adoption import look_at, take_in, unadopted
+from gatekeeper.registry.database import Work
+from gatekeeper.registry.examination import Digests, Examination, Finding, examine
+from gatekeeper.registry.home import SIZE_CAP, Home
+from gatekeeper.registry.migration import migrate
+from gatekeeper.registry.promotions import Order, promote, settle_history
+from gatekeeper.registry.registration import checked_threshold
+from gatekeeper.registry.retirement import retire
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "schema"  # tables of another revision: nothing else can be looked at
+ACTOR = "gatekeeper doctor"
+_BY_MIGRATION = {examination.MISNAMED, examination.PRIMARIES, examination.INDEX}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What is off now, what was and is mended (`remedy` says how), and which rows are known to be no models."""
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[Finding, ...]
+    marked: tuple[Finding, ...]
+
+    @property
+    def well(self) -> bool:
+        """Is nothing off? Rows that are known to be no models are never served, and do no harm."""
+        return not self.findings
+
+
+def check_up(
+    url: str,
+    *,
+    models: str | Path = "models",
+    path_prefix: str = "models/",
+    size_cap: int = SIZE_CAP,
+    grace_seconds: int = 3600,
+    repair: bool = False,
+) -> Checkup:
+    """Look at the registry at `url`, whatever the revision of its tables; with `repair`, mend what needs no guess.
+
+    Raises Unavailable where database or store can't be reached: that is never taken for missing.
+    """
+    home = Home.at(url, models=models, path_prefix=path_prefix, size_cap=size_cap, grace_seconds=grace_seconds)
+    try:
+        with home.database.read() as connection:
+            schema.refuse_other_revision(connection, home.database.name)
+        return examined(home, repair=repair)
+    except SchemaOutOfDate as fault:
+        return Checkup((Finding(SCHEMA, None, None, str(fault)),), (), ())
+    finally:
+        home.database.close()
+
+
+def examined(home: Home, *, repair: bool) -> Checkup:
+    """The registry at `home`; a second look after a repair says what is still off."""
+    found = _look(home)
+    if not repair or not any(finding.repairable for finding in found.findings):
+        return Checkup(found.findings, (), found.marked)
+    _mend(home, found)
+    left = _look(home)
+    still = {(finding.kind, finding.model_id, finding.name) for finding in left.findings}
+    gone = (one for one in found.findings if one.repairable and (one.kind, one.model_id, one.name) not in still)
+    return Checkup(left.findings, tuple(gone), left.marked)
+
+
+def _look(home: Home) -> Examination:
+    """What seems off is looked at again under the lock: a writer at work leaves bytes that no row names yet."""
+    digests = Digests(home.store)
+    with home.database.read() as connection:
+        found = examine(home, connection, digests)
+    home.step("looked")
+    if not found.findings:
+        return found
+    digests.forget(finding.name for finding in found.findings)
+    try:
+        with home.database.write() as work:
+            return examine(home, work.connection, digests)
+    except Unavailable as fault:
+        log.warning("not confirmed under the lock, so a writer at work may show: %s", fault)
+        return found
+
+
+def _mend(home: Home, found: Examination) -> None:
+    kinds = {finding.kind for finding in found.findings if finding.repairable}
+    with home.database.write() as work:
+        home.step("locked")
+        _mend_files(home, work)
+    home.step("files mended")
+    if examination.UNREGISTERED in kinds:
+        _adopt(home)
+    if kinds & _BY_MIGRATION:
+        migrate(home, dry_run=False, primary=None, actor=ACTOR, reason="--repair")
+    if examination.NO_PRIMARY in kinds:
+        _promote_again(home)
+    if examination.HISTORY in kinds:
+        settle_history(home)
+    home.step("mended")
+
+
+def _mend_files(home: Home, work: Work) -> None:
+    """Names and blobs from each other, by what is off now that nobody else writes."""
+    for finding in examine(home, work.connection, Digests(home.store)).findings:
+        if not finding.repairable:
+            continue
+        if finding.source is not None and finding.name is not None:
+            work.on_failure(home.store.place(finding.name, home.store.read(finding.source)))
+        elif finding.kind == examination.ORPHANED and finding.name is not None:
+            retire(work, [finding.name])
+        elif finding.kind == examination.TEMPORARY and finding.name is not None:
+            home.store.remove(finding.name)
+        elif finding.kind == examination.COUNTER:
+            newest = catalogue.newest_promotion(work.connection)
+            work.connection.execute(update(tables.lock).values(generation=newest.generation if newest else 0))
+        else:
+            continue
+        home.step(f"mended {finding.kind} {finding.name}")
+
+
+def _adopt(home: Home) -> None:
+    """As `db upgrade` does: foreign files run in a child process first, outside the lock."""
+    with home.database.read() as connection:
+        strangers = unadopted(connection)
+    finds = look_at(home, strangers)
+    with home.database.write() as work:
+        take_in(home, work, finds, checked_threshold(None))
+
+
+def _promote_again(home: Home) -> None:
+    """The primary that the audit tells of, with the as-of that it had: nothing newer was judged."""
+    with home.database.read() as connection:
+        last = catalogue.newest_promotion(connection)
+    if last is None:
+        return
+    reason = "no row was active any more; the newest promotion on record is of this one"
+    with suppress(ModelRefused, PromotionRefused):  # the next look shows that it is still off
+        promote(home, Order(last.to_id, actor=ACTOR, reason=reason, kind="manual", as_of=last.as_of))

