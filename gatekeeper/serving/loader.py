@@ -209,7 +209,10 @@ class Gatekeeper:
             GatekeeperError
         ) as trouble:  # the registry is away, or unsettled: nobody knows better than what is loaded
             self._fault = f"no model may answer: {trouble}"
-            log.warning("the registry can't say who is to answer; what was loaded goes on: %s", trouble)
+            log.warning("the registry can't say who is to answer; %s: %s", self._goes_on(), trouble)
+
+    def _goes_on(self) -> str:
+        return f"{self._loaded.model.version} goes on" if self._loaded else "nothing has been loaded yet"
 
     def _follow(self, now: float) -> None:
         primary = self._registry.primary()

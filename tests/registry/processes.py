@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -226,7 +227,7 @@ def kill(template: Site, act: str) -> object:
     """`act` in copies of the site, killed at the first step, the second, and so on to the end."""
     killed = []
     for number in range(200):
-        site = template.clone(template.root.parent / f"{template.root.name}_{act}_{number:03}")
+        site = template.clone(Path(tempfile.mkdtemp(prefix=f"{act}_", dir=template.root.parent)))
         place = {"root": str(site.root), "url": site.postgres}
 
         def work(site: Site = site, number: int = number) -> None:

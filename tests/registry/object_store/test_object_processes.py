@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from bucket_site import check_primary_opens
 from registry_site import OWN, check_history, own_model
 
@@ -47,6 +48,7 @@ def test_four_processes_register_and_promote_at_once(site, registry):
     assert {model.sha256 for model in models} <= site.files().keys() | {name[7:] for name in site.files()}
 
 
+@pytest.mark.stress
 def test_killed_at_each_step_of_a_promotion(site, registry, three, tmp_path):
     """Case 13: one primary, its object opens before any repair; a retry ends as if nothing had happened."""
     registry.close()
