@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,9 @@ BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 UPGRADE = "`gatekeeper db upgrade` makes the tables and brings them up to date"
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
+
+
+SWITCH_ATTEMPTS = 200
 
 
 class Dialect(Protocol):
@@ -90,7 +94,14 @@ class Sqlite:
         """Kept in the file."""
         raw = engine.raw_connection()
         try:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
+            for left in reversed(range(SWITCH_ATTEMPTS)):
+                try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError:
+                    if not left:
+                        raise
+                    time.sleep(0.05)
         except sqlite3.Error as error:
             raise self._in_our_words(str(error), self.name(engine.url)) from error
         finally:
