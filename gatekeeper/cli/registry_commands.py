@@ -65,15 +65,12 @@ def register(
     as_json_: bool,
 ) -> None:
     """Verifies a model and takes a copy of it in."""
-    from gatekeeper import config
-
-    settings = config.load()
     with opened() as registry:
         model = registry.register(
             path,
             note=note,
             run_key=run_key,
-            threshold=settings.threshold if threshold is None else threshold,
+            threshold=threshold,
             trained_to=parse_day(trained_to) if trained_to else None,
         )
         if promoting:

@@ -32,7 +32,11 @@ def upgrade(as_json_: bool) -> None:
 
     settings = settings_of.load()
     report = registry.upgrade(
-        settings.db, models=settings.models, path_prefix=settings.path_prefix, size_cap=settings.model_size_cap
+        settings.db,
+        models=settings.models,
+        path_prefix=settings.path_prefix,
+        size_cap=settings.model_size_cap,
+        threshold=settings.threshold,
     )
     if as_json_:
         as_json(asdict(report))

@@ -27,6 +27,7 @@ def doctor(repair: bool, as_json_: bool) -> int:
         path_prefix=settings.path_prefix,
         size_cap=settings.model_size_cap,
         grace_seconds=settings.grace_seconds,
+        threshold=settings.threshold,
         repair=repair,
     )
     if as_json_:

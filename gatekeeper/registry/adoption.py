@@ -16,7 +16,7 @@ from gatekeeper.registry.database import Work, has_index, now
 from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
 from gatekeeper.registry.promotions import record_adopted
 from gatekeeper.registry.records import Model
-from gatekeeper.registry.registration import checked_threshold, insert_artifact
+from gatekeeper.registry.registration import insert_artifact
 from gatekeeper.registry.verification import Inspected, inspect
 
 
@@ -69,8 +69,9 @@ def upgrade(
 
     `threshold` goes to adopted models, whose files can't say theirs. Raises ConfigError, SchemaOutOfDate, Unavailable.
     """
-    threshold = checked_threshold(threshold)
-    home = Home.at(url, models=models, path_prefix=path_prefix, size_cap=size_cap, step=step, create=True)
+    home = Home.at(
+        url, models=models, path_prefix=path_prefix, size_cap=size_cap, step=step, threshold=threshold, create=True
+    )
     try:
         with home.database.write(first=True) as work:
             before = schema.revision(work.connection)
@@ -79,7 +80,7 @@ def upgrade(
             strangers = unadopted(connection)
         finds = look_at(home, strangers)  # outside the lock: foreign models run in a child process first
         with home.database.write() as work:
-            return _adopt(home, work, finds, before, threshold)
+            return _adopt(home, work, finds, before)
     finally:
         home.database.close()
 
@@ -95,7 +96,7 @@ def look_at(home: Home, strangers: Sequence[Model]) -> list[Find]:
     return [_look(home, model, seen) for model in strangers]
 
 
-def take_in(home: Home, work: Work, finds: Sequence[Find], threshold: float) -> list[int]:
+def take_in(home: Home, work: Work, finds: Sequence[Find]) -> list[int]:
     """Artifact and blob for the usable rows, a mark for the others. Returns the ids of the usable ones."""
     adopted = []
     for find in finds:
@@ -105,16 +106,16 @@ def take_in(home: Home, work: Work, finds: Sequence[Find], threshold: float) -> 
         work.connection.execute(delete(tables.faults).where(tables.faults.c.model_id == find.model.id))
         if find.content is not None and find.shown is not None:
             work.on_failure(home.store.put_blob(find.content))
-            insert_artifact(work, find.model.id, find.shown, threshold=threshold, run_key=None)
+            insert_artifact(work, find.model.id, find.shown, threshold=home.threshold, run_key=None)
             adopted.append(find.model.id)
         elif find.fault is not None:
             _mark(work, find, find.fault)
     return adopted
 
 
-def _adopt(home: Home, work: Work, finds: list[Find], before: str | None, threshold: float) -> UpgradeReport:
+def _adopt(home: Home, work: Work, finds: list[Find], before: str | None) -> UpgradeReport:
     connection = work.connection
-    adopted = take_in(home, work, finds, threshold)
+    adopted = take_in(home, work, finds)
     claims = catalogue.claimants(connection)
     if len(claims) < 2:
         if not has_index(connection, tables.ONE_PRIMARY):

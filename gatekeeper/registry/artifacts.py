@@ -124,6 +124,14 @@ class Store(Protocol):
         except ModelRefused:
             return False
 
+    def is_missing(self, name: str) -> bool:
+        """Is there no file `name`? False for a file at fault; Unavailable where the store is."""
+        try:
+            self.read(name)
+        except ModelRefused as fault:
+            return fault.reason == "missing"
+        return False
+
     def find(self, name: str, sha256: str) -> bytes:
         """These bytes, from `name` or else from their blob.
 

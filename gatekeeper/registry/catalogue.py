@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, func, select
 
-from gatekeeper.errors import ClaimsUnsettled, UnknownModel
+from gatekeeper.errors import ClaimsUnsettled, SchemaOutOfDate, UnknownModel
 from gatekeeper.registry import naming, tables
+from gatekeeper.registry.dialects import UPGRADE
 from gatekeeper.registry.records import Model, Promotion, model_of, promotion_of
 
 LARGEST_ID = 2**63 - 1
@@ -112,5 +113,7 @@ def holders(connection: Connection, name: str) -> list[int]:
 
 def generation(connection: Connection) -> int:
     """How many promotions there were: servers poll it."""
-    count: int = connection.execute(select(tables.lock.c.generation).where(tables.lock.c.id == 1)).scalar_one()
+    count: int | None = connection.execute(select(tables.lock.c.generation).where(tables.lock.c.id == 1)).scalar()
+    if count is None:
+        raise SchemaOutOfDate(f"the registry has lost its lock row; {UPGRADE}")
     return count

@@ -14,7 +14,7 @@ from gatekeeper.registry import brakes, catalogue, evaluations, tables
 from gatekeeper.registry.database import Work
 from gatekeeper.registry.home import Home
 from gatekeeper.registry.records import COPIED, Details, Evaluation, Model
-from gatekeeper.registry.registration import by_run, checked_threshold, insert_artifact, new_row
+from gatekeeper.registry.registration import by_run, insert_artifact, new_row
 from gatekeeper.registry.verification import Inspected, inspect, refuse_unregistered, vouch
 
 _e = tables.evaluations.c
@@ -50,7 +50,7 @@ def copy(source: Home, target: Home, model_id: int) -> Copied:
         there = by_run(work.connection, run_key, sha256)
         row = there or new_row(target, work, content, model.description)
         if there is None:
-            insert_artifact(work, row.id, shown, threshold=checked_threshold(model.threshold), run_key=run_key)
+            insert_artifact(work, row.id, shown, threshold=model.threshold or target.threshold, run_key=run_key)
             target.step("described")
         carried = tuple(copied for each in evidence if (copied := _carry(work, each, row.id)) is not None)
         target.step("evaluations written")

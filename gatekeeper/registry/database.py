@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RootTransaction, select, text, update
+from sqlalchemy import Connection, Engine, RootTransaction, func, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
 from gatekeeper.registry.dialects import DIALECTS, UPGRADE, Dialect
-from gatekeeper.registry.tables import lock
+from gatekeeper.registry.tables import lock, promotions
 
 __all__ = ["UPGRADE", "Database", "Work", "has_index", "has_table", "insert_row", "next_id", "now"]
 
@@ -41,6 +41,11 @@ class Work:
         while self._undo and of(self.connection).holds_lock(self.connection):
             with suppress(OSError, Unavailable):
                 self._undo.pop()()
+
+    def refuse_lost_lock(self) -> None:
+        """Raise Unavailable where another writer may be at work by now: what it took up again must not be removed."""
+        if not of(self.connection).holds_lock(self.connection):
+            raise Unavailable("the connection to the registry broke; what is to be removed stays: try again")
 
     def advance(self) -> int:
         """Count one more promotion; returns its generation."""
@@ -104,7 +109,12 @@ class Database:
             if not has_table(connection, lock.name):
                 return 0
         row = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
-        generation: int = connection.execute(row).scalar_one()
+        generation: int | None = connection.execute(row).scalar()
+        if generation is None and first:
+            generation = connection.execute(select(func.coalesce(func.max(promotions.c.generation), 0))).scalar_one()
+            connection.execute(lock.insert().values(id=1, generation=generation))
+        if generation is None:
+            raise SchemaOutOfDate(f"the registry {self.name} has lost its lock row; {UPGRADE}")
         return generation
 
     def _commit(self, work: Work, transaction: RootTransaction) -> None:

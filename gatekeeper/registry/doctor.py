@@ -15,7 +15,6 @@ from gatekeeper.registry.examination import Digests, Examination, Finding, exami
 from gatekeeper.registry.home import SIZE_CAP, Home
 from gatekeeper.registry.migration import migrate
 from gatekeeper.registry.promotions import Order, promote, settle_history
-from gatekeeper.registry.registration import checked_threshold
 from gatekeeper.registry.retirement import retire
 
 log = logging.getLogger(__name__)
@@ -46,13 +45,21 @@ def check_up(
     path_prefix: str = "models/",
     size_cap: int = SIZE_CAP,
     grace_seconds: int = 3600,
+    threshold: float | None = None,
     repair: bool = False,
 ) -> Checkup:
     """Look at the registry at `url`, whatever the revision of its tables; with `repair`, mend what needs no guess.
 
     Raises Unavailable where database or store can't be reached: that is never taken for missing.
     """
-    home = Home.at(url, models=models, path_prefix=path_prefix, size_cap=size_cap, grace_seconds=grace_seconds)
+    home = Home.at(
+        url,
+        models=models,
+        path_prefix=path_prefix,
+        size_cap=size_cap,
+        grace_seconds=grace_seconds,
+        threshold=threshold,
+    )
     try:
         with home.database.read() as connection:
             schema.refuse_other_revision(connection, home.database.name)
@@ -134,7 +141,7 @@ def _adopt(home: Home) -> None:
         strangers = unadopted(connection)
     finds = look_at(home, strangers)
     with home.database.write() as work:
-        take_in(home, work, finds, checked_threshold(None))
+        take_in(home, work, finds)
 
 
 def _promote_again(home: Home) -> None:

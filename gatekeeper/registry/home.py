@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import naming
 from gatekeeper.registry.artifacts import Store
@@ -13,6 +14,7 @@ from gatekeeper.registry.database import Database
 from gatekeeper.registry.local_store import LocalStore
 
 SIZE_CAP = 50 * 1024 * 1024
+THRESHOLD: float = Settings.model_fields["threshold"].default
 
 _ALMOST_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+\w")  # a Path of a URL loses a slash; a drive has one letter
 
@@ -32,6 +34,7 @@ class Home:
     path_prefix: str
     grace_seconds: int
     step: Step
+    threshold: float = THRESHOLD  # of models whose file and caller say none
     vouched: set[str] = field(default_factory=set)  # sha256 that this process has verified
 
     @classmethod
@@ -44,11 +47,13 @@ class Home:
         size_cap: int,
         grace_seconds: int = 3600,
         step: Step = no_step,
+        threshold: float | None = None,
         create: bool = False,
     ) -> "Home":
         """With `create` (only `db upgrade` does), a missing database file and models folder are made."""
+        checked = checked_threshold(THRESHOLD if threshold is None else threshold)
         store = store_at(models, cap=size_cap, step=step)
-        home = cls(Database.connect(url, create=create), store, path_prefix, grace_seconds, step)
+        home = cls(Database.connect(url, create=create), store, path_prefix, grace_seconds, step, checked)
         if create:
             home.store.make()
             home.database.write_ahead()
@@ -77,6 +82,13 @@ def store_at(models: str | Path, *, cap: int, step: Step = no_step) -> Store:
             f"GATEKEEPER_MODELS={text!r} is neither folder nor URL; a URL is text, as 's3://bucket/prefix'"
         )
     return LocalStore(Path(models), cap=cap, step=step)
+
+
+def checked_threshold(value: float) -> float:
+    """`value` as it is. Raises ConfigError outside 0 to 1."""
+    if not 0 < value < 1:
+        raise ConfigError(f"threshold {value} lies outside 0 to 1: a score is a probability")
+    return float(value)
 
 
 def plain(value: str, what: str) -> str:

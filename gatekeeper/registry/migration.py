@@ -11,11 +11,11 @@ from sqlalchemy import Connection, update
 from gatekeeper.errors import GenerationMoved, ModelRefused, PromotionRefused
 from gatekeeper.registry import catalogue, naming, schema, tables
 from gatekeeper.registry.adoption import Find, look_at, take_in, unadopted
+from gatekeeper.registry.artifacts import sha256_of
 from gatekeeper.registry.database import Work, has_index
 from gatekeeper.registry.home import Home, plain
 from gatekeeper.registry.promotions import record_adopted
 from gatekeeper.registry.records import Model
-from gatekeeper.registry.registration import checked_threshold
 from gatekeeper.registry.retirement import retire, strike
 
 
@@ -69,11 +69,12 @@ def migrate(home: Home, *, dry_run: bool, primary: int | None, actor: str, reaso
         if {model.id for model in unadopted(work.connection)} - {find.model.id for find in finds}:
             raise GenerationMoved("another writer added a row in between; nothing has changed: run it again")
         plan = _plan(home, work.connection, finds, primary, dry_run=False)
-        take_in(home, work, finds, checked_threshold(None))
+        take_in(home, work, finds)
         home.step("taken in")
-        _carry_out(home, work, plan, {find.model.id: find.content for find in finds})
+        late = _carry_out(home, work, plan, {find.model.id: find.content for find in finds})
         _record(work, plan, f"{reason}; by {actor}")
     home.step("committed")
+    _give_back(home, late)
     return plan
 
 
@@ -131,23 +132,46 @@ def _step(home: Home, model: Model, active: int | None, fault: ModelRefused | No
     )
 
 
-def _carry_out(home: Home, work: Work, plan: NamingPlan, strangers: dict[int, bytes | None]) -> None:
-    """Files first, then the rows; names may swap, so all bytes are at hand before the first file is written."""
+def _carry_out(home: Home, work: Work, plan: NamingPlan, strangers: dict[int, bytes | None]) -> list[tuple[int, bytes]]:
+    """Files first, then the rows; names may swap, so all bytes are at hand before the first file is written.
+
+    Returns the rows whose new name is the primary's until the commit: its file is nobody else's before.
+    """
     steps = [step for step in plan.steps if step.changes]
+    held = {model.file_name: model.id for model in catalogue.claimants(work.connection)}
+    late = []
     contents = {step.model_id: _content(home, work, step, strangers) for step in steps}
     for step in steps:
         if (content := contents[step.model_id]) is not None:
             work.on_failure(home.store.put_blob(content))
     for step in steps:
-        if (content := contents[step.model_id]) is not None:
-            work.on_failure(home.store.place(naming.file_name(step.new_version), content))
-            home.step(f"named {step.new_version}")
+        name = naming.file_name(step.new_version)
+        if (content := contents[step.model_id]) is None:
+            continue
+        if held.get(name, step.model_id) != step.model_id:
+            late.append((step.model_id, content))
+            continue
+        work.on_failure(home.store.place(name, content))
+        home.step(f"named {step.new_version}")
     _rename(work, steps)
     home.step("renamed")
     new = {naming.file_name(step.new_version) for step in steps}
     followed = [naming.last_part(step.old_path) for step in steps if contents[step.model_id] is not None]
     retire(work, sorted(set(followed) - new))
     strike(work, new)
+    return late
+
+
+def _give_back(home: Home, late: Sequence[tuple[int, bytes]]) -> None:
+    """The files whose names were the primary's: killed before, `doctor --repair` finds them changed and does this."""
+    if not late:
+        return
+    with home.database.write() as work:
+        for model_id, content in late:
+            row = catalogue.model(work.connection, model_id)
+            if row.sha256 in (None, sha256_of(content)):
+                work.on_failure(home.store.place(row.file_name, content))
+    home.step("given back")
 
 
 def _content(home: Home, work: Work, step: NamingStep, strangers: dict[int, bytes | None]) -> bytes | None:

@@ -6,18 +6,16 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from gatekeeper.config import Settings
-from gatekeeper.errors import ClaimsUnsettled, ConfigError
+from gatekeeper.errors import ClaimsUnsettled
 from gatekeeper.model.files import read_model
 from gatekeeper.registry import catalogue, created_at, naming, tables
-from gatekeeper.registry.artifacts import sha256_of
+from gatekeeper.registry.artifacts import blob_name, sha256_of
 from gatekeeper.registry.database import Work, insert_row, next_id, now, of
-from gatekeeper.registry.home import Home, aware, plain, storable
+from gatekeeper.registry.home import Home, aware, checked_threshold, plain, storable
 from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.retirement import strike
 from gatekeeper.registry.verification import Inspected, inspect
 
-DEFAULT_THRESHOLD: float = Settings.model_fields["threshold"].default
 _a = tables.artifacts.c
 
 
@@ -35,12 +33,13 @@ def register(
     note = storable(note or "", "note")
     if run_key is not None:
         plain(run_key, "run key")
-    threshold = checked_threshold(threshold)
+    threshold = home.threshold if threshold is None else checked_threshold(threshold)
     aware(trained_to, "trained_to")
     content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=home.store.cap)
     sha256 = sha256_of(content)
     with home.database.read() as connection:
-        if found := by_run(connection, run_key, sha256):
+        found = by_run(connection, run_key, sha256)
+        if found is not None and not _lost(home, found, sha256):
             return found
         known = connection.execute(select(_a.canary).where(_a.sha256 == sha256).limit(1)).scalar()
     shown = inspect(content, cap=home.store.cap, details=details, known_canary=known)
@@ -50,21 +49,16 @@ def register(
     with home.database.write() as work:
         home.step("locked")
         model = by_run(work.connection, run_key, sha256)
-        if model is None:
+        if model is not None:
+            for name in _lost(home, model, sha256):
+                work.on_failure(home.store.place(name, content))
+        else:
             model = new_row(home, work, content, note)
             insert_artifact(work, model.id, shown, threshold=threshold, run_key=run_key)
             home.step("described")
             model = catalogue.model(work.connection, model.id)
     home.step("committed")
     return model
-
-
-def checked_threshold(threshold: float | None) -> float:
-    """The default where None is given. Raises ConfigError outside 0 to 1."""
-    value = DEFAULT_THRESHOLD if threshold is None else threshold
-    if not 0 < value < 1:
-        raise ConfigError(f"threshold {value} lies outside 0 to 1: a score is a probability")
-    return float(value)
 
 
 def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: float, run_key: str | None) -> None:
@@ -115,6 +109,11 @@ def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | 
         return None
     found = connection.execute(select(_a.model_id).where((_a.run_key == run_key) & (_a.sha256 == sha256))).scalar()
     return None if found is None else catalogue.model(connection, found)
+
+
+def _lost(home: Home, model: Model, sha256: str) -> list[str]:
+    """Which of the two files of a row that is there already are gone: whoever registers again has their bytes."""
+    return [name for name in (blob_name(sha256), model.file_name) if home.store.is_missing(name)]
 
 
 def new_row(home: Home, work: Work, content: bytes, note: str) -> Model:

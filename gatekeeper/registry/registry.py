@@ -47,14 +47,22 @@ class Registry:
         path_prefix: str = "models/",
         size_cap: int = SIZE_CAP,
         grace_seconds: int = 3600,
+        threshold: float | None = None,
         step: Step = no_step,
     ) -> Self:
         """The registry at `url`. Never migrates: raises SchemaOutOfDate, and names `gatekeeper db upgrade`.
 
-        `step` is told of each step of a change as it is reached; tests stop the process there.
+        `threshold` goes to models whose file and caller say none; default 0.55. `step` is told of each step of a change
+        as it is reached; tests stop the process there.
         """
         home = Home.at(
-            url, models=models, path_prefix=path_prefix, size_cap=size_cap, grace_seconds=grace_seconds, step=step
+            url,
+            models=models,
+            path_prefix=path_prefix,
+            size_cap=size_cap,
+            grace_seconds=grace_seconds,
+            step=step,
+            threshold=threshold,
         )
         try:
             with home.database.read() as connection:
@@ -73,6 +81,7 @@ class Registry:
             path_prefix=settings.path_prefix,
             size_cap=settings.model_size_cap,
             grace_seconds=settings.grace_seconds,
+            threshold=settings.threshold,
         )
 
     def close(self) -> None:

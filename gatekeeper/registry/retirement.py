@@ -72,7 +72,8 @@ def sweep(home: Home) -> None:
         with home.database.write() as work:
             due = _due(work.connection, home)
             for name in due:
-                if not catalogue.holders(work.connection, name) and is_kept(home, name):
+                if not catalogue.holders(work.connection, name) and kept_digest(home, name):
+                    work.refuse_lost_lock()
                     home.store.remove(name)
                     home.step(f"removed {name}")
             strike(work, due)
@@ -92,6 +93,7 @@ def clean(home: Home, *, dry_run: bool) -> CleanUp:
         home.step("locked")
         plan = _plan(home, work.connection, dry_run=False)
         for each in plan.removed:
+            work.refuse_lost_lock()
             home.store.remove(each.name)
             home.step(f"removed {each.name}")
         known, waiting = noted(work.connection).keys(), {each.name for each in plan.waiting}
@@ -107,13 +109,13 @@ def is_ours(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
-def is_kept(home: Home, name: str) -> bool:
-    """Do the bytes live on in a blob? What somebody wrote over a retired name is theirs, and stays."""
+def kept_digest(home: Home, name: str) -> str | None:
+    """The sha256 of bytes that live on in a blob; None for others: what somebody put there is theirs, and stays."""
     try:
         sha256 = sha256_of(home.store.read(name))
     except ModelRefused:
-        return False
-    return home.store.holds(blob_name(sha256), sha256)
+        return None
+    return sha256 if home.store.holds(blob_name(sha256), sha256) else None
 
 
 def held_digests(connection: Connection) -> set[str]:
@@ -145,12 +147,19 @@ def _plan(home: Home, connection: Connection, *, dry_run: bool) -> CleanUp:
 
 
 def _names(home: Home, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:
-    """Names that no row's path ends in. What was never noted counts from now: somebody may just have read it."""
-    retired = noted(connection)
+    """Names that no row's path ends in. What was never noted counts from now: somebody may just have read it.
+
+    One that was never noted, with bytes that no row relies on, may be all that a user has of them: it stays.
+    """
+    retired, digests = noted(connection), held_digests(connection)
     held = {model.file_name for model in catalogue.models(connection)}
     for name in home.store.names():
-        if name not in held and (name in retired or is_ours(name)) and is_kept(home, name):
-            yield name, "retired" if name in retired else "orphaned", retired.get(name, at)
+        if name in held or not (name in retired or is_ours(name)) or not (sha256 := kept_digest(home, name)):
+            continue
+        if name in retired:
+            yield name, "retired", retired[name]
+        elif sha256 in digests:
+            yield name, "orphaned", at
 
 
 def _blobs(home: Home, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:

@@ -46,8 +46,7 @@ class RegisterModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Registers."""
         with final_faults(), self.hook.get_conn() as registry:
-            threshold = self.hook.settings().threshold if self.threshold is None else self.threshold
-            model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=threshold)
+            model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=self.threshold)
         self.log.info("model %s is %s, sha256 %s", model.id, model.version, model.sha256)
         return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
 

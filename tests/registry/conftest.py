@@ -36,11 +36,35 @@ def new_site(dialect: str, request: pytest.FixtureRequest) -> Callable[[Path], S
 
 
 @pytest.fixture(scope="session")
-def upgraded(new_site: Callable[[Path], Site], tmp_path_factory: pytest.TempPathFactory) -> Site:
+def templates() -> dict[tuple[str, str], Site]:
+    """Sites to be copied: each is made once in a test run, in whatever order the tests of the two databases come."""
+    return {}
+
+
+@pytest.fixture
+def template(
+    dialect: str,
+    new_site: Callable[[Path], Site],
+    templates: dict[tuple[str, str], Site],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[Callable[[Site], object]], Site]:
+    """The site that `make` made of an empty one."""
+
+    def made(make: Callable[[Site], object]) -> Site:
+        key = (make.__qualname__, dialect)
+        if key not in templates:
+            site = new_site(tmp_path_factory.mktemp("template"))
+            make(site)
+            templates[key] = site
+        return templates[key]
+
+    return made
+
+
+@pytest.fixture
+def upgraded(template: Callable[[Callable[[Site], object]], Site]) -> Site:
     """A site after `db upgrade`, to be copied."""
-    site = new_site(tmp_path_factory.mktemp("upgraded"))
-    site.upgrade()
-    return site
+    return template(Site.upgrade)
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ def register(site: Site, rounds: int) -> object:
 
 def upgrade(site: Site) -> object:
     """All make the tables at once, and adopt what is there: what each reports of it."""
+    import alembic.command  # noqa: F401  # before the forks, as above
 
     def work(_worker: int, together: Callable[[], object]) -> list[object]:
         together()

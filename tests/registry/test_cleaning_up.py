@@ -164,3 +164,15 @@ def test_whatever_happens_every_row_keeps_its_bytes(upgraded, tmp_path_factory, 
         if registry.generation():
             check_history(registry)
         assert registry.doctor().well
+
+
+def test_a_users_file_that_was_never_registered_is_no_litter(used, registry):
+    """It has a name such as ours, and a registration that was killed left its bytes in a blob that no row relies on."""
+    theirs = own_model(9)
+    for name in ("gatekeeper_9.onnx", blob(theirs)):
+        used.put(name, theirs)
+        age(used, name)
+    with used.open(grace_seconds=0) as later:
+        assert blob(theirs) in [each.name for each in later.gc().removed]
+        assert later.gc().removed == ()
+    assert (used.models / "gatekeeper_9.onnx").read_bytes() == theirs

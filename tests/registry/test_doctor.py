@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_files import placeholder_model
+from registry_processes import in_order
 from registry_site import OWN, Site, check_history, own_model
 
 from gatekeeper.errors import SchemaOutOfDate, Unavailable
@@ -25,17 +26,10 @@ def blob(number: int) -> str:
     return f".blobs/{sha(number)}"
 
 
-@pytest.fixture(scope="module")
-def three(new_site, tmp_path_factory):
+@pytest.fixture
+def three(template):
     """3 is the primary, after 1; 2 never was. Within the grace the names of before are there still."""
-    site = new_site(tmp_path_factory.mktemp("three"))
-    site.upgrade()
-    with site.open() as registry:
-        for number in (1, 2, 3):
-            registry.register(own_model(number), details=OWN)
-        for number in (1, 3):
-            registry.promote(number, actor="ann", reason="r")
-    return site
+    return template(in_order)
 
 
 @pytest.fixture
@@ -123,6 +117,22 @@ def test_a_hard_link_that_shared_the_blobs_fate(ward):
     assert all("backup" in one.text and sha(3) in one.text for one in found.findings)
     assert hurt.files() == before
     hurt.drop()
+
+
+def test_a_lock_row_that_is_gone(ward):
+    """Its generation is that of the newest audit row, so nobody has to guess."""
+    ward.sql("DELETE FROM gatekeeper_lock")
+    with ward.open() as registry:
+        generation = len(registry.promotions())
+        for refused in (registry.generation, registry.doctor, lambda: registry.promote(1, actor="a", reason="r")):
+            with pytest.raises(SchemaOutOfDate, match="gatekeeper db upgrade"):
+                refused()
+    found = check_up(ward.url, models=ward.models)
+    assert [one.kind for one in found.findings] == ["schema"]
+    ward.upgrade()
+    with ward.open() as registry:
+        assert registry.generation() == generation
+        assert registry.doctor().well
 
 
 def test_what_somebody_put_over_a_name_is_kept_for_good(ward):

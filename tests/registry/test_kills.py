@@ -1,10 +1,13 @@
-"""`kill -9` at every step: one primary, its path opens before any repair, and a retry ends as if nothing had been."""
+"""`kill -9` at every step: one primary, its path opens before any repair, and a retry ends as if nothing had been.
+
+And the doctor, where it comes first, finds only what is really off, and mends it.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from registry_processes import check_primary_opens, run
+from registry_processes import check_found, check_mended, check_primary_opens, in_order, killed
 from registry_site import OWN, Site, check_history, own_model
 
 from gatekeeper.registry import Registry
@@ -15,19 +18,9 @@ STEPS = {
     "register": {"verified", "locked", "placed gatekeeper_4.onnx", "row written", "described", "committed"},
     "promote": CHANGE | {"written gatekeeper_primary2.onnx", "placed gatekeeper_primary2.onnx"},
     "rollback": CHANGE | {"quarantined"},
-    "migrate_naming": {"locked", "taken in", "placed gatekeeper_3.onnx", "renamed", "committed"},
+    "migrate_naming": {"locked", "taken in", "renamed", "committed"},
 }
 rounds = pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
-
-
-def three_models(site: Site) -> None:
-    """3 is the primary, after 1; 2 never was."""
-    site.upgrade()
-    with site.open() as registry:
-        for number in (1, 2, 3):
-            registry.register(own_model(number), details=OWN)
-        for number in (1, 3):
-            registry.promote(number, actor="ann", reason="r")
 
 
 def older_names(site: Site) -> None:
@@ -39,15 +32,32 @@ def older_names(site: Site) -> None:
     site.upgrade()
 
 
-def killed(new_site: Callable[[Path], Site], folder: Path, make: Callable[[Site], None], act: str, rounds: int) -> list:
-    """(step, site) for each kill; every step of the act is among them."""
+def anothers_name(site: Site) -> None:
+    """The primary's file, of row 1, has the name that row 2 is to get."""
+    site.put("gatekeeper_2.onnx", own_model(1))
+    site.put("gatekeeper_v2.onnx", own_model(2))
+    site.old_table(
+        (1, "gatekeeper_primary_prod", "/srv/gatekeeper_2.onnx", None), (2, "gatekeeper_v2", "gatekeeper_v2.onnx", None)
+    )
+    site.upgrade()
+
+
+def killed_in(new_site, folder: Path, make: Callable[[Site], None], act: str, rounds: int) -> list[tuple[str, Site]]:
+    """(step, site) for each kill in a site that `make` made; every step of the act is among them."""
     template = new_site(folder / "template")
     template.root.mkdir()
     make(template)
-    done = [one for _ in range(rounds) for one in run("kill", template, seconds=3600, act=act)]
-    template.drop()
-    assert {one["step"] for one in done} >= STEPS[act]
-    return [(one["step"], Site(Path(one["root"]), one["url"])) for one in done]
+    done = killed(template, act, rounds)
+    assert {step for step, _ in done} >= STEPS[act]
+    return done
+
+
+def check_doctor(site: Site) -> None:
+    """What it finds is only what is off, and it mends that; in a copy, so that the retry is shown without it."""
+    check_found(site)
+    copy = site.clone(site.root.with_name(f"{site.root.name}_mended"))
+    check_mended(copy)
+    copy.drop()
 
 
 def is_after(step: str) -> bool:
@@ -59,8 +69,9 @@ def is_after(step: str) -> bool:
 @pytest.mark.parametrize("act", ["promote", "rollback"])
 def test_killed_while_the_primary_changes(new_site, tmp_path, act, rounds):
     """Case 13."""
-    for step, site in killed(new_site, tmp_path, three_models, act, rounds):
+    for step, site in killed_in(new_site, tmp_path, in_order, act, rounds):
         check_primary_opens(site)
+        check_doctor(site)
         if not step.startswith("removed"):  # yesterday's path, within the grace
             assert (site.models / "gatekeeper_primary3.onnx").read_bytes() == own_model(3)
         with site.open() as registry:
@@ -85,8 +96,9 @@ def check_end(site: Site, registry: Registry, primary: int) -> None:
 @rounds
 def test_killed_while_registering(new_site, tmp_path, rounds):
     """Cases 7 and 13: the retried task's row is the only one, with its bytes."""
-    for step, site in killed(new_site, tmp_path, three_models, "register", rounds):
+    for step, site in killed_in(new_site, tmp_path, in_order, "register", rounds):
         check_primary_opens(site)
+        check_doctor(site)
         with site.open() as registry:
             assert len(registry.models()) == 3 + is_after(step)
             model = registry.register(own_model(9), run_key="week 9", details=OWN)
@@ -101,7 +113,9 @@ def test_killed_while_registering(new_site, tmp_path, rounds):
 def test_killed_while_names_change(new_site, tmp_path, rounds):
     """Case 61: all rows have their old names or all their new ones, and every model its bytes."""
     new = ["gatekeeper_5", "gatekeeper_4", "gatekeeper_3", "gatekeeper_2", "gatekeeper_primary1"]
-    for step, site in killed(new_site, tmp_path, older_names, "migrate_naming", rounds):
+    steps = killed_in(new_site, tmp_path, older_names, "migrate_naming", rounds)
+    assert "placed gatekeeper_3.onnx" in {step for step, _ in steps}
+    for step, site in steps:
         with site.open() as registry:
             assert ([model.version for model in registry.models()] == new) == is_after(step)
             assert registry.primary().id == 1
@@ -114,5 +128,22 @@ def test_killed_while_names_change(new_site, tmp_path, rounds):
             for number in (1, 2, 3, 4):
                 assert registry.named_bytes(registry.model(number)) == own_model(number)
             check_history(registry)
+        check_primary_opens(site)
+        site.drop()
+
+
+@rounds
+def test_killed_while_another_row_gets_the_name_of_the_primarys_file(new_site, tmp_path, rounds):
+    """Its path opens its own bytes, before the commit and after it; the other row's are never lost."""
+    steps = killed_in(new_site, tmp_path, anothers_name, "migrate_naming", rounds)
+    assert {"placed gatekeeper_2.onnx", "given back"} <= {step for step, _ in steps}
+    for _, site in steps:
+        with site.open() as registry:
+            assert registry.named_bytes(registry.primary()) == registry.blob_bytes(registry.model(1)) == own_model(1)
+            assert registry.model_bytes(registry.model(2)) == own_model(2)
+            registry.migrate_naming(**WORDS)
+            assert registry.doctor(repair=True).well
+            for number in (1, 2):
+                assert registry.named_bytes(registry.model(number)) == own_model(number)
         check_primary_opens(site)
         site.drop()

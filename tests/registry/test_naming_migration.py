@@ -2,7 +2,7 @@
 
 import pytest
 from model_files import placeholder_model
-from registry_site import OWN, REFUSED, check_history, own_model
+from registry_site import OWN, REFUSED, Site, check_history, own_model
 
 from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, PromotionRefused, UnknownModel
 
@@ -10,10 +10,8 @@ WORDS = {"actor": "ann", "reason": "adopt the old names"}
 pytestmark = pytest.mark.xdist_group("naming")  # the grown table is made once, not by each worker
 
 
-@pytest.fixture(scope="module")
-def once(new_site, tmp_path_factory):
-    """A table that grew for years on another machine, upgraded; row 9 is the active one. Made once, then copied."""
-    site = new_site(tmp_path_factory.mktemp("grown"))
+def grow(site: Site) -> None:
+    """A table that grew for years on another machine, upgraded; row 9 is the active one."""
     names = {
         1: ("gatekeeper_primary8", "/home/dev/bot/models/gatekeeper_primary8.onnx"),  # named for another id
         2: ("gatekeeper_v2", "C:\\bot\\models\\gatekeeper_v2.onnx"),
@@ -42,12 +40,11 @@ def once(new_site, tmp_path_factory):
     site.put("notes.txt", b"not a row's")
     site.old_table(*[(number, version, path, None) for number, (version, path) in names.items()])
     assert site.upgrade().claims == (1, 9)
-    return site
 
 
 @pytest.fixture
-def grown(once, tmp_path):
-    site = once.clone(tmp_path / "project")
+def grown(template, tmp_path):
+    site = template(grow).clone(tmp_path / "project")
     yield site
     site.drop()
 

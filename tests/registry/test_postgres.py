@@ -135,6 +135,22 @@ def test_a_connection_that_breaks_at_the_commit(grown, proxy, act, moment):
     check_primary_opens(grown)
 
 
+def test_who_lost_the_lock_removes_nothing(grown):
+    """Another writer may have taken up the name by then, and committed."""
+
+    def cut(step: str) -> None:
+        if step.startswith("removed"):
+            end_connections(grown.url)
+
+    with grown.open(step=cut, grace_seconds=0) as registry, pytest.raises(Unavailable, match="connection"):
+        registry.gc()
+    left = {"gatekeeper_3.onnx", "gatekeeper_primary1.onnx"} & set(grown.files())
+    assert len(left) == 1
+    with grown.open(grace_seconds=0) as registry:
+        assert {each.name for each in registry.gc().removed} == left
+        assert registry.doctor().well
+
+
 def test_a_server_that_is_gone_is_a_failure_that_retries(grown, tmp_path):
     """Case 14: it comes back, and the same registry goes on."""
     folder = Path(tempfile.mkdtemp(prefix="gkpx"))

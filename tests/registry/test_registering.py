@@ -7,8 +7,9 @@ import pytest
 from model_files import contract_model, foreign_model, placeholder_model
 from registry_site import OWN, own_model
 
+from gatekeeper.config import load
 from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, Unavailable, UnknownModel
-from gatekeeper.registry import Details
+from gatekeeper.registry import Details, Registry
 
 
 def test_a_registered_model_has_its_row_its_copy_and_its_blob(registry, site):
@@ -53,6 +54,27 @@ def test_the_same_run_key_and_bytes_are_the_same_row(registry, site):
     before = site.rows(), site.files()
     assert registry.register(own_model(1), run_key="weekly 2018-06-04", details=OWN) == first
     assert (site.rows(), site.files()) == before
+
+
+def test_a_retry_brings_lost_bytes_back(registry, site):
+    """The task that registered is cleared after a disk was restored without its newest files."""
+    model = registry.register(own_model(1), run_key="week", details=OWN)
+    names = [model.file_name, f".blobs/{model.sha256}"]
+    before = site.files()
+    for lost in (names[:1], names[1:], names):
+        for name in lost:
+            (site.models / name).unlink()
+        assert registry.register(own_model(1), run_key="week", details=OWN) == model
+        assert site.files() == before
+
+
+def test_a_retry_leaves_what_somebody_put_there(registry, site):
+    """Case 58: the blob answers, and `doctor` is asked; a retried task overwrites nobody's file."""
+    model = registry.register(own_model(1), run_key="week", details=OWN)
+    (site.models / model.file_name).unlink()
+    site.put(model.file_name, own_model(2))
+    assert registry.register(own_model(1), run_key="week", details=OWN) == model
+    assert (site.models / model.file_name).read_bytes() == own_model(2)
 
 
 def test_other_bytes_or_no_run_key_are_another_row(registry):
@@ -174,6 +196,22 @@ def test_ids_are_never_used_twice(registry, site, add):
 def test_a_threshold_is_a_probability(registry, threshold):
     with pytest.raises(ConfigError, match="threshold"):
         registry.register(own_model(1), threshold=threshold, details=OWN)
+
+
+def test_a_registry_has_a_threshold_for_files_that_say_none(site):
+    """GATEKEEPER_THRESHOLD holds for the Python interface too, where a registry is opened by the settings."""
+    site.put("old.onnx", own_model(7))
+    settings = load({"db": site.url, "models": str(site.models), "threshold": 0.7})
+    with Registry.configured(settings) as registry:
+        assert registry.register(own_model(1), details=OWN).threshold == 0.7
+        assert registry.register(own_model(2), details=OWN, threshold=0.6).threshold == 0.6
+        site.sql("INSERT INTO \"RLModel\" (id, version, path) VALUES (9, 'gatekeeper_v1', 'models/old.onnx')")
+        registry.migrate_naming(actor="ann", reason="r")
+        assert registry.model(9).threshold == 0.7
+    with site.open() as registry:
+        assert registry.register(own_model(3), details=OWN).threshold == 0.55
+    with pytest.raises(ConfigError, match=r"1\.5"):
+        site.open(threshold=1.5)
 
 
 def test_what_no_database_stores_is_refused(registry):

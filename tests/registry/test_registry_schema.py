@@ -23,8 +23,12 @@ def test_the_migrations_make_the_tables_that_the_code_uses(site):
         context = MigrationContext.configure(connection, opts={"version_table": tables.VERSION_TABLE})
         differences = compare_metadata(context, tables.metadata)
         script = ScriptDirectory.from_config(schema.alembic_config(connection))
-    # The index of the claims comes with adoption, once they are settled.
-    assert [what for what in differences if getattr(what[1], "name", None) != tables.ONE_PRIMARY] == []
+    flat = [one for what in differences for one in (what if isinstance(what, list) else [what])]
+    # The index of the claims comes with adoption, once they are settled. And our own ids are as wide as the older
+    # table's, while the code asks for any that another tool's table may hold.
+    known = [("remove_index", tables.ONE_PRIMARY), ("modify_type", "RLModel.id")]
+    told = [(one[0], f"{one[2]}.{one[3]}" if one[0] == "modify_type" else one[1].name) for one in flat]
+    assert [one for one in told if one not in known] == []
     assert script.get_current_head() == tables.HEAD
 
 

@@ -29,7 +29,8 @@ def upgrade() -> None:
 def _model_table() -> None:
     op.create_table(
         "RLModel",
-        sa.Column("id", ID, primary_key=True, autoincrement=True),
+        # As the older table has it: a wider number reaches the servers of some languages as text.
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("version", sa.Text, nullable=False, unique=True),
         sa.Column("path", sa.Text, nullable=False),
         sa.Column("description", sa.Text),
