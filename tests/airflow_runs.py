@@ -1,4 +1,7 @@
-"""How do the tests run a DAG? In a child process, whose log is kept for the failing case."""
+"""How do the tests run DAGs? One after the other in one Airflow process, as `make demo` does: its start is what costs.
+
+What a run printed is kept for the failing case.
+"""
 
 import json
 import os
@@ -7,18 +10,13 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 HOUSE = Path(__file__).parents[1]
 DAGS = HOUSE / "dags"
-
-_CHILD = """
-import json, sys
-from datetime import datetime
-from airflow.dag_processing.dagbag import DagBag
-dag = DagBag(dag_folder=sys.argv[1]).get_dag(sys.argv[2])
-run = dag.test(logical_date=datetime.fromisoformat(sys.argv[3]), run_conf=json.loads(sys.argv[4]))
-print("STATE", getattr(run.state, "value", run.state))
-"""
+CHILD = Path(__file__).with_name("airflow_child.py")
+LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +27,57 @@ class Ended:
     log: str
 
 
-def monday_run(monday: datetime, conf: dict[str, object] | None = None) -> Ended:
-    """One `dag.test()` of the weekly DAG, in the environment that the test has set."""
-    return run_of(DAGS, "gatekeeper_weekly", monday, conf)
+class Runs:
+    """An Airflow process, started by `with`; every run gets the settings of Gatekeeper that its test has set."""
 
+    def __init__(self, home: Path) -> None:
+        self._log = home / "runs.log"
 
-def run_of(dags: Path, dag_id: str, at: datetime, conf: dict[str, object] | None = None) -> Ended:
-    """One `dag.test()` of a DAG in the folder `dags`."""
-    ended = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(dags), dag_id, at.isoformat(), json.dumps(conf or {})],
-        env={**os.environ, "AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    states = [line.split()[1] for line in ended.stdout.splitlines() if line.startswith("STATE ")]
-    return Ended(states[-1] if states else f"exit code {ended.returncode}", ended.stdout)
+    def __enter__(self) -> Self:
+        reading, writing = os.pipe()
+        with self._log.open("w") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, str(CHILD), str(writing)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(writing,),
+                text=True,
+            )
+        os.close(writing)
+        self._answers = os.fdopen(reading)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        self._answers.close()
+        try:
+            self._child.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def monday(self, monday: datetime, conf: dict[str, object] | None = None) -> Ended:
+        """One `dag.test()` of the weekly DAG."""
+        return self.run(DAGS, "gatekeeper_weekly", monday, conf)
+
+    def run(self, dags: Path, dag_id: str, at: datetime, conf: dict[str, object] | None = None) -> Ended:
+        """One `dag.test()` of a DAG in the folder `dags`."""
+        return self._ask(dags, [str(dags), dag_id, at.isoformat(), conf or {}])
+
+    def parse(self, dags: Path) -> Ended:
+        """Takes the DAGs of the folder `dags` into Airflow's database, as its DAG processor does."""
+        return self._ask(dags, None)
+
+    def _ask(self, dags: Path, run: list[object] | None) -> Ended:
+        settings = {name: value for name, value in os.environ.items() if name.startswith("GATEKEEPER_")}
+        # The folder of DAGs is read once, when Airflow starts, but the list of bundles before each run.
+        bundle = {"name": "dags-folder", "classpath": LOCAL, "kwargs": {"path": str(dags)}}
+        settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([bundle])
+        before = self._log.stat().st_size
+        if self._child.poll() is None:
+            assert self._child.stdin is not None
+            print(json.dumps({"run": run, "environment": settings}), file=self._child.stdin, flush=True)
+        state = self._answers.readline().strip()
+        return Ended(state or f"exit code {self._child.wait()}", self._log.read_bytes()[before:].decode())

@@ -30,6 +30,23 @@ _STROKES: dict[str, dict[str, Any]] = {
     "champion": {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6, "zorder": 3},
     "ungated": {"color": _UNGATED, "linestyle": (0, (1, 1.4)), "linewidth": 1.4, "zorder": 2},
 }
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "figure.dpi": 72,  # that of an SVG
+    "font.size": 10,
+    "text.color": _TEXT,
+    "axes.labelcolor": _TEXT,
+    "axes.edgecolor": _FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _TEXT,
+    "ytick.color": _TEXT,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _FAINT,
+    "grid.linewidth": 0.4,
+    "legend.frameon": False,
+}
 
 Curves = Mapping[str, NDArray[np.float64]]
 
@@ -127,32 +144,22 @@ def _dated(axes: "Axes") -> None:
 def _drawn(name: str, draw: Callable[["Axes"], None]) -> str:
     """One chart as an SVG element: the same bytes for the same numbers, no date, nothing from outside."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.size": 10,
-        "text.color": _TEXT,
-        "axes.labelcolor": _TEXT,
-        "axes.edgecolor": _FAINT,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "xtick.color": _TEXT,
-        "ytick.color": _TEXT,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": _FAINT,
-        "grid.linewidth": 0.4,
-        "legend.frameon": False,
-    }
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever matplotlibrc this machine has
-        mpl.rcParams.update(style)
-        figure = Figure(figsize=SIZE, layout="constrained")
+        mpl.rcParams.update({**_STYLE, "svg.hashsalt": name})
+        layout = ConstrainedLayoutEngine()
+        figure = Figure(figsize=SIZE, layout=layout)
+        FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         draw(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=2.6)
+        # Laid out here: savefig would draw all of it twice, the first time only to lay it out.
+        layout.execute(figure)
+        figure.set_layout_engine("none")
         written = io.StringIO()
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         figure.savefig(written, format="svg", transparent=True, metadata=nothing)

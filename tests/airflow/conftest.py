@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow_runs import Runs
 
 HOUSE = Path(__file__).parents[2]
 _PLACE = tempfile.TemporaryDirectory(prefix="gatekeeper-airflow-")
@@ -34,6 +35,13 @@ def airflow_home() -> Iterator[Path]:
     assert ended.returncode == 0, log.read_text()[-3000:]
     yield HOME
     _PLACE.cleanup()
+
+
+@pytest.fixture(scope="session")
+def runs(airflow_home: Path) -> Iterator[Runs]:
+    """One Airflow process for every run of a DAG."""
+    with Runs(airflow_home) as started:
+        yield started
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowFailException
-from airflow_runs import run_of
+from airflow_runs import Runs
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook, database_url
 from gatekeeper_airflow.operators import (
@@ -176,12 +176,12 @@ with DAG("by_hand", schedule=None, start_date=datetime(2018, 1, 1)):
 
 
 @pytest.mark.slow
-def test_a_dag_of_ones_own_uses_them(airflow_home: Path, place: Path) -> None:
+def test_a_dag_of_ones_own_uses_them(runs: Runs, place: Path) -> None:
     """Real Airflow: templates are rendered, and the run's id is the default key."""
     dags = place / "dags"
     dags.mkdir()
     (dags / "by_hand.py").write_text(_DAG)
-    ended = run_of(dags, "by_hand", datetime(2018, 11, 5, tzinfo=UTC), {"path": add(place, 0.6)})
+    ended = runs.run(dags, "by_hand", datetime(2018, 11, 5, tzinfo=UTC), {"path": add(place, 0.6)})
     assert ended.state == "success", ended.log[-4000:]
     with opened(place) as registry:
         (promotion,) = registry.promotions()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from airflow_runs import DAGS, Runs
 from airflow_server import Airflow
 
 from gatekeeper.registry import Registry
@@ -14,8 +15,12 @@ MONDAY = datetime(2018, 11, 5, 2, tzinfo=UTC)
 
 
 @pytest.mark.timeout(600)
-def test_the_scheduler_runs_a_week_and_a_cleared_task_changes_nothing(airflow_home: Path, place: Path) -> None:
+def test_the_scheduler_runs_a_week_and_a_cleared_task_changes_nothing(
+    runs: Runs, airflow_home: Path, place: Path
+) -> None:
     """Cases 43 and 46: a manual run without a logical date; then `register` and all behind it once more."""
+    parsed = runs.parse(DAGS)
+    assert parsed.state == "parsed", parsed.log[-4000:]
     with Airflow(airflow_home, {}) as airflow:
         airflow.call("POST", RUNS, {"dag_run_id": "by-hand", "logical_date": None, "conf": {"as_of": "2018-11-05"}})
         airflow.call("PATCH", "/api/v2/dags/gatekeeper_weekly", {"is_paused": False})

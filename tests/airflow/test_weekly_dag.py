@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow_runs import DAGS, monday_run
+from airflow_runs import DAGS, Runs
 from gatekeeper_airflow import weekly
 
 from gatekeeper.registry import Registry
@@ -84,9 +84,9 @@ def test_a_monday_has_one_as_of_however_it_is_run() -> None:
 
 
 @pytest.mark.slow
-def test_a_monday_runs_and_a_second_time_changes_nothing(airflow_home: Path, place: Path) -> None:
+def test_a_monday_runs_and_a_second_time_changes_nothing(runs: Runs, place: Path) -> None:
     """Cases 7 and 46: a second run of one date has another run id, and the same look."""
-    first = monday_run(MONDAY)
+    first = runs.monday(MONDAY)
     assert first.state == "success", first.log[-4000:]
     with opened(place) as registry:
         models, promotions, evaluations = registry.models(), registry.promotions(), registry.evaluations()
@@ -96,7 +96,7 @@ def test_a_monday_runs_and_a_second_time_changes_nothing(airflow_home: Path, pla
     assert [(e.verdict, e.challenger) for e in evaluations] == [("promote", 1)]
     assert (answers.step, answers.model.version) == (1, "gatekeeper_primary1")
     assert Path(str(evaluations[0].report)).stat().st_size < 500_000
-    again = monday_run(MONDAY)
+    again = runs.monday(MONDAY)
     assert again.state == "success", again.log[-4000:]
     with opened(place) as registry:
         assert registry.models() == models
@@ -105,13 +105,13 @@ def test_a_monday_runs_and_a_second_time_changes_nothing(airflow_home: Path, pla
 
 
 @pytest.mark.slow
-def test_unknown_keys_and_impossible_dates_fail_at_once(airflow_home: Path, place: Path) -> None:
+def test_unknown_keys_and_impossible_dates_fail_at_once(runs: Runs, place: Path) -> None:
     """No retry, nothing registered, and the log names the key, or the last Monday that works."""
-    typo = monday_run(MONDAY, {"holdout_day": 100})
+    typo = runs.monday(MONDAY, {"holdout_day": 100})
     assert typo.state == "failed"
     assert "unknown parameter holdout_day" in typo.log
     assert "UP_FOR_RETRY" not in typo.log
-    beyond = monday_run(MONDAY, {"as_of": "2019-06-03"})
+    beyond = runs.monday(MONDAY, {"as_of": "2019-06-03"})
     assert beyond.state == "failed"
     assert "2018-12-31" in beyond.log
     with opened(place) as registry:

@@ -1,8 +1,10 @@
 """Whole Mondays without Airflow: from data to a promoted, or refused, model, and every way in which it may go wrong."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +13,82 @@ import pandas as pd
 import pytest
 from model_files import constant_model, contract_model
 from weekly_data import write_ideas
+from weekly_house import House
 
-from gatekeeper import config, pipeline
-from gatekeeper import registry as registries
 from gatekeeper.errors import DataError, EvaluationOutdated, StaleData, TrainingRefused, Unavailable
-from gatekeeper.pipeline import STEPS, Run
-from gatekeeper.registry import Registry
+from gatekeeper.pipeline import STEPS
 from gatekeeper.serving import Gatekeeper, load
 
-NOW = datetime(2020, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.xdist_group("weeks")
 FIRST = datetime(2016, 1, 4, 2, tzinfo=UTC)
 LATER = datetime(2018, 1, 8, 2, tzinfo=UTC)
 
 
-class House:
-    """A registry and a folder, and weekly runs in them."""
-
-    def __init__(self, folder: Path, data: str) -> None:
-        self.folder = folder
-        self.settings = config.load(
-            {
-                "db": f"sqlite:///{folder / 'registry.db'}",
-                "models": str(folder / "models"),
-                "work": str(folder / "work"),
-                "reports": str(folder / "reports"),
-                "data": data,
-            }
-        )
-        registries.upgrade(self.settings.db, models=self.settings.models)
-        self.registry = Registry.configured(self.settings)
-
-    def run(self, as_of: datetime, **parameters: object) -> Run:
-        return pipeline.start(as_of, now=NOW, settings=self.settings, parameters=parameters, actor="test")
-
-    def week(self, as_of: datetime, **parameters: object) -> dict[str, Any]:
-        return list(pipeline.weekly(self.run(as_of, **parameters), self.registry))[-1][1]
-
-    def until(self, last: str, as_of: datetime, **parameters: object) -> tuple[Run, dict[str, Any]]:
-        """All steps up to and with `last`."""
-        run = self.run(as_of, **parameters)
-        handed: dict[str, Any] = {}
-        for name, step in STEPS.items():
-            handed = step(run, self.registry, handed)
-            if name == last:
-                break
-        return run, handed
-
-    def files_of(self, model_id: int) -> tuple[Path, Path]:
-        model = self.registry.model(model_id)
-        return self.folder / "models" / model.file_name, self.folder / "models" / ".blobs" / str(model.sha256)
+def ideas(folder: Path, edge_from: str | None) -> str:
+    return write_ideas(folder / "ideas.csv", start="2012-01-02", end="2018-01-12", edge_from=edge_from, seed=7)
 
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[House]:
     """An edge that appears in 2016, after the first model's training."""
-    data = write_ideas(tmp_path / "ideas.csv", start="2012-01-02", end="2018-01-12", edge_from="2016-01-04", seed=7)
-    house = House(tmp_path, data)
+    house = House(tmp_path, ideas(tmp_path, "2016-01-04"))
     yield house
     house.registry.close()
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | None, bool], tuple[Path, str]]:
+    """A house after its first Monday, and where wanted after the later one too: run once, never run again."""
+
+    @cache
+    def made(edge_from: str | None, later: bool) -> tuple[Path, str]:
+        folder = tmp_path_factory.mktemp("lived") / "house"
+        if later:
+            before, data = made(edge_from, False)
+            shutil.copytree(before, folder)
+        else:
+            folder.mkdir()
+            data = ideas(folder.parent, edge_from)
+        house = House(folder, data)
+        assert house.week(LATER, policy="proven")["promoted"] if later else house.week(FIRST)["promoted"]
+        house.registry.close()
+        return folder, data
+
+    return made
 
 
 @pytest.fixture
-def noise(tmp_path: Path) -> Iterator[House]:
-    """The same without an edge."""
-    data = write_ideas(tmp_path / "ideas.csv", start="2012-01-02", end="2018-01-12", edge_from=None, seed=7)
-    house = House(tmp_path, data)
-    yield house
-    house.registry.close()
+def settle(lived: Callable[[str | None, bool], tuple[Path, str]], tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """A copy of its own for a test: database, models, work and reports."""
+    houses: list[House] = []
+
+    def settled(edge_from: str | None, *, later: bool = False) -> House:
+        folder, data = lived(edge_from, later)
+        shutil.copytree(folder, tmp_path / "house")
+        houses.append(House(tmp_path / "house", data))
+        return houses[-1]
+
+    yield settled
+    for house in houses:
+        house.registry.close()
+
+
+@pytest.fixture
+def begun(settle: Callable[..., House]) -> House:
+    """The edge's house after its first Monday, FIRST: model 1 is the primary."""
+    return settle("2016-01-04")
+
+
+@pytest.fixture
+def renewed(settle: Callable[..., House]) -> House:
+    """And after LATER, by `proven`: model 2 is the primary."""
+    return settle("2016-01-04", later=True)
+
+
+@pytest.fixture
+def noise(settle: Callable[..., House]) -> House:
+    """A house without an edge, after its first Monday."""
+    return settle(None)
 
 
 def test_a_planted_edge_is_promoted_even_by_proven(edge: House) -> None:
@@ -93,7 +104,6 @@ def test_a_planted_edge_is_promoted_even_by_proven(edge: House) -> None:
 
 
 def test_without_an_edge_proven_promotes_none(noise: House) -> None:
-    noise.week(FIRST)
     for week in range(0, 40, 4):
         assert not noise.week(LATER - timedelta(weeks=week), policy="proven")["promoted"]
     assert [promotion.kind for promotion in noise.registry.promotions()] == ["bootstrap"]
@@ -117,80 +127,79 @@ def test_the_same_week_twice_is_one_look(edge: House) -> None:
 
 
 def test_a_kept_week_that_is_cleared_buys_no_second_look(noise: House) -> None:
-    noise.week(FIRST)
     kept = noise.week(LATER, policy="proven")
     assert not kept["promoted"]
     assert noise.week(LATER, policy="proven")["evaluation_id"] == kept["evaluation_id"]
     assert len(noise.registry.evaluations()) == 2
 
 
+def end_of(folder: Path, poison: str | None = None) -> tuple[str, Any, Any]:
+    """What two weeks come to in a house whose data go on after them: as they are, or poisoned from there on."""
+    data = write_ideas(folder / "ideas.csv", start="2012-01-02", end="2018-06-01", edge_from="2016-01-04", seed=7)
+    frame = pd.read_csv(folder / "ideas.csv")
+    future = (pd.to_datetime(frame["time"]) > LATER).to_numpy()
+    known_later = (pd.to_datetime(frame["closed_at"]) > LATER).to_numpy()
+    if poison == "missing":
+        frame = frame[~future]
+    elif poison == "absurd":
+        frame.loc[future, ["rsi14", "adx14", "bbWidth"]] = np.nan
+        frame.loc[known_later, "outcome"] = 1e6
+    elif poison == "flipped":
+        frame.loc[known_later, "outcome"] *= -1
+    if poison:
+        frame.to_csv(folder / "ideas.csv", index=False)
+    house = House(folder, data)
+    for as_of in (FIRST, LATER):
+        handed = house.week(as_of)
+    document = house.registry.evaluations(handed["model_id"])[0].document
+    house.registry.close()
+    return handed["sha256"], document["verdict"], document["scorecards"]
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, Any]:
+    return end_of(tmp_path_factory.mktemp("clean"))
+
+
 @pytest.mark.parametrize("poison", ["missing", "absurd", "flipped"])
-def test_nothing_after_the_as_of_matters(tmp_path: Path, poison: str) -> None:
+def test_nothing_after_the_as_of_matters(clean: tuple[str, Any, Any], tmp_path: Path, poison: str) -> None:
     """Case 34: cut off, poisoned or flipped after the as-of, the week comes to the same bytes and the same verdict."""
-    ends = []
-    for name in ("clean", "poisoned"):
-        folder = tmp_path / name
-        folder.mkdir()
-        data = write_ideas(folder / "ideas.csv", start="2012-01-02", end="2018-06-01", edge_from="2016-01-04", seed=7)
-        if name == "poisoned":
-            frame = pd.read_csv(folder / "ideas.csv")
-            future = (pd.to_datetime(frame["time"]) > LATER).to_numpy()
-            known_later = (pd.to_datetime(frame["closed_at"]) > LATER).to_numpy()
-            if poison == "missing":
-                frame = frame[~future]
-            elif poison == "absurd":
-                frame.loc[future, ["rsi14", "adx14", "bbWidth"]] = np.nan
-                frame.loc[known_later, "outcome"] = 1e6
-            else:
-                frame.loc[known_later, "outcome"] *= -1
-            frame.to_csv(folder / "ideas.csv", index=False)
-        house = House(folder, data)
-        for as_of in (FIRST, LATER):
-            handed = house.week(as_of)
-        document = house.registry.evaluations(handed["model_id"])[0].document
-        ends.append((handed["sha256"], document["verdict"], document["scorecards"]))
-        house.registry.close()
-    assert ends[0] == ends[1]
+    assert end_of(tmp_path, poison) == clean
 
 
-def test_an_older_week_is_a_what_if_and_never_promotes(edge: House) -> None:
+def test_an_older_week_is_a_what_if_and_never_promotes(renewed: House) -> None:
     """Case 44's kin: judged against the primary of its time, recorded, kept out."""
-    edge.week(FIRST)
-    edge.week(LATER, policy="proven")
-    past = edge.week(LATER - timedelta(weeks=8), policy="better")
+    past = renewed.week(LATER - timedelta(weeks=8), policy="better")
     assert (past["kind"], past["promoted"]) == ("what-if", False)
-    evaluation = edge.registry.evaluations(past["model_id"])[0]
+    evaluation = renewed.registry.evaluations(past["model_id"])[0]
     assert (evaluation.champion, evaluation.verdict) == (1, "promote")
-    primary = edge.registry.primary()
+    primary = renewed.registry.primary()
     assert primary is not None
     assert primary.id == 2
 
 
-def test_the_same_as_of_with_other_parameters_is_another_look_and_a_what_if(edge: House) -> None:
+def test_the_same_as_of_with_other_parameters_is_another_look_and_a_what_if(renewed: House) -> None:
     """What was promoted once for a Monday isn't replaced by trying again with other settings."""
-    edge.week(FIRST)
-    assert edge.week(LATER, policy="proven")["promoted"]
-    other = edge.week(LATER, policy="better", seed=3, holdout_days=300)
+    other = renewed.week(LATER, policy="better", seed=3, holdout_days=300)
     assert (other["kind"], other["promoted"]) == ("what-if", False)
-    assert edge.registry.generation() == 2
+    assert renewed.registry.generation() == 2
 
 
-def test_a_verdict_of_recovery_ends_with_the_recovery(edge: House) -> None:
+def test_a_verdict_of_recovery_ends_with_the_recovery(begun: House) -> None:
     """The primary is back between judgement and promotion: the challenger has to beat it, not the fallback."""
-    edge.week(FIRST)
-    good = edge.week(LATER - timedelta(weeks=1), policy="proven")
-    files = edge.files_of(good["model_id"])
+    good = begun.week(LATER - timedelta(weeks=1), policy="proven")
+    files = begun.files_of(good["model_id"])
     bytes_of = {file: file.read_bytes() for file in files}
     for file in files:
         file.unlink()
-    run, handed = edge.until("backtest", LATER)
+    run, handed = begun.until("backtest", LATER)
     assert (handed["kind"], handed["verdict"]) == ("recovery", "promote")
     for file, content in bytes_of.items():
         file.write_bytes(content)
-    ended = STEPS["promote"](run, edge.registry, handed)
+    ended = STEPS["promote"](run, begun.registry, handed)
     assert ended["kind"] == "weekly"
-    assert edge.registry.evaluations(handed["model_id"])[0].champion == good["model_id"]
-    reports = {evaluation.report for evaluation in edge.registry.evaluations(handed["model_id"])}
+    assert begun.registry.evaluations(handed["model_id"])[0].champion == good["model_id"]
+    reports = {evaluation.report for evaluation in begun.registry.evaluations(handed["model_id"])}
     assert len(reports) == 2
     assert all(Path(str(report)).exists() for report in reports)
 
@@ -203,65 +212,58 @@ def test_two_runs_of_one_week_leave_each_other_alone(edge: House) -> None:
     assert exported[0]["onnx_sha256"] == exported[1]["onnx_sha256"]
 
 
-def test_a_hold_lets_weeks_judge_and_promotes_nothing(edge: House) -> None:
-    edge.week(FIRST)
-    edge.registry.hold(actor="test", reason="audit week")
-    held = edge.week(LATER, policy="proven")
+def test_a_hold_lets_weeks_judge_and_promotes_nothing(begun: House) -> None:
+    begun.registry.hold(actor="test", reason="audit week")
+    held = begun.week(LATER, policy="proven")
     assert (held["verdict"], held["promoted"]) == ("promote", False)
     assert "audit week" in held["summary"]
-    edge.registry.release(actor="test")
-    assert edge.week(LATER, policy="proven")["promoted"]
+    begun.registry.release(actor="test")
+    assert begun.week(LATER, policy="proven")["promoted"]
 
 
-def test_what_was_rolled_back_stays_out(edge: House) -> None:
+def test_what_was_rolled_back_stays_out(renewed: House) -> None:
     """Case 56: clearing the old task brings nothing back."""
-    edge.week(FIRST)
-    edge.week(LATER, policy="proven")
-    edge.registry.rollback(actor="test", reason="it lost money")
-    edge.week(LATER, policy="proven")
-    primary = edge.registry.primary()
+    renewed.registry.rollback(actor="test", reason="it lost money")
+    renewed.week(LATER, policy="proven")
+    primary = renewed.registry.primary()
     assert primary is not None
     assert primary.id == 1
-    assert not edge.week(LATER, policy="proven", margin=0.001)["promoted"]
+    assert not renewed.week(LATER, policy="proven", margin=0.001)["promoted"]
 
 
-def test_bytes_changed_after_the_evaluation_are_not_promoted(edge: House) -> None:
+def test_bytes_changed_after_the_evaluation_are_not_promoted(begun: House) -> None:
     """Case 10."""
-    edge.week(FIRST)
-    run, handed = edge.until("backtest", LATER, policy="proven")
-    named, _ = edge.files_of(handed["model_id"])
+    run, handed = begun.until("backtest", LATER, policy="proven")
+    named, _ = begun.files_of(handed["model_id"])
     named.chmod(0o644)
     named.write_bytes(constant_model(0.9))
     with pytest.raises(EvaluationOutdated, match="no longer holds the bytes"):
-        STEPS["promote"](run, edge.registry, handed)
-    assert edge.registry.generation() == 1
+        STEPS["promote"](run, begun.registry, handed)
+    assert begun.registry.generation() == 1
 
 
-def test_a_primary_that_moved_is_judged_again_as_the_same_look(edge: House) -> None:
-    edge.week(FIRST)
-    run, handed = edge.until("backtest", LATER, policy="proven")
-    other = edge.registry.register(contract_model([0.001, 0, 0, 0, 0, 0, 0], 0.3), trained_to=FIRST)
-    edge.registry.promote(other.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
-    ended = STEPS["promote"](run, edge.registry, handed)
-    evaluations = edge.registry.evaluations(handed["model_id"])
+def test_a_primary_that_moved_is_judged_again_as_the_same_look(begun: House) -> None:
+    run, handed = begun.until("backtest", LATER, policy="proven")
+    other = begun.registry.register(contract_model([0.001, 0, 0, 0, 0, 0, 0], 0.3), trained_to=FIRST)
+    begun.registry.promote(other.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    ended = STEPS["promote"](run, begun.registry, handed)
+    evaluations = begun.registry.evaluations(handed["model_id"])
     assert [(e.champion, e.run_key == run.key) for e in evaluations] == [(other.id, True), (1, True)]
     assert ended["promoted"] == (evaluations[0].verdict == "promote")
 
 
-def test_a_later_week_that_goes_first_makes_this_one_a_what_if(edge: House) -> None:
+def test_a_later_week_that_goes_first_makes_this_one_a_what_if(begun: House) -> None:
     """Case 44, between judgement and promotion."""
-    edge.week(FIRST)
-    run, handed = edge.until("backtest", LATER - timedelta(weeks=1), policy="proven")
+    run, handed = begun.until("backtest", LATER - timedelta(weeks=1), policy="proven")
     assert handed["verdict"] == "promote"
-    assert edge.week(LATER, policy="proven")["promoted"]
-    ended = STEPS["promote"](run, edge.registry, handed)
+    assert begun.week(LATER, policy="proven")["promoted"]
+    ended = STEPS["promote"](run, begun.registry, handed)
     assert (ended["kind"], ended["promoted"]) == ("what-if", False)
-    assert edge.registry.generation() == 2
+    assert begun.registry.generation() == 2
 
 
 def test_the_primary_itself_is_no_challenger(noise: House) -> None:
     """Case 50: the same bytes decide alike, by their sha256 alone; p is null."""
-    noise.week(FIRST)
     content = Path(noise.files_of(1)[1]).read_bytes()
     run, handed = noise.until("export_onnx", LATER)
     Path(handed["onnx"]).write_bytes(content)
@@ -278,7 +280,6 @@ def test_the_primary_itself_is_no_challenger(noise: House) -> None:
 
 
 def test_a_lost_name_is_put_back_from_its_blob(noise: House) -> None:
-    noise.week(FIRST)
     named, blob = noise.files_of(1)
     named.unlink()
     assert noise.week(LATER)["kind"] == "weekly"
@@ -287,32 +288,30 @@ def test_a_lost_name_is_put_back_from_its_blob(noise: House) -> None:
     assert noise.files_of(1)[0].read_bytes() == blob.read_bytes()
 
 
-def test_a_primary_that_is_gone_is_replaced_by_recovery(edge: House) -> None:
+def test_a_primary_that_is_gone_is_replaced_by_recovery(begun: House) -> None:
     """Judged against the model that servers fall back to."""
-    edge.week(FIRST)
-    worse = edge.registry.register(contract_model([0, 0, 0, 0, 0, 0, 0.01], 0.4), trained_to=FIRST)
-    edge.registry.promote(worse.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
-    for file in edge.files_of(worse.id):
+    worse = begun.registry.register(contract_model([0, 0, 0, 0, 0, 0, 0.01], 0.4), trained_to=FIRST)
+    begun.registry.promote(worse.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    for file in begun.files_of(worse.id):
         file.unlink()
-    ended = edge.week(LATER, policy="proven")
+    ended = begun.week(LATER, policy="proven")
     assert (ended["kind"], ended["promoted"]) == ("recovery", True)
-    assert edge.registry.evaluations(ended["model_id"])[0].champion == 1
-    assert load(edge.registry).step == 1
+    assert begun.registry.evaluations(ended["model_id"])[0].champion == 1
+    assert load(begun.registry).step == 1
 
 
-def test_a_store_that_is_away_promotes_nothing(edge: House) -> None:
+def test_a_store_that_is_away_promotes_nothing(begun: House) -> None:
     """Case 57: a failure that retries, never an unjudged model."""
-    edge.week(FIRST)
-    run, handed = edge.until("register", LATER, policy="proven")
-    models, away = edge.folder / "models", edge.folder / "away"
+    run, handed = begun.until("register", LATER, policy="proven")
+    models, away = begun.folder / "models", begun.folder / "away"
     models.rename(away)
     with pytest.raises(Unavailable) as fault:
-        STEPS["backtest"](run, edge.registry, handed)
+        STEPS["backtest"](run, begun.registry, handed)
     assert fault.value.retryable
     away.rename(models)
-    assert edge.registry.generation() == 1
+    assert begun.registry.generation() == 1
     for name in ("backtest", "promote"):
-        handed = STEPS[name](run, edge.registry, handed)
+        handed = STEPS[name](run, begun.registry, handed)
     assert handed["promoted"]
 
 
@@ -358,14 +357,13 @@ def test_a_missing_file_of_ideas_is_an_error(edge: House) -> None:
     assert edge.registry.models() == []
 
 
-def test_a_folder_that_can_not_be_written_leaves_all_as_it_was(edge: House) -> None:
-    edge.week(FIRST)
-    reports = edge.folder / "reports"
+def test_a_folder_that_can_not_be_written_leaves_all_as_it_was(begun: House) -> None:
+    reports = begun.folder / "reports"
     for file in reports.iterdir():
         file.unlink()
     reports.rmdir()
     reports.write_text("a file where the folder should be")
     with pytest.raises(Unavailable, match="reports"):
-        edge.week(LATER)
-    assert len(edge.registry.evaluations()) == 1
-    assert edge.registry.generation() == 1
+        begun.week(LATER)
+    assert len(begun.registry.evaluations()) == 1
+    assert begun.registry.generation() == 1

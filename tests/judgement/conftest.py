@@ -70,7 +70,7 @@ def settings() -> Settings:
     return Settings()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ideas() -> Callable[..., Ideas]:
     """Ideas from rows (started, outcome, path), the path as {day: return}; rsi14 carries the idea's number."""
 
@@ -95,7 +95,7 @@ def ideas() -> Callable[..., Ideas]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dataset() -> Callable[..., Dataset]:
     """A dataset on weekdays (or every day) up to the as-of."""
 
@@ -117,7 +117,7 @@ def dataset() -> Callable[..., Dataset]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def contender() -> Callable[..., Contender]:
     """A model that keeps the ideas whose number is in `keeps` (all where None)."""
 

@@ -42,7 +42,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def known(dataset: Make, ideas: Make) -> Dataset:
     """An idea for each weekday of 300, of many sizes."""
     random = np.random.default_rng(5)
@@ -58,7 +58,7 @@ def page(known: Dataset, challenger: Any, champion: Any = None, **settings: Any)
     return render(document(book, judge(book.challenger, book.champion, policy, book.ungated), policy, known))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two(contender: Make) -> tuple[Any, Any]:
     return (
         contender("gatekeeper_2", keeps=range(0, 300, 2), sha256="aa" * 32),
@@ -66,8 +66,14 @@ def two(contender: Make) -> tuple[Any, Any]:
     )
 
 
-def test_says_what_it_must(known: Dataset, two: Any) -> None:
-    text = " ".join(re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page(known, *two), flags=re.S).split())
+@pytest.fixture(scope="module")
+def usual(known: Dataset, two: Any) -> str:
+    """The page of the two, drawn once."""
+    return page(known, *two)
+
+
+def test_says_what_it_must(usual: str) -> None:
+    text = " ".join(re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", usual, flags=re.S).split())
     for said in (
         "gatekeeper_2 against gatekeeper_primary1",
         "As of 2018-11-05 02:00 UTC",
@@ -92,21 +98,20 @@ def test_marking_and_calendar_are_stated(known: Dataset, two: Any) -> None:
     assert "Marked to market" not in text
 
 
-def test_needs_nothing_from_outside(known: Dataset, two: Any) -> None:
-    text = page(known, *two)
-    seen = Page(text).seen
-    assert "http" not in text
-    assert "//" not in re.sub(r"[A-Za-z]://", "", text)
+def test_needs_nothing_from_outside(usual: str) -> None:
+    seen = Page(usual).seen
+    assert "http" not in usual
+    assert "//" not in re.sub(r"[A-Za-z]://", "", usual)
     assert not {tag for tag, _ in seen} & {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
     assert not [name for _, attrs in seen for name in attrs if name.startswith("on")]
     for _, attrs in seen:
         for name in ("src", "href"):
             assert (attrs.get(name) or "#").startswith("#")
-    assert all(address.startswith("#") for address in re.findall(r"url\(([^)]*)\)", text))
+    assert all(address.startswith("#") for address in re.findall(r"url\(([^)]*)\)", usual))
 
 
-def test_every_chart_has_its_words_and_no_id_is_used_twice(known: Dataset, two: Any) -> None:
-    seen = Page(page(known, *two)).seen
+def test_every_chart_has_its_words_and_no_id_is_used_twice(usual: str) -> None:
+    seen = Page(usual).seen
     ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
     assert len(ids) == len(set(ids))
     charts = [attrs for tag, attrs in seen if tag == "svg"]
@@ -117,8 +122,8 @@ def test_every_chart_has_its_words_and_no_id_is_used_twice(known: Dataset, two: 
     assert set(targets) <= set(ids)
 
 
-def test_same_document_same_bytes(known: Dataset, two: Any) -> None:
-    assert page(known, *two) == page(known, *two)
+def test_same_document_same_bytes(usual: str, known: Dataset, two: Any) -> None:
+    assert page(known, *two) == usual
 
 
 def test_text_from_outside_is_escaped(known: Dataset, two: Any) -> None:

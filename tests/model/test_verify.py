@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from model_files import constant_model, contract_model, foreign_model, graph_model, placeholder_model
 from onnx import TensorProto, helper
 
-from gatekeeper.errors import DataError, ModelRefused
+from gatekeeper.errors import ModelRefused
 from gatekeeper.market.ideas import FEATURES
 from gatekeeper.model.verify import (
     Canary,
     canary_of,
     canary_rows,
-    check_features,
     verify,
     verify_exact,
     verify_untrusted,
@@ -304,56 +303,6 @@ def test_reloading_keeps_no_memory() -> None:
     for _ in range(1000):
         verify(GOOD, cap=CAP)
     assert _resident() - before < 10_000_000
-
-
-@pytest.mark.parametrize("place", range(7))
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30, -1e30, None, "50", [1.0]])
-def test_bad_features_are_named(place: int, value: object) -> None:
-    """Case 27: NaN, infinity, 1e30 and what is no number are refused by row and name."""
-    row: list[object] = list(ROW)
-    row[place] = value
-    with pytest.raises(DataError, match=f"row 1: {FEATURES[place]} is "):
-        check_features([ROW, row])
-
-
-@pytest.mark.parametrize(
-    ("features", "message"),
-    [
-        ([ROW[:6]], r"shape \(1, 6\)"),
-        ([ROW, ROW[:6]], "row 1 has 6 features"),
-        ([[*ROW, 1.0]], r"shape \(1, 8\)"),
-        (ROW, r"shape \(7,\)"),
-        (3.0, r"shape \(\)"),
-        ([[ROW]], r"shape \(1, 1, 7\)"),
-        (np.empty((0, 6)), r"shape \(0, 6\)"),
-        ("nonsense", "not numbers"),
-        ([ROW, "nonsense"], "row 1 is 'nonsense'"),
-        ([ROW, None], "row 1 is None"),
-        (np.array([ROW], dtype=complex), "not numbers"),
-        ([[10**400, *ROW[1:]]], "row 0: rsi14 is 1000"),
-    ],
-)
-def test_other_shapes_are_refused(features: object, message: str) -> None:
-    """Case 27: six features are never scored; the message names all seven."""
-    with pytest.raises(DataError, match=message):
-        check_features(features)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("features", "count"),
-    [
-        ([], 0),
-        (np.empty((0, 7)), 0),
-        ([ROW], 1),
-        (np.array([ROW] * 3), 3),
-        ([[50, 20, 0, 0, 0, 0, True]], 1),
-        ([[1e9] * 7], 1),
-    ],
-)
-def test_good_features_become_float32(features: object, count: int) -> None:
-    rows = check_features(features)  # type: ignore[arg-type]
-    assert rows.shape == (count, 7)
-    assert rows.dtype == np.float32
 
 
 def test_a_scoring_server_needs_no_training_library() -> None:
