@@ -9,8 +9,10 @@ import sys
 
 import market
 import registry
+import scoring
+import serving
 
 if __name__ == "__main__":
     print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    for part in (market, registry):
+    for part in (market, registry, scoring, serving):
         part.main(quick="--quick" in sys.argv)

@@ -3,6 +3,7 @@
 Usage: run.py [FOLDER]     (default: build/demo; it is emptied first)
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ HEAD = (
     "Monday      challenger     champion  challenger   ungated     gain    bound  differ  verdict    gate that decided"
 )
 
+FEATURES = {"rsi14": 28, "adx14": 22, "fastMASlowDelta": 0.02, "bbWidth": 0.05, "avgSent": 0, "avgOB": 0}
+IDEA = {"symbol": "SPX", "features": {**FEATURES, "action": "buy"}}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -47,6 +51,11 @@ class Place:
     def models(self) -> Path:
         """The demo's model files."""
         return self.folder / "models"
+
+    @property
+    def spool(self) -> Path:
+        """Where a server of the demo's keeps decisions that are on their way."""
+        return self.folder / "spool"
 
     def environment(self) -> dict[str, str]:
         """Nothing of the caller's own Airflow or Gatekeeper reaches the demo, and nothing of the demo's them."""
@@ -125,8 +134,11 @@ def say(opened: Registry, place: Place) -> None:
     print("\n$ gatekeeper active", flush=True)
     subprocess.run([str(BIN / "gatekeeper"), "active"], env=place.environment(), check=True)  # noqa: S603  # our own
     print(f"\nreport of the last Monday: {last.report}\n\nnext, with this registry:")
-    print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} PATH={BIN}:$PATH")
+    print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} GATEKEEPER_SPOOL={place.spool}")
+    print(f"  export PATH={BIN}:$PATH")
     print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
+    print("\nserve the active model, and ask it from another shell:\n  gatekeeper serve")
+    print(f"  curl -s http://127.0.0.1:8055/v1/score -H 'Content-Type: application/json' -d '{json.dumps(IDEA)}'")
 
 
 def line(evaluation: Evaluation) -> str:

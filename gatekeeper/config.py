@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gatekeeper.errors import ConfigError, mask
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     db: str = Field("sqlite:///registry.db", description="registry database (SQLAlchemy URL)")
     models: str = Field("models", description="folder of the model files, or a URL: s3://bucket/prefix", min_length=1)
     path_prefix: str = Field("models/", description="what every row's `path` begins with")
-    data: str = Field("demo:", description="market data: demo:, candles:URI, ideas:URI")
+    data: str = Field("demo:", description="market data: demo:, candles:URI, ideas:URI, sql:")
     bar_stamp: Literal["open", "close"] = Field("open", description="are candles stamped at their open or their close")
     work: str = Field("work", description="folder for what travels between the weekly steps")
     reports: str = Field("reports", description="folder of the evaluation reports")
@@ -64,6 +64,18 @@ class Settings(BaseSettings):
     model_size_cap_mb: int = Field(50, ge=1, le=2000, description="largest model file")
     poll_seconds: float = Field(1.0, gt=0, description="how often servers look at the registry")
     on_no_model: Literal["veto", "pass", "error"] = Field("veto", description="the answer where no model may answer")
+
+    host: str = Field("127.0.0.1", description="server: the address it binds", min_length=1)
+    port: int = Field(8055, ge=0, le=65535, description="server: the port; 0 takes a free one")
+    workers: int = Field(1, ge=1, le=64, description="server: processes that answer")
+    token: SecretStr | None = Field(None, description="server: what each POST has to bring as its bearer token")
+    max_body_kb: int = Field(1024, ge=1, le=1024 * 1024, description="server: largest request, in KiB")
+    max_ideas: int = Field(1000, ge=1, le=1_000_000, description="server: most ideas in one request")
+    spool: str = Field("spool", description="server: folder of the decisions that are not in the database yet")
+    spool_cap_mb: int = Field(256, ge=1, description="server: most that the spool may hold")
+    max_hold: int | None = Field(
+        None, ge=1, le=365, description="sql: days until the outcome of an older server's idea was known"
+    )
 
     @property
     def holdout(self) -> timedelta:

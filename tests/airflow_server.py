@@ -20,7 +20,7 @@ PATIENCE = 240
 
 
 class Airflow:
-    """Started by `with`; `settings` go into the environment of every process."""
+    """Started by `with`; `settings` go into the environment of every process. The DAGs are in its database already."""
 
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         with socket.socket() as free:
@@ -43,7 +43,6 @@ class Airflow:
 
     def __enter__(self) -> Self:
         try:
-            self._run("dags", "reserialize")
             self._start("api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
             self.wait_for("Uvicorn running")
             self._token = self.call("GET", "/auth/token")["access_token"]
@@ -90,10 +89,6 @@ class Airflow:
             seen.append(line)
             if all(word in line for word in words):
                 return line
-
-    def _run(self, *command: str) -> None:
-        ended = subprocess.run([AIRFLOW, *command], env=self._environment, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
 
     def _start(self, *command: str) -> None:
         child = subprocess.Popen(

@@ -24,6 +24,7 @@ COMMANDS = {
     "copy": "upkeep",
     "explain": "weekly",
     "score": "scoring",
+    "serve": "serve",
     "run": "weekly",
     "config": "setup",
     "db": "setup",

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market import times
 from gatekeeper.market.files import Table, numbers, tables
-from gatekeeper.market.ideas import instant, market_day, moment
+from gatekeeper.market.ideas import LARGEST, instant, market_day, moment
 
 PRICES = ("open", "high", "low", "close")
 EXTRAS = ("avgSent", "avgOB")
-# The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
-LARGEST = 1e30
 # Fewer bars than this don't tell how long a bar is; no idea comes from under 200 anyway.
 FEWEST = 10
 

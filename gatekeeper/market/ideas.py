@@ -19,6 +19,8 @@ from gatekeeper.files import write_whole
 
 FEATURES = ("rsi14", "adx14", "fastMASlowDelta", "bbWidth", "avgSent", "avgOB", "action")
 FEATURE_SCHEMA = "gatekeeper-7-v1"
+# The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
+LARGEST = 1e30
 
 Index = NDArray[np.bool_] | NDArray[np.intp] | Sequence[int] | slice
 

@@ -11,18 +11,25 @@ from numpy.typing import NDArray
 
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market import times
-from gatekeeper.market.candles import LARGEST
+from gatekeeper.market.closed import (
+    ACTIONS,
+    GIVEN,
+    Days,
+    Mask,
+    Origin,
+    booked_on_exit,
+    check_order,
+    check_outcome,
+    checked_features,
+    equals_one_before,
+    repeats,
+)
 from gatekeeper.market.files import Table, numbers
-from gatekeeper.market.ideas import FEATURES, Ideas, instant, join, market_day, moment
+from gatekeeper.market.ideas import Ideas, instant, join, moment
 
-_GIVEN = FEATURES[:-1]
-_REQUIRED = ("symbol", "time", "action", *_GIVEN, "outcome", "closed_at")
-_ACTIONS = {"buy": 1.0, "sell": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+_REQUIRED = ("symbol", "time", "action", *GIVEN, "outcome", "closed_at")
 # Written paths are rounded; they still have to add up to the outcome, to a hundredth of a basis point.
 _ROUNDING = 1e-6
-
-Days = NDArray[np.datetime64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,16 +61,14 @@ class _Rows:
             self.known_at[mask],
         )
 
+    def origin(self) -> Origin:
+        number = self.frame.index.to_numpy(dtype=np.int64) + 1
+        return Origin(self.table.name, number, self.table.text("symbol").to_numpy(dtype=np.str_), self.time)
+
     def refuse(self, mask: Mask, fault: str, way_out: str) -> None:
         """Raises DataError that names the first rows of `mask`, if it has any."""
         if mask.any():
-            rows = np.flatnonzero(mask)
-            shown = ", ".join(
-                f"row {self.frame.index[row] + 1} ({self.frame['symbol'].iloc[row]} {str(self.time[row])[:19]})"
-                for row in rows[:3]
-            )
-            more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-            raise DataError(f"{self.table.name}: {fault} in {shown}{more}; {way_out}")
+            self.origin().refuse(mask, fault, way_out)
 
 
 def read(source: Iterable[Table], as_of: datetime, longest_hold: timedelta, uri: str) -> Labelled:
@@ -121,8 +126,7 @@ def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
     overdue = ~known & (rows.time + limit <= instant(as_of))
     rows.refuse(overdue, f"no outcome by {as_of:%Y-%m-%d %H:%M}Z, longer than any trade may be open,", raise_it)
     rows = rows.pick(known)
-    backwards = ~((rows.time <= rows.closed_at) & (rows.closed_at <= rows.known_at))
-    rows.refuse(backwards, "time, closed_at and known_at are not in this order", "mend or remove the rows")
+    check_order(rows.origin(), rows.closed_at, rows.known_at)
     rows.refuse(rows.known_at - rows.time > limit, "the outcome came later than any trade may be open", raise_it)
     return rows
 
@@ -137,41 +141,24 @@ def _has_path(rows: _Rows) -> bool:
 
 
 def _ideas(rows: _Rows, *, marked: bool) -> Ideas:
-    features, outcome = _features(rows), numbers(rows.frame["outcome"])
-    rows.refuse(~np.isfinite(outcome), "the outcome is missing or no finite number", "mend or remove the rows")
-    symbol = rows.table.text("symbol").to_numpy(dtype=np.str_)
-    rows.refuse(symbol == "", "the symbol is empty", "fill it in")
+    origin, outcome = rows.origin(), numbers(rows.frame["outcome"])
+    action = numbers(rows.table.text("action").str.lower().map(ACTIONS))
+    features = checked_features(origin, {name: numbers(rows.frame[name]) for name in GIVEN}, action)
+    check_outcome(origin, outcome)
     strategy = rows.table.text("strategy") if "strategy" in rows.frame.columns else None
-    if marked:
-        path_start, path_day, path_return = _paths(rows, outcome)
-    else:
-        path_start, path_day, path_return = np.arange(len(outcome) + 1), day_of(rows.closed_at), outcome
+    path_start, path_day, path_return = _paths(rows, outcome) if marked else booked_on_exit(rows.closed_at, outcome)
     return Ideas(
-        symbol=symbol,
+        symbol=origin.symbol,
         strategy=np.full(len(outcome), "") if strategy is None else strategy.to_numpy(dtype=np.str_),
         time=rows.time,
         features=features,
         outcome=outcome,
         closed_at=rows.closed_at,
         known_at=rows.known_at,
-        path_start=path_start.astype(np.int64),
+        path_start=path_start,
         path_day=path_day,
         path_return=path_return,
     )
-
-
-def _features(rows: _Rows) -> NDArray[np.float32]:
-    columns = []
-    for name in _GIVEN:
-        values = numbers(rows.frame[name])
-        rows.refuse(~(np.abs(values) < LARGEST), f"{name} is missing or no finite number", "mend or remove the rows")
-        columns.append(values)
-    for name, values in zip(("rsi14", "adx14"), columns, strict=False):
-        rows.refuse((values < 0) | (values > 100), f"{name} lies outside 0 to 100", "mend or remove the rows")
-    action = rows.table.text("action").str.lower().map(_ACTIONS)
-    unknown = action.isna().to_numpy(dtype=np.bool_)
-    rows.refuse(unknown, "the action is neither buy (1) nor sell (0)", "mend or remove the rows")
-    return np.stack([*columns, action.to_numpy(dtype=np.float64)], axis=1).astype(np.float32)
 
 
 def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64], Days, NDArray[np.float64]]:
@@ -199,7 +186,7 @@ def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64]
     total = np.bincount(idea, weights=path_return, minlength=len(outcome))
     wrong = ~(np.abs(total - outcome) <= _ROUNDING)
     rows.refuse(wrong, "the path doesn't sum to the outcome", "mend or remove the rows")
-    return start, path_day, path_return
+    return start.astype(np.int64), path_day, path_return
 
 
 def _plain(value: object) -> str:
@@ -209,24 +196,9 @@ def _plain(value: object) -> str:
 
 def _unique(ideas: Ideas, uri: str) -> tuple[Ideas, int]:
     """Without exact duplicates; two that differ under one key are refused. `ideas` are in order."""
-    if len(ideas) < 2:
-        return ideas, 0
-    same = (
-        (ideas.time[1:] == ideas.time[:-1])
-        & (ideas.symbol[1:] == ideas.symbol[:-1])
-        & (ideas.strategy[1:] == ideas.strategy[:-1])
-    )
-    for later in np.flatnonzero(same) + 1:
-        if ideas.take(slice(later, later + 1)).fingerprint() != ideas.take(slice(later - 1, later)).fingerprint():
+    same = repeats(ideas)
+    for later in np.flatnonzero(same):
+        if not equals_one_before(ideas, later):
             key = f"{ideas.symbol[later]} {str(ideas.time[later])[:19]} {ideas.strategy[later]}".rstrip()
             raise DataError(f"{uri}: two ideas of one symbol, time and strategy differ ({key}); keep the right one")
-    return ideas.take(np.append(True, ~same)), int(same.sum())
-
-
-def day_of(instants: NDArray[np.datetime64]) -> Days:
-    """The market day of each instant: midnight belongs to the day it ends, unless only that is a weekend.
-
-    A Friday's bar closes on Saturday at 00:00; a bare date, Monday 00:00, means Monday.
-    """
-    ended, begins = market_day(instants), instants.astype("datetime64[D]")
-    return np.where(~np.is_busday(ended) & np.is_busday(begins), begins, ended)
+    return ideas.take(~same), int(same.sum())

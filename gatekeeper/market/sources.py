@@ -6,25 +6,23 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gatekeeper.config import Settings
-from gatekeeper.errors import AsOfError, ConfigError, StaleData, mask
+from gatekeeper.errors import AsOfError, ConfigError, mask
 from gatekeeper.market import candles, labelled
 from gatekeeper.market.candles import Book, Candles
 from gatekeeper.market.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.files import tables
 from gatekeeper.market.ideas import Dataset, instant, join
+from gatekeeper.market.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
 from gatekeeper.market.replay import replay
 
 __all__ = ["check_as_of", "demo_last_monday", "load"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
-Days = NDArray[np.datetime64]
 Reader = Callable[[str, datetime, Settings], Dataset]
 
-WORKDAYS, EVERY_DAY = 252, 365
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
 
@@ -79,8 +77,8 @@ def _candles(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 def _ideas(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     rest = uri.partition(":")[2]
     found = labelled.read(tables(rest), as_of, settings.longest_hold, rest)
-    _check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-    days, periods = _calendar_of_ideas(found, as_of)
+    check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+    days, periods = calendar_of_ideas(found.ideas, as_of)
     return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
 
 
@@ -93,8 +91,7 @@ def _reader(uri: str) -> Reader:
         return _READERS[scheme]
     if colon and scheme in _plugged():
         return _loaded(_plugged()[scheme])
-    fault = "is not built yet" if scheme == "sql" else "names no source"
-    raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} {fault}; use one of {_known_schemes()}")
+    raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} names no source; use one of {_known_schemes()}")
 
 
 def _plugged() -> dict[str, EntryPoint]:
@@ -110,12 +107,13 @@ def _loaded(point: EntryPoint) -> Reader:
 
 
 def _known_schemes() -> str:
-    return ", ".join(["demo:", "candles:URI", "ideas:URI", *(f"{name}:" for name in sorted(_plugged()))])
+    ours = ["demo:", "candles:URI", "ideas:URI", "sql:"]
+    return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
     newest = candles.newest(book.candles)
-    _check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
+    check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -125,16 +123,6 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
     days, periods = _calendar(book.candles, as_of)
     ideas = join([result.ideas for result in replays])
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes))
-
-
-def _check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: str, setting: str) -> None:
-    age = as_of - newest
-    if age > timedelta(days=limit):
-        raise StaleData(
-            f"{uri} is stale: its newest {what} is of {newest:%Y-%m-%d %H:%M}Z, {age / timedelta(days=1):.1f} days "
-            f"before the as-of {as_of:%Y-%m-%d %H:%M}Z, over the limit of {limit}; mend the feed, or raise "
-            f"GATEKEEPER_{setting}"
-        )
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
@@ -149,23 +137,7 @@ def _calendar(book: Iterable[Candles], as_of: datetime) -> tuple[Days, int]:
     days = [np.unique(bars.days) for bars in book]
     weekend = max(float(np.mean(~np.is_busday(each))) for each in days)
     together = np.unique(np.concatenate(days))
-    return together[together <= _last_closed(as_of)], EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
-
-
-def _calendar_of_ideas(found: labelled.Labelled, as_of: datetime) -> tuple[Days, int]:
-    """Monday to Friday from the first idea to the as-of; every day, if any idea or path knows a weekend."""
-    if not len(found.ideas):
-        return np.empty(0, dtype="datetime64[D]"), WORKDAYS
-    started = labelled.day_of(found.ideas.time)
-    busy = np.concatenate([started, found.ideas.path_day])
-    days = np.arange(busy.min(), _last_closed(as_of) + 1, dtype="datetime64[D]")
-    if np.is_busday(busy).all():
-        return days[np.is_busday(days)], WORKDAYS
-    return days, EVERY_DAY
-
-
-def _last_closed(as_of: datetime) -> np.datetime64:
-    return np.datetime64(as_of.date(), "D") - np.timedelta64(1, "D")
+    return together[together <= last_closed(as_of)], EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
 
 
 def _utc(as_of: datetime) -> datetime:

@@ -27,6 +27,14 @@ _PLACES = frozenset(
         "model_size_cap_mb",
         "poll_seconds",
         "on_no_model",
+        "host",
+        "port",
+        "workers",
+        "token",
+        "max_body_kb",
+        "max_ideas",
+        "spool",
+        "spool_cap_mb",
     }
 )
 
@@ -42,7 +50,8 @@ class Run:
     @property
     def key(self) -> str:
         """The same for the same DAG, as-of and parameters, whoever runs it and however often."""
-        judged = {name: value for name, value in self.settings.model_dump().items() if name not in _PLACES}
+        # None is left out, so that a setting which comes with a later version changes no key until it is set.
+        judged = self.settings.model_dump(exclude=set(_PLACES), exclude_none=True)
         digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
         return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
 

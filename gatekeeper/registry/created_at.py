@@ -16,6 +16,7 @@ from sqlalchemy.types import UserDefinedType
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TEXT = re.compile(r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?P<offset>Z|[+-][\d:]+)?")
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _DEFAULT_TEXT = "2000-01-01 00:00:00.000000"  # what SQLAlchemy and Prisma both read as UTC
 
 
@@ -64,9 +65,24 @@ def written(instant: datetime, connection: Connection, declared: str) -> int | s
     sample = connection.execute(
         text('SELECT "createdAt" FROM "RLModel" WHERE "createdAt" IS NOT NULL ORDER BY id DESC LIMIT 1')
     ).scalar()
-    if sample is None:
-        sample = _typical(declared, connection.dialect.name)
-    return _like(sample, instant.astimezone(UTC))
+    return _like(sample_of(sample, declared, connection.dialect.name), instant.astimezone(UTC))
+
+
+def sample_of(newest: object, declared: str, dialect: str) -> object:
+    """What a column's times look like: as the newest one, else as its declared type."""
+    return _typical(declared, dialect) if newest is None else newest
+
+
+def writer(sample: object) -> Callable[[str], int | str | date]:
+    """How YYYY-MM-DD hh:mm:ss.ffffff, UTC, is written where times look like `sample`.
+
+    As text for a server's times: it reads that for less than a driver needs to write a time.
+    """
+    if isinstance(sample, datetime):
+        return str if sample.tzinfo is None else lambda stamp: stamp + "+00"
+    if isinstance(sample, str) and _PLAIN.fullmatch(sample.strip()):
+        return str
+    return lambda stamp: _like(sample, datetime.fromisoformat(stamp).replace(tzinfo=UTC))
 
 
 def _typical(declared: str, dialect: str) -> object:

@@ -56,7 +56,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The registry's database. `read()` and `write()` are the only ways in."""
+    """The registry's database. `read()`, `write()` and `append()` are the only ways in."""
 
     engine: Engine
     dialect: Dialect
@@ -97,6 +97,17 @@ class Database:
                     work.undo()
                     raise
                 self._commit(work, transaction)
+
+    @contextmanager
+    def append(self) -> Iterator[Connection]:
+        """A short write transaction of rows that bear on nobody's promotion: it waits for no lock of the registry's.
+
+        On SQLite, where a file has one writer, it queues with the others.
+        """
+        with self._clear_errors(), self.engine.connect() as raw:
+            connection = raw.execution_options(**self.dialect.writing)
+            with connection.begin():
+                yield connection
 
     def write_ahead(self) -> None:
         """Readers don't wait for writers, from now on."""

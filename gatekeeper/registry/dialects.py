@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, column, create_engine, event, func, select, text
+from sqlalchemy import table as anyone
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -19,6 +20,7 @@ BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 UPGRADE = "`gatekeeper db upgrade` makes the tables and brings them up to date"
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
+NUMBERING = 7_305_012_112  # and that of ids which no sequence counts
 
 
 SWITCH_ATTEMPTS = 200
@@ -52,8 +54,14 @@ class Dialect(Protocol):
     def next_id(self, connection: Connection) -> int:
         """The id of the next row of `"RLModel"`, under the lock."""
 
+    def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
+        """Ids for `count` new rows, rising; each over `above` and over every one that a row has."""
+
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Is there a `table` or an `index` of this name?"""
+
+    def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
+        """The declared type of each column, in lower case; none where there is no such table."""
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """The declared type of a column of `"RLModel"`, in lower case."""
@@ -121,11 +129,15 @@ class Sqlite:
 
     def next_id(self, connection: Connection) -> int:
         """Never one that was used before, whoever wrote it."""
-        highest = _highest_id(connection)
-        if not self.has(connection, "table", "sqlite_sequence"):
-            return highest + 1
-        used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'RLModel'")).scalar()
-        return max(highest, used or 0) + 1
+        return self.draw_ids(connection, models.name, 1, 0)[0]
+
+    def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
+        """Under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
+        highest = max(above, _highest_id(connection, table))
+        if self.has(connection, "table", "sqlite_sequence"):
+            used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :table"), {"table": table})
+            highest = max(highest, used.scalar() or 0)
+        return list(range(highest + 1, highest + 1 + count))
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """By the schema table."""
@@ -134,8 +146,12 @@ class Sqlite:
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """ "" where nothing is declared."""
-        found = connection.exec_driver_sql("PRAGMA table_info('RLModel')").all()
-        return next((str(row.type).lower() for row in found if row.name == column), "")
+        return self.declared_types(connection, models.name).get(column, "")
+
+    def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
+        """ "" for a column where nothing is declared."""
+        found = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").all()
+        return {row.name: str(row.type).lower() for row in found}
 
     def unique_columns(self, connection: Connection) -> set[str]:
         """By the key, or by a whole index of their own."""
@@ -235,13 +251,31 @@ class Postgres:
 
     def next_id(self, connection: Connection) -> int:
         """The sequence's next one that is free: other tools bring ids of their own, and never tell the sequence."""
-        sequence = self._sequence(connection)
+        sequence = self._sequence(connection, models.name)
         if sequence is None:
-            return _highest_id(connection) + 1
+            return _highest_id(connection, models.name) + 1
         while True:
             drawn: int = connection.execute(text("SELECT nextval(:sequence)"), {"sequence": sequence}).scalar_one()
             if connection.execute(select(models.c.id).where(models.c.id == drawn)).first() is None:
                 return drawn
+
+    def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
+        """The sequence's next ones, once it is past every row; else counted on, by one writer at a time."""
+        sequence = self._sequence(connection, table)
+        if sequence is None:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({NUMBERING})"))
+            highest = max(above, _highest_id(connection, table))
+            return list(range(highest + 1, highest + 1 + count))
+        highest = max(above, _highest_id(connection, table))
+        draw = text("SELECT nextval(:sequence) AS id FROM generate_series(1, :count) ORDER BY id")
+        while True:
+            ids = list(connection.execute(draw, {"sequence": sequence, "count": count}).scalars())
+            if ids[0] > highest:
+                return ids
+            connection.execute(  # drawn and left, since a sequence that is set may be set back
+                text("SELECT max(nextval(:sequence)) FROM generate_series(1, :count)"),
+                {"sequence": sequence, "count": max(0, highest - ids[-1])},
+            )
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """As a statement would find it, along the search path."""
@@ -251,11 +285,15 @@ class Postgres:
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """As the server spells it."""
+        return self.declared_types(connection, models.name).get(column, "")
+
+    def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
+        """As the server spells them."""
         found = text(
-            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
-            "WHERE attrelid = to_regclass('\"RLModel\"') AND attname = :column AND NOT attisdropped"
+            "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
+            "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
         )
-        return str(connection.execute(found, {"column": column}).scalar() or "")
+        return {row.attname: row.type for row in connection.execute(found, {"name": f'"{table}"'})}
 
     def unique_columns(self, connection: Connection) -> set[str]:
         """By an index that a foreign key may rely on."""
@@ -284,16 +322,17 @@ class Postgres:
             return ConfigError(f"the registry {name} lets nobody in so ({said}); make it first, or mend GATEKEEPER_DB")
         return _unusable(said, name)
 
-    def _sequence(self, connection: Connection) -> str | None:
-        """What the ids of `"RLModel"` are drawn from: of a serial or identity column, or named by its default."""
-        owned: str | None = connection.execute(text("SELECT pg_get_serial_sequence('\"RLModel\"', 'id')")).scalar()
+    def _sequence(self, connection: Connection, table: str) -> str | None:
+        """What the ids of a table are drawn from: of a serial or identity column, or named by its default."""
+        name = {"name": f'"{table}"'}
+        owned: str | None = connection.execute(text("SELECT pg_get_serial_sequence(:name, 'id')"), name).scalar()
         if owned is not None:
             return owned
         default = text(
             "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid "
-            "AND attnum = adnum WHERE adrelid = to_regclass('\"RLModel\"') AND attname = 'id'"
+            "AND attnum = adnum WHERE adrelid = to_regclass(:name) AND attname = 'id'"
         )
-        named = re.search(r"nextval\('(.+)'::regclass\)", connection.execute(default).scalar() or "")
+        named = re.search(r"nextval\('(.+)'::regclass\)", connection.execute(default, name).scalar() or "")
         return named[1] if named else None
 
     @staticmethod
@@ -309,8 +348,9 @@ class Postgres:
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
 
 
-def _highest_id(connection: Connection) -> int:
-    highest: int = connection.execute(select(func.coalesce(func.max(models.c.id), 0))).scalar_one()
+def _highest_id(connection: Connection, table: str) -> int:
+    ids = column("id", models.c.id.type)
+    highest: int = connection.execute(select(func.coalesce(func.max(ids), 0)).select_from(anyone(table))).scalar_one()
     return highest
 
 
@@ -319,7 +359,7 @@ def _came_between(said: str) -> GatekeeperError:
 
 
 def _asks_for_more(said: str) -> GatekeeperError:
-    return SchemaOutOfDate(f'the table "RLModel" asks for more than its five columns ({said}); give those a default')
+    return SchemaOutOfDate(f"a table that another tool made asks for more than we fill ({said}); give that a default")
 
 
 def _no_tables(said: str, name: str) -> GatekeeperError:

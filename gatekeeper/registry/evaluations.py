@@ -85,6 +85,13 @@ def evaluations(connection: Connection, challenger: int | None) -> list[Evaluati
     return [evaluation_of(row) for row in connection.execute(wanted)]
 
 
+def last_verdict(connection: Connection) -> datetime | None:
+    """When the newest evaluation was recorded. Not of those that came with a copied model: nobody judged here."""
+    newest = select(_e.at).where(_e.kind != COPIED).order_by(_e.id.desc()).limit(1)
+    at: datetime | None = connection.execute(newest).scalar()
+    return at
+
+
 def refuse_outdated(
     home: Home, connection: Connection, generation: int, evaluation_id: int, model_id: int, as_of: datetime | None
 ) -> datetime:

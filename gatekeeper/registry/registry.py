@@ -3,17 +3,18 @@
 The one way in for all other rooms, DAGs and commands; each method says what it promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from gatekeeper.config import Settings
 from gatekeeper.registry import (
     brakes,
     catalogue,
     copying,
+    decisions,
     doctor,
     evaluations,
     migration,
@@ -24,6 +25,7 @@ from gatekeeper.registry import (
     schema,
 )
 from gatekeeper.registry.artifacts import blob_name
+from gatekeeper.registry.decision_lines import Outcome
 from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.verification import refuse_unregistered
@@ -271,6 +273,21 @@ class Registry:
         """All evaluations, or those of one challenger, newest first."""
         with self._home.database.read() as connection:
             return evaluations.evaluations(connection, challenger)
+
+    def last_verdict(self) -> datetime | None:
+        """When the newest evaluation of this registry's own weekly runs was recorded."""
+        with self._home.database.read() as connection:
+            return evaluations.last_verdict(connection)
+
+    # Decisions
+
+    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
+        """Add the scored ideas that aren't there yet, as `decision_lines.parse` gives them; returns how many."""
+        return decisions.log(self._home.database, ideas)
+
+    def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[decisions.Settled]:
+        """Fill in how ideas ended. With `all_or_none`, raises OutcomeRefused, and then nothing has changed."""
+        return decisions.close(self._home.database, outcomes, all_or_none=all_or_none)
 
     # Names
 

@@ -29,7 +29,7 @@ from gatekeeper.registry.created_at import CreatedAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # our own: Airflow's and other tools' stay theirs
-HEAD = "0001"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0002"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 

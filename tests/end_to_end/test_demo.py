@@ -7,7 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from gatekeeper import config, pipeline, registry
@@ -56,10 +58,28 @@ def line_of(evaluation: Evaluation) -> str:
     return str(module.line(evaluation))
 
 
+def served(printed: str) -> dict[str, Any]:
+    """The answer to the idea that the demo prints, by the server that it says how to start."""
+    exports = re.findall(r"^  (export .*)$", printed, re.MULTILINE)
+    (body,) = re.findall(r"^  curl .*/v1/score .* -d '(.*)'$", printed, re.MULTILINE)
+    words = ["bash", "-c", "; ".join([*exports, "exec gatekeeper serve --port 0"])]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            listening = re.search(r"listening on (\S+)", server.stderr.readline())
+            assert listening is not None
+            answer = httpx.post(f"{listening[1]}/v1/score", content=body, headers={"Content-Type": "application/json"})
+        finally:
+            server.terminate()
+    assert server.returncode == 0
+    return answer.raise_for_status().json()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("demo")
 def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_path: Path) -> None:
+    """And what it says of serving the promoted model works as it stands there."""
     first = demo(tmp_path / "first")
     rows = [line for line in first if line.startswith("2018-")]
     assert [row.split()[0] for row in rows] == [
@@ -68,9 +88,13 @@ def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_pa
     assert all(ROW.match(row) for row in rows)
     assert "promote" in rows[0]
     text = "\n".join(first)
-    active = re.search(r"^gatekeeper_primary\d+ .* sha256 [0-9a-f]{64}$", text, re.MULTILINE)
+    active = re.search(r"^(gatekeeper_primary\d+) .* sha256 ([0-9a-f]{64})$", text, re.MULTILINE)
     report = re.search(r"^report of the last Monday: (.*\.html)$", text, re.MULTILINE)
     assert active is not None
     assert report is not None
     assert "</html>" in Path(report[1]).read_text()
+    answer = served(text)
+    assert (answer["version"], answer["sha256"], answer["degraded"]) == (active[1], active[2], False)
+    assert answer["logged"]
+    assert answer["decision"] == ("approve" if answer["score"] >= 0.55 else "veto")
     assert [line_of(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows

@@ -79,14 +79,12 @@ def test_an_as_of_is_an_instant_whatever_its_offset(tmp_path: Path) -> None:
         of(tmp_path, LAST.replace(tzinfo=None))
 
 
-@pytest.mark.parametrize("uri", ["", "prices.csv", "parquet:x", "sql:postgresql://u:secret@h/db", "/data/x.csv"])
+@pytest.mark.parametrize("uri", ["", "prices.csv", "parquet:x", "mysql:postgresql://u:secret@h/db", "/data/x.csv"])
 def test_an_unknown_source_names_the_known_ones(uri: str) -> None:
     for call in (lambda: load(uri, LAST, Settings()), lambda: check_as_of(uri, LAST, NOW)):
-        with pytest.raises(ConfigError, match="demo:, candles:URI, ideas:URI") as error:
+        with pytest.raises(ConfigError, match=r"demo:, candles:URI, ideas:URI, sql:$") as error:
             call()
         assert "secret" not in str(error.value)
-    with pytest.raises(ConfigError, match="not built yet"):
-        load("sql:sqlite:///x.db", LAST, Settings())
 
 
 def test_a_missing_export_is_an_error(tmp_path: Path) -> None:
@@ -188,7 +186,7 @@ def test_a_source_of_another_package(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[:2] == ["mine:host/7", "demo:"]
     assert "nowhere" in lines[2]
-    assert lines[3].endswith("use one of demo:, candles:URI, ideas:URI, broken:, mine:")
+    assert lines[3].endswith("use one of demo:, candles:URI, ideas:URI, sql:, broken:, mine:")
 
 
 def test_asking_for_the_last_monday_brings_no_pandas() -> None:

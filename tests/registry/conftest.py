@@ -3,88 +3,16 @@
 A test of one of them alone says `@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from postgres_server import new_database, running
-from registry_site import MONDAY, OWN, Site, own_model
+from registry_site import MONDAY, OWN, own_model
+from site_fixtures import dialect, empty_site, new_site, postgres, registry, site, template, templates, upgraded
 
 from gatekeeper.registry import Evaluation, Model, Registry
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of this test run."""
-    with running() as url:
-        yield url
-
-
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(scope="session")
-def new_site(dialect: str, request: pytest.FixtureRequest) -> Callable[[Path], Site]:
-    """Makes a site whose database has no tables yet."""
-    if dialect == "sqlite":
-        return Site
-    server = request.getfixturevalue("postgres")
-    return lambda root: Site(root, new_database(server))
-
-
-@pytest.fixture(scope="session")
-def templates() -> dict[tuple[str, str], Site]:
-    """Sites to be copied: each is made once in a test run, in whatever order the tests of the two databases come."""
-    return {}
-
-
-@pytest.fixture
-def template(
-    dialect: str,
-    new_site: Callable[[Path], Site],
-    templates: dict[tuple[str, str], Site],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[Callable[[Site], object]], Site]:
-    """The site that `make` made of an empty one."""
-
-    def made(make: Callable[[Site], object]) -> Site:
-        key = (make.__qualname__, dialect)
-        if key not in templates:
-            site = new_site(tmp_path_factory.mktemp("template"))
-            make(site)
-            templates[key] = site
-        return templates[key]
-
-    return made
-
-
-@pytest.fixture
-def upgraded(template: Callable[[Callable[[Site], object]], Site]) -> Site:
-    """A site after `db upgrade`, to be copied."""
-    return template(Site.upgrade)
-
-
-@pytest.fixture
-def empty_site(new_site: Callable[[Path], Site], tmp_path: Path) -> Iterator[Site]:
-    site = new_site(tmp_path)
-    yield site
-    site.drop()
-
-
-@pytest.fixture
-def site(upgraded: Site, tmp_path: Path) -> Iterator[Site]:
-    copy = upgraded.clone(tmp_path)
-    yield copy
-    copy.drop()
-
-
-@pytest.fixture
-def registry(site: Site) -> Iterator[Registry]:
-    with site.open() as opened:
-        yield opened
+__all__ = ["dialect", "empty_site", "new_site", "postgres", "registry", "site", "template", "templates", "upgraded"]
 
 
 @pytest.fixture

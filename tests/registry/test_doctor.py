@@ -119,22 +119,6 @@ def test_a_hard_link_that_shared_the_blobs_fate(ward):
     hurt.drop()
 
 
-def test_a_lock_row_that_is_gone(ward):
-    """Its generation is that of the newest audit row, so nobody has to guess."""
-    ward.sql("DELETE FROM gatekeeper_lock")
-    with ward.open() as registry:
-        generation = len(registry.promotions())
-        for refused in (registry.generation, registry.doctor, lambda: registry.promote(1, actor="a", reason="r")):
-            with pytest.raises(SchemaOutOfDate, match="gatekeeper db upgrade"):
-                refused()
-    found = check_up(ward.url, models=ward.models)
-    assert [one.kind for one in found.findings] == ["schema"]
-    ward.upgrade()
-    with ward.open() as registry:
-        assert registry.generation() == generation
-        assert registry.doctor().well
-
-
 def test_what_somebody_put_over_a_name_is_kept_for_good(ward):
     overwrite(ward.models / "gatekeeper_2.onnx", own_model(9))
     check_mended(ward, ("changed", 2, "gatekeeper_2.onnx"))

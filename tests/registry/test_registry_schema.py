@@ -6,10 +6,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres_server import connect
+from registry_processes import in_order
 from registry_site import MONDAY, OWN, REFUSED, check_history, own_model
 
 from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
-from gatekeeper.registry import schema, tables, upgrade
+from gatekeeper.registry import check_up, schema, tables, upgrade
 from gatekeeper.registry.artifacts import sha256_of
 from gatekeeper.registry.database import Database
 
@@ -193,3 +194,18 @@ def test_a_models_folder_that_is_a_file(empty_site):
     with pytest.raises(Unavailable, match="GATEKEEPER_MODELS"):
         empty_site.upgrade()
     assert empty_site.models.read_text() == "a file"
+
+
+def test_a_lock_row_that_is_gone(site):
+    """Its generation is that of the newest audit row, so nobody has to guess."""
+    in_order(site)
+    site.sql("DELETE FROM gatekeeper_lock")
+    with site.open() as registry:
+        for refused in (registry.generation, registry.doctor, lambda: registry.promote(1, actor="a", reason="r")):
+            with pytest.raises(SchemaOutOfDate, match="gatekeeper db upgrade"):
+                refused()
+    assert [one.kind for one in check_up(site.url, models=site.models).findings] == ["schema"]
+    site.upgrade()
+    with site.open() as registry:
+        assert registry.generation() == len(registry.promotions()) == 2
+        assert registry.doctor().well

@@ -1,0 +1,93 @@
+"""How many requests a second does a server answer? Asked over N connections, each with one request under way.
+
+Usage: load.py HOST PORT CONNECTIONS SECONDS; prints one JSON object.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+import uvloop
+
+IDEA = {
+    "symbol": "EURUSD",
+    "features": {
+        "rsi14": 41.2,
+        "adx14": 22.1,
+        "fastMASlowDelta": 0.021,
+        "bbWidth": 0.05,
+        "avgSent": 0.0,
+        "avgOB": 0.0,
+        "action": 1,
+    },
+}
+BODY = json.dumps(IDEA).encode()
+REQUEST = (
+    b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    % len(BODY)
+) + BODY
+
+
+class Caller(asyncio.Protocol):
+    """Asks again as soon as it is answered. An answer other than 200 ends it all."""
+
+    def __init__(self, until: float, times: list[float], done: asyncio.Event) -> None:
+        self._until, self._times, self._done = until, times, done
+        self._asked = 0.0
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The first question."""
+        self._transport = transport
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        """The answer, or a part of it."""
+        self._received += data
+        head, apart, body = self._received.partition(b"\r\n\r\n")
+        if not apart:
+            return
+        at = head.lower().index(b"content-length: ") + len(b"content-length: ")
+        if len(body) < int(head[at:].partition(b"\r\n")[0]):
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(self._received.decode())
+        self._received = b""
+        now = time.perf_counter()
+        self._times.append(now - self._asked)
+        if now < self._until:
+            self._ask()
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        """That was all."""
+        self._done.set()
+
+    def _ask(self) -> None:
+        self._asked = time.perf_counter()
+        self._transport.write(REQUEST)
+
+
+async def asked(host: str, port: int, connections: int, seconds: float) -> dict[str, float]:
+    """Requests a second, and the median and 99th percentile in seconds."""
+    times: list[float] = []
+    began = time.perf_counter()
+    ends = [asyncio.Event() for _ in range(connections)]
+    loop = asyncio.get_running_loop()
+    for end in ends:
+        await loop.create_connection(lambda end=end: Caller(began + seconds, times, end), host, port)
+    await asyncio.gather(*(end.wait() for end in ends))
+    times.sort()
+    return {
+        "count": len(times),
+        "rate": len(times) / (time.perf_counter() - began),
+        "p50": times[len(times) // 2],
+        "p99": times[len(times) * 99 // 100],
+    }
+
+
+if __name__ == "__main__":
+    host, port, connections, seconds = sys.argv[1:]
+    print(json.dumps(uvloop.run(asked(host, int(port), int(connections), float(seconds)))))

@@ -1,0 +1,1 @@
+"""The scoring server over HTTP: the extra `server`."""

@@ -1,0 +1,163 @@
+"""May this request be read at all, and how much of it?"""
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ConfigError
+from gatekeeper.serving.http.problems import Problem
+from gatekeeper.serving.http.replies import Message, Receive
+
+READ_SECONDS = 30.0  # for a body that does not come with its head
+READ_ON = 16  # times the limit: what is read and thrown away, so that its sender sees the refusal
+CLOSE = ((b"connection", b"close"),)
+
+
+class ClientGone(Exception):
+    """The caller went away before the request was whole."""
+
+
+def is_loopback(host: str) -> bool:
+    """Can only this machine reach `host`?"""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_binding(settings: Settings) -> None:
+    """Raise ConfigError for an address that others can reach, without a token that keeps them out."""
+    token = settings.token
+    if token is not None and not token.get_secret_value().strip():
+        raise ConfigError("GATEKEEPER_TOKEN is blank; set it to a long random text, or unset it")
+    if token is not None and not token.get_secret_value().isascii():
+        raise ConfigError("GATEKEEPER_TOKEN has letters that no HTTP header carries; use ASCII")
+    if token is None and not is_loopback(settings.host):
+        raise ConfigError(
+            f"others can reach {settings.host}, and GATEKEEPER_TOKEN is not set: set it to a long random text, which "
+            "each POST then brings as `Authorization: Bearer ...`, or bind 127.0.0.1"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What each POST has to bring before it is read. `token` None: this machine alone can reach us."""
+
+    token: bytes | None
+    limit: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Guard":
+        """As the settings say."""
+        token = settings.token
+        return cls(token.get_secret_value().strip().encode() if token else None, settings.max_body_kb * 1024)
+
+    async def body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
+        """The whole body of a POST. Raises Problem, and ClientGone."""
+        authorization = content_type = host = b""
+        length: int | None = None
+        for name, value in headers:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                length = int(value)  # the protocol has checked it
+            elif name == b"host":
+                host = value
+            elif name == b"authorization":
+                authorization = value
+        self._admit(authorization, content_type, host)
+        if length is not None and length > self.limit:
+            await self._read_on(receive, length)
+            raise self._too_large()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if not message.get("more_body"):
+            return self._within(message.get("body", b""))
+        return await self._rest(message, receive)
+
+    def _admit(self, authorization: bytes, content_type: bytes, host: bytes) -> None:
+        if self.token is None:
+            _refuse_other_site(host)
+        else:
+            scheme, _, given = authorization.partition(b" ")
+            if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self.token):
+                raise Problem(
+                    401,
+                    "token",
+                    "each POST brings the server's GATEKEEPER_TOKEN as `Authorization: Bearer ...`; this one brings "
+                    + ("another" if authorization else "none"),
+                    headers=((b"www-authenticate", b"Bearer"),),
+                )
+        # No page of another site can send this type without asking first, and we never say yes.
+        if content_type.partition(b";")[0].strip().lower() != b"application/json":
+            raise Problem(415, "content_type", "send JSON, and say so: `Content-Type: application/json`")
+
+    async def _rest(self, message: Message, receive: Receive) -> bytes:
+        parts = [message.get("body", b"")]
+        size = len(parts[0])
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                while message.get("more_body"):
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > self.limit:
+                        if message.get("more_body"):
+                            await self._read_on(receive, None)
+                        raise self._too_large()
+        except TimeoutError:
+            raise Problem(
+                408, "slow", f"the body took over {READ_SECONDS:g} s; send it at once", headers=CLOSE
+            ) from None
+        return b"".join(parts)
+
+    async def _read_on(self, receive: Receive, length: int | None) -> None:
+        if length is not None and length > self.limit * READ_ON:
+            return
+        size = 0
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                while size <= self.limit * READ_ON:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
+
+    def _within(self, body: bytes) -> bytes:
+        if len(body) > self.limit:
+            raise self._too_large()
+        return body
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413,
+            "too_large",
+            f"the body has over {self.limit // 1024} KiB (GATEKEEPER_MAX_BODY_KB); send several requests",
+            headers=CLOSE,
+        )
+
+
+@lru_cache(maxsize=64)  # an exception is not kept
+def _refuse_other_site(host: bytes) -> None:
+    """Without a token, a page whose site's name was turned to this machine could post in a user's browser."""
+    name = host.decode("latin-1").lower()
+    if not name.endswith("]"):
+        name = name.rpartition(":")[0] or name
+    if name and not is_loopback(name):
+        raise Problem(
+            421,
+            "host",
+            f"this server answers for this machine alone, not for {name!r}; "
+            "set GATEKEEPER_TOKEN on the server to be asked under another name",
+        )

@@ -1,0 +1,141 @@
+"""How does the server come up, on which address, with how many processes, and how does it end?"""
+
+import gc
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.registry import Registry
+from gatekeeper.serving.http.colleagues import LONGEST_PATH
+from gatekeeper.serving.http.guard import check_binding
+from gatekeeper.serving.http.server import create
+
+STOP_SECONDS = 20  # for requests under way; what hangs longer is cut off
+START_SECONDS = 30  # for a process on a slow machine; one that is silent for longer is replaced
+BACKLOG = 2048
+COLLECT_AFTER = 10_000  # new objects; requests make no cycles
+SWITCH_SECONDS = 0.0005
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Answer until SIGTERM or SIGINT; `say` is told where. Raises ConfigError, SchemaOutOfDate."""
+    check_binding(settings)
+    _check_registry(settings, say)
+    _check_spool(Path(settings.spool))
+    with bound(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="gatekeeper-") as folder:
+        shared = Path(folder) if settings.workers > 1 else None
+        if shared is not None and len(str(shared)) + 20 > LONGEST_PATH:
+            raise ConfigError(f"{shared} is too long a path for the sockets of {settings.workers} workers; set TMPDIR")
+        config = uvicorn.Config(
+            partial(worker, settings, shared),
+            factory=True,
+            workers=settings.workers,
+            log_config=LOGGING,
+            access_log=False,  # /metrics counts; the decisions are logged
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            timeout_worker_healthcheck=START_SECONDS,
+        )
+        say(f"listening on {_url(settings.host, listener)} ({_workers(settings.workers)})")
+        # Before uvicorn listens to signals there is nothing to finish; and it raises the one that ended it again, once
+        # all is done. Either way that is a good end.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def worker(settings: Settings, folder: Path | None) -> FastAPI:
+    """The application, in a process that ends with its parent."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=[parent.sentinel], name="gatekeeper-parent", daemon=True).start()
+    app = create(settings, folder)
+    _tune()
+    return app
+
+
+def _tune() -> None:
+    """What is there by now stays, so the collector needn't look through it again and again; and who scores lets go of
+    the interpreter for each run of a model, and must not wait long for the thread that brings lines to the database."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def _end_with(parent: int) -> None:
+    multiprocessing.connection.wait([parent])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Listening already, so that whoever is told of it may come; he waits for the first process. Raises ConfigError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as fault:
+        raise ConfigError(
+            f"can't listen on {host} port {port}: {fault.strerror}; choose another by --host and --port, or "
+            "GATEKEEPER_HOST and GATEKEEPER_PORT (port 0 takes a free one)"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
+def _check_registry(settings: Settings, say: Callable[[str], None]) -> None:
+    """Raise SchemaOutOfDate where only `gatekeeper db upgrade` helps; a registry that is away may come back."""
+    try:
+        Registry.configured(settings).close()
+    except Unavailable as fault:
+        say(f"starting without a model: {fault}")
+
+
+def _check_spool(folder: Path) -> None:
+    """Once it runs, no trouble of the disk stops the server; a setting that can't be right does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise ConfigError(f"GATEKEEPER_SPOOL={folder} is no folder to write to: {fault.strerror}") from None

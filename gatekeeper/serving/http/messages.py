@@ -1,0 +1,196 @@
+"""What may a caller send, and what does he get? The words of the HTTP interface, and their schema."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gatekeeper.model.verify import LARGEST_FEATURE
+from gatekeeper.serving.http.problems import Problem
+
+T = TypeVar("T")
+
+_TEXT = r"^[^\x00-\x1f\x7f]+"
+_ID = r"^[A-Za-z0-9_.:-]+"
+# Python's `$` lets a newline pass at the end, its `\Z` does not, and nobody else knows that one.
+Text = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=_TEXT + r"\Z", extra_json_schema={"pattern": _TEXT + "$"})
+]
+IdeaId = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=_ID + r"\Z", extra_json_schema={"pattern": _ID + "$"})
+]
+Feature = Annotated[float, Meta(ge=-LARGEST_FEATURE, le=LARGEST_FEATURE)]
+Action = Annotated[float, Meta(extra_json_schema={"enum": [0, 1]})] | Literal["buy", "sell"]
+# Milliseconds from March 1973 to 2100: what epoch seconds of our days are not.
+Time = (
+    Annotated[datetime, Meta(tz=True, description="ISO 8601 with its offset")]
+    | Annotated[float, Meta(ge=1e11, le=4_102_444_800_000, description="epoch milliseconds")]
+)
+Return = Annotated[float, Meta(ge=-100, le=100, description="net return as a fraction of the entry price: 0.02 is 2 %")]
+
+
+class Features(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The seven features; `action` is 1 or "buy", 0 or "sell"."""
+
+    rsi14: Feature
+    adx14: Feature
+    fastMASlowDelta: Feature  # noqa: N815  # the contract's name
+    bbWidth: Feature  # noqa: N815  # the contract's name
+    avgSent: Feature  # noqa: N815  # the contract's name
+    avgOB: Feature  # noqa: N815  # the contract's name
+    action: Action
+
+
+class Idea(Struct, frozen=True, forbid_unknown_fields=True):
+    """A trade idea. `time` is its own time (default: now); `idea_id` lets a retry count once."""
+
+    symbol: Text
+    features: Features
+    time: Time | None = None
+    strategy: Text | None = None
+    idea_id: IdeaId | None = None
+
+
+class Closed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an idea made, or would have made, and when that was known (default: now)."""
+
+    idea_id: IdeaId
+    outcome: Return
+    closed_at: Time
+    known_at: Time | None = None
+
+
+class Answer(Struct, frozen=True):
+    """What the gatekeeper says of an idea. Without a model `score`, `version`, `model_id` and `sha256` are null."""
+
+    idea_id: str
+    decision: Literal["approve", "veto"]
+    score: float | None
+    threshold: float
+    version: str | None
+    model_id: int | None
+    sha256: str | None
+    degraded: bool
+    reason: str | None
+    logged: bool
+
+
+class Noted(Struct, frozen=True):
+    """`recorded`: the outcome is in the database. `pending`: it is on the disk, and follows."""
+
+    idea_id: str
+    status: Literal["recorded", "pending"]
+
+
+class Serving(Struct, frozen=True):
+    """The model that answers. `step` 1: the primary at its path; up to 5: the last fallback."""
+
+    model_id: int
+    version: str
+    sha256: str
+    threshold: float
+    step: int
+    degraded: bool
+    reason: str | None
+    created_at: datetime | None
+    trained_to: datetime | None
+    generation: int | None
+    lag_seconds: float
+
+
+class Ready(Struct, frozen=True):
+    """There is a model that answers."""
+
+    status: Literal["ready"]
+    version: str
+    degraded: bool
+    reason: str | None
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+_WANTED = {
+    "features": "a feature is a finite number from -1e9 to 1e9",
+    "action": 'an action is 1 or "buy", 0 or "sell"',
+    "time": "a time is ISO 8601 with its offset, such as 2018-01-31T14:30:00Z, or epoch milliseconds",
+    "outcome": "an outcome is a net return as a fraction of the entry price, from -100 to 100: 0.02 is 2 %",
+    "idea_id": "an id has 1 to 64 letters, digits, or any of _ . : -",
+    "symbol": "a symbol has 1 to 64 characters",
+    "strategy": "a strategy has 1 to 64 characters",
+}
+_WANTED["closed_at"] = _WANTED["known_at"] = _WANTED["time"]
+_FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
+_NAMED = re.compile(r"field `(\w+)`")
+
+
+class Reader:
+    """Reads one kind of body: one `kind`, or an array of up to `most`."""
+
+    def __init__(self, kind: type[Any], most: int) -> None:
+        self._type: Any = kind | Annotated[list[kind], Meta(max_length=most)]  # type: ignore[valid-type]  # made at run time
+        self._decoder = msgspec.json.Decoder(self._type)
+        self._most = most
+
+    def read(self, body: bytes) -> Any:
+        """One of the kind, or a list of them. Raises Problem, naming idea and field."""
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as fault:
+            raise self._refusal(str(fault), body) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            self._refuse_infinite(body)
+            raise Problem(400, "json", f"the body is no JSON: {fault}") from None
+
+    def _refuse_infinite(self, body: bytes) -> None:
+        """Many write NaN and Infinity, which JSON has no words for: say at which field."""
+        try:
+            msgspec.convert(json.loads(body), self._type)
+        except msgspec.ValidationError as fault:
+            raise self._refusal(str(fault), body) from None
+        except (ValueError, RecursionError):
+            return
+
+    def _refusal(self, text: str, body: bytes) -> Problem:
+        matched = _FAULT.fullmatch(text)
+        what, where = (matched["what"], matched["where"] or "") if matched else (text, "")
+        steps: list[str | int] = [int(number) if number else name for number, name in _STEP.findall(where)]
+        if "`array` of length" in what:
+            return Problem(
+                422,
+                "too_many",
+                f"more than {self._most} in one request (GATEKEEPER_MAX_IDEAS); send several",
+            )
+        named = _NAMED.search(what)
+        names = [*(step for step in steps if isinstance(step, str)), *(named.groups() if named else ())]
+        idea = steps[0] if steps and isinstance(steps[0], int) else None
+        field = names[-1] if names else None
+        value = "" if named else _shown(body, steps)
+        wanted = _WANTED.get(field or "") or _WANTED.get(names[0] if names else "", "")
+        said = f"{'.'.join(names) or 'the body'}{value}" + ("" if value and wanted else f": {what}")
+        return Problem(
+            422,
+            field if field in {"time", "closed_at", "known_at"} else "schema",
+            "; ".join(filter(None, [said if idea is None else f"idea {idea}: {said}", wanted])),
+            idea=idea,
+            field=field,
+        )
+
+
+def _shown(body: bytes, steps: Sequence[str | int]) -> str:
+    """` is VALUE`, where that can be found and isn't long."""
+    try:
+        value = json.loads(body)
+        for step in steps:
+            value = value[step]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return "" if isinstance(value, (dict, list)) else f" is {json.dumps(value):.60}"

@@ -1,0 +1,203 @@
+"""How are all processes of this server doing, in Prometheus' words?"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from gatekeeper.serving.http.meters import BUCKETS, Counts
+from gatekeeper.serving.http.replies import Reply
+
+if TYPE_CHECKING:
+    from gatekeeper.serving.decisions import LogState
+    from gatekeeper.serving.loader import State
+
+NO_MODEL_STEP = 6  # of the order of trust
+NEVER = float("inf")
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """How one process stands now."""
+
+    model_id: int | None
+    version: str | None
+    sha256: str | None
+    model_age: float | None
+    step: int
+    degraded: bool
+    generation: int | None
+    served_generation: int | None
+    lag: float
+    verdict_age: float | None
+    backlog: int
+    backlog_bytes: int
+    flush_age: float | None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One process: what it has counted, and how it stands; `gauges` is None for one that has ended."""
+
+    counts: Counts
+    gauges: Gauges | None
+
+
+def gauges(state: "State", log: "LogState", now: datetime) -> Gauges:
+    """How this process stands."""
+    loaded = state.loaded
+    created = loaded.model.created_at if loaded else None
+    return Gauges(
+        model_id=loaded.model.id if loaded else None,
+        version=loaded.model.version if loaded else None,
+        sha256=loaded.scorer.sha256 if loaded else None,
+        model_age=_age(created, now),
+        step=loaded.step if loaded else NO_MODEL_STEP,
+        degraded=loaded.degraded if loaded else True,
+        generation=state.generation,
+        served_generation=state.served_generation,
+        lag=state.lag_seconds,
+        verdict_age=_age(state.last_verdict, now),
+        backlog=log.backlog,
+        backlog_bytes=log.backlog_bytes,
+        flush_age=_age(log.last_flush, now),
+    )
+
+
+def _age(since: datetime | None, now: datetime) -> float | None:
+    return None if since is None else max(0.0, (now - since).total_seconds())
+
+
+def exposition(snapshots: Sequence[Snapshot], workers: int) -> Reply:
+    """Of all processes as one. `workers`: how many there should be."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(snapshots, workers))
+    return Reply(200, generate_latest(registry), CONTENT_TYPE_LATEST.encode())
+
+
+class _Merged:
+    """Counts add up; of what stands now the worst process counts: an alert must not depend on whom it asks."""
+
+    def __init__(self, snapshots: Sequence[Snapshot], workers: int) -> None:
+        self._counts = Counts()
+        for one in snapshots:
+            self._counts.add(one.counts)
+        self._live = [one.gauges for one in snapshots if one.gauges is not None]
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, as prometheus_client asks for them."""
+        yield _gauge("workers", "processes that answer", len(self._live))
+        yield _gauge("workers_wanted", "processes that there should be", self._workers)
+        yield from self._model()
+        yield from self._registry()
+        yield from self._log()
+        yield from self._traffic()
+
+    def _model(self) -> Iterator[Metric]:
+        live = self._live
+        info = GaugeMetricFamily(
+            "gatekeeper_model_info",
+            "how many processes answer with this model",
+            labels=["model_id", "version", "sha256"],
+        )
+        for labels in sorted({_labels(one) for one in live if one.model_id is not None}):
+            info.add_metric(labels, sum(_labels(one) == labels for one in live))
+        yield info
+        ages = [one.model_age for one in live if one.model_age is not None]
+        if ages:
+            yield _gauge("model_age_seconds", "since the model that answers was registered; the oldest", max(ages))
+        yield _gauge("ready", "1 where every process has a model", all(one.model_id is not None for one in live))
+        yield _gauge(
+            "degraded", "1 where a process answers with another model than the primary, or none", _any(live, "degraded")
+        )
+        yield _gauge(
+            "ladder_step",
+            "order of trust: 1 the primary, 2 its blob, 3 the last one served, 4 an earlier primary, 5 the newest that "
+            "passed, 6 none; the worst",
+            max((one.step for one in live), default=NO_MODEL_STEP),
+        )
+        yield _counter("load_failures", "models that were refused, by reason", "reason", self._counts.failures)
+
+    def _registry(self) -> Iterator[Metric]:
+        live = self._live
+        yield _gauge(
+            "registry_lag_seconds",
+            "how long what answers has been behind the registry, or the registry out of sight; the longest",
+            max((one.lag for one in live), default=0.0),
+        )
+        for name, about in (
+            ("generation", "promotions in the registry, as last seen"),
+            ("served_generation", "promotions that the model which answers stands for"),
+        ):
+            seen = [getattr(one, name) for one in live if getattr(one, name) is not None]
+            if seen:
+                yield _gauge(name, f"{about}; the lowest", min(seen))
+        verdicts = [NEVER if one.verdict_age is None else one.verdict_age for one in live]
+        yield _gauge(
+            "last_verdict_age_seconds",
+            "since the weekly run last judged a model; +Inf: it never did, as far as is known",
+            min(verdicts, default=NEVER),
+        )
+
+    def _log(self) -> Iterator[Metric]:
+        live, counts = self._live, self._counts
+        yield _gauge("log_backlog_lines", "lines that wait for the database", sum(one.backlog for one in live))
+        yield _gauge("log_backlog_bytes", "bytes that wait on the spool", sum(one.backlog_bytes for one in live))
+        flushed = [NEVER if one.flush_age is None else one.flush_age for one in live]
+        yield _gauge(
+            "log_flush_age_seconds",
+            "since no line waited for the database; the longest; +Inf: not yet",
+            max(flushed, default=NEVER),
+        )
+        yield _counter("log_dropped", "decisions and outcomes that the spool could not take", None, counts.dropped)
+        yield _counter(
+            "outcomes_rejected", "outcomes that no idea takes, kept in rejected.jsonl", None, counts.rejected
+        )
+        yield _counter("log_torn", "lines that broke off, where a process was killed", None, counts.torn)
+        yield _counter("ideas_unlogged", "ideas that were answered with logged: false", None, counts.unlogged)
+
+    def _traffic(self) -> Iterator[Metric]:
+        counts = self._counts
+        requests = CounterMetricFamily("gatekeeper_requests", "answers, by status", labels=["path", "status"])
+        for path, statuses in sorted(counts.requests.items()):
+            for status, count in sorted(statuses.items()):
+                requests.add_metric([path, str(status) if status else "gone"], count)
+        yield requests
+        durations = HistogramMetricFamily("gatekeeper_request_seconds", "from request to answer", labels=["path"])
+        for path, duration in sorted(counts.durations.items()):
+            edges = [*map(str, BUCKETS), "+Inf"]
+            durations.add_metric([path], list(zip(edges, accumulate(duration.counts), strict=True)), duration.total)
+        yield durations
+        decisions = CounterMetricFamily(
+            "gatekeeper_decisions", "ideas decided; past 100 symbols: other", labels=["symbol", "decision"]
+        )
+        for symbol, (approved, vetoed) in sorted(counts.decisions.items()):
+            decisions.add_metric([symbol, "approve"], approved)
+            decisions.add_metric([symbol, "veto"], vetoed)
+        yield decisions
+        yield _counter("ideas_unscored", "ideas that were decided without a score", None, counts.unscored)
+
+
+def _labels(one: Gauges) -> tuple[str, str, str]:
+    return (str(one.model_id), one.version or "", one.sha256 or "")
+
+
+def _any(live: Iterable[Gauges], name: str) -> bool:
+    return any(getattr(one, name) for one in live)
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"gatekeeper_{name}", about, value=float(value))
+
+
+def _counter(name: str, about: str, label: str | None, value: int | dict[str, int]) -> Metric:
+    if isinstance(value, int):
+        return CounterMetricFamily(f"gatekeeper_{name}", about, value=value)
+    family = CounterMetricFamily(f"gatekeeper_{name}", about, labels=[label or "reason"])
+    for slug, count in sorted(value.items()):
+        family.add_metric([slug], count)
+    return family

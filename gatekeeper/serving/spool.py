@@ -1,0 +1,262 @@
+"""Where does a line wait until it is in the database, so that neither a kill nor an outage loses it?
+
+In a folder that all processes of a server share. Each appends to a segment file of its own, whose lock says that it
+lives; whoever lives takes over the segments of the dead. A line that was read twice has to do no harm: nothing here
+says for certain that a line is in the database, but that its segment is gone.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from gatekeeper.errors import Unavailable
+
+SEGMENT_BYTES = 4 * 1024 * 1024  # a segment past it is closed, so that what was delivered frees the disk
+READ_BYTES = 128 * 1024  # a batch of lines: parsing more at once would hold up who scores meanwhile
+REJECTED = "rejected.jsonl"
+REJECTED_BYTES = 16 * 1024 * 1024
+ENDING, NEW = ".spool", ".new"
+_MODE = 0o600
+
+
+@dataclass(slots=True)
+class Segment:
+    """A file of lines, locked by us. Who writes counts `end` and `lines`, who delivers `done` and `delivered`."""
+
+    path: Path
+    descriptor: int
+    end: int = 0  # where the next line goes
+    lines: int = 0
+    done: int = 0  # nothing before it needs care any more
+    delivered: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Lines that aren't delivered yet."""
+        return self.lines - self.delivered
+
+    def read(self, most: int = READ_BYTES) -> tuple[list[bytes], int]:
+        """The next lines, without their newlines, and where the last of them ends. None: ([], done)."""
+        end = self.end
+        while True:
+            content = os.pread(self.descriptor, min(most, end - self.done), self.done)
+            whole = content.rfind(b"\n") + 1
+            if whole or self.done + len(content) >= end:
+                return content[:whole].split(b"\n")[:-1], self.done + whole
+            most *= 2
+
+    def torn(self) -> bytes:
+        """What is left behind the last newline: its writer was killed in the middle."""
+        return os.pread(self.descriptor, self.end - self.done, self.done)
+
+
+class Spool:
+    """One process's place in the folder. `append` may be called by any thread, all else by the two of the log.
+
+    cap_bytes: the most that the folder may hold, of all processes together; others are measured once a second.
+    """
+
+    def __init__(self, folder: Path, *, cap_bytes: int) -> None:
+        self.folder = folder
+        self._cap = cap_bytes
+        self._lock = Lock()
+        self._active: Segment | None = None
+        self._closed: list[Segment] = []  # ours, or taken over from the dead; oldest first
+        self._full = 0  # bytes of ours in all segments
+        self._others = 0
+        self._unsynced = False
+        self.dropped = 0
+
+    def open(self) -> None:
+        """Begin a segment, where there is none. Raises Unavailable where the folder can't be written."""
+        if self._active is None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                segment = self._begin()
+            except OSError as fault:
+                raise Unavailable(f"can't write to the spool {self.folder}: {fault.strerror or fault}") from fault
+            with self._lock:
+                self._active = segment
+
+    def append(self, content: bytes, lines: int) -> bool:
+        """One write of whole lines. False, with nothing of it kept, where the spool is full or the disk refuses."""
+        size = len(content)
+        with self._lock:
+            active = self._active
+            if active is None or self._full + self._others + size > self._cap:
+                return False
+            if not _written(active.descriptor, content):
+                self._take_back(active)
+                return False
+            active.end += size
+            active.lines += lines
+            self._full += size
+            self._unsynced = True
+            return True
+
+    def drop(self, lines: int) -> None:
+        """Count lines that were not taken."""
+        with self._lock:
+            self.dropped += lines
+
+    def _take_back(self, active: Segment) -> None:
+        """After a write that stopped half-way: the next line must not be glued to its end."""
+        try:
+            os.ftruncate(active.descriptor, active.end)
+        except OSError:
+            self._active = None  # `open` begins another
+            self._closed.append(active)
+
+    def sync(self) -> None:
+        """On the disk: all that was written by now. Raises OSError."""
+        with self._lock:
+            active, due = self._active, self._unsynced
+            self._unsynced = False
+        if due and active is not None:
+            try:
+                os.fsync(active.descriptor)
+            except OSError:
+                self._unsynced = True
+                raise
+
+    def rotate(self, at_least: int = SEGMENT_BYTES) -> None:
+        """Close the segment that is written to, once it is so long, and begin another. Raises OSError."""
+        active = self._active
+        if active is not None and active.end >= at_least:
+            fresh = self._begin()
+            with self._lock:
+                self._active = fresh
+                self._closed.append(active)
+            os.fsync(active.descriptor)
+
+    def measure(self) -> None:
+        """How much of the folder is other processes'."""
+        ours = {segment.path.name for segment in self.segments()}
+        size = 0
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(ENDING) and entry.name not in ours:
+                    with suppress(OSError):
+                        size += entry.stat().st_size
+        self._others = size
+
+    def segments(self) -> list[Segment]:
+        """All that are ours, oldest first; the last one may be the one that is written to."""
+        active = self._active
+        return [*self._closed, *([] if active is None else [active])]
+
+    def is_active(self, segment: Segment) -> bool:
+        """Is it the one that is written to?"""
+        return segment is self._active
+
+    def adopt(self) -> int:
+        """Take over the segments that nobody holds; returns how many."""
+        ours = {segment.path for segment in self.segments()}
+        there = [path for path in self.folder.glob(f"*{ENDING}") if path not in ours]
+        found = [segment for path in there if (segment := _locked(path)) is not None]
+        for path in self.folder.glob(f"*{NEW}"):  # killed before it began
+            if (segment := _locked(path)) is not None:
+                path.unlink(missing_ok=True)
+                os.close(segment.descriptor)
+        with self._lock:
+            self._closed[:0] = found
+            self._full += sum(segment.end for segment in found)
+        return len(found)
+
+    def remove(self, segment: Segment) -> None:
+        """All its lines are in the database, or in another segment."""
+        segment.path.unlink(missing_ok=True)
+        os.close(segment.descriptor)
+        with self._lock:
+            self._closed.remove(segment)
+            self._full -= segment.end
+
+    def empty(self, segment: Segment) -> None:
+        """Begin the segment that is written to anew, if nothing in it waits any more."""
+        with self._lock:
+            if segment is self._active and segment.done == segment.end > 0:
+                with suppress(OSError):
+                    os.ftruncate(segment.descriptor, 0)
+                    self._full -= segment.end
+                    segment.end = segment.done = 0
+
+    def reject(self, entries: Sequence[dict[str, str]]) -> None:
+        """Keep for people what can't go into the database. Raises OSError."""
+        path = self.folder / REJECTED
+        with suppress(FileNotFoundError):
+            if path.stat().st_size > REJECTED_BYTES:
+                path.replace(path.with_suffix(".old.jsonl"))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+        try:
+            os.write(descriptor, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of all segments: what is in them is anyone's now."""
+        with self._lock:
+            segments, self._active = self.segments(), None
+            self._closed.clear()
+        for segment in segments:
+            if segment.done == segment.end:
+                segment.path.unlink(missing_ok=True)
+            os.close(segment.descriptor)
+
+    def _begin(self) -> Segment:
+        """A new file, locked before anyone can take it for a dead process's. Raises OSError."""
+        path = self.folder / f"{os.getpid()}-{secrets.token_hex(6)}{ENDING}"
+        new = path.with_suffix(NEW)
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            new.rename(path)
+            _sync_folder(self.folder)
+        except OSError:
+            os.close(descriptor)
+            new.unlink(missing_ok=True)
+            raise
+        return Segment(path, descriptor)
+
+
+def _written(descriptor: int, content: bytes) -> bool:
+    try:
+        return os.write(descriptor, content) == len(content)
+    except OSError:
+        return False
+
+
+def _locked(path: Path) -> Segment | None:
+    """The segment, if its process is dead and nobody else has taken it over."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(descriptor)
+    except OSError:
+        os.close(descriptor)
+        return None
+    if not status.st_nlink:  # taken over, delivered and removed in between
+        os.close(descriptor)
+        return None
+    segment = Segment(path, descriptor, status.st_size)
+    segment.lines = sum(
+        os.pread(descriptor, SEGMENT_BYTES, start).count(b"\n") for start in range(0, segment.end, SEGMENT_BYTES)
+    )
+    return segment
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,51 @@
+"""Where do the end-to-end tests run their Mondays? In a house of their own: registry, data, work and reports."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gatekeeper import config, pipeline
+from gatekeeper import registry as registries
+from gatekeeper.pipeline import STEPS, Run
+from gatekeeper.registry import Registry
+
+NOW = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class House:
+    """A registry and a folder, and weekly runs in them."""
+
+    def __init__(self, folder: Path, data: str) -> None:
+        self.folder = folder
+        self.settings = config.load(
+            {
+                "db": f"sqlite:///{folder / 'registry.db'}",
+                "models": str(folder / "models"),
+                "work": str(folder / "work"),
+                "reports": str(folder / "reports"),
+                "data": data,
+            }
+        )
+        if not (folder / "registry.db").exists():
+            registries.upgrade(self.settings.db, models=self.settings.models)
+        self.registry = Registry.configured(self.settings)
+
+    def run(self, as_of: datetime, **parameters: object) -> Run:
+        return pipeline.start(as_of, now=NOW, settings=self.settings, parameters=parameters, actor="test")
+
+    def week(self, as_of: datetime, **parameters: object) -> dict[str, Any]:
+        return list(pipeline.weekly(self.run(as_of, **parameters), self.registry))[-1][1]
+
+    def until(self, last: str, as_of: datetime, **parameters: object) -> tuple[Run, dict[str, Any]]:
+        """All steps up to and with `last`."""
+        run = self.run(as_of, **parameters)
+        handed: dict[str, Any] = {}
+        for name, step in STEPS.items():
+            handed = step(run, self.registry, handed)
+            if name == last:
+                break
+        return run, handed
+
+    def files_of(self, model_id: int) -> tuple[Path, Path]:
+        model = self.registry.model(model_id)
+        return self.folder / "models" / model.file_name, self.folder / "models" / ".blobs" / str(model.sha256)
