@@ -269,7 +269,7 @@ class Postgres:
         highest = max(above, _highest_id(connection, table))
         draw = text("SELECT nextval(:sequence) AS id FROM generate_series(1, :count) ORDER BY id")
         while True:
-            ids = list(connection.execute(draw, {"sequence": sequence, "count": count}).scalars())
+            ids = list(connection.execute(draw, {"sequence": sequence, "count": count}).scalars().all())
             if ids[0] > highest:
                 return ids
             connection.execute(  # drawn and left, since a sequence that is set may be set back

@@ -19,13 +19,15 @@ MOST_REFUSED = 16  # rows one after the other, and none taken: then it is not th
 # What the database says to a row that it will never take; or to all of them.
 _REFUSALS = (ConfigError, SchemaOutOfDate, GenerationMoved, DataError, ValueError, OverflowError)
 
-Read = list[Any] | Outcome
+Ideas = list[tuple[bytes, list[Any]]]
+Ends = list[tuple[bytes, Outcome]]
 
 
-def _read(lines: Sequence[bytes]) -> list[tuple[bytes, Read]]:
-    """Each line with its idea, or its outcome. Raises DataError where one can't be read."""
-    values = zip(lines, parse(lines), strict=True)
-    return [(line, outcome_of(one) if one[0] == OUTCOME else one) for line, one in values]
+def _read(lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
+    """Each line with its idea, or with its outcome. Raises DataError where one can't be read."""
+    read = list(zip(lines, parse(lines), strict=True))
+    ends = [(line, outcome_of(one)) for line, one in read if one[0] == OUTCOME]
+    return [(line, one) for line, one in read if one[0] != OUTCOME] if ends else read, ends
 
 
 class Delivery:
@@ -101,27 +103,30 @@ class Delivery:
 
     def _deliver(self, lines: list[bytes], segment: Segment) -> None:
         try:
-            read = _read(lines)
+            ideas, ends = _read(lines)
         except DataError:  # one of them can't be read: which?
-            read = self._sound(lines)
-        ideas = [(line, one) for line, one in read if not isinstance(one, Outcome)]
+            ideas, ends = self._sound(lines)
         if ideas:
             self._log(ideas)
-        ends = [(line, (one, segment)) for line, one in read if isinstance(one, Outcome)]
         if ends:
-            self._close(ends)
+            self._close([(line, (one, segment)) for line, one in ends])
 
-    def _sound(self, lines: Sequence[bytes]) -> list[tuple[bytes, Read]]:
-        sound, broken = [], []
+    def _sound(self, lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
+        ideas: Ideas = []
+        ends: Ends = []
+        broken = []
         for line in lines:
             try:
-                sound += _read([line])
+                more_ideas, more_ends = _read([line])
             except DataError as fault:
                 broken.append((f"the line can't be read: {fault}", line))
+            else:
+                ideas += more_ideas
+                ends += more_ends
         self._reject(broken)
-        return sound
+        return ideas, ends
 
-    def _log(self, ideas: Sequence[tuple[bytes, list[Any]]]) -> None:
+    def _log(self, ideas: Ideas) -> None:
         try:
             self._registry.log_decisions([one for _, one in ideas])
         except _REFUSALS as fault:
@@ -129,10 +134,10 @@ class Delivery:
             # A table that was mended in the middle refuses them no more.
             self._reject([(why, line) for line, one in refused if (why := self._refusal(one)) is not None])
 
-    def _sifted(self, ideas: Sequence[tuple[bytes, list[Any]]], fault: Exception) -> list[tuple[bytes, list[Any]]]:
+    def _sifted(self, ideas: Ideas, fault: Exception) -> Ideas:
         """The few that are refused, the others taken. Raises the fault where it is the table that refuses all."""
         parts, taken = [ideas], 0
-        refused: list[tuple[bytes, list[Any]]] = []
+        refused: Ideas = []
         while parts:
             part = parts.pop()
             try:

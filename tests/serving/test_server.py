@@ -138,7 +138,7 @@ WRONG_FEATURES = {
 @pytest.mark.parametrize("place", [None, 1])
 def test_a_wrong_feature_is_named(server: Server, place: int | None, good: str, bad: str, field: str) -> None:
     """Case 27: NaN, infinity, 1e30 or six features: 422 naming the feature, never a score."""
-    before = server.metrics()["gatekeeper_decisions_total"]
+    before = server.metrics().get("gatekeeper_decisions_total", {})
     whole = json.dumps(idea())
     assert good in whole
     body = whole.replace(good, bad) if place is None else f"[{whole}, {whole.replace(good, bad)}]"
@@ -146,7 +146,7 @@ def test_a_wrong_feature_is_named(server: Server, place: int | None, good: str, 
     assert told["field"] == field
     assert told.get("idea") == place
     assert field in str(told["detail"])
-    assert server.metrics()["gatekeeper_decisions_total"] == before  # nothing was decided, of the good one neither
+    assert server.metrics().get("gatekeeper_decisions_total", {}) == before  # of the good one neither
 
 
 @pytest.mark.parametrize(
