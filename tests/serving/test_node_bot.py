@@ -1,5 +1,6 @@
 """A bot in another language, that reads `RLModel` and loads `path` with its own ONNX Runtime, keeps working."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -38,17 +39,24 @@ def modules() -> Path:
     if shutil.which("npm") is None:
         pytest.skip("npm is missing: Debian's packages nodejs and npm bring it")
     INSTALLED.mkdir(parents=True, exist_ok=True)
+    with (INSTALLED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of a test run share the folder
+        _install()
+    return INSTALLED
+
+
+def _install() -> None:
     wanted = (NODE / "package-lock.json").read_bytes()
     mark = INSTALLED / "installed-lock.json"
-    if not mark.exists() or mark.read_bytes() != wanted:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(NODE / name, INSTALLED / name)
-        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(words, cwd=INSTALLED, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"npm can't install the bot's packages: {done.stderr[-300:]}")
-        mark.write_bytes(wanted)
-    return INSTALLED
+    if mark.exists() and mark.read_bytes() == wanted:
+        return
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(NODE / name, INSTALLED / name)
+    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(words, cwd=INSTALLED, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"npm can't install the bot's packages: {done.stderr[-300:]}")
+    mark.write_bytes(wanted)
 
 
 @pytest.fixture(scope="module")
