@@ -51,7 +51,7 @@ up:  ## Airflow on PostgreSQL in Docker, at http://localhost:8080
 down:  ## and down again; volumes stay
 	docker compose down
 
-bench: build/bench/ready  ## benchmarks beside peers, in an environment of their own
+bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
 build/bench/ready: $(VENV)/ready bench/requirements.lock
@@ -61,11 +61,18 @@ build/bench/ready: $(VENV)/ready bench/requirements.lock
 	@$(BIN)/uv pip install --quiet --python build/bench/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --all-extras
+build/bench-mlserver/ready: $(VENV)/ready bench/mlserver/requirements.lock
+	@echo "setting up build/bench-mlserver ..."
+	@[ -x build/bench-mlserver/bin/python ] || $(BIN)/python -m venv build/bench-mlserver
+	@$(BIN)/uv pip sync --quiet --python build/bench-mlserver/bin/python --require-hashes bench/mlserver/requirements.lock
+	@touch $@
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes
 
 lock: $(VENV)/ready  ## resolve the two lock files again
-	@$(COMPILE) pyproject.toml --output-file requirements.lock
-	@$(COMPILE) pyproject.toml bench/peers.in --output-file bench/requirements.lock
+	@$(COMPILE) --all-extras pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --all-extras pyproject.toml bench/peers.in --output-file bench/requirements.lock
+	@$(COMPILE) bench/mlserver/requirements.in --output-file bench/mlserver/requirements.lock
 
 clean:  ## remove what make made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """How many requests a second does a server answer? Asked over N connections, each with one request under way.
 
-Usage: load.py HOST PORT CONNECTIONS SECONDS; prints one JSON object.
+Usage: load.py HOST PORT CONNECTIONS SECONDS PATH BODY; prints one JSON object.
 """
 
 import asyncio
@@ -10,30 +10,12 @@ import time
 
 import uvloop
 
-IDEA = {
-    "symbol": "EURUSD",
-    "features": {
-        "rsi14": 41.2,
-        "adx14": 22.1,
-        "fastMASlowDelta": 0.021,
-        "bbWidth": 0.05,
-        "avgSent": 0.0,
-        "avgOB": 0.0,
-        "action": 1,
-    },
-}
-BODY = json.dumps(IDEA).encode()
-REQUEST = (
-    b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    % len(BODY)
-) + BODY
-
 
 class Caller(asyncio.Protocol):
     """Asks again as soon as it is answered. An answer other than 200 ends it all."""
 
-    def __init__(self, until: float, times: list[float], done: asyncio.Event) -> None:
-        self._until, self._times, self._done = until, times, done
+    def __init__(self, request: bytes, until: float, times: list[float], done: asyncio.Event) -> None:
+        self._request, self._until, self._times, self._done = request, until, times, done
         self._asked = 0.0
         self._received = b""
 
@@ -67,17 +49,23 @@ class Caller(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._asked = time.perf_counter()
-        self._transport.write(REQUEST)
+        self._transport.write(self._request)
 
 
-async def asked(host: str, port: int, connections: int, seconds: float) -> dict[str, float]:
+def request(path: str, body: bytes) -> bytes:
+    """A POST of JSON."""
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+async def asked(host: str, port: int, connections: int, seconds: float, question: bytes) -> dict[str, float]:
     """Requests a second, and the median and 99th percentile in seconds."""
     times: list[float] = []
     began = time.perf_counter()
     ends = [asyncio.Event() for _ in range(connections)]
     loop = asyncio.get_running_loop()
     for end in ends:
-        await loop.create_connection(lambda end=end: Caller(began + seconds, times, end), host, port)
+        await loop.create_connection(lambda end=end: Caller(question, began + seconds, times, end), host, port)
     await asyncio.gather(*(end.wait() for end in ends))
     times.sort()
     return {
@@ -89,5 +77,6 @@ async def asked(host: str, port: int, connections: int, seconds: float) -> dict[
 
 
 if __name__ == "__main__":
-    host, port, connections, seconds = sys.argv[1:]
-    print(json.dumps(uvloop.run(asked(host, int(port), int(connections), float(seconds)))))
+    host, port, connections, seconds, path, body = sys.argv[1:]
+    question = request(path, body.encode())
+    print(json.dumps(uvloop.run(asked(host, int(port), int(connections), float(seconds), question))))

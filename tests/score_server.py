@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from registry_site import Site
+from registry_site import OWN, Site
 
 HOUSE = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from gatekeeper.cli import main; main()", "serve", "--port", "0"]
@@ -84,6 +84,15 @@ class Server:
         """Its exit code."""
         self.process.send_signal(number)
         return self.process.wait(SECONDS)
+
+
+def serving_site(folder: Path, model: bytes) -> Site:
+    """A registry whose primary is this model, for all tests of a module."""
+    made = Site(folder)
+    made.upgrade()
+    with made.open() as registry:
+        registry.promote(registry.register(model, details=OWN).id, actor="ann", reason="test")
+    return made
 
 
 def environment(site: Site, **settings: object) -> dict[str, str]:

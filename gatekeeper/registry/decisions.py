@@ -39,11 +39,15 @@ class OutcomeRefused(GatekeeperError):
     """This outcome contradicts what is known of its idea: send the right one; nothing has changed."""
 
 
+class OutcomeTooEarly(OutcomeRefused):
+    """It closed before its idea's time: send the right time; nothing has changed."""
+
+
 class Settled(NamedTuple):
-    """What became of one outcome: `unknown` where no such idea is there (yet), else why it was refused."""
+    """What became of one outcome: `unknown` where no such idea is there (yet); a refusal says why."""
 
     state: Literal["recorded", "unknown", "refused"]
-    why: str = ""
+    refusal: OutcomeRefused | None = None
 
 
 def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
@@ -96,8 +100,8 @@ def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool)
         for outcome in outcomes:
             row = known.get(outcome.idea_id)
             state = Settled("unknown") if row is None else _settle(row, news.get(outcome.idea_id), outcome)
-            if state.state == "refused" and all_or_none:
-                raise OutcomeRefused(state.why)
+            if state.refusal is not None and all_or_none:
+                raise state.refusal
             if state.state == "recorded" and row is not None and row["outcome_at"] is None:
                 news.setdefault(outcome.idea_id, outcome)
             settled.append(state)
@@ -121,10 +125,12 @@ def _known(connection: Connection, idea_ids: Sequence[str]) -> dict[str, Mapping
 
 def _settle(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> Settled:
     if not row["there"]:
-        return Settled("refused", f'idea {outcome.idea_id} has no row in "{DATASET}" any more; it can\'t be closed')
+        return _refused(
+            OutcomeRefused, f'idea {outcome.idea_id} has no row in "{DATASET}" any more; it can\'t be closed'
+        )
     if outcome.closed_at < row["time"]:
-        return Settled(
-            "refused",
+        return _refused(
+            OutcomeTooEarly,
             f"idea {outcome.idea_id} is of {row['time'].isoformat()} and can't have closed before, at "
             f"{outcome.closed_at.isoformat()}",
         )
@@ -136,11 +142,15 @@ def _settle(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> S
     if isclose(float(made), outcome.outcome, rel_tol=1e-6) and closed_at in (None, outcome.closed_at):
         return Settled("recorded")
     when = "" if closed_at is None else f", closed at {closed_at.isoformat()}"
-    return Settled(
-        "refused",
+    return _refused(
+        OutcomeRefused,
         f"idea {outcome.idea_id} has the outcome {made}{when}; {outcome.outcome}, closed at "
         f"{outcome.closed_at.isoformat()}, is another one. The first stands",
     )
+
+
+def _refused(kind: type[OutcomeRefused], why: str) -> Settled:
+    return Settled("refused", kind(why))
 
 
 def _write_outcomes(

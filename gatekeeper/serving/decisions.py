@@ -17,11 +17,11 @@ from typing import Literal
 from gatekeeper.errors import GatekeeperError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_lines import Decision, Outcome, decision_lines, outcome_lines
-from gatekeeper.registry.decisions import OutcomeRefused
+from gatekeeper.registry.decisions import OutcomeRefused, OutcomeTooEarly
 from gatekeeper.serving.delivery import Delivery
 from gatekeeper.serving.spool import Spool
 
-__all__ = ["Decision", "DecisionLog", "LogState", "Outcome", "OutcomeRefused"]
+__all__ = ["Decision", "DecisionLog", "LogState", "Outcome", "OutcomeRefused", "OutcomeTooEarly"]
 
 log = logging.getLogger(__name__)
 

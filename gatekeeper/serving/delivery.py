@@ -170,11 +170,11 @@ class Delivery:
         settled = self._registry.close_decisions([outcome for _, (outcome, _) in outcomes], all_or_none=False)
         oldest = self._clock() - LONGEST_PENDING
         pending, rejected = {}, []
-        for (line, place), (state, why) in zip(outcomes, settled, strict=True):
+        for (line, place), (state, refusal) in zip(outcomes, settled, strict=True):
             if state == "unknown" and place[0].at > oldest:
                 pending[line] = place
             elif state != "recorded":
-                rejected.append((why or "no idea of this id came within an hour", line))
+                rejected.append((str(refusal or "no idea of this id came within an hour"), line))
         self._reject(rejected)
         for line, _ in outcomes:
             self._pending.pop(line, None)

@@ -140,6 +140,8 @@ class Watch:
         fault = None
         try:
             self._follow(started, told)
+            if self._loaded is None:  # nothing was tried this time: what was said before holds
+                fault = self._state.fault
         except NoModel as trouble:
             fault = str(trouble)
             self._loaded = None  # what was quarantined stops answering, though nothing better is there

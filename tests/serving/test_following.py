@@ -1,6 +1,5 @@
 """Does a gatekeeper follow what happens in its registry, at its next look and no sooner? No thread: a clock of ours."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,13 @@ from registry_site import OWN
 from serving_load import Clock, add, folder, judged, spoil
 from sqlalchemy import create_engine, text
 
-from gatekeeper import registry as registries
 from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
 from gatekeeper.serving import Gatekeeper
 
 IDEA = [[41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]]
 
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    url = f"sqlite:///{tmp_path / 'registry.db'}"
-    registries.upgrade(url, models=tmp_path / "models")
-    with Registry.open(url, models=tmp_path / "models") as opened:
-        yield opened
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
 
 def test_an_unchanged_registry_reloads_nothing(registry: Registry) -> None:
@@ -180,3 +172,17 @@ def test_the_last_verdict_is_told(registry: Registry) -> None:
     assert gate.state().last_verdict == registry.last_verdict() == evaluation.at
     judged(registry, add(registry, 0.6), primary, kind="copied")
     assert registry.last_verdict() == evaluation.at
+
+
+def test_the_reason_for_no_model_stays_between_two_attempts(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case 23's kin: whoever asks while nothing is tried hears why there is none; and the log says it once a minute."""
+    clock = Clock()
+    gate = Gatekeeper(registry, clock=clock)
+    for second in range(59):
+        clock.now = float(second)
+        with pytest.raises(NoModel, match="no primary is registered"):
+            gate.score(IDEA)
+        assert "no primary is registered" in str(gate.state().fault)
+    assert [record.message for record in caplog.records] == ["no model may answer: no primary is registered"]

@@ -1,6 +1,5 @@
 """Which model answers, when files go missing, change, or never were models? Real registry, real ONNX files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,10 @@ from gatekeeper.serving import Gatekeeper, fallbacks, load
 IDEA = [[41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]]
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    url = f"sqlite:///{tmp_path / 'registry.db'}"
-    registries.upgrade(url, models=tmp_path / "models")
-    with Registry.open(url, models=tmp_path / "models") as opened:
-        yield opened
+@pytest.fixture(scope="session")
+def dialect() -> str:
+    """One database is enough: what differs from one to the other, the registry's tests show."""
+    return "sqlite"
 
 
 def test_the_primary_answers_with_its_own_numbers(registry: Registry) -> None:

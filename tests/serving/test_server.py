@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import contract_model
-from registry_site import OWN, Site
-from score_server import FEATURES, Server, idea, running
+from score_server import FEATURES, Server, idea, running, serving_site
 
 from gatekeeper.market import ideas
 from gatekeeper.serving.http.messages import Features
@@ -24,11 +23,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    site = Site(tmp_path_factory.mktemp("server"))
-    site.upgrade()
-    with site.open() as registry:
-        model = registry.register(contract_model(COEFFICIENTS, INTERCEPT), details=OWN)
-        registry.promote(model.id, actor="ann", reason="test")
+    site = serving_site(tmp_path_factory.mktemp("server"), contract_model(COEFFICIENTS, INTERCEPT))
     with running(site) as started:
         yield started
 

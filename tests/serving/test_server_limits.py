@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from fastapi import FastAPI
 from model_files import constant_model
-from registry_site import OWN, Site
-from score_server import COMMAND, Server, environment, eventually, idea, refused, running
+from registry_site import Site
+from score_server import COMMAND, Server, environment, eventually, idea, refused, running, serving_site
 
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
@@ -32,11 +32,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    made = Site(tmp_path_factory.mktemp("limits"))
-    made.upgrade()
-    with made.open() as registry:
-        registry.promote(registry.register(constant_model(0.6), details=OWN).id, actor="ann", reason="test")
-    return made
+    return serving_site(tmp_path_factory.mktemp("limits"), constant_model(0.6))
 
 
 @pytest.fixture(scope="module")

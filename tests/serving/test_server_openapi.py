@@ -7,10 +7,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from model_files import constant_model
-from registry_site import OWN, Site
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from score_server import Server, running
+from score_server import Server, running, serving_site
 
 TOKEN = "a long random text"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -20,10 +19,7 @@ BEYOND_SCHEMA = {"idea_id", "time", "closed_at", "known_at"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    site = Site(tmp_path_factory.mktemp("openapi"))
-    site.upgrade()
-    with site.open() as registry:
-        registry.promote(registry.register(constant_model(0.6), details=OWN).id, actor="ann", reason="test")
+    site = serving_site(tmp_path_factory.mktemp("openapi"), constant_model(0.6))
     with running(site, token=TOKEN) as started:
         yield started
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from model_files import constant_model
-from registry_site import OWN, Site
-from score_server import Server, eventually, idea, running
+from registry_site import Site
+from score_server import Server, eventually, idea, running, serving_site
 
 TIME = "2018-06-04T14:30:00Z"
 CLOSED = {"outcome": 0.0125, "closed_at": "2018-06-08T16:00:00+02:00"}
@@ -15,11 +15,7 @@ CLOSED = {"outcome": 0.0125, "closed_at": "2018-06-08T16:00:00+02:00"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    made = Site(tmp_path_factory.mktemp("outcomes"))
-    made.upgrade()
-    with made.open() as registry:
-        registry.promote(registry.register(constant_model(0.4), details=OWN).id, actor="ann", reason="test")
-    return made
+    return serving_site(tmp_path_factory.mktemp("outcomes"), constant_model(0.4))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +85,7 @@ def test_an_outcome_whose_idea_is_not_there_yet_waits(server: Server, site: Site
 def test_an_outcome_before_its_idea_is_refused(server: Server, site: Site) -> None:
     idea_id = known(server, site, "early")
     answer = server.close({"idea_id": idea_id, **CLOSED, "closed_at": "2018-06-04T14:29:59Z"})
-    assert answer.status_code in {409, 422}
+    assert (answer.status_code, answer.json()["field"]) == (422, "closed_at")
     assert logged(site, idea_id)[0][2] is None
 
 

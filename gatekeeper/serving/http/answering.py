@@ -1,7 +1,8 @@
 """What is answered to an idea, and to an outcome?"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, Literal
@@ -11,12 +12,12 @@ import numpy as np
 from msgspec.structs import astuple
 
 from gatekeeper.errors import ModelRefused, NoModel, Unavailable
-from gatekeeper.serving.decisions import Decision, DecisionLog, Outcome, OutcomeRefused
+from gatekeeper.serving.decisions import Decision, DecisionLog, Outcome, OutcomeRefused, OutcomeTooEarly
 from gatekeeper.serving.http.messages import Answer, Closed, Features, Idea, Noted, Reader
 from gatekeeper.serving.http.meters import Meters
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.loader import Gatekeeper
+from gatekeeper.serving.loader import Gatekeeper, Scores
 
 SKEW = timedelta(seconds=5)  # how far ahead of ours a caller's clock may be
 AT_ONCE = 64  # ideas that are scored between two other requests; more get a thread
@@ -32,6 +33,17 @@ _encode = msgspec.json.Encoder().encode
 def utc_now() -> datetime:
     """This machine's clock."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """Who decides where no model may answer."""
+
+    threshold: float
+    model_id: None = None
+    version: None = None
+    sha256: None = None
+    degraded: bool = True
 
 
 class Scoring:
@@ -86,25 +98,8 @@ class Scoring:
             scores = self._gatekeeper.score(rows)
         except (NoModel, ModelRefused) as fault:  # refused by what it scores: no finite number from 0 to 1
             return self._undecided(ideas, times, rows, at, fault), str(fault)
-        values, approved, reason = scores.values.tolist(), scores.approved.tolist(), scores.reason
-        return [
-            Decision(
-                idea_id=idea.idea_id or token_hex(16),
-                at=at,
-                time=time,
-                symbol=idea.symbol,
-                strategy=idea.strategy,
-                features=tuple(row),
-                score=value,
-                threshold=scores.threshold,
-                approved=yes,
-                model_id=scores.model_id,
-                version=scores.version,
-                sha256=scores.sha256,
-                degraded=scores.degraded,
-            )
-            for idea, time, row, value, yes in zip(ideas, times, rows.tolist(), values, approved, strict=True)
-        ], reason
+        verdicts = zip(scores.values.tolist(), scores.approved.tolist(), strict=True)
+        return _decisions(ideas, times, rows, at, verdicts, scores), scores.reason
 
     def _undecided(
         self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime, fault: Exception
@@ -112,24 +107,8 @@ class Scoring:
         """What the operator wants where no model may answer; never a made-up score."""
         if self._on_no_model == "error":
             raise Problem(503, "no_model", str(fault))
-        return [
-            Decision(
-                idea_id=idea.idea_id or token_hex(16),
-                at=at,
-                time=time,
-                symbol=idea.symbol,
-                strategy=idea.strategy,
-                features=tuple(row),
-                score=None,
-                threshold=self._threshold,
-                approved=self._on_no_model == "pass",
-                model_id=None,
-                version=None,
-                sha256=None,
-                degraded=True,
-            )
-            for idea, time, row in zip(ideas, times, rows.tolist(), strict=True)
-        ]
+        verdict = (None, self._on_no_model == "pass")
+        return _decisions(ideas, times, rows, at, [verdict] * len(ideas), _Nobody(self._threshold))
 
 
 class Closing:
@@ -149,6 +128,8 @@ class Closing:
         outcomes = [_outcome(one, at, place) for one, place in zip(closed, places, strict=True)]
         try:
             states = await asyncio.to_thread(self._log.close, outcomes)
+        except OutcomeTooEarly as fault:
+            raise Problem(422, "closed_at", str(fault), field="closed_at") from None
         except OutcomeRefused as fault:
             raise Problem(409, "outcome", str(fault)) from None
         except Unavailable as fault:  # neither the database nor the spool takes it
@@ -156,6 +137,35 @@ class Closing:
         noted = [Noted(one.idea_id, state) for one, state in zip(closed, states, strict=True)]
         status = 202 if "pending" in states else 200
         return Reply(status, _encode(noted if isinstance(read, list) else noted[0]))
+
+
+def _decisions(
+    ideas: Sequence[Idea],
+    times: Sequence[datetime],
+    rows: np.ndarray,
+    at: datetime,
+    verdicts: Iterable[tuple[float | None, bool]],
+    by: Scores | _Nobody,
+) -> list[Decision]:
+    """One of each idea; verdicts: its score, and whether it is let through."""
+    return [
+        Decision(
+            idea_id=idea.idea_id or token_hex(16),
+            at=at,
+            time=time,
+            symbol=idea.symbol,
+            strategy=idea.strategy,
+            features=tuple(row),
+            score=score,
+            threshold=by.threshold,
+            approved=approved,
+            model_id=by.model_id,
+            version=by.version,
+            sha256=by.sha256,
+            degraded=by.degraded,
+        )
+        for idea, time, row, (score, approved) in zip(ideas, times, rows.tolist(), verdicts, strict=True)
+    ]
 
 
 def _answer(one: Decision, reason: str | None, logged: bool) -> Answer:

@@ -21,7 +21,7 @@ _REFUSED = {
     "500": "a fault of the server's",
 }
 _NOT_CLOSED = {
-    "409": "the idea has another outcome already, or can't have this one",
+    "409": "the idea has another outcome already",
     "503": "neither the database nor the spool takes it: send it again later",
 }
 _NO_MODEL = {"503": "no model may answer"}

@@ -1,0 +1,124 @@
+"""Which servers answer in `serving.py`, each in a process of its own, and how is each one asked?"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+HOUSE = Path(__file__).parent.parent
+MLSERVER = (
+    HOUSE / "build" / "bench-mlserver" / "bin" / "mlserver"
+)  # an environment of its own: it wants an older FastAPI
+FEATURES = {
+    "rsi14": 41.2,
+    "adx14": 22.1,
+    "fastMASlowDelta": 0.021,
+    "bbWidth": 0.05,
+    "avgSent": 0.0,
+    "avgOB": 0.0,
+    "action": 1,
+}
+IDEA = json.dumps({"symbol": "EURUSD", "features": FEATURES})
+TENSOR = {"name": "input", "shape": [1, 7], "datatype": "FP32", "data": list(FEATURES.values())}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that runs, and one idea as it takes them."""
+
+    port: int
+    process: int
+    path: str = "/v1/score"
+    body: str = IDEA
+
+    def answer(self, connection: HTTPConnection | None = None) -> dict[str, object]:
+        """To one idea. Raises ConnectionRefusedError."""
+        asked = connection or HTTPConnection("127.0.0.1", self.port)
+        asked.request("POST", self.path, self.body, {"content-type": "application/json"})
+        said: dict[str, object] = json.loads(asked.getresponse().read())
+        return said
+
+
+@contextmanager
+def ours(folder: Path, url: str) -> Iterator[Server]:
+    """`gatekeeper serve`, as it comes."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GATEKEEPER_")}
+    settings = {"DB": url, "MODELS": str(folder / "models"), "SPOOL": str(folder / "spool"), "PORT": "0"}
+    command = [sys.executable, "-c", "from gatekeeper.cli import main; main()", "serve"]
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(
+            command, env={**own, **{f"GATEKEEPER_{name}": value for name, value in settings.items()}}, stderr=said
+        )
+    try:
+        while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "said.txt").read_text())):
+            if process.poll() is not None:
+                raise SystemExit((folder / "said.txt").read_text())
+            time.sleep(0.05)
+        yield _answering(Server(int(found[1]), process.pid), process)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def bare(model: Path) -> Iterator[Server]:
+    """FastAPI and onnxruntime alone."""
+    port = free_port()
+    with started([sys.executable, str(HOUSE / "bench" / "bare_server.py"), str(model), str(port)]) as process:
+        yield _answering(Server(port, process.pid), process)
+
+
+@contextmanager
+def mlserver(model: Path, folder: Path) -> Iterator[Server]:
+    """MLServer with the same file, in its quickest setting: no workers between, so that one process does it all."""
+    port = free_port()
+    ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
+    folder.mkdir()
+    (folder / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "parallel_workers": 0, **ports}))
+    about = {"name": "gate", "implementation": "onnx_runtime.OnnxRuntime", "parameters": {"uri": str(model)}}
+    (folder / "model-settings.json").write_text(json.dumps(about))
+    settings = {"PYTHONPATH": str(HOUSE / "bench" / "mlserver")}
+    with (folder / "said.txt").open("w") as said, started([str(MLSERVER), "start", str(folder)], settings, said) as one:
+        body = json.dumps({"inputs": [TENSOR]})
+        yield _answering(Server(port, one.pid, "/v2/models/gate/infer", body), one, "outputs")
+
+
+@contextmanager
+def started(
+    command: Sequence[str], settings: Mapping[str, str] | None = None, said: object = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The process, ended at the end."""
+    process = subprocess.Popen(command, env={**os.environ, **(settings or {})}, stdout=said, stderr=said)  # type: ignore[call-overload]  # a file or None
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _answering(server: Server, process: "subprocess.Popen[bytes]", word: str = "score") -> Server:
+    """Once it does: its first answers may say that it has no model yet."""
+    while True:
+        if process.poll() is not None:
+            raise SystemExit(f"a server ended with {process.returncode} before it answered")
+        try:
+            if word in server.answer():
+                return server
+        except ConnectionRefusedError:
+            pass
+        time.sleep(0.05)
