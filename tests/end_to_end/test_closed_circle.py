@@ -94,6 +94,8 @@ def test_what_the_server_logged_trains_the_model_that_it_serves_next(tmp_path: P
         assert eventually(lambda: server.client.get("/v1/model").json()["version"] == "gatekeeper_primary2")
         again = server.score(*ideas(frame)[-200:]).json()
 
+    (report,) = (tmp_path / "reports").rglob("*.html")
+    assert "outcomes missing (approved 0 of" in report.read_text()
     kept = [one["decision"] == "approve" for one in again]
     wins = frame["rsi14"].to_numpy()[-200:] > 50  # what was planted
     assert 20 < sum(kept) < 180

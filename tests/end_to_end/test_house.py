@@ -55,6 +55,14 @@ def test_every_document_links_to_what_there_is() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_troubleshooting_knows_every_reason_that_a_server_gives() -> None:
+    code = "\n".join(path.read_text() for path in HOUSE.glob("gatekeeper/**/*.py"))
+    given = set(re.findall(r'(?:ModelRefused\(|Problem\(\s*\d+,)\s*"([a-z_0-9]+)"', code))
+    known = set(re.findall(r"`([a-z_0-9]+)`", (HOUSE / "docs" / "troubleshooting.md").read_text()))
+    assert {"sha256", "no_model", "token"} <= given
+    assert given - known == set()
+
+
 def test_a_group_of_tests_stays_with_one_worker(tmp_path: Path) -> None:
     """Airflow's migration, and what else takes long, is done once for its group; some versions of pytest ignore it."""
     (tmp_path / "test_grouped.py").write_text(
