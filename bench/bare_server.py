@@ -1,13 +1,13 @@
-"""What would one write in an afternoon? FastAPI and onnxruntime, no logging, no checks; what `serving.py` runs beside.
+"""What would one write in an afternoon? FastAPI, orjson and onnxruntime, no logging, no checks; what `serving.py` runs beside.
 
 Usage: bare_server.py MODEL PORT
 """
 
 import sys
 
-import msgspec
 import numpy as np
 import onnxruntime
+import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
@@ -23,11 +23,11 @@ def application(model: str) -> FastAPI:
 
     @app.post("/v1/score")
     async def score(request: Request) -> Response:
-        features = msgspec.json.decode(await request.body())["features"]
+        features = orjson.loads(await request.body())["features"]
         row = np.array([[features[name] for name in FEATURES]], dtype=np.float32)
         value = float(session.run(["score"], {"input": row})[0][0])
         answer = {"decision": "approve" if value >= 0.55 else "veto", "score": value}
-        return Response(msgspec.json.encode(answer), media_type="application/json")
+        return Response(orjson.dumps(answer), media_type="application/json")
 
     return app
 
