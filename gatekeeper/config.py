@@ -3,6 +3,7 @@
 The environment is read once, by `load()`; everything else takes a `Settings` as an argument.
 """
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
@@ -10,9 +11,12 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gatekeeper import gates as gates_file
 from gatekeeper.errors import ConfigError, mask
+from gatekeeper.gates import DEFAULT, FILE, Gate
 
 PREFIX = "GATEKEEPER_"
+OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two gates never share
 
 
 class Settings(BaseSettings):
@@ -22,6 +26,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
+    gates: str = Field(FILE, description="file that names the gates, where there is more than one", min_length=1)
+    gate: str = Field(DEFAULT, description="the gate that all this is about", min_length=1)
     db: str = Field("sqlite:///registry.db", description="registry database (SQLAlchemy URL)")
     models: str = Field("models", description="folder of the model files, or a URL: s3://bucket/prefix", min_length=1)
     path_prefix: str = Field("models/", description="what every row's `path` begins with")
@@ -73,6 +79,15 @@ class Settings(BaseSettings):
     max_ideas: int = Field(1000, ge=1, le=1_000_000, description="server: most ideas in one request")
     spool: str = Field("spool", description="server: folder of the decisions that are not in the database yet")
     spool_cap_mb: int = Field(256, ge=1, description="server: most that the spool may hold")
+    alarms: SecretStr = Field(SecretStr(""), description="alarms: where to, as URLs of apprise; empty sends none")
+    alarm_levels: str = Field("", description="alarms: KIND=off, quiet or loud, over what is the default")
+    breaker: Literal["alarm", "rollback"] = Field(
+        "alarm", description="monitor: what a live drawdown too deep leads to"
+    )
+    breaker_level: float = Field(0.99, gt=0.5, lt=1, description="monitor: how sure the drawdown has to be too deep")
+    approval: bool = Field(False, description="Airflow: does a person approve each promotion?")
+    approval_timeout_hours: float = Field(24.0, gt=0, description="Airflow: an approval that is late is a rejection")
+
     max_hold: int | None = Field(
         None, ge=1, le=365, description="sql: days until the outcome of an older server's idea was known"
     )
@@ -103,15 +118,49 @@ class Settings(BaseSettings):
         return self.model_size_cap_mb * 1024 * 1024
 
 
-def load(overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings of this process: `overrides` first, then the environment, then the defaults.
+def load(overrides: Mapping[str, object] | None = None, gate: str | None = None) -> Settings:
+    """The settings of one gate: `overrides` first, then what gates.toml says of it, the environment, the defaults.
 
-    Raises ConfigError, naming each setting at fault.
+    Without a name, that of GATEKEEPER_GATE counts, else the default gate. Raises ConfigError, naming each at fault.
     """
     unknown = sorted(set(overrides or {}) - set(Settings.model_fields))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(Settings.model_fields))}")
-    return _checked(dict(overrides or {}))
+    declared = gates()
+    named = gate or os.environ.get(f"{PREFIX}GATE")
+    chosen = gates_file.chosen(declared, named)
+    if len(declared) > 1:
+        each = [_of(one, {}) for one in declared]
+        gates_file.refuse_shared(
+            {one.gate: {name: getattr(one, name) for name in ("db", *OWN_FOLDERS)} for one in each}
+        )
+    return _of(chosen, overrides or {})
+
+
+def gates() -> tuple[Gate, ...]:
+    """All that there are, the default first. Raises ConfigError."""
+    return gates_file.from_environment(os.environ)
+
+
+def choose(gate: str) -> None:
+    """From now on, in this process and its children, all is about this gate. Raises ConfigError where there is none."""
+    os.environ[f"{PREFIX}GATE"] = gates_file.chosen(gates(), gate).name
+
+
+def _of(gate: Gate, overrides: Mapping[str, object]) -> Settings:
+    if unknown := sorted(set(gate.settings) - (set(Settings.model_fields) - {"gate", "gates"})):
+        raise ConfigError(f"gate {gate.name} sets {', '.join(unknown)}; `gatekeeper config` shows what can be set")
+    try:
+        settings = _checked({**gate.settings, "gate": gate.name, **overrides})
+    except ConfigError as fault:
+        raise fault if not gate.settings else ConfigError(f"gate {gate.name}: {fault}") from None
+    own: dict[str, object] = {}
+    if gate.schema is not None and "db" not in overrides:
+        own["db"] = gates_file.database_of(gate, settings.db)
+    if not gate.is_default:
+        apart = {name for name in OWN_FOLDERS if name not in gate.settings and name not in overrides}
+        own |= {name: f"{getattr(settings, name).rstrip('/')}/{gate.name}" for name in sorted(apart)}
+    return settings.model_copy(update=own)
 
 
 def override(settings: Settings, changes: Mapping[str, object]) -> Settings:
@@ -131,13 +180,21 @@ def _checked(values: dict[str, Any]) -> Settings:
 
 
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
-    """(name, value, source, description) of each setting, passwords masked; source is `environment` or `default`."""
+    """(name, value, source, description) of each setting, passwords masked.
+
+    source is `gates.toml` for what the gate says or what comes of its name, else `environment` or `default`.
+    """
+    gate = gates_file.chosen(gates(), settings.gate)
+    environment = {name.upper() for name in os.environ}
+    own = {"gate", "db"} if gate.schema else {"gate"}
+    own = own | (set() if gate.is_default else set(OWN_FOLDERS)) | set(gate.settings)
+
+    def source(name: str) -> str:
+        if name in own and (gate.settings or not gate.is_default):
+            return "gates.toml"
+        return "environment" if PREFIX + name.upper() in environment else "default"
+
     return [
-        (
-            PREFIX + name.upper(),
-            mask(str(getattr(settings, name))),
-            "environment" if name in settings.model_fields_set else "default",
-            field.description or "",
-        )
+        (PREFIX + name.upper(), mask(str(getattr(settings, name))), source(name), field.description or "")
         for name, field in Settings.model_fields.items()
     ]

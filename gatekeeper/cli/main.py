@@ -27,8 +27,35 @@ COMMANDS = {
     "serve": "serve",
     "run": "weekly",
     "config": "setup",
+    "gates": "setup",
     "db": "setup",
 }
+
+
+def _choose(_ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        from gatekeeper import config
+
+        config.choose(name)
+
+
+gate_option = click.Option(
+    ["--gate"],
+    metavar="NAME",
+    callback=_choose,
+    expose_value=False,
+    is_eager=True,
+    help="One of gates.toml; default GATEKEEPER_GATE, else the default gate.",
+)
+
+
+def _about_a_gate(command: click.Command) -> click.Command:
+    """The command with --gate behind its own options, wherever in the line an operator types it."""
+    if gate_option not in command.params:
+        command.params.append(gate_option)
+    for within in getattr(command, "commands", {}).values():
+        _about_a_gate(within)
+    return command
 
 
 class Commands(click.Group):
@@ -44,10 +71,10 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"gatekeeper.cli.{COMMANDS[cmd_name]}_commands")
         command: click.Command = module.COMMANDS[cmd_name]
-        return command
+        return _about_a_gate(command)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, params=[gate_option], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gatekeeper")
 def gatekeeper() -> None:
     """Keeps the ONNX model that may veto trades good and safe.

@@ -6,6 +6,7 @@ import click
 
 from gatekeeper import config as settings_of
 from gatekeeper.cli.show import as_json, json_option, table
+from gatekeeper.errors import mask
 
 
 @click.command()
@@ -17,6 +18,22 @@ def config(as_json_: bool) -> None:
         as_json([dict(zip(("name", "value", "source", "about"), row, strict=True)) for row in rows])
     else:
         table(("setting", "value", "from", "what"), rows, empty="")
+
+
+@click.command()
+@json_option
+def gates(as_json_: bool) -> None:
+    """The gates of gates.toml, the default first: `--gate NAME` in any command is about that one."""
+    rows = []
+    for gate in settings_of.gates():
+        settings = settings_of.load(gate=gate.name)
+        shown = (mask(settings.db), settings.models, settings.data)
+        rows.append((gate.name, gate.title, gate.is_default, gate.schedule, *shown, gate.dag_id("weekly")))
+    names = ("gate", "title", "default", "schedule", "db", "models", "data", "dag")
+    if as_json_:
+        as_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        table(names, rows, empty="")
 
 
 @click.group()
@@ -55,4 +72,4 @@ def upgrade(as_json_: bool) -> None:
         )
 
 
-COMMANDS: dict[str, click.Command] = {"config": config, "db": db}
+COMMANDS: dict[str, click.Command] = {"config": config, "gates": gates, "db": db}

@@ -18,6 +18,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hol
 # Where things are, and how servers answer, changes no result: these stay out of the run key.
 _PLACES = frozenset(
     {
+        "gate",
+        "gates",
         "db",
         "models",
         "path_prefix",
@@ -35,6 +37,12 @@ _PLACES = frozenset(
         "max_ideas",
         "spool",
         "spool_cap_mb",
+        "alarms",
+        "alarm_levels",
+        "breaker",
+        "breaker_level",
+        "approval",
+        "approval_timeout_hours",
     }
 )
 

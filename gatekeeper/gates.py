@@ -1,0 +1,127 @@
+"""Which gates are there? One for each strategy or asset class, each with its own registry, by name in `gates.toml`.
+
+Only the standard library is needed here: DAG files ask while Airflow parses them.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatekeeper.errors import ConfigError
+
+FILE = "gates.toml"
+DEFAULT = "default"
+MONDAYS = "0 2 * * 1"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate as its file has it; `settings` are those of config.py that it sets for itself."""
+
+    name: str = DEFAULT
+    title: str = ""
+    schedule: str = MONDAYS
+    schema: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    is_default: bool = True
+
+    def dag_id(self, act: str) -> str:
+        """Of its DAG for `act`: weekly, promote or monitor."""
+        return f"gatekeeper_{act}" if self.is_default else f"gatekeeper_{act}_{self.name}"
+
+
+def from_environment(environment: Mapping[str, str]) -> tuple[Gate, ...]:
+    """The gates of GATEKEEPER_GATES, or of gates.toml in the working folder."""
+    return declared(Path(environment.get("GATEKEEPER_GATES") or FILE))
+
+
+def declared(path: Path) -> tuple[Gate, ...]:
+    """The default gate first, then the others by name.
+
+    Without a file, or where it names no other as the default, that is the one which the environment describes. Raises
+    ConfigError.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if path != Path(FILE):
+            raise ConfigError(f"GATEKEEPER_GATES={path}: there is no such file; write one, or unset it") from None
+        return (Gate(),)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise ConfigError(f"{path} can't be read: {fault}") from None
+    named = content.pop(DEFAULT, DEFAULT)
+    if isinstance(named, dict):  # a table [default]: what the default gate sets for itself
+        content[DEFAULT], named = named, DEFAULT
+    gates = [_gate(path, name, said, is_default=name == named) for name, said in sorted(content.items())]
+    if named == DEFAULT and DEFAULT not in content:
+        gates.append(Gate())
+    if not any(gate.is_default for gate in gates):
+        raise ConfigError(f"{path}: default = {named!r} names no gate of this file; there are {_names(gates)}")
+    return tuple(sorted(gates, key=lambda gate: (not gate.is_default, gate.name)))
+
+
+def chosen(gates: Sequence[Gate], name: str | None) -> Gate:
+    """The gate of that name; without one, the default. Raises ConfigError."""
+    for gate in gates:
+        if gate.name == name or (not name and gate.is_default):
+            return gate
+    raise ConfigError(f"there is no gate {name!r}; there are {_names(gates)}. A gate is a table of {FILE}: [{name}]")
+
+
+def _gate(path: Path, name: str, said: object, *, is_default: bool) -> Gate:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{path}: {name!r} is no name of a gate; it takes small letters, digits and _, begins with a letter and "
+            "has at most 32"
+        )
+    if not isinstance(said, dict):
+        raise ConfigError(f"{path}: {name} = {said!r} is no gate; a gate is a table: [{name}] and its settings below")
+    settings = dict(said)
+    title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
+    schema = settings.pop("schema", None)
+    for key, value in (("title", title), ("schedule", schedule), ("schema", schema or "")):
+        if not isinstance(value, str):
+            raise ConfigError(f"{path}: {key} = {value!r} of gate {name} is no text")
+    if len(schedule.split()) != 5:
+        raise ConfigError(f"{path}: schedule = {schedule!r} of gate {name} is no cron line of five fields: {MONDAYS!r}")
+    if schema is not None and not _NAME.fullmatch(schema):
+        raise ConfigError(f"{path}: schema = {schema!r} of gate {name}: small letters, digits and _, at most 32")
+    if nested := sorted(key for key, value in settings.items() if isinstance(value, dict | list)):
+        raise ConfigError(f"{path}: {', '.join(nested)} of gate {name} holds more than one value; a setting has one")
+    if not is_default and "db" not in settings and schema is None:
+        raise ConfigError(
+            f"{path}: gate {name} names no registry of its own: give it a db, or a schema of the PostgreSQL database "
+            "that GATEKEEPER_DB names"
+        )
+    return Gate(name, title, schedule, schema, settings, is_default)
+
+
+def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise ConfigError where two gates would write to one registry or one folder; places: of each gate, by setting."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, own in places.items():
+        for what, value in own.items():
+            other = seen.setdefault((what, value.rstrip("/")), name)
+            if other != name:
+                raise ConfigError(f"the gates {other} and {name} have the same {what}, {value}; each needs its own")
+
+
+def database_of(gate: Gate, url: str) -> str:
+    """Where the gate's registry is: `url`, in its schema where it has one. Raises ConfigError."""
+    if gate.schema is None:
+        return url
+    if not _POSTGRESQL.match(url) or "options=" in url:
+        raise ConfigError(
+            f"schema = {gate.schema!r} of gate {gate.name} needs a PostgreSQL database whose URL sets no options, "
+            f"not {url}"
+        )
+    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{gate.schema}"
+
+
+def _names(gates: Iterable[Gate]) -> str:
+    return ", ".join(sorted(gate.name for gate in gates)) or "none"
