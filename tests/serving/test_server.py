@@ -108,6 +108,15 @@ def test_ids_that_nobody_gave_are_all_different(server: Server) -> None:
     assert len({answer["idea_id"] for answer in answers}) == 50
 
 
+def test_ids_that_nobody_gave_rise_with_time(server: Server) -> None:
+    """A database's index of random ones grows ever slower; the first 48 bits are the milliseconds of RFC 9562."""
+    before = datetime.now(UTC)
+    answers = [server.score(idea()).json() for _ in range(5)]
+    times = [int(answer["idea_id"][:12], 16) for answer in answers]
+    assert times == sorted(times)
+    assert int(before.timestamp() * 1000) <= times[0] <= times[-1] <= int(datetime.now(UTC).timestamp() * 1000)
+
+
 RSI = '"rsi14": 41.0'
 WRONG_FEATURES = {
     "NaN": (RSI, '"rsi14": NaN', "rsi14"),
