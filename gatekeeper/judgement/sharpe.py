@@ -25,16 +25,36 @@ class SharpeDifference:
     bandwidth: float | None
 
 
-def sharpe_ratio(returns: ArrayLike, periods_per_year: float = 252, risk_free: float = 0.0) -> float | None:
+def sharpe_ratio(
+    returns: ArrayLike, periods_per_year: float = 252, risk_free: float = 0.0, *, autocorrelated: bool = False
+) -> float | None:
     """Annual Sharpe ratio of (T,) simple returns per period, as fractions; ddof 1.
 
-    `risk_free` is a yearly rate, turned into one per period geometrically. None for fewer than 2 returns, constant
-    or non-finite ones: never 0, never infinite. Raises DataError for anything that is no row of numbers.
+    `risk_free` is a yearly rate, turned into one per period geometrically. With `autocorrelated` the annual figure
+    minds that a day's return foretells the next one's (`annual_factor`), else days count as independent. None for fewer
+    than 2 returns, constant or non-finite ones: never 0, never infinite. Raises DataError for anything that is no row
+    of numbers.
     """
     if not (math.isfinite(periods_per_year) and periods_per_year > 0):
         raise DataError(f"periods_per_year={periods_per_year}: must be a positive number, such as 252 or 365")
-    per_period = _per_period(_row(returns), risk_free_per_period(risk_free, periods_per_year))
-    return None if per_period is None else per_period * math.sqrt(periods_per_year)
+    row = _row(returns)
+    per_period = _per_period(row, risk_free_per_period(risk_free, periods_per_year))
+    if per_period is None:
+        return None
+    factor = annual_factor(_lag_one(row), periods_per_year) if autocorrelated else math.sqrt(periods_per_year)
+    return None if factor is None else per_period * factor
+
+
+def annual_factor(rho: float, periods: float) -> float | None:
+    """What a Sharpe per period is multiplied by, where returns follow an AR(1) with that autocorrelation.
+
+    Lo (2002), eq. 20 with rho_k = rho^k, in closed form; sqrt(periods) for 0. None unless -1 < rho < 1, or where the
+    year's variance would not be positive.
+    """
+    if not -1 < rho < 1:
+        return None
+    inflation = 1 + 2 * rho / (1 - rho) * (1 - (1 - rho**periods) / (periods * (1 - rho)))
+    return math.sqrt(periods / inflation) if inflation > 0 else None
 
 
 def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
@@ -97,6 +117,12 @@ def _per_period(returns: NDArray[np.float64], risk_free: float) -> float | None:
     if spread <= _CONSTANT:
         return None
     return (float(np.mean(scaled)) - risk_free / size) / spread
+
+
+def _lag_one(returns: NDArray[np.float64]) -> float:
+    """Of one day and the next, around one mean; its estimate lies within -1 and 1."""
+    deviations = (returns - returns.mean()) / float(np.abs(returns).max())
+    return float(deviations[1:] @ deviations[:-1]) / float(deviations @ deviations)
 
 
 def _computable(returns: NDArray[np.float64]) -> NDArray[np.float64]:
