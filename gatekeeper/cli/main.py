@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "scoring",
     "serve": "serve",
     "run": "weekly",
+    "rehearse": "rehearse",
     "config": "setup",
     "gates": "setup",
     "db": "setup",

@@ -22,14 +22,25 @@ _INK = {
     "#010103": "var(--challenger)",
     "#010104": "var(--champion)",
     "#010105": "var(--ungated)",
+    "#010106": "var(--third)",
+    "#010107": "var(--fourth)",
 }
-_TEXT, _FAINT, _CHALLENGER, _CHAMPION, _UNGATED = _INK
+_TEXT, _FAINT, _CHALLENGER, _CHAMPION, _UNGATED, _THIRD, _FOURTH = _INK
 # Told apart by their strokes too, for those who don't see the colours.
 _STROKES: dict[str, dict[str, Any]] = {
     "challenger": {"color": _CHALLENGER, "linestyle": "-", "linewidth": 1.8, "zorder": 4},
     "champion": {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6, "zorder": 3},
     "ungated": {"color": _UNGATED, "linestyle": (0, (1, 1.4)), "linewidth": 1.4, "zorder": 2},
 }
+# Of streams without a role of their own, in their order.
+_MORE: tuple[dict[str, Any], ...] = (
+    {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
+    {"color": _CHALLENGER, "linestyle": "-", "linewidth": 1.8},
+    {"color": _THIRD, "linestyle": (0, (7, 2, 1, 2)), "linewidth": 1.6},
+    {"color": _FOURTH, "linestyle": (0, (3, 1.5)), "linewidth": 1.3},
+    {"color": _TEXT, "linestyle": (0, (1, 1)), "linewidth": 1.2},
+    {"color": _UNGATED, "linestyle": (0, (1, 2.4)), "linewidth": 1.2},
+)
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "figure.dpi": 72,  # that of an SVG
@@ -75,6 +86,32 @@ def kept_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ung
         _dated(axes)
 
     return _drawn("kept", draw)
+
+
+def streams(name: str, days: NDArray[np.datetime64], daily: Curves) -> str:
+    """Running sum of the daily returns of up to six streams of any name, in percent of the initial capital."""
+
+    def draw(axes: "Axes") -> None:
+        at = _chosen(len(days))
+        for stroke, (label, each) in zip(_MORE, daily.items(), strict=False):
+            axes.plot(days[at], 100 * np.cumsum(each)[at], label=label, **stroke)
+        _dated(axes)
+
+    return _drawn(name, draw, columns=2)
+
+
+def moments(name: str, rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]) -> str:
+    """When it happened, a row for each name: those that turned out well as lines, those that didn't as crosses."""
+
+    def draw(axes: "Axes") -> None:
+        for place, (well, badly) in enumerate(rows.values()):
+            axes.plot(well, [place] * len(well), "|", color=_CHALLENGER, markersize=13, markeredgewidth=1.6)
+            axes.plot(badly, [place] * len(badly), "x", color=_CHAMPION, markersize=6, markeredgewidth=1.6)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        _dated(axes, baseline=False)
+
+    return _drawn(name, draw)
 
 
 def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: Mapping[str, float]) -> str:
@@ -131,17 +168,18 @@ def _lowest(curve: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.flo
     return np.asarray(np.minimum.reduceat(curve, at))
 
 
-def _dated(axes: "Axes") -> None:
+def _dated(axes: "Axes", *, baseline: bool = True) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib has no types here
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
-    axes.axhline(0, color=_FAINT, linewidth=0.8)
-    axes.set_ylabel("% of capital")
+    if baseline:
+        axes.axhline(0, color=_FAINT, linewidth=0.8)
+        axes.set_ylabel("% of capital")
 
 
-def _drawn(name: str, draw: Callable[["Axes"], None]) -> str:
+def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> str:
     """One chart as an SVG element: the same bytes for the same numbers, no date, nothing from outside."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -156,7 +194,7 @@ def _drawn(name: str, draw: Callable[["Axes"], None]) -> str:
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         draw(axes)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, handlelength=2.6)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, handlelength=2.6)
         # Laid out here: savefig would draw all of it twice, the first time only to lay it out.
         layout.execute(figure)
         figure.set_layout_engine("none")

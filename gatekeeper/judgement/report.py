@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 500_000
 TEMPLATE = "report.html.j2"
+STYLE = "page.css"
 
 
 def render(document: Document) -> str:
@@ -22,12 +23,18 @@ def render(document: Document) -> str:
 
     Raises DataError for a document of another format.
     """
+    return page(resources.files("gatekeeper.judgement").joinpath(TEMPLATE).read_text("utf-8"), _context(document))
+
+
+def page(template: str, context: Mapping[str, Any]) -> str:
+    """`template` with what it shows, and the style of all our pages."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(number=_number, percent=_percent, plain=_plain, instant=_instant, mark=_mark)
-    template = environment.from_string(resources.files("gatekeeper.judgement").joinpath(TEMPLATE).read_text("utf-8"))
-    return template.render(_context(document))
+    style = Markup(resources.files("gatekeeper.judgement").joinpath(STYLE).read_text("utf-8"))  # noqa: S704  # ours
+    return environment.from_string(template).render(style=style, **context)
 
 
 def _context(document: Document) -> dict[str, Any]:

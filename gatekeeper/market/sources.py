@@ -17,7 +17,7 @@ from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
 from gatekeeper.market.replay import replay
 
-__all__ = ["check_as_of", "demo_last_monday", "load"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -34,6 +34,14 @@ def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     """
     dataset = _reader(uri)(uri, _utc(as_of), settings)
     return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
+
+
+def last_monday(uri: str, now: datetime) -> datetime:
+    """The newest Monday 02:00 UTC that a run of this source can have as its as-of."""
+    now = _utc(now)
+    monday = (now - timedelta(days=now.weekday())).replace(hour=2, minute=0, second=0, microsecond=0)
+    newest = monday if monday <= now else monday - timedelta(weeks=1)
+    return min(newest, demo_last_monday()) if uri.partition(":")[0] == "demo" else newest
 
 
 def check_as_of(uri: str, as_of: datetime, now: datetime) -> None:

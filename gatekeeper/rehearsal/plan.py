@@ -1,0 +1,93 @@
+"""Which Mondays are rehearsed, under which policies, holdouts and settings?"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from gatekeeper.config import Settings, override
+from gatekeeper.errors import AsOfError, ConfigError
+from gatekeeper.judgement.verdict import POLICIES, PolicyName
+from gatekeeper.market.ideas import Dataset
+
+FORMAT = 1  # of the files that a rehearsal keeps
+MOST_MONDAYS = 5200
+WEEK = timedelta(weeks=1)
+TEN_YEARS = 519 * WEEK
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One rehearsal. `as_ofs` rise; `last` is what is known at the last of them, and values all that was live."""
+
+    as_ofs: tuple[datetime, ...]
+    policies: tuple[PolicyName, ...]
+    holdouts: tuple[int, ...]
+    settings: Settings
+    last: Dataset
+
+    def settings_of(self, holdout: int) -> Settings:
+        """Those of a run with this holdout, in days."""
+        return override(self.settings, {"holdout_days": holdout})
+
+    def folder(self, holdout: int) -> Path:
+        """Where its weeks are kept, so that a rehearsal that was stopped goes on: of these data and settings alone."""
+        judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "gate"}
+        judged |= {"floor_trades", "drawdown_allowance", "db", "models", "work", "reports", "spool", "gates", "alarms"}
+        facts = {
+            "format": FORMAT,
+            "version": version("gatekeeper"),
+            "data": self.last.fingerprint(),
+            "settings": self.settings_of(holdout).model_dump(mode="json", exclude=judged),
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return Path(self.settings.work) / "rehearsals" / digest[:16]
+
+
+def last_monday(settings: Settings, now: datetime) -> datetime:
+    """The newest that the source can be run for. Raises ConfigError."""
+    from gatekeeper.market import sources
+
+    return sources.last_monday(settings.data, now)
+
+
+def mondays(first: datetime, last: datetime) -> tuple[datetime, ...]:
+    """Every week from `first` to `last`, both included. Raises AsOfError."""
+    if last < first:
+        raise AsOfError(f"the rehearsal ends on {last:%Y-%m-%d}, before it begins on {first:%Y-%m-%d}")
+    count = (last - first) // WEEK + 1
+    if count > MOST_MONDAYS:
+        raise AsOfError(f"{count} Mondays are more than the {MOST_MONDAYS} of a century; begin later")
+    return tuple(first + number * WEEK for number in range(count))
+
+
+def plan(
+    as_ofs: Sequence[datetime],
+    settings: Settings,
+    *,
+    now: datetime,
+    policies: Sequence[str] = POLICIES,
+    holdouts: Sequence[int] = (),
+) -> Plan:
+    """Checks all of it, and reads the data once. Raises ConfigError, AsOfError, DataError."""
+    from gatekeeper.market import sources
+
+    for name in policies:
+        if name not in POLICIES:
+            raise ConfigError(f"policy {name!r} is unknown; choose of {', '.join(POLICIES)}")
+    sources.check_as_of(settings.data, as_ofs[-1], now)
+    last = sources.load(settings.data, as_ofs[-1], settings)
+    chosen = tuple(dict.fromkeys(holdouts)) or (settings.holdout_days,)
+    made = Plan(
+        tuple(moment.astimezone(UTC) for moment in as_ofs),
+        tuple(name for name in POLICIES if name in policies),
+        chosen,
+        settings,
+        last,
+    )
+    for holdout in chosen:
+        made.settings_of(holdout)  # refused here, not after hours
+    return made
