@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "serve",
     "run": "weekly",
     "rehearse": "rehearse",
+    "plan": "plan",
     "config": "setup",
     "gates": "setup",
     "db": "setup",

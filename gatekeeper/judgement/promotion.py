@@ -13,6 +13,9 @@ from gatekeeper.judgement.verdict import Answer, Gain, Gate, Policy, Verdict
 ZERO = 1e-9
 """An annual gain smaller than this is rounding, not skill."""
 
+MOST_DAYS = 1_000_000
+"""Whatever would take longer to be seen is never seen."""
+
 WITHIN = 1e-12
 """Two drawdowns of capital that differ by less are equal."""
 
@@ -42,7 +45,7 @@ def judge(
             distinct(challenger, champion),
             better(gain, policy),
             drawdown(challenger, champion, policy),
-            bound(gain, policy),
+            bound(challenger, gain, policy),
         )
     failed = [gate.name for gate in gates if not gate.passed]
     answer: Answer = "keep"
@@ -103,11 +106,12 @@ def drawdown(challenger: Scorecard, champion: Scorecard, policy: Policy) -> Gate
     return wording.drawdown(passed, challenger, champion, policy)
 
 
-def bound(gain: Gain, policy: Policy) -> Gate:
+def bound(challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
     """The lower confidence bound of the gain lies over minus the tolerance, strictly; `better` asks for none."""
     if policy.tolerance is None:
-        return wording.bound(True, gain, policy)
-    return wording.bound(None if gain.bound is None else gain.bound > -policy.tolerance, gain, policy)
+        return wording.bound(True, challenger, gain, policy)
+    passed = None if gain.bound is None else gain.bound > -policy.tolerance
+    return wording.bound(passed, challenger, gain, policy)
 
 
 def too_blunt(gain: Gain, policy: Policy) -> bool:
@@ -129,5 +133,10 @@ def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -
         return Gain(value)
     error = difference.standard_error * year
     sure, able = -NormalDist().inv_cdf(policy.alpha), NormalDist().inv_cdf(policy.power)
-    detectable = None if policy.tolerance is None else (sure + able) * error - policy.tolerance
-    return Gain(value, error, value - sure * error, difference.p_one_sided, detectable)
+    if policy.tolerance is None:
+        return Gain(value, error, value - sure * error, difference.p_one_sided)
+    detectable = (sure + able) * error - policy.tolerance
+    # The error falls with the square root of the days: so many would show the gain of interest.
+    longer = ((sure + able) * error / (policy.gain_of_interest + policy.tolerance)) ** 2
+    needed = math.ceil(min(longer * len(challenger.daily), MOST_DAYS))
+    return Gain(value, error, value - sure * error, difference.p_one_sided, detectable, needed)

@@ -84,6 +84,8 @@ class Gain:
     p: float | None = None
     detectable: float | None = None
     """The gain that these days would show with the policy's power."""
+    days_needed: int | None = None
+    """Market days, as good as these, that would show the gain of interest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """How are gates and verdicts put to people? Words and numbers only; what passes is decided in promotion.py."""
 
+import math
 from collections.abc import Sequence
 
 from gatekeeper.judgement.scorecard import Scorecard, Window
@@ -100,7 +101,7 @@ def drawdown(passed: bool, challenger: Scorecard, champion: Scorecard, policy: P
     return Gate("drawdown", passed, numbers, text)
 
 
-def bound(passed: bool | None, gain: Gain, policy: Policy) -> Gate:
+def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
     """The words of the gate `bound`."""
     numbers: dict[str, Number] = {
         "bound": gain.bound,
@@ -109,6 +110,7 @@ def bound(passed: bool | None, gain: Gain, policy: Policy) -> Gate:
         "alpha": policy.alpha,
         "tolerance": policy.tolerance,
         "detectable_gain": gain.detectable,
+        "days_needed": gain.days_needed,
     }
     if policy.tolerance is None:
         return Gate("bound", passed, numbers, f"policy {policy.name} asks for no bound; it is {figure(gain.bound)}")
@@ -116,7 +118,20 @@ def bound(passed: bool | None, gain: Gain, policy: Policy) -> Gate:
     text = f"lower bound {figure(gain.bound, limit)} {_is(passed)} over {limit:g}"
     if passed is False and gain.detectable is not None:
         text += f"; these days can only show a gain over {figure(gain.detectable, policy.gain_of_interest)}"
+        text += _what_would_do(challenger, gain, policy)
     return Gate("bound", passed, numbers, text)
+
+
+def _what_would_do(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
+    """How many more weeks, or ideas a year, would show the gain of interest; nothing where these days do."""
+    if gain.days_needed is None or gain.detectable is None or gain.detectable <= policy.gain_of_interest:
+        return ""
+    weeks = math.ceil((gain.days_needed - len(challenger.daily)) * 52 / policy.periods_per_year)
+    text = f": {policy.gain_of_interest:g} takes {weeks} more weeks of such days"
+    # Twice the ideas of the same edge make the annual Sharpe larger by the root of two, and its error no smaller.
+    ideas = challenger.ideas * policy.periods_per_year / len(challenger.daily)
+    more = math.ceil(ideas * ((gain.detectable / policy.gain_of_interest) ** 2 - 1))
+    return f"{text}, or {more} more ideas a year of the same kind" if more > 0 else text
 
 
 def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind: str) -> Verdict:
