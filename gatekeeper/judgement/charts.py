@@ -59,7 +59,8 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 
-Curves = Mapping[str, NDArray[np.float64]]
+Floats = NDArray[np.float64]
+Curves = Mapping[str, Floats]
 
 
 def equity(days: NDArray[np.datetime64], daily: Curves) -> str:
@@ -98,6 +99,34 @@ def streams(name: str, days: NDArray[np.datetime64], daily: Curves) -> str:
         _dated(axes)
 
     return _drawn(name, draw, columns=2)
+
+
+def gain(days: NDArray[np.datetime64], value: Floats, error: Floats, sure: float) -> str:
+    """The gain in annual Sharpe as the window grew, and the band that it lay in with that many errors to each side."""
+
+    def draw(axes: "Axes") -> None:
+        axes.fill_between(days, value - sure * error, value + sure * error, color=_UNGATED, alpha=0.25, label="band")
+        axes.plot(days, value, label="gain", **_STROKES["challenger"])
+        _dated(axes)
+        axes.set_ylabel("annual Sharpe")
+
+    return _drawn("gain", draw)
+
+
+def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """How often ideas of each score won; on the diagonal a score is the chance that it says it is."""
+
+    def draw(axes: "Axes") -> None:
+        axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=0.8)
+        for name, bins in rows.items():
+            at = ([each[key] for each in bins] for key in ("score", "won"))
+            axes.plot(*at, marker="o", markersize=3.5, label=name, **_STROKES[name])
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("mean score")
+        axes.set_ylabel("share that won")
+
+    return _drawn("calibration", draw)
 
 
 def moments(name: str, rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]) -> str:

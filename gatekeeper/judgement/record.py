@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
+from gatekeeper.judgement import details
 from gatekeeper.judgement.backtest import Backtest
 from gatekeeper.judgement.promotion import judge
 from gatekeeper.judgement.scorecard import Scorecard
@@ -39,6 +40,7 @@ def document(backtest: Backtest, verdict: Verdict, policy: Policy, dataset: Data
         "agreement": _agreement(backtest),
         "scores": {role: _scores(card) for role, card in cards.items() if _is_scored(card)},
         "outcomes": _outcomes(backtest),
+        "details": details.of(backtest, _went),
         "rules": {
             "periods_per_year": backtest.periods_per_year,
             "marked": backtest.marked,

@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
+from math import sqrt
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gatekeeper.judgement import charts
 from gatekeeper.judgement.record import Document, verdict_of
+from gatekeeper.judgement.sharpe import risk_free_per_period, sharpe_difference
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 SIZE_LIMIT = 500_000
+ROLES = ("challenger", "champion", "ungated")
+FIRST_DAYS, LOOKS = 30, 60  # of the gain as the window grew
 TEMPLATE = "report.html.j2"
 STYLE = "page.css"
 
@@ -53,6 +58,7 @@ def _context(document: Document) -> dict[str, Any]:
         "policy": document["policy"],
         "trades": _trade_rows(document),
         "agreement": document["agreement"],
+        "details": document.get("details"),
         "window": document["window"],
         "data": document["data"],
         "rules": rules,
@@ -88,17 +94,43 @@ def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
             f"its vetoed ones would have made {_percent((all_of_it - ours).sum())}"
         )
         drawn.append(("kept", "Kept and vetoed", about, charts.kept_and_vetoed(days, ours, all_of_it)))
+    if len(cards) == len(ROLES):
+        drawn += _gain(document, days, daily)
     if document["scores"] and document["outcomes"]:
         thresholds = {role: cards[role]["threshold"] for role in document["scores"]}
         about = "ideas by score; vertical lines are thresholds, an idea under its line is vetoed"
         drawn.append(("scores", "Scores", about, charts.scores(document["scores"], thresholds)))
         about = "what the challenger kept and vetoed, by outcome; the outermost bars hold the tails"
         drawn.append(("outcomes", "Outcomes", about, charts.outcomes(**document["outcomes"])))
+    if calibration := document.get("details", {}).get("calibration"):
+        about = "share of ideas that won, by score; on the line a score is the chance that it says it is"
+        drawn.append(("calibration", "Calibration", about, charts.calibration(calibration)))
     # The drawings are ours and hold no text from outside: all words in them are names of streams and units.
     return [
         {"name": name, "title": title, "about": about, "svg": Markup(svg)}  # noqa: S704  # see above
         for name, title, about, svg in drawn
     ]
+
+
+def _gain(
+    document: Document, days: "np.ndarray[Any, np.dtype[np.datetime64]]", daily: Mapping[str, Any]
+) -> list[tuple[str, str, str, str]]:
+    """The gain and its error as the window grew, by the rule's own difference; nothing where no part has one."""
+    policy = document["policy"]
+    year = sqrt(policy["periods_per_year"])
+    free = risk_free_per_period(policy["risk_free"], policy["periods_per_year"])
+    ours, theirs = daily["challenger"] - free, daily["champion"] - free
+    seen = []
+    for end in np.unique(np.linspace(min(FIRST_DAYS, len(days)), len(days), LOOKS).astype(int)):
+        found = sharpe_difference(ours[:end], theirs[:end])
+        if found.delta is not None and found.standard_error is not None:
+            seen.append((end - 1, found.delta * year, found.standard_error * year))
+    if len(seen) < 2:
+        return []
+    rows, value, error = (np.array(column) for column in zip(*seen, strict=True))
+    sure = -NormalDist().inv_cdf(policy["alpha"])
+    about = f"as the window grew; at its end {_number(value[-1])}, lower bound {_number(value[-1] - sure * error[-1])}"
+    return [("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))]
 
 
 def _trade_rows(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:

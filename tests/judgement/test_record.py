@@ -11,6 +11,7 @@ import pytest
 from gatekeeper.config import Settings
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Policy, document, judge, run
+from gatekeeper.judgement import details as details_of
 from gatekeeper.judgement.record import verdict_of
 
 Make = Callable[..., Any]
@@ -86,3 +87,51 @@ def test_numbers_that_are_not_finite_are_refused(dataset: Make, contender: Make,
 def test_other_formats_are_refused(written: Make) -> None:
     with pytest.raises(DataError, match="format 2"):
         verdict_of({**written(), "format": 2})
+
+
+def test_flips_slices_and_calibration_by_hand(written: Make) -> None:
+    """Ideas 0 to 5 made 1, -2, 3, -1, 2, 1 %; the challenger keeps 0, 2, 4, the champion 0, 1, 2."""
+    details = written()["details"]
+    flips = details["flips"]
+    assert (flips["count"], flips["only_challenger_made"], flips["only_champion_made"]) == (2, 0.02, -0.02)
+    assert [(row["time"][:10], row["kept_by"], row["outcome"]) for row in flips["newest"]] == [
+        ("2018-07-05", "challenger", 0.02),
+        ("2018-04-05", "champion", -0.02),
+    ]
+    months = {row["name"]: (row["kept"]["total"], row["vetoed"]["total"]) for row in details["slices"]["month"]}
+    assert months == {
+        "2018-03": (0.01, 0.0),
+        "2018-04": (0.0, -0.02),
+        "2018-05": (0.03, 0.0),
+        "2018-06": (0.0, -0.01),
+        "2018-07": (0.02, 0.0),
+        "2018-08": (0.0, 0.01),
+    }
+    (symbol,) = details["slices"]["symbol"]
+    assert (symbol["kept"]["count"], symbol["vetoed"]["count"]) == (3, 3)
+    bins = details["calibration"]["challenger"]
+    assert sum(each["ideas"] for each in bins) == 6
+    assert sum(each["ideas"] * each["won"] for each in bins) == pytest.approx(4)
+    assert all(each["from"] <= each["score"] <= each["to"] for each in bins)
+
+
+def test_a_first_model_flips_nothing(written: Make) -> None:
+    details = written(champion=False)["details"]
+    assert details["flips"] is None
+    assert list(details["calibration"]) == ["challenger"]
+
+
+def test_the_same_bytes_have_no_details(written: Make) -> None:
+    details = written(sha256="gatekeeper_2")["details"]
+    assert details == {"calibration": {}, "slices": {}, "flips": None}
+
+
+def test_of_many_symbols_the_largest_are_shown_and_the_rest_together() -> None:
+    names = np.array([f"S{number:02}" for number in range(30) for _ in range(number + 1)])
+    rows = details_of._sliced(
+        names, np.ones(len(names), bool), np.ones(len(names)), lambda out: {"count": len(out)}, "symbol"
+    )
+    assert len(rows) == details_of.MOST_SLICES + 1
+    assert rows[-1]["name"] == details_of.OTHERS
+    assert rows[-1]["kept"]["count"] == sum(range(1, 7))
+    assert sum(row["kept"]["count"] for row in rows) == len(names)

@@ -85,8 +85,13 @@ def test_says_what_it_must(usual: str) -> None:
         "Each trade is 5.00 % of the initial capital",
         "aa" * 32, "bb" * 32,
         "ungated",
+        "by symbol", "by strategy", "by month",
     ):  # fmt: skip
         assert said in text.replace("&#39;", "'"), said
+    flips = re.search(r"The flip list: (\d+) ideas decided differently", text)
+    apart = re.search(r"only the challenger (\d+), only the champion (\d+)", text)
+    assert flips and apart
+    assert int(flips[1]) == int(apart[1]) + int(apart[2]) > 100
 
 
 def test_marking_and_calendar_are_stated(known: Dataset, two: Any) -> None:
@@ -115,7 +120,7 @@ def test_every_chart_has_its_words_and_no_id_is_used_twice(usual: str) -> None:
     ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
     assert len(ids) == len(set(ids))
     charts = [attrs for tag, attrs in seen if tag == "svg"]
-    assert len(charts) == 5
+    assert len(charts) == 7
     assert all(attrs["role"] == "img" and attrs["aria-labelledby"] in ids for attrs in charts)
     targets = [attrs["href"][1:] for tag, attrs in seen if tag == "use"]
     assert targets
