@@ -1,4 +1,4 @@
-"""What would one write in an afternoon? FastAPI, orjson and onnxruntime, no logging, no checks; what `serving.py` runs beside.
+"""What would one write in an afternoon? FastAPI, orjson, onnxruntime; no logging, no checks. `serving.py` runs beside it.
 
 Usage: bare_server.py MODEL PORT
 """

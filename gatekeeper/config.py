@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gatekeeper import gates as gates_file
@@ -16,6 +16,19 @@ from gatekeeper.errors import ConfigError, mask
 from gatekeeper.gates import DEFAULT, FILE, Gate
 
 PREFIX = "GATEKEEPER_"
+ALARM_KINDS = (
+    "promoted",
+    "kept",
+    "undecided",
+    "failed",
+    "degraded",
+    "rolled_back",
+    "stale_feed",
+    "breaker",
+    "drift",
+    "approval",
+)
+ALARM_LEVELS = ("off", "quiet", "loud")
 OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two gates never share
 
 
@@ -91,6 +104,18 @@ class Settings(BaseSettings):
     max_hold: int | None = Field(
         None, ge=1, le=365, description="sql: days until the outcome of an older server's idea was known"
     )
+
+    @field_validator("alarm_levels")
+    @classmethod
+    def _levels_of_kinds(cls, said: str) -> str:
+        for word in said.replace(",", " ").split():
+            kind, _, level = word.partition("=")
+            if kind not in ALARM_KINDS or level not in ALARM_LEVELS:
+                raise ValueError(
+                    f"{word!r} is no KIND=LEVEL; kinds are {', '.join(ALARM_KINDS)}, levels {', '.join(ALARM_LEVELS)}, "
+                    "as in 'kept=quiet failed=loud'"
+                )
+        return said
 
     @property
     def holdout(self) -> timedelta:

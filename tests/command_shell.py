@@ -31,3 +31,17 @@ class Shell:
     def file(self, name: str, content: bytes) -> str:
         (self.folder / name).write_bytes(content)
         return str(self.folder / name)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A folder without a registry."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "GATEKEEPER_DB": f"sqlite:///{tmp_path / 'registry.db'}",
+        "GATEKEEPER_MODELS": str(tmp_path / "models"),
+        "GATEKEEPER_WORK": str(tmp_path / "work"),
+        "GATEKEEPER_REPORTS": str(tmp_path / "reports"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Shell(tmp_path, capsys)

@@ -75,7 +75,7 @@ def register(
         )
         if promoting:
             _say_hold(registry)
-            registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC))
+            _tell(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
             model = registry.model(model.id)
     if as_json_:
         as_json(described(model))
@@ -108,6 +108,7 @@ def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
         before = registry.generation()
         promotion = registry.promote(model_id, actor=actor, reason=reason, now=datetime.now(UTC))
         _say_promotion(registry, promotion, registry.generation() != before, as_json_)
+        _tell(registry, promotion)
 
 
 @click.command()
@@ -118,6 +119,7 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
     with opened() as registry:
         promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
         _say_promotion(registry, promotion, True, as_json_)
+        _tell(registry, promotion)
         if not as_json_:
             left = promotion.from_id
             click.echo(f"model {left} is quarantined; `gatekeeper release --quarantine {left} --reason ...` lifts that")
@@ -129,6 +131,17 @@ def _say_promotion(registry: "Registry", promotion: "Promotion", changed: bool, 
         as_json({**asdict(promotion), "changed": changed, "active": model and described(model)})
     elif model is not None:
         click.echo(f"{'active' if changed else 'active already'}: {model.version}, {model.path}")
+
+
+def _tell(registry: "Registry", promotion: "Promotion") -> None:
+    """Whoever asked for alarms hears of it, once for each generation."""
+    from gatekeeper import config
+
+    settings = config.load()
+    if settings.alarms.get_secret_value():
+        from gatekeeper.pipeline import alarms  # brings the model runtime
+
+        alarms.tell_promotion(settings, registry, promotion)
 
 
 def _say_hold(registry: "Registry") -> None:

@@ -22,6 +22,7 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
     """The weekly steps, without Airflow: retrain, export, register, backtest, promote."""
     from gatekeeper import config, pipeline
     from gatekeeper.cli.show import user
+    from gatekeeper.pipeline import alarms
     from gatekeeper.registry import Registry
 
     parameters: dict[str, object] = dict(parameter.partition("=")[::2] for parameter in given)
@@ -29,7 +30,8 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
         pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
     )
     handed: dict[str, Any] = {}
-    with Registry.configured(look.settings) as registry:
+    told = alarms.tells_of_faults(look.settings, look.key, "gatekeeper run")
+    with told, Registry.configured(look.settings) as registry:
         for name, handed in pipeline.weekly(look, registry):
             click.echo(f"{name:<12} {handed['summary']}", err=as_json_)
     if as_json_:

@@ -75,7 +75,7 @@ def window(dataset: Dataset, settings: "Settings", challenger: Contender, champi
             starts.append((contender.seen_to, f"the {how} of {contender.name}"))
     latest, bound_by = max(starts, key=lambda each: each[0])
     start = latest.astimezone(UTC) + settings.embargo
-    days = int(np.count_nonzero(_days(dataset, start)))
+    days = int(np.count_nonzero(days_from(dataset, start)))
     end = as_of - settings.longest_hold
     ready = None
     if end <= start or days < settings.floor_days:
@@ -92,8 +92,8 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     span = window(dataset, settings, challenger, champion)
     started = dataset.ideas.time
     ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
-    days = dataset.market_days[_days(dataset, span.start)]
-    book = _Book(dataset, settings, span, ideas, days)
+    days = dataset.market_days[days_from(dataset, span.start)]
+    book = Book(dataset, settings, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure
     return Backtest(
@@ -132,7 +132,7 @@ def daily_returns(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Book:
+class Book:
     """What every scorecard of one backtest shares."""
 
     dataset: Dataset
@@ -142,6 +142,7 @@ class _Book:
     days: NDArray[np.datetime64]
 
     def measure(self, contender: Contender) -> Scorecard:
+        """The card of a model that scores every idea. Raises DataError for scores that don't fit them."""
         scores = np.asarray(contender.score(self.ideas.features), dtype=np.float32)
         if scores.shape != (len(self.ideas),) or not np.isfinite(scores).all():
             raise DataError(
@@ -151,6 +152,7 @@ class _Book:
         return self.card(contender.name, keeps(scores, contender.threshold), scores, contender)
 
     def untested(self, contender: Contender) -> Scorecard:
+        """The card of a model that is not scored at all."""
         return Scorecard(
             name=contender.name,
             window=self.window,
@@ -175,6 +177,7 @@ class _Book:
         scores: NDArray[np.float32] | None = None,
         contender: Contender | None = None,
     ) -> Scorecard:
+        """The card of the (n,) ideas that were kept, whoever kept them."""
         daily = daily_returns(self.ideas, kept, self.days, self.settings.fraction)
         return Scorecard(
             name=name,
@@ -197,7 +200,7 @@ class _Book:
         return contender.seen_to is not None and contender.seen_to + self.settings.embargo <= self.window.start
 
 
-def _days(dataset: Dataset, start: datetime) -> NDArray[np.bool_]:
+def days_from(dataset: Dataset, start: datetime) -> NDArray[np.bool_]:
     """Which market days belong to a window that starts then: all from its own day on, which counts."""
     return np.asarray(dataset.market_days >= np.datetime64(start.date(), "D"))
 

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatekeeper.config import Settings
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
 from gatekeeper.pipeline.run import Run
@@ -35,11 +36,22 @@ def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Eva
             return evaluation
     generation = registry.generation()
     champion, kind = _opponent(run, registry)
-    now = (generation, champion.model_id if champion else None, kind)
+    opponent = champion.model_id if champion else None
     for evaluation in mine:
-        if (evaluation.generation, evaluation.champion, evaluation.kind) == now:
+        if evaluation.champion == opponent and _stands(evaluation, generation, kind):
             return evaluation
     return _judge(run, registry, model, handed, generation, champion, kind)
+
+
+def _stands(evaluation: Evaluation, generation: int, kind: str) -> bool:
+    """Does it say what a judgement of today against the same opponent would?
+
+    A past week promotes nothing, whatever was promoted since: what was said of it then still holds, but for a verdict
+    to promote, which came too late.
+    """
+    if kind == WHAT_IF:
+        return evaluation.kind == WHAT_IF or evaluation.verdict != "promote"
+    return (evaluation.generation, evaluation.kind) == (generation, kind)
 
 
 def _judge(
@@ -55,7 +67,7 @@ def _judge(
     from gatekeeper.judgement import backtest as backtests
 
     dataset = dataset_of(run, handed)
-    measured = backtests.run(dataset, run.settings, _contender(run, registry, model), champion)
+    measured = backtests.run(dataset, run.settings, contender(run.settings, registry, model), champion)
     policy = Policy.from_settings(run.settings, measured.periods_per_year)
     verdict = judge(measured.challenger, measured.champion, policy, measured.ungated, kind=kind)
     document = record.document(measured, verdict, policy, dataset)
@@ -76,7 +88,7 @@ def _judge(
     )
 
 
-def _contender(run: Run, registry: Registry, model: Model) -> "Contender":
+def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
     """The model, verified. Raises ModelRefused."""
     from gatekeeper.judgement.backtest import Contender
 
@@ -84,7 +96,7 @@ def _contender(run: Run, registry: Registry, model: Model) -> "Contender":
     return Contender(
         name=model.version,
         sha256=scorer.sha256,
-        threshold=run.settings.threshold if model.threshold is None else model.threshold,
+        threshold=settings.threshold if model.threshold is None else model.threshold,
         score=scorer.score,
         trained_to=model.trained_to,
         created_at=model.created_at,
@@ -105,14 +117,14 @@ def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
     """
     if is_older(run, registry):
         before = registry.primary_before(run.as_of)
-        return (_contender(run, registry, before) if before else None), WHAT_IF
+        return (contender(run.settings, registry, before) if before else None), WHAT_IF
     primary = registry.primary()
     if primary is None and not registry.promotions():
         return None, "bootstrap"
     if primary is not None:
         try:
             registry.restore_name(primary)
-            return _contender(run, registry, primary), "weekly"
+            return contender(run.settings, registry, primary), "weekly"
         except ModelRefused as refusal:
             log.error("the primary %s can't be loaded: %s", primary.version, refusal)
     return _fallback(run, registry, primary), "recovery"
@@ -122,7 +134,7 @@ def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender
     """The model that servers fall back to. Without one there is nothing to be judged against, and a person decides."""
     for model in fallbacks(registry, primary):
         try:
-            return _contender(run, registry, model)
+            return contender(run.settings, registry, model)
         except ModelRefused as refusal:
             log.error("the fallback %s can't be loaded: %s", model.version, refusal)
     raise NoModel(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Held, ModelRefused, Quarantined
 from gatekeeper.files import write_whole
+from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.judging import WHAT_IF, evaluated, is_older
 from gatekeeper.pipeline.run import Run
 from gatekeeper.pipeline.workspace import Handed, dataset_of
@@ -104,6 +105,13 @@ def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
 
 
 def promote(run: Run, registry: Registry, handed: Handed) -> Handed:
+    """Promotes where the verdict says so, as `_promoted` has it, and tells those who asked to hear."""
+    said = _promoted(run, registry, handed)
+    alarms.tell_verdict(run.settings, registry, run.key, said)
+    return said
+
+
+def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
     """Promotes where the verdict says so; where the registry moved since, judges again, as the same look.
 
     A hold, a quarantine, or a later as-of that was promoted keep the challenger out, and the summary says so.
@@ -116,6 +124,8 @@ def promote(run: Run, registry: Registry, handed: Handed) -> Handed:
         if evaluation.kind == WHAT_IF or evaluation.verdict != "promote":
             what = f"{WHAT_IF} ({evaluation.verdict})" if evaluation.kind == WHAT_IF else evaluation.verdict
             return {**said, "promoted": False, "summary": f"{what}: {reason}"}
+        if not handed.get("approved", True):  # a verdict that came after the question was answered, or was never put
+            return {**said, "promoted": False, "summary": f"not promoted: {handed['approval']}: {reason}"}
         try:
             promotion = registry.promote(
                 model.id,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, select
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry import catalogue, schema, tables
 from gatekeeper.registry.artifacts import sha256_of
+from gatekeeper.registry.audit import seal
 from gatekeeper.registry.database import Work, has_index, now
 from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
 from gatekeeper.registry.promotions import record_adopted
@@ -76,6 +77,7 @@ def upgrade(
         with home.database.write(first=True) as work:
             before = schema.revision(work.connection)
             schema.to_head(work)
+            seal(work)
         with home.database.read() as connection:
             strangers = unadopted(connection)
         finds = look_at(home, strangers)  # outside the lock: foreign models run in a child process first

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ModelRefused
-from gatekeeper.registry import brakes, catalogue, naming, tables
+from gatekeeper.registry import audit, brakes, catalogue, naming, tables
 from gatekeeper.registry.artifacts import BLOBS, Store, blob_name, sha256_of
 from gatekeeper.registry.database import has_index
 from gatekeeper.registry.home import Home
@@ -81,7 +82,7 @@ class Digests:
             self._known.pop(name or "", None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is looked at once is kept beside its fields
 class _Evidence:
     """Both sides at one moment."""
 
@@ -105,12 +106,25 @@ class _Evidence:
 
     def source(self, sha256: str) -> str | None:
         """A file that holds these bytes."""
-        rows = (model.file_name for model in self.models if model.sha256 == sha256 and model.file_name)
-        likely = dict.fromkeys([blob_name(sha256), *rows])
-        for name in likely:
+        for name in (blob_name(sha256), *self.rows_with.get(sha256, ())):
             if self.digests.of(name) == sha256:
                 return name
-        return next((name for name in self.home.store.names() if self.digests.of(name) == sha256), None)
+        return self.elsewhere.get(sha256)
+
+    @cached_property
+    def rows_with(self) -> Mapping[str, Sequence[str]]:
+        """The file names of the rows that were registered with these bytes."""
+        found: dict[str, list[str]] = {}
+        for model in self.models:
+            if model.sha256 is not None and model.file_name:
+                found.setdefault(model.sha256, []).append(model.file_name)
+        return found
+
+    @cached_property
+    def elsewhere(self) -> Mapping[str, str]:
+        """Whatever lies in the store, by its bytes; looked at once, and only where a row's own places don't do."""
+        read = ((self.digests.of(name), name) for name in self.home.store.names())
+        return {digest: name for digest, name in read if isinstance(digest, str)}
 
 
 def examine(home: Home, connection: Connection, digests: Digests) -> Examination:
@@ -245,6 +259,10 @@ def _history(e: _Evidence) -> Iterator[Finding]:
             yield Finding(BROKEN, row.to_id, None, f"promotion {row.generation} doesn't follow on the one before it")
             return
         before = row.to_id
+    if (changed := audit.first_break(audit.entries(e.connection))) is not None:
+        text = f"promotion {changed} isn't as it was written, or doesn't follow on the one before it"
+        yield Finding(BROKEN, None, None, f"{text}; bring the rows back from a backup, or look who changed them")
+        return
     if e.generation > last:
         yield Finding(BROKEN, None, None, f"the generation is {e.generation}, and only {last} promotions are on record")
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, update
 from gatekeeper.errors import ClaimsUnsettled, ConfigError, GenerationMoved, ModelRefused
 from gatekeeper.registry import brakes, catalogue, naming, tables
 from gatekeeper.registry.artifacts import blob_name, sha256_of
+from gatekeeper.registry.audit import chained
 from gatekeeper.registry.database import Work, has_index, now
 from gatekeeper.registry.evaluations import refuse_outdated
 from gatekeeper.registry.home import Home, aware, plain
@@ -46,14 +47,8 @@ def promote(home: Home, order: Order) -> Promotion:
     Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
     ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
     """
-    _refuse_kind(order)
-    settle_history(home)
-    with home.database.read() as connection:
-        model = catalogue.model(connection, order.model_id)
-        if done := _done(connection, order):
-            return done
-        _refuse(home, connection, catalogue.generation(connection), order, model)
-    vouch(home, model, _bytes_to_promote(home, model))
+    if done := examine(home, order):
+        return done
     home.step("verified")
     with home.database.write() as work:
         home.step("locked")
@@ -67,6 +62,22 @@ def promote(home: Home, order: Order) -> Promotion:
     home.step("committed")
     sweep(home)
     return promotion
+
+
+def examine(home: Home, order: Order) -> Promotion | None:
+    """All that a promotion checks before anything moves; where it is done already, the promotion that did it.
+
+    Raises what `promote` raises.
+    """
+    _refuse_kind(order)
+    settle_history(home)
+    with home.database.read() as connection:
+        model = catalogue.model(connection, order.model_id)
+        if done := _done(connection, order):
+            return done
+        _refuse(home, connection, catalogue.generation(connection), order, model)
+    vouch(home, model, _bytes_to_promote(home, model))
+    return None
 
 
 def refuse_unsettled(connection: Connection) -> Model | None:
@@ -235,6 +246,7 @@ def _rename_row(home: Home, connection: Connection, model_id: int, version: str)
 
 
 def _audit(work: Work, promotion: Promotion) -> Promotion:
+    promotion = chained(work.connection, promotion)
     work.connection.execute(
         tables.promotions.insert().values({name: getattr(promotion, name) for name in Promotion.__slots__})
     )

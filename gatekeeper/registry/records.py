@@ -88,6 +88,10 @@ class Promotion:
     as_of: datetime
     at: datetime
     run_key: str | None
+    sha256: str | None = None
+    """Of the bytes that went in; None for an adopted row that is no model."""
+    chain: str | None = None
+    """A hash over this row, its evidence and the row before (audit.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,24 @@ from gatekeeper.config import Settings
 from gatekeeper.registry import (
     brakes,
     catalogue,
+    checks,
     copying,
     decisions,
     doctor,
     evaluations,
     migration,
     promotions,
+    receipts,
     registration,
     retirement,
     rollback,
     schema,
 )
 from gatekeeper.registry.artifacts import blob_name
+from gatekeeper.registry.checks import Check
 from gatekeeper.registry.decision_lines import Outcome
 from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
+from gatekeeper.registry.overview import Pages
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.verification import refuse_unregistered
 
@@ -95,6 +99,11 @@ class Registry:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def pages(self) -> Pages:
+        """The same, read a page at a time: for those who look through a large registry."""
+        return Pages(self._home.database)
 
     # Models
 
@@ -189,9 +198,32 @@ class Registry:
         )
         return promotions.promote(self._home, order)
 
-    def rollback(self, *, actor: str, reason: str, now: datetime | None = None) -> Promotion:
-        """Back to the primary before, once it is verified to load; the bytes that are left are quarantined."""
-        return rollback.roll_back(self._home, actor=actor, reason=reason, now=now)
+    def examine(self, model_id: int, *, run_key: str | None = None) -> Promotion | None:
+        """Check all that `promote` by hand checks, and move nothing; the promotion, where it is done already."""
+        return promotions.examine(
+            self._home, promotions.Order(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key)
+        )
+
+    def rollback(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        expected_generation: int | None = None,
+        run_key: str | None = None,
+        now: datetime | None = None,
+    ) -> Promotion:
+        """Back to the primary before, once it is verified to load; the bytes that are left are quarantined.
+
+        One run key rolls back once, however often it is asked to.
+        """
+        return rollback.roll_back(
+            self._home, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
+        )
+
+    def way_back(self) -> Model:
+        """Where `rollback` would go now, verified to load. Raises PromotionRefused, ModelRefused."""
+        return rollback.way_back(self._home)
 
     def generation(self) -> int:
         """How many promotions there were: it moves when the primary does."""
@@ -278,6 +310,36 @@ class Registry:
         """When the newest evaluation of this registry's own weekly runs was recorded."""
         with self._home.database.read() as connection:
             return evaluations.last_verdict(connection)
+
+    # What the monitor saw
+
+    def record_check(self, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]) -> Check:
+        """Keep one look of the monitor; one at the same as-of and bytes that is there already stands."""
+        return checks.record(self._home, model, as_of=as_of, generation=generation, document=document)
+
+    def check(self, as_of: datetime, sha256: str) -> Check | None:
+        """The monitor's look at these bytes as of then."""
+        with self._home.database.read() as connection:
+            return checks.find(connection, as_of, sha256)
+
+    def checks(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
+        """All looks of the monitor, newest first; or a page: at most `limit`, with ids under `before`."""
+        with self._home.database.read() as connection:
+            return checks.newest(connection, limit, before)
+
+    def alarm_reached(self, kind: str, run_key: str) -> set[str]:
+        """The receivers, by their digests, that have this alarm already."""
+        with self._home.database.read() as connection:
+            return checks.reached(connection, kind, run_key)
+
+    def note_alarm(self, kind: str, run_key: str, receiver: str) -> None:
+        """From now on this alarm has reached this receiver."""
+        checks.note_reached(self._home.database, kind, run_key, receiver)
+
+    def receipt(self, model_id: int, evaluation: int | None = None) -> bytes:
+        """One file that proves itself offline (receipts.py): the model, its evidence, the history."""
+        with self._home.database.read() as connection:
+            return receipts.receipt(connection, model_id, evaluation)
 
     # Decisions
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from gatekeeper.errors import GenerationMoved, PromotionRefused
 from gatekeeper.registry import brakes, catalogue, tables
+from gatekeeper.registry.database import Work
 from gatekeeper.registry.home import Home
 from gatekeeper.registry.promotions import Order, move, refuse_unsettled, settle_history
 from gatekeeper.registry.records import Model, Promotion
@@ -13,35 +14,54 @@ from gatekeeper.registry.retirement import sweep
 from gatekeeper.registry.verification import refuse_unregistered, vouch
 
 
-def roll_back(home: Home, *, actor: str, reason: str, now: datetime | None) -> Promotion:
+def roll_back(
+    home: Home,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime | None,
+    expected: int | None = None,
+    run_key: str | None = None,
+) -> Promotion:
     """Promote the primary before, and quarantine the bytes that are left.
 
-    The one that comes back is verified before anything moves; rolling back twice goes one further back. Raises
-    PromotionRefused where there is none, ModelRefused where it doesn't load: `promote -i ID` takes another.
+    The one that comes back is verified before anything moves; rolling back twice goes one further back, but a run key
+    rolls back once. Raises PromotionRefused where there is none, ModelRefused where it doesn't load: `promote -i ID`
+    takes another; GenerationMoved where another promotion came between.
     """
     settle_history(home)
     with home.database.read() as connection:
-        target = _target(connection)
-        left = refuse_unsettled(connection)
-    order = Order(target.id, actor=actor, reason=reason, kind="rollback", now=now)
-    vouch(home, target, home.store.find(target.file_name, refuse_unregistered(target)))
+        if done := catalogue.promotion_by_key(connection, run_key):
+            return done
+        back, left = predecessor(connection), refuse_unsettled(connection)
+    order = Order(back.id, actor=actor, reason=reason, kind="rollback", run_key=run_key, now=now)
+    vouch(home, back, home.store.find(back.file_name, refuse_unregistered(back)))
     home.step("verified")
     with home.database.write() as work:
         home.step("locked")
         connection = work.connection
-        current = refuse_unsettled(connection)
-        if current is None or left is None or current.id != left.id or _target(connection).id != target.id:
-            raise GenerationMoved("another promotion came between; nothing has changed: look at `gatekeeper history`")
+        if done := catalogue.promotion_by_key(connection, run_key):
+            return done
+        current = _refuse_moved(work, expected, left, back)
         if current.sha256 is not None:
             brakes.quarantine(work, current.id, current.sha256, actor=order.actor, reason=order.reason)
             home.step("quarantined")
-        promotion = move(home, work, catalogue.model(connection, target.id), order, as_of=None)
+        promotion = move(home, work, catalogue.model(connection, back.id), order, as_of=None)
     home.step("committed")
     sweep(home)
     return promotion
 
 
-def _target(connection: Connection) -> Model:
+def way_back(home: Home) -> Model:
+    """Where a rollback would go now, verified to load; nothing moves. Raises what `roll_back` raises."""
+    settle_history(home)
+    with home.database.read() as connection:
+        back = predecessor(connection)
+    vouch(home, back, home.store.find(back.file_name, refuse_unregistered(back)))
+    return back
+
+
+def predecessor(connection: Connection) -> Model:
     """The primary before this one; never one with quarantined bytes, or with those that are being left."""
     current = refuse_unsettled(connection)
     if current is None:
@@ -68,3 +88,12 @@ def _ladder(connection: Connection, current_id: int) -> list[int]:
     while ladder and ladder[-1] == current_id:
         ladder.pop()
     return ladder
+
+
+def _refuse_moved(work: Work, expected: int | None, left: Model | None, back: Model) -> Model:
+    """The primary that is left: still the one that was looked at, with the same one before it."""
+    current = refuse_unsettled(work.connection)
+    moved = expected not in (None, work.generation)
+    if moved or current is None or left is None or current.id != left.id or predecessor(work.connection).id != back.id:
+        raise GenerationMoved("another promotion came between; nothing has changed: look at `gatekeeper history`")
+    return current

@@ -29,7 +29,7 @@ from gatekeeper.registry.created_at import CreatedAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # our own: Airflow's and other tools' stay theirs
-HEAD = "0002"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0004"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -142,6 +142,8 @@ promotions = Table(  # append-only: the audit
     Column("as_of", Instant, nullable=False),
     Column("at", Instant, nullable=False),
     Column("run_key", Text, unique=True),
+    Column("sha256", Text),  # of the bytes that went in
+    Column("chain", Text),  # a hash over this row and the one before: audit.py
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
 )

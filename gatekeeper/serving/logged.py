@@ -155,7 +155,7 @@ def _ideas(known: _Log) -> Ideas:
     """Their values, checked; nothing of what wasn't known yet is even looked at."""
     origin, rows = known.origin, known.rows
     check_order(origin, known.closed_at, known.known_at)
-    vectors = [_vector(row.featureVec) for row in rows]
+    vectors = [vector_of(row.featureVec) for row in rows]
     unread = np.array([vector is None for vector in vectors], dtype=np.bool_)
     origin.refuse(unread, "featureVec is neither an array in FEATURES order nor an object by name", MEND)
     values = np.array([vector or [] for vector in vectors], dtype=np.float64).reshape(len(rows), len(FEATURES))
@@ -254,7 +254,7 @@ def _instants(moments: Sequence[datetime | None]) -> NDArray[np.datetime64]:
     return np.array(plain, dtype="datetime64[us]").astype("datetime64[ns]")
 
 
-def _vector(stored: object) -> list[float] | None:
+def vector_of(stored: object) -> list[float] | None:
     """(7,) in FEATURES order, NaN where there is no number. None: it is no feature vector."""
     if isinstance(stored, str):
         try:

@@ -1,23 +1,9 @@
 """A shell in a folder of its own, for every test of the command line."""
 
-from pathlib import Path
-
 import pytest
-from command_shell import Shell
+from command_shell import Shell, bare
 
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """A folder without a registry."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "GATEKEEPER_DB": f"sqlite:///{tmp_path / 'registry.db'}",
-        "GATEKEEPER_MODELS": str(tmp_path / "models"),
-        "GATEKEEPER_WORK": str(tmp_path / "work"),
-        "GATEKEEPER_REPORTS": str(tmp_path / "reports"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    return Shell(tmp_path, capsys)
+__all__ = ["bare", "shell"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from registry_site import MONDAY, OWN, check_history, own_model
 
-from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, Quarantined, UnknownModel
+from gatekeeper.errors import ConfigError, GenerationMoved, ModelRefused, PromotionRefused, Quarantined, UnknownModel
 
 
 @pytest.fixture
@@ -133,3 +133,38 @@ def test_a_rollback_has_an_actor_and_a_reason(grown):
     with pytest.raises(ConfigError, match="reason"):
         grown.rollback(actor="ann", reason="")
     assert grown.primary().id == 3
+
+
+def test_one_run_key_rolls_back_once(grown):
+    """A task that was killed after the act, and is tried again, goes no further back."""
+    first = grown.rollback(actor="ann", reason="r", run_key="run 1")
+    assert grown.rollback(actor="ann", reason="r", run_key="run 1") == first
+    assert (grown.primary().id, grown.generation()) == (2, 4)
+    assert grown.rollback(actor="ann", reason="r", run_key="run 2").to_id == 1
+    assert grown.rollback(actor="ann", reason="r", run_key="run 2").to_id == 1  # with nothing left to go back to
+
+
+def test_a_rollback_of_another_primary_than_was_looked_at_is_refused(grown, add, promote, site):
+    looked_at, back = grown.generation(), grown.way_back()
+    assert back.id == 2
+    promote(add(4))
+    before = site.rows(), site.files()
+    with pytest.raises(GenerationMoved, match="nothing has changed"):
+        grown.rollback(actor="ann", reason="r", expected_generation=looked_at)
+    assert (site.rows(), site.files()) == before
+    assert grown.way_back().id == 3
+    assert grown.rollback(actor="ann", reason="r", expected_generation=grown.generation()).to_id == 3
+    assert grown.primary().id == 3
+
+
+def test_examining_moves_nothing(grown, add, site):
+    grown.rollback(actor="ann", reason="bad")
+    add(4)
+    before = site.rows(), site.files()
+    assert grown.examine(4) is None
+    assert grown.examine(2) == grown.promotions()[0]
+    with pytest.raises(Quarantined):
+        grown.examine(3)
+    with pytest.raises(UnknownModel):
+        grown.examine(5)
+    assert (site.rows(), site.files()) == before

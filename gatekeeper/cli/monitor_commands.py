@@ -1,0 +1,89 @@
+"""How does the primary do, and do alarms arrive?"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from gatekeeper.cli.show import as_json, json_option, table
+from gatekeeper.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gatekeeper.registry.checks import Check
+
+ROLES = ("primary", "before", "ungated")
+CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
+
+
+@click.command()
+@click.option("--as-of", "as_of", help="It knows nothing beyond this instant; default now.")
+@json_option
+def monitor(as_of: str | None, as_json_: bool) -> None:
+    """The primary since its promotion, beside the model before it and no gate; drift, and the circuit breaker.
+
+    What the DAG gatekeeper_monitor does each day. With GATEKEEPER_BREAKER=rollback a drawdown too deep puts the model
+    before it back.
+    """
+    from gatekeeper import config, pipeline
+    from gatekeeper.pipeline import alarms
+    from gatekeeper.pipeline import monitor as monitors
+    from gatekeeper.registry import Registry
+
+    settings, now = config.load(), datetime.now(UTC)
+    instant = pipeline.parse_as_of(as_of) if as_of else now
+    key = f"gatekeeper monitor/{instant:%Y-%m-%dT%H:%M:%SZ}"
+    with alarms.tells_of_faults(settings, key, "gatekeeper monitor"), Registry.configured(settings) as registry:
+        done = monitors.monitor(instant, registry, settings, now=now)
+    if as_json_:
+        document = done.check.document if done.check else None
+        as_json({**done.to_dict(), "gate": settings.gate, "document": document})
+        return
+    click.echo(done.summary)
+    if done.check is not None:
+        _show(done.check)
+
+
+def _show(check: "Check") -> None:
+    cards, breaker, drift = (check.document[name] for name in ("scorecards", "breaker", "drift"))
+    click.echo()
+    table(
+        ("", "name", "ideas", "kept", "Sharpe", "total return", "max drawdown", "win rate"),
+        [(role, *(cards[role][column] for column in CARD)) for role in ROLES if cards[role]],
+        empty="",
+    )
+    if breaker["bound"] is not None:
+        click.echo(f"\nbreaker: {breaker['text']}; {breaker['p']:.3f} of the draws fell as deep")
+    if drift and drift["shifts"]:
+        click.echo()
+        rows = [(one["name"], one["distance"], one["bound"], one["drifted"]) for one in drift["shifts"]]
+        table(("feature", "distance", "bound", "drifted"), rows, empty="")
+
+
+@click.group()
+def alarms() -> None:
+    """Who hears of what happens: GATEKEEPER_ALARMS, and how loudly: GATEKEEPER_ALARM_LEVELS."""
+
+
+@alarms.command("test")
+@json_option
+def rehearse(as_json_: bool) -> int:
+    """Sends one message to every receiver. Exit code 0 only where all have it."""
+    from gatekeeper import config
+    from gatekeeper.pipeline import alarms as sending
+
+    settings = config.load()
+    if not settings.alarms.get_secret_value().strip():
+        raise ConfigError(
+            "GATEKEEPER_ALARMS is empty: no alarms are sent; set it to URLs of apprise, as docs/alarms.md says"
+        )
+    sent = sending.rehearse(settings)
+    if as_json_:
+        deliveries = [{"receiver": one.receiver, "fault": one.fault} for one in sent]
+        as_json({"levels": sending.levels(settings), "receivers": deliveries})
+    else:
+        for one in sent:
+            click.echo(f"{'arrived' if one.fault is None else 'FAILED '}  {one.receiver}  {one.fault or ''}".rstrip())
+    return 0 if all(one.fault is None for one in sent) else 1
+
+
+COMMANDS: dict[str, click.Command] = {"monitor": monitor, "alarms": alarms}

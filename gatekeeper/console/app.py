@@ -1,0 +1,40 @@
+"""How do the parts of the console come together into one application?"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gatekeeper.console import acts, drawing, problems, showing
+from gatekeeper.console.entrance import House
+
+
+def create(house: House) -> FastAPI:
+    """The console of `house`, to be mounted anywhere. Every route asks at its door, those of scripts too."""
+    app = FastAPI(
+        title="Gatekeeper console",
+        dependencies=list(house.entrance.reading()),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.house = house
+    app.middleware("http")(_secured)
+    problems.install(app)
+
+    @app.get("/", include_in_schema=False)
+    def first(request: Request) -> RedirectResponse:
+        """The default gate."""
+        return RedirectResponse(f"{drawing.root_of(request)}/{house.gates()[0].name}/models")
+
+    app.include_router(drawing.router)
+    app.include_router(acts.router)
+    app.include_router(showing.router)
+    return app
+
+
+async def _secured(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
+    answer = await forward(request)
+    for name, value in drawing.SECURITY.items():
+        answer.headers.setdefault(name, value)
+    return answer

@@ -1,0 +1,106 @@
+"""Does an evaluation document still lead to the verdict that it holds? Judged again, from its own numbers alone."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.judgement.promotion import judge
+from gatekeeper.judgement.record import verdict_of
+from gatekeeper.judgement.scorecard import Scorecard, Window
+from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.verdict import Policy, Verdict
+
+COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
+CLOSE = 1e-12
+"""Two processors may round the last digit of a sum otherwise."""
+
+
+def verdict_again(document: Mapping[str, Any]) -> Verdict:
+    """The verdict that the document's window, daily returns, decisions and policy lead to. Raises DataError."""
+    held = verdict_of(document)
+    cards = _cards(document)
+    numbers = {field.name: document["policy"][field.name] for field in fields(Policy)}
+    kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
+    return judge(cards["challenger"], cards.get("champion"), Policy(**numbers), cards["ungated"], kind=kind)
+
+
+def differences(document: Mapping[str, Any]) -> list[str]:
+    """What of the document doesn't follow from its daily returns, in sentences; none where all of it does."""
+    found = []
+    for role, card in document["scorecards"].items():
+        if card is not None and card["tested"]:
+            found += _of_card(role, card, document["rules"])
+    held, again = verdict_of(document), verdict_again(document)
+    for name in COMPARED:
+        if not _same(getattr(held, name), getattr(again, name)):
+            found.append(f"{name} is {getattr(again, name)}, and the document says {getattr(held, name)}")
+    passed = [(gate.name, gate.passed) for gate in held.gates], [(gate.name, gate.passed) for gate in again.gates]
+    if passed[0] != passed[1]:
+        found.append(f"the gates say {passed[1]}, and the document says {passed[0]}")
+    return found
+
+
+def _of_card(role: str, card: Mapping[str, Any], rules: Mapping[str, Any]) -> list[str]:
+    daily = np.array(card["daily"], dtype=np.float64)
+    right = {
+        "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
+        "total_return": float(daily.sum()),
+        "max_drawdown": max_drawdown(daily),
+    }
+    return [
+        f"the {role}'s {name} is {value}, and the document says {card[name]}"
+        for name, value in right.items()
+        if not _same(card[name], value)
+    ]
+
+
+def _cards(document: Mapping[str, Any]) -> dict[str, Scorecard]:
+    kept = _decisions(document)
+    window = _window(document["window"])
+    return {
+        role: Scorecard(
+            name=card["name"],
+            window=window,
+            daily=np.array(card["daily"], dtype=np.float64),
+            kept=kept[role] if card["tested"] else np.zeros(0, dtype=np.bool_),
+            sharpe=card["sharpe"],
+            total_return=card["total_return"],
+            max_drawdown=card["max_drawdown"],
+            win_rate=card["win_rate"],
+            out_of_sample=card["out_of_sample"],
+            sha256=card["sha256"],
+            threshold=card["threshold"],
+            trained_to=None if card["trained_to"] is None else datetime.fromisoformat(card["trained_to"]),
+            model_id=card["model_id"],
+            tested=card["tested"],
+        )
+        for role, card in document["scorecards"].items()
+        if card is not None
+    }
+
+
+def _decisions(document: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
+    """Who kept how many, together and apart: the rule asks no more of them than that."""
+    cards, agreement = document["scorecards"], document["agreement"]
+    ideas = cards["ungated"]["ideas"]
+    if agreement is None:
+        return {role: np.arange(ideas) < card["kept_trades"] for role, card in cards.items() if card is not None}
+    counts = [agreement[name] for name in ("both_kept", "only_challenger", "only_champion", "both_vetoed")]
+    ours, theirs = (np.repeat(flags, counts) for flags in ([True, True, False, False], [True, False, True, False]))
+    return {"challenger": ours, "champion": theirs, "ungated": np.ones(ideas, dtype=np.bool_)}
+
+
+def _window(said: Mapping[str, Any]) -> Window:
+    start, end, as_of = (datetime.fromisoformat(said[name]) for name in ("start", "end", "as_of"))
+    ready = None if said["ready"] is None else date.fromisoformat(said["ready"])
+    return Window(start, end, as_of, said["days"], said["bound_by"], ready)
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= CLOSE * max(1.0, abs(one))
+    return one == other

@@ -1,0 +1,218 @@
+"""Who has to hear of what happened, how loudly, and have they?
+
+Sending never fails the step that it tells of: a receiver that is down is logged, by its masked address, and hears when
+the step runs again. Each receiver gets an alarm of one kind and run key once.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
+from gatekeeper.pipeline.judging import WHAT_IF
+from gatekeeper.registry import Promotion, Registry
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+log = logging.getLogger("gatekeeper")
+
+Level = Literal["off", "quiet", "loud"]
+
+LEVELS: dict[str, Level] = {
+    "promoted": "quiet",
+    "kept": "off",
+    "undecided": "quiet",
+    "failed": "loud",
+    "degraded": "loud",
+    "rolled_back": "loud",
+    "stale_feed": "loud",
+    "breaker": "loud",
+    "drift": "quiet",
+    "approval": "quiet",
+}
+
+PATIENCE = 20  # seconds, for one receiver
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that happened. `key` names the run: the same kind and key are one alarm.
+
+    text: one sentence. more: what else helps, and the way out. pressing: loud, unless its kind is off.
+    """
+
+    kind: str
+    key: str
+    text: str
+    more: str = ""
+    pressing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of an alarm at one receiver, whose address is masked. fault: None where it arrived."""
+
+    receiver: str
+    fault: str | None
+
+
+def levels(settings: Settings) -> dict[str, Level]:
+    """How loud each kind is: the defaults, and what `alarm_levels` says over them."""
+    words = (word.partition("=") for word in settings.alarm_levels.replace(",", " ").split())
+    return LEVELS | {kind: cast("Level", level) for kind, _, level in words}
+
+
+def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
+    """Send the alarm to all receivers that don't have it yet. Never raises.
+
+    Without a registry (it may be what is out of reach) nobody knows who has it, and all get it.
+    """
+    if not settings.alarms.get_secret_value().strip():
+        return
+    try:
+        level = levels(settings)[alarm.kind]
+        if alarm.pressing and level == "quiet":
+            level = "loud"
+        if level != "off":
+            for delivery in _send(settings, registry, alarm, level):
+                if delivery.fault is not None:
+                    log.error("the alarm %r did not reach %s: %s", alarm.kind, delivery.receiver, delivery.fault)
+    except Exception as fault:  # noqa: BLE001  # whatever it is: what the alarm tells of has happened, and stands
+        log.error("the alarm %r could not be sent: %s", alarm.kind, mask(str(fault)))
+
+
+def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion, *, pressing: bool = False) -> None:
+    """That the primary changed, by whatever way: `rolled_back`, else `promoted`; once for each generation."""
+    back = promotion.kind == "rollback"
+    if promotion.from_id is None:
+        what = f"model {promotion.to_id} is the first primary"
+    else:
+        what = f"{'back from' if back else 'from'} model {promotion.from_id} to model {promotion.to_id}"
+    text = f"{what} ({promotion.kind}, generation {promotion.generation})"
+    more = f"by {promotion.actor}: {promotion.reason}\n`gatekeeper explain {promotion.to_id}`, `gatekeeper history`"
+    kind = "rolled_back" if back else "promoted"
+    key = f"generation {promotion.generation}"
+    tell(settings, registry, Alarm(kind, key, text, more, pressing))
+
+
+def tell_verdict(settings: Settings, registry: Registry, run_key: str, said: Mapping[str, Any]) -> None:
+    """How a weekly look ended: promoted, kept or undecided; pressing where the verdict asks for a person.
+
+    A past week that was only judged as a what-if is kept, whatever it came to.
+    """
+    if not settings.alarms.get_secret_value().strip():
+        return
+    try:
+        verdict = registry.evaluation(said["evaluation_id"]).document["verdict"]
+        promotion = next((one for one in registry.promotions() if one.generation == said.get("generation")), None)
+    except GatekeeperError as fault:
+        log.error("the alarm of this verdict could not be sent: %s", fault)
+        return
+    if promotion is not None:
+        tell_promotion(settings, registry, promotion, pressing=verdict["alert"])
+        return
+    open_question = said["verdict"] == "undecided" and said["kind"] != WHAT_IF
+    kind = "undecided" if open_question else "kept"
+    more = f"`gatekeeper explain {said['model_id']}` prints each gate; the report is {said['report']}"
+    tell(settings, registry, Alarm(kind, run_key, said["summary"], more, verdict["alert"]))
+
+
+def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
+    """That `what` failed, and of which kind that is."""
+    kind = "stale_feed" if isinstance(fault, StaleData) else "failed"
+    return Alarm(kind, key, f"{what} failed", mask(f"{type(fault).__name__}: {fault}"))
+
+
+@contextmanager
+def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
+    """A refusal within is told of, and goes on its way."""
+    try:
+        yield
+    except GatekeeperError as fault:
+        tell(settings, None, of_fault(fault, key, what))
+        raise
+
+
+def rehearse(settings: Settings) -> list[Delivery]:
+    """One message to every receiver, whatever it has had.
+
+    Raises ConfigError where none is named, or a level can't be read.
+    """
+    if not settings.alarms.get_secret_value().split():
+        raise ConfigError("GATEKEEPER_ALARMS names no receiver; it takes URLs of apprise, separated by spaces")
+    levels(settings)
+    return list(
+        _send(settings, None, Alarm("test", "", "alarms from here reach you", "`gatekeeper alarms test`"), "quiet")
+    )
+
+
+def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Level) -> Iterator[Delivery]:
+    told = _reached(registry, alarm)
+    for url in settings.alarms.get_secret_value().split():
+        receiver = hashlib.sha256(url.encode()).hexdigest()[:16]
+        if receiver in told:
+            continue
+        delivery = _notify(url, settings.gate, alarm, level)
+        if delivery.fault is None and registry is not None:
+            try:
+                registry.note_alarm(alarm.kind, alarm.key, receiver)
+            except GatekeeperError as fault:
+                log.warning("that %s has the alarm %r could not be noted: %s", delivery.receiver, alarm.kind, fault)
+        yield delivery
+
+
+def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
+    if registry is None:
+        return set()
+    try:
+        return registry.alarm_reached(alarm.kind, alarm.key)
+    except GatekeeperError as fault:
+        log.warning("who has the alarm %r can't be told, so all get it: %s", alarm.kind, fault)
+        return set()
+
+
+def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> Delivery:
+    apprise = _library()
+    own = logging.getLogger("apprise")
+    own.disabled = True  # what it can't read, it logs as it stands
+    try:
+        service: NotifyBase | None = apprise.Apprise.instantiate(url)
+    finally:
+        own.disabled = False
+    if service is None:
+        return Delivery(f"{url.partition(':')[0]}://***", "apprise can't read this address; see its list of services")
+    letterbox = apprise.Apprise()
+    letterbox.add(service)
+    result = letterbox.notify(
+        title=f"Gatekeeper {gate}: {'ALARM: ' if level == 'loud' else ''}{alarm.kind.replace('_', ' ')}",
+        body="\n".join(filter(None, [alarm.text, alarm.more])),
+        notify_type=apprise.NotifyType.FAILURE if level == "loud" else apprise.NotifyType.INFO,
+        timeout=PATIENCE,
+        log_level=logging.WARNING,
+    )
+    masked = _masked(str(service.url(privacy=True)))  # type: ignore[no-untyped-call]  # apprise's own
+    if result:
+        return Delivery(masked, None)
+    said = "; ".join(entry.message for entry in result.logs())
+    return Delivery(masked, said or f"no answer within {PATIENCE} s")
+
+
+def _masked(address: str) -> str:
+    """What apprise itself masks, and the path, which is where many services have their token."""
+    scheme, _, rest = address.partition("?")[0].partition("://")
+    place, _, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{'/***' if path else ''}"
+
+
+def _library() -> Any:
+    try:
+        import apprise
+    except ImportError:
+        raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't there: install gatekeeper[alarms]") from None
+    logging.getLogger("apprise").setLevel(logging.WARNING)  # below that it logs addresses
+    return apprise

@@ -1,0 +1,200 @@
+"""What the pages say: the registry's own numbers, plain sentences where something is off, nothing from outside."""
+
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from console_house import EVIL, PATIENCE, Insider, console, served
+from weekly_house import House
+
+from gatekeeper.registry import Evaluation
+
+pytestmark = pytest.mark.xdist_group("console")
+
+PAGES = [
+    "/default/models",
+    "/default/models/1",
+    "/default/models/4",
+    "/default/evaluations",
+    "/default/evaluations/2",
+    "/default/history",
+    "/default/holds",
+    "/default/doctor",
+]
+PEOPLE = {"Accept": "text/html"}
+
+
+def text(client: httpx.Client, path: str, status: int = 200) -> str:
+    """What a person reads on the page, in one line."""
+    answer = client.get(path, headers=PEOPLE)
+    assert answer.status_code == status, answer.text
+    body = re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>", " ", answer.text, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[httpx.Client]:
+    with served(console(folder, Insider(may=False))) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        yield client
+
+
+def evaluation(folder: Path, number: int) -> Evaluation:
+    with House(folder, "demo:").registry as registry:
+        return registry.evaluation(number)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_asks_for_anything_from_outside(looked_at: httpx.Client, path: str) -> None:
+    answer = looked_at.get(path, headers=PEOPLE)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "frame-ancestors 'self'" in policy
+    assert answer.headers["cache-control"] == "no-store"
+    loaded = re.findall(r'(?:src|href|action)="([^"]*)"', answer.text)
+    assert loaded
+    assert all(address.startswith(("/", "#")) and not address.startswith("//") for address in loaded)
+    assert EVIL not in answer.text
+
+
+def test_every_file_that_a_page_loads_is_there(looked_at: httpx.Client) -> None:
+    page = looked_at.get("/default/evaluations/2").text
+    for address in re.findall(r'"(/static/[^"]*)"', page):
+        answer = looked_at.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "Leon Sorokin" in looked_at.get("/static/uplot.LICENSE.txt").text
+
+
+def test_the_models_are_listed_with_what_holds_of_each(looked_at: httpx.Client, furnished: Path) -> None:
+    said = text(looked_at, "/default/models")
+    assert "Held. Weekly runs judge and record, and promote nothing. bob" in said
+    newest = {number: evaluation(furnished, number).document for number in (1, 2, 3)}
+    for version, state, number, gain in (
+        ("gatekeeper_primary1", "primary", 1, None),
+        ("gatekeeper_2", "quarantined", 2, newest[2]["verdict"]["gain"]),
+        ("gatekeeper_3", "standby", 3, newest[3]["verdict"]["gain"]),
+    ):
+        sharpe = newest[number]["scorecards"]["challenger"]["sharpe"]
+        shown = "\N{EN DASH}" if gain is None else f"{gain:+.3f}"
+        assert re.search(rf"{version} {state} \d{{4}}-\d\d-\d\d {sharpe:.3f} {re.escape(shown)} ", said), said
+    assert "gatekeeper_4 standby" in said
+    assert "not judged" in said
+
+
+def test_a_model_is_shown_with_all_that_became_of_it(looked_at: httpx.Client) -> None:
+    said = text(looked_at, "/default/models/2")
+    assert "Quarantined. ann rolled back from these bytes on" in said
+    assert "live drawdown looks wrong" in said
+    assert "146 ideas decided differently" in said
+    assert f"from a colleague {EVIL}" in text(looked_at, "/default/models/4")
+    assert "It was never judged as a challenger." in text(looked_at, "/default/models/4")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_curves_end_where_the_backtest_did(looked_at: httpx.Client, furnished: Path, number: int) -> None:
+    """By the scorecards, which the backtest measured for itself."""
+    cards = evaluation(furnished, number).document["scorecards"]
+    there = [role for role in ("challenger", "champion", "ungated") if cards[role] is not None]
+    page = looked_at.get(f"/default/evaluations/{number}").text
+    for chart, figure, worst in (("equity", "total_return", None), ("drawdown", "max_drawdown", min)):
+        table = re.search(rf'id="data-{chart}".*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+        assert table is not None
+        rows = [re.findall(r'<td class="n">([^<]*)</td>', row) for row in table[1].split("</tr>")[:-1]]
+        for column, role in enumerate(there):
+            values = [float(row[column]) for row in rows]
+            shown, measured = (worst(values), -cards[role][figure]) if worst else (values[-1], cards[role][figure])
+            assert shown == pytest.approx(100 * measured, abs=0.0051)
+
+
+def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Client, furnished: Path) -> None:
+    said = text(looked_at, "/default/evaluations/3")
+    document = evaluation(furnished, 3).document
+    assert document["verdict"]["message"] in said
+    for gate in document["verdict"]["gates"]:
+        result = {True: "passed", False: "failed", None: "can't tell"}[gate["passed"]]
+        assert f"{gate['name']} {result} {gate['text']}" in said
+    kept = document["scorecards"]["challenger"]
+    assert f" {kept['kept_trades']} {kept['ideas'] - kept['kept_trades']} " in said
+
+
+def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:
+    said = text(looked_at, "/default/history")
+    assert re.search(r" 3 \S+ \S+ UTC rollback model 2 model 1 \S+ ann live drawdown looks wrong", said), said
+    assert re.search(r" 1 \S+ \S+ UTC bootstrap none model 1 2016-01-04 test ", said), said
+
+
+def test_holds_and_quarantines_stand_on_one_page(looked_at: httpx.Client) -> None:
+    said = text(looked_at, "/default/holds")
+    assert re.search(r"UTC bob holiday week no end stands", said), said
+    assert re.search(r"model 2 \S+ \S+ UTC ann live drawdown looks wrong [0-9a-f]{12}", said), said
+
+
+def test_doctor_says_what_is_off_and_mends_nothing(looked_at: httpx.Client, furnished: Path) -> None:
+    said = text(looked_at, "/default/doctor")
+    assert "1 thing is off." in said
+    assert "gatekeeper_4.onnx does not exist" in said
+    assert not (furnished / "models" / "gatekeeper_4.onnx").exists()
+
+
+def test_addresses_of_nothing_say_so(looked_at: httpx.Client) -> None:
+    assert "There is no gate 'fx'; there are default, empty." in text(looked_at, "/fx/models", 404)
+    assert "There is no model 99; gatekeeper list shows the ids." in text(looked_at, "/default/models/99", 404)
+    assert "There is no evaluation 99" in text(looked_at, "/default/evaluations/99", 404)
+    assert "There is no such page." in text(looked_at, "/default/nothing", 404)
+    assert "Model: Input should be a valid integer" in text(looked_at, "/default/models/four", 422)
+    assert text(looked_at, f"/default/models/{2**63}", 422)
+    assert text(looked_at, "/default/models?before=-1", 422)
+    assert looked_at.get("/docs").status_code == looked_at.get("/openapi.json").status_code == 404
+
+
+def test_a_registry_that_is_not_there_names_the_way_out(looked_at: httpx.Client) -> None:
+    assert "gatekeeper db upgrade makes the tables" in text(looked_at, "/empty/models", 503)
+    problem = looked_at.get("/empty/models")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["status"] == 503
+
+
+def test_the_gate_is_chosen_in_the_page(looked_at: httpx.Client) -> None:
+    assert looked_at.get("/", follow_redirects=False).headers["location"] == "/default/models"
+    assert "Gate default default Not made yet empty" in text(looked_at, "/default/models")
+
+
+def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Path) -> None:
+    """What a row names elsewhere is not read; without the file the report is drawn again, to the same bytes."""
+    row = evaluation(furnished_copy, 2)
+    written = furnished_copy / "reports" / Path(str(row.report)).name
+    house = House(furnished_copy, "demo:")
+    with opened(furnished_copy) as client, house.registry:
+        first = client.get("/default/evaluations/2/report.html")
+        assert first.content == written.read_bytes()
+        assert first.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline';")
+        written.unlink()
+        (furnished_copy / "secret.html").write_text("not to be read")
+        with house.registry._home.database.append() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE gatekeeper_evaluation SET report = '{furnished_copy}/secret.html' WHERE id = 2"
+            )
+        assert client.get("/default/evaluations/2/report.html").content == first.content
+
+
+def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -> None:
+    with House(furnished_copy, "demo:").registry as registry:
+        made = registry.record_evaluation(
+            challenger=3,
+            champion=1,
+            generation=registry.generation(),
+            as_of=registry.evaluation(3).as_of,
+            kind="weekly",
+            verdict="keep",
+            document={"format": 99, "verdict": "other", "scorecards": [1]},
+            run_key="from the future",
+            report=None,
+        )
+    with opened(furnished_copy) as client:
+        assert "another format than this version shows" in text(client, f"/default/evaluations/{made.id}")
+        assert "reads 1" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
+        assert "gatekeeper_3" in text(client, "/default/models")

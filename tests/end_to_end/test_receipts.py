@@ -1,0 +1,149 @@
+"""A receipt of a real evaluation proves itself offline, and any change of it is found."""
+
+import json
+import random
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from command_shell import Shell, bare
+from weekly_data import write_ideas
+from weekly_house import House
+
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.again import differences, verdict_again
+from gatekeeper.judgement.record import verdict_of
+from gatekeeper.registry import receipts
+
+MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)
+CHANGES = 10_000
+
+__all__ = ["bare"]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A bootstrap and two weeks, in a short window so that the receipt is short."""
+    folder = tmp_path_factory.mktemp("house")
+    data = write_ideas(folder / "ideas.csv", start="2015-01-02", end="2018-01-12", edge_from="2016-01-01", seed=3)
+    made = House(folder, data)
+    for week in range(3):
+        made.week(MONDAY + (week - 2) * timedelta(weeks=1), holdout_days=130)
+    made.registry.promote(2, actor="ann", reason="by hand")
+    return made
+
+
+@pytest.fixture(scope="module")
+def receipt(house: House) -> bytes:
+    return house.registry.receipt(3)
+
+
+def test_every_evaluation_leads_to_its_verdict_again(house: House) -> None:
+    """From its document alone: no data, no model."""
+    kinds = set()
+    for evaluation in house.registry.evaluations():
+        again, held = verdict_again(evaluation.document), verdict_of(evaluation.document)
+        assert again.to_dict() == held.to_dict()
+        assert differences(evaluation.document) == []
+        kinds.add(evaluation.kind)
+    assert kinds == {"bootstrap", "weekly"}
+
+
+@pytest.mark.parametrize(
+    ("role", "what"), [("challenger", "sharpe"), ("champion", "total_return"), ("ungated", "max_drawdown")]
+)
+def test_a_figure_that_its_days_do_not_give_is_told(house: House, role: str, what: str) -> None:
+    document = json.loads(json.dumps(house.registry.evaluations(3)[0].document))
+    document["scorecards"][role][what] += 1e-6
+    assert any(f"the {role}'s {what} is" in said for said in differences(document))
+
+
+def test_it_holds_and_says_so_with_nothing_else_at_hand(receipt: bytes, bare: Shell, house: House) -> None:
+    place = bare.file("receipt.json", receipt)
+    code, out, _ = bare("verify", place)
+    assert code == 0
+    assert "in one chain" in out
+    digest = json.loads(receipt)["digest"]
+    model, _ = house.files_of(3)
+    assert bare("verify", place, "--digest", digest, "--model", str(model))[0] == 0
+    other, _ = house.files_of(1)
+    code, _, err = bare("verify", place, "--digest", "0" * 64, "--model", str(other))
+    assert code == 1
+    assert "it was written anew" in err and "the receipt is of" in err
+
+
+def test_every_single_change_is_found(receipt: bytes) -> None:
+    """Any byte made another, removed or put in, anywhere; 10,000 of them."""
+    chance = random.Random(7)
+    for _ in range(CHANGES):
+        at, kind = chance.randrange(len(receipt)), chance.randrange(3)
+        new = bytes([chance.choice([byte for byte in range(256) if byte != receipt[at]])])
+        changed = receipt[:at] + (new if kind != 1 else b"") + receipt[at + (kind != 2) :]
+        assert changed != receipt
+        with suppress(DataError):  # no receipt any more
+            assert receipts.faults(changed), (at, kind, new)
+
+
+def resealed(receipt: bytes, change) -> bytes:
+    """As one does who knows how the digest is made."""
+    read = json.loads(receipt)
+    change(read)
+    return receipts.serialized({**read, "digest": receipts.digest(read)})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: r["history"][0].update(reason="another"), "promotion 1 of the history"),
+        (lambda r: r["history"].pop(0), "promotion 2 of the history"),
+        (lambda r: r["model"].update(sha256="0" * 64), "other bytes than its model's"),
+        (lambda r: r["evaluation"].update(verdict="promote" if r["evaluation"]["verdict"] != "promote" else "keep"),
+         "isn't that of its document"),
+        (lambda r: r["evaluation"]["document"]["verdict"].update(gain=9.0), "gain is"),
+        (lambda r: r["evaluation"]["document"]["scorecards"]["challenger"]["daily"].append(0.5), "total_return"),
+        (lambda r: r["evaluation"]["document"]["policy"].update(alpha=0.05), "bound is"),
+        (lambda r: r["evaluation"].pop("document"), "it isn't as a receipt is written"),
+        (lambda r: r["history"][0].pop("chain"), "it isn't as a receipt is written"),
+    ],
+)  # fmt: skip
+def test_a_change_with_a_new_digest_is_found_where_it_bears_on_the_proof(receipt: bytes, change, said: str) -> None:
+    assert any(said in fault for fault in receipts.faults(resealed(receipt, change)))
+
+
+def test_evidence_of_a_promotion_can_not_be_swapped(house: House) -> None:
+    """The history binds the evaluation: another document with its own right verdict is not the one that promoted."""
+    promoted = house.registry.receipt(1)
+    assert receipts.faults(promoted) == []
+
+    def swap(read: dict) -> None:
+        read["evaluation"]["document"]["data"]["source"] = "candles:elsewhere"
+
+    assert receipts.faults(resealed(promoted, swap)) == ["promotion 1 rests on other evidence than this evaluation"]
+
+
+def test_a_model_without_an_evaluation_has_a_receipt_too(house: House, tmp_path: Path) -> None:
+    from model_files import constant_model
+
+    added = house.registry.register(constant_model(0.7), note="by hand")
+    content = house.registry.receipt(added.id)
+    assert json.loads(content)["evaluation"] is None
+    assert receipts.faults(content) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format": 9, "made_by": 1}', b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_receipt_is_refused(bare: Shell, content: bytes) -> None:
+    code, out, err = bare("verify", bare.file("x.json", content))
+    assert (code, out) == (1, "")
+    assert "no receipt" in err
+
+
+def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bare.folder)
+    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db)
+    monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
+    said = bare.json("receipt", "2")
+    assert (bare.folder / "receipt_2.json").exists()
+    assert bare.json("verify", "receipt_2.json") == {"file": "receipt_2.json", "digest": said["digest"], "faults": []}
+    assert "there is no model 99" in bare("receipt", "99")[2]
+    assert "model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]
