@@ -45,11 +45,11 @@ lint: $(VENV)/ready
 check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not stress" $(PYTEST)
 
-up:  ## Airflow on PostgreSQL in Docker, at http://localhost:8080
-	docker compose up --build --detach
+up: $(VENV)/ready  ## Airflow and the scoring server on this machine; says where, and the password
+	@$(BIN)/python up/run.py up
 
-down:  ## and down again; volumes stay
-	docker compose down
+down: $(VENV)/ready  ## and down again; what they keep stays in build/up
+	@$(BIN)/python up/run.py down
 
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py

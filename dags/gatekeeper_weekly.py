@@ -1,158 +1,105 @@
-"""Every Monday: is there a better gatekeeper? Wiring only; the steps are `gatekeeper.pipeline`'s."""
+"""Every Monday: is there a better gatekeeper? Wiring only, one DAG for each gate; the steps are the pipeline's."""
 
 import os
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
+from gatekeeper_airflow import form
+from gatekeeper_airflow.alarms import on_failure
+from gatekeeper_airflow.approval import WeeklyApproval, wanted
+from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
-DEMO_LAST_MONDAY = "2018-12-31T02:00:00Z"
-ON_DEMO_DATA = os.environ.get("GATEKEEPER_DATA", "demo:").startswith("demo:")
+from gatekeeper import config, gates
 
 DOC = """
-### The weekly look
-`retrain >> export_onnx >> register >> backtest >> promote`, each Monday at 02:00 UTC, on all that was known by then
-(the **as-of**) and nothing later.
+### The weekly look of {gate}
+`retrain >> export_onnx >> register >> backtest >> promote`, at `{schedule}` UTC, on all that was known by then (the
+**as-of**) and nothing later.
 
-* The challenger is trained on ideas older than the holdout, exported to ONNX and registered as `gatekeeper_{ID}`.
+* The challenger is trained on ideas older than the holdout, exported to ONNX and registered as `gatekeeper_ID`.
 * It is backtested against the primary on the same ideas, which neither has seen, and promoted only where every gate of
-  the promotion rule passes. `gatekeeper explain ID` prints each gate with its numbers.
+  the promotion rule passes. The button *Evaluation*, under *Details* of the tasks `backtest` and `promote`, leads to
+  its page; `gatekeeper explain ID` prints the same.
 * The same as-of and parameters are one look, however often its tasks are cleared: the same model, the same verdict, no
   second promotion.
-* A new DAG starts paused. Unpausing it runs *last* Monday at once; after an outage over several Mondays only the latest
-  one runs, and a backfill does the others.
+* A new DAG starts paused. Unpausing it runs the *last* week at once; after an outage over several weeks only the
+  latest one runs, and a backfill does the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
+  --to-date DAY_AFTER_THE_LAST`. A backfill runs only while the DAG is unpaused, and with an empty as-of.
 * An older as-of than the newest that was ever promoted is judged, recorded as `what-if` and never promoted.
+* A refusal (data that is missing or stale, a key that the form doesn't know) fails at once. A database, store or folder
+  that can't be reached is tried twice more, a minute apart.
+"""
+
+RETRAIN = """
+Builds the ideas that the as-of knows and trains on those that started, and ended, before the holdout.
+
+The log: how many ideas, from when to when, how many of them won, and what was left out. It fails at once where the
+data is missing, stale, contradicts itself or is too little to train on: **mend the data, then clear this task**.
+"""
+EXPORT = """
+Writes the ONNX bytes and proves that they score as the estimator does, within 1e-5. The log: size and sha256.
+"""
+REGISTER = """
+Takes the bytes into the registry. The same look and bytes give the same row, so clearing it registers nothing twice.
+"""
+BACKTEST = """
+Judges the challenger against the primary on ideas that neither has seen, and records the evaluation with its report.
+
+The log: each gate of the promotion rule with its numbers, then the verdict: `promote`, `keep` or `undecided`. The
+button *Evaluation*, under *Details* of this task, leads to the page.
+"""
+PROMOTE = """
+Promotes where the verdict says so, as one act, and says why where it doesn't.
+
+Where another promotion came between, it judges again against the new primary, three times at most. A hold, a
+quarantine or a later week that was promoted keeps the challenger out: the task succeeds and its log says so.
+"""
+APPROVE = """
+Asks a person where the verdict is to promote, under *Required Actions*. A rejection, or no answer in time, skips
+`promote`: nothing is promoted.
 """
 
 
-def param(default: Any, kind: str | list[str], title: str, text: str, section: str, **limits: Any) -> Param:
-    """One field of the trigger form."""
-    return Param(default, type=kind, title=title, description_md=text, section=section, **limits)
+def weekly(gate: gates.Gate, settings: config.Settings) -> DAG:
+    """The DAG of one gate."""
+    asking = wanted(gate, os.environ)
+    title = {"dag_display_name": f"{gate.title}: the weekly look"} if gate.title else {}
+    with DAG(
+        gate.dag_id("weekly"),
+        description="Retrains, exports, registers, backtests and, where it is better, promotes",
+        schedule=CronTriggerTimetable(gate.schedule, timezone="UTC", interval=timedelta(days=7)),
+        start_date=datetime(2006, 1, 2, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={
+            "owner": "gatekeeper",
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "on_failure_callback": on_failure(gate.name),
+        },
+        params=form.params(settings),
+        doc_md=DOC.format(gate=gate.title or gate.name, schedule=gate.schedule, dag_id=gate.dag_id("weekly")),
+        tags=["gatekeeper", gate.name],
+        **title,
+    ) as dag:
+        of = {"gate": gate.name}
+        retrain = StepOperator(step="retrain", doc_md=RETRAIN, **of)
+        export = StepOperator(step="export_onnx", handed=retrain.output, doc_md=EXPORT, **of)
+        register = StepOperator(step="register", handed=export.output, doc_md=REGISTER, **of)
+        backtest = JudgingOperator(step="backtest", handed=register.output, doc_md=BACKTEST, **of)
+        promote = JudgingOperator(
+            step="promote",
+            handed=backtest.output,
+            doc_md=PROMOTE,
+            trigger_rule="none_failed" if asking else "all_success",
+            **of,
+        )
+        if asking:
+            backtest >> WeeklyApproval(task_id="approve", doc_md=APPROVE, **of) >> promote
+    return dag
 
 
-PARAMS = {
-    "as_of": param(
-        DEMO_LAST_MONDAY if ON_DEMO_DATA else None,
-        ["null", "string"],
-        "As-of",
-        "The run knows nothing beyond this instant (ISO 8601, UTC). Empty: the end of the run's data interval. "
-        "The demo's bars end with 2018, so its form is prefilled with the last Monday that works.",
-        "The look",
-    ),
-    "data": param(
-        None,
-        ["null", "string"],
-        "Market data",
-        "`demo:`, `candles:URI` or `ideas:URI`. Empty: `GATEKEEPER_DATA`.",
-        "The look",
-    ),
-    "recipe": param(
-        None,
-        ["null", "string"],
-        "Recipe",
-        "How to train: `logistic` or `hist_gradient_boosting`. Empty: `GATEKEEPER_RECIPE`.",
-        "Training",
-        examples=["logistic", "hist_gradient_boosting"],
-    ),
-    "seed": param(
-        None, ["null", "integer"], "Seed", "Seed of the training. Empty: 0.", "Training", minimum=0, maximum=2**32 - 1
-    ),
-    "holdout_days": param(
-        None,
-        ["null", "integer"],
-        "Holdout, days",
-        "Training sees nothing of the last so many days before the as-of. Empty: 365.",
-        "Training",
-        minimum=1,
-        maximum=3650,
-    ),
-    "threshold": param(
-        None,
-        ["null", "number"],
-        "Threshold",
-        "An idea that scores under it is vetoed; stored with the model. Empty: 0.55.",
-        "Judgement",
-        exclusiveMinimum=0,
-        exclusiveMaximum=1,
-    ),
-    "policy": param(
-        None,
-        ["null", "string"],
-        "Promotion policy",
-        "`better`: a gain that was seen. `safe`: and surely not worse by a difference that matters. `proven`: a gain "
-        "beyond doubt. Empty: `safe`.",
-        "Judgement",
-        enum=[None, "better", "safe", "proven"],
-    ),
-    "tolerance": param(
-        None,
-        ["null", "number"],
-        "Tolerance of `safe`",
-        "The annual Sharpe that `safe` may be wrong by. Empty: 0.5.",
-        "Judgement",
-        minimum=0,
-    ),
-    "margin": param(
-        None,
-        ["null", "number"],
-        "Margin",
-        "The annual Sharpe that the gain must exceed. Empty: 0.",
-        "Judgement",
-        minimum=0,
-    ),
-}
-
-
-@dag(
-    schedule=CronTriggerTimetable("0 2 * * 1", timezone="UTC", interval=timedelta(days=7)),
-    start_date=datetime(2006, 1, 2, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"owner": "gatekeeper", "retries": 2, "retry_delay": timedelta(minutes=1)},
-    params=PARAMS,
-    doc_md=DOC,
-    tags=["gatekeeper"],
-)
-def gatekeeper_weekly() -> None:
-    """Retrains, exports, registers, backtests and, where it is better, promotes."""
-
-    # The steps are imported inside the tasks: parsing this file stays cheap.
-    @task
-    def retrain() -> dict[str, Any]:
-        """Builds the ideas that the as-of knows and trains on those before the holdout."""
-        from gatekeeper_airflow.weekly import step
-
-        return step("retrain")
-
-    @task
-    def export_onnx(handed: dict[str, Any]) -> dict[str, Any]:
-        """Writes the ONNX bytes and proves that they answer as the estimator does."""
-        from gatekeeper_airflow.weekly import step
-
-        return step("export_onnx", handed)
-
-    @task
-    def register(handed: dict[str, Any]) -> dict[str, Any]:
-        """Takes the bytes into the registry; the same run and bytes give the same row."""
-        from gatekeeper_airflow.weekly import step
-
-        return step("register", handed)
-
-    @task
-    def backtest(handed: dict[str, Any]) -> dict[str, Any]:
-        """Judges the challenger against the primary on ideas that neither has seen, and records the evaluation."""
-        from gatekeeper_airflow.weekly import step
-
-        return step("backtest", handed)
-
-    @task
-    def promote(handed: dict[str, Any]) -> dict[str, Any]:
-        """Promotes where the verdict says so, as one act; says why where it doesn't."""
-        from gatekeeper_airflow.weekly import step
-
-        return step("promote", handed)
-
-    promote(backtest(register(export_onnx(retrain()))))
-
-
-gatekeeper_weekly()
+only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
+for gate, settings in config.every_gate():
+    if only in (None, gate.dag_id("weekly")):
+        globals()[gate.dag_id("weekly")] = weekly(gate, settings)

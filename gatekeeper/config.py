@@ -155,11 +155,16 @@ def load(overrides: Mapping[str, object] | None = None, gate: str | None = None)
     named = gate or os.environ.get(f"{PREFIX}GATE")
     chosen = gates_file.chosen(declared, named)
     if len(declared) > 1:
-        each = [_of(one, {}) for one in declared]
-        gates_file.refuse_shared(
-            {one.gate: {name: getattr(one, name) for name in ("db", *OWN_FOLDERS)} for one in each}
-        )
+        every_gate()
     return _of(chosen, overrides or {})
+
+
+def every_gate() -> list[tuple[Gate, Settings]]:
+    """Each gate with its settings, the default first. Raises ConfigError, for two that would share a place too."""
+    each = [(gate, _of(gate, {})) for gate in gates()]
+    own = {gate.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for gate, of in each}
+    gates_file.refuse_shared(own)
+    return each
 
 
 def gates() -> tuple[Gate, ...]:

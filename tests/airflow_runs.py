@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,12 +67,13 @@ class Runs:
         """One `dag.test()` of a DAG in the folder `dags`."""
         return self._ask(dags, [str(dags), dag_id, at.isoformat(), conf or {}])
 
-    def parse(self, dags: Path) -> Ended:
+    def parse(self, dags: Path, settings: Mapping[str, str]) -> Ended:
         """Takes the DAGs of the folder `dags` into Airflow's database, as its DAG processor does."""
-        return self._ask(dags, None)
+        return self._ask(dags, None, settings)
 
-    def _ask(self, dags: Path, run: list[object] | None) -> Ended:
+    def _ask(self, dags: Path, run: list[object] | None, more: Mapping[str, str] | None = None) -> Ended:
         settings = {name: value for name, value in os.environ.items() if name.startswith("GATEKEEPER_")}
+        settings.update(more or {})
         # The folder of DAGs is read once, when Airflow starts, but the list of bundles before each run.
         bundle = {"name": "dags-folder", "classpath": LOCAL, "kwargs": {"path": str(dags)}}
         settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([bundle])

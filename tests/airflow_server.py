@@ -1,52 +1,90 @@
-"""A real Airflow for tests: API server, scheduler and LocalExecutor on SQLite, on loopback, every child ended by id."""
+"""A real Airflow for tests: API server with the plugins, scheduler and LocalExecutor on SQLite, on loopback.
+
+What a test waits for it asks the API for, by the id of its own run; every child is ended by its id.
+"""
 
 import json
 import os
-import queue
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.error import HTTPError
+from typing import Any, Self, TypeVar
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
+
+from gatekeeper.registry import Registry
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 PATIENCE = 240
+LOOK_EVERY = 0.5
+USERS = {"admin": "admin", "operator": "op", "trader": "user", "reader": "viewer"}
+"""Name and role; a user's password is the name, backwards."""
+ENDED = {"success", "failed"}
+LOADED_EARLY = """
+import sys, warnings
+if "scheduler" in sys.argv:
+    warnings.simplefilter("ignore")  # importing skops touches every deprecated name of Airflow
+    import airflow.sdk.execution_time.task_runner
+    import matplotlib.figure, onnxruntime, pandas, scipy.stats, skl2onnx, skops.io
+    import sklearn.ensemble, sklearn.linear_model, sklearn.pipeline
+"""
+"""Settings of Airflow's own: tasks are forks of the scheduler, and most of what one costs is importing these."""
+Found = TypeVar("Found")
+
+
+class Refused(AssertionError):
+    """The API said no; `.code` is the status."""
+
+    def __init__(self, what: str, code: int, answer: str) -> None:
+        super().__init__(f"{what}: {code} {answer}")
+        self.code = code
 
 
 class Airflow:
-    """Started by `with`; `settings` go into the environment of every process. The DAGs are in its database already."""
+    """Started by `with`. `settings` go into the environment of every process, and no other of Gatekeeper's do.
 
-    def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
+    The DAGs are in its database already. `folder` holds a folder of each gate, as `airflow_gates` makes them.
+    """
+
+    def __init__(self, home: Path, folder: Path, settings: Mapping[str, str]) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = home
-        self.lines: queue.Queue[str] = queue.Queue()
-        self._children: list[subprocess.Popen[str]] = []
-        self._token = ""
-        self._environment = {
-            **os.environ,
+        self.folder = folder
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._tokens: dict[str, str] = {}
+        (home / "config").mkdir(exist_ok=True)
+        (home / "config" / "airflow_local_settings.py").write_text(LOADED_EARLY)
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({name: password(name) for name in USERS}))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GATEKEEPER_")},
             **settings,
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__PARALLELISM": "2",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of the tests, for this folder and port alone",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "3",
+            "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",  # approvals that are late, too
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         }
 
     def __enter__(self) -> Self:
         try:
             self._start("api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
-            self.wait_for("Uvicorn running")
-            self._token = self.call("GET", "/auth/token")["access_token"]
+            until(self._answers, "the API server answers", self._words)
+            # The first request builds all that tasks talk to, in seconds: no task shall wait for that.
+            self.call("GET", "/execution/health", user=None)
             self._start("scheduler")
+            until(self._schedules, "the scheduler is healthy", self._words)
         except BaseException:
             self._end()
             raise
@@ -55,54 +93,139 @@ class Airflow:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end()
 
+    def place(self, gate: str = "default") -> Path:
+        """The folder of a gate: its registry.db, models, work, reports."""
+        return self.folder / gate
+
+    def registry(self, gate: str = "default") -> Registry:
+        """The registry that the gate's tasks write; the caller closes it."""
+        return Registry.open(f"sqlite:///{self.place(gate) / 'registry.db'}", models=self.place(gate) / "models")
+
+    def token(self, user: str = "admin") -> str:
+        """What the user's requests bring as bearer token."""
+        if user not in self._tokens:
+            said = self.call("POST", "/auth/token", {"username": user, "password": password(user)}, user=None)
+            self._tokens[user] = said["access_token"]
+        return self._tokens[user]
+
+    def call(self, method: str, path: str, body: object = None, *, user: str | None = "admin") -> Any:
+        """One request to the API, as JSON; without a user, without login. Raises Refused."""
+        headers = {"Content-Type": "application/json"}
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.token(user)}"
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urlopen(Request(self.url + path, data=data, headers=headers, method=method), timeout=60) as answer:
+                return json.loads(answer.read() or b"null")
+        except HTTPError as fault:
+            raise Refused(f"{method} {path}", fault.code, fault.read().decode()) from fault
+
+    def unpause(self, dag_id: str) -> None:
+        """From now on the DAG's runs run; its latest scheduled one is made at once."""
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, object], *, run_id: str, user: str = "admin") -> None:
+        """A manual run without a logical date, as the form starts one; the DAG has to be unpaused."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body, user=user)
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The run as the API has it now."""
+        return dict(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def ended(self, dag_id: str, run_id: str) -> str:
+        """`success` or `failed`, once the run has ended."""
+
+        def state() -> str | None:
+            said = str(self.run(dag_id, run_id)["state"])
+            return said if said in ENDED else None
+
+        return until(state, f"{dag_id} {run_id} ends", lambda: f"{self.tasks(dag_id, run_id)}\n{self._words()}")
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """All runs of the DAG, oldest first."""
+        return list(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=id&limit=100")["dag_runs"])
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, tuple[str | None, int]]:
+        """By task: its state and how often it was tried."""
+        said = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["task_id"]: (task["state"], task["try_number"]) for task in said}
+
+    def log(self, dag_id: str, run_id: str, task_id: str, *, attempt: int = 1) -> str:
+        """What one attempt of a task wrote, as the page shows it: the events, one a line, and why it failed."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}?full_content=true"
+        return "\n".join(map(told, self.call("GET", path)["content"]))
+
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """These tasks, and all behind them, once more."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": list(task_ids),
+            "include_downstream": True,
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self.call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
+
+    def command(self, *words: str) -> str:
+        """What `airflow WORDS` printed."""
+        ended = subprocess.run([AIRFLOW, *words], env=self.environment, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+        return ended.stdout
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.call("GET", "/api/v2/monitor/health", user=None))
+        except URLError:
+            return False
+
+    def _schedules(self) -> bool:
+        return bool(self.call("GET", "/api/v2/monitor/health", user=None)["scheduler"]["status"] == "healthy")
+
+    def _words(self) -> str:
+        """The end of each child's log, and whether it still runs."""
+        return "\n".join(
+            f"--- {name}, exit code {child.poll()}\n{self._log(name).read_text(errors='replace')[-3000:]}"
+            for name, child in self._children.items()
+        )
+
+    def _log(self, name: str) -> Path:
+        return self.home / f"{name}.log"
+
+    def _start(self, *command: str) -> None:
+        with self._log(command[0]).open("wb") as log:
+            self._children[command[0]] = subprocess.Popen(
+                [AIRFLOW, *command], env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
     def _end(self) -> None:
-        for child in self._children:
+        for child in self._children.values():
             os.killpg(child.pid, signal.SIGTERM)
-        for child in self._children:
+        for child in self._children.values():
             try:
                 child.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """One request to the API, as JSON."""
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        )
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(self.url + path, data=data, headers=headers, method=method)
-        try:
-            with urlopen(request, timeout=60) as answer:
-                return json.load(answer)
-        except HTTPError as fault:
-            raise AssertionError(f"{method} {path}: {fault.code} {fault.read().decode()}") from fault
 
-    def wait_for(self, *words: str) -> str:
-        """The next line of any child's log that holds all these words."""
-        seen: list[str] = []
-        while True:
-            try:
-                line = self.lines.get(timeout=PATIENCE)
-            except queue.Empty:
-                raise AssertionError(f"no line with {words}; the last ones: {''.join(seen[-30:])}") from None
-            seen.append(line)
-            if all(word in line for word in words):
-                return line
+def told(line: Mapping[str, Any]) -> str:
+    """A line of a log: its event, and behind it the faults that it tells of."""
+    faults = (f"{fault['exc_type']}: {fault['exc_value']}" for fault in line.get("error_detail") or ())
+    return "\n".join([str(line["event"]), *faults])
 
-    def _start(self, *command: str) -> None:
-        child = subprocess.Popen(
-            [AIRFLOW, *command],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._children.append(child)
-        threading.Thread(target=self._read, args=(child,), daemon=True).start()
 
-    def _read(self, child: subprocess.Popen[str]) -> None:
-        assert child.stdout is not None
-        for line in child.stdout:
-            self.lines.put(line)
+def password(user: str) -> str:
+    """A user's."""
+    return user[::-1]
+
+
+def until(look: Callable[[], Found | None], what: str, otherwise: Callable[[], str] = str) -> Found:
+    """What `look` finds, as soon as it is something; `otherwise` tells what the failure should show."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(LOOK_EVERY)
+    raise AssertionError(f"not within {PATIENCE} s: {what}\n{otherwise()}")

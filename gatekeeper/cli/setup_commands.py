@@ -25,8 +25,7 @@ def config(as_json_: bool) -> None:
 def gates(as_json_: bool) -> None:
     """The gates of gates.toml, the default first: `--gate NAME` in any command is about that one."""
     rows = []
-    for gate in settings_of.gates():
-        settings = settings_of.load(gate=gate.name)
+    for gate, settings in settings_of.every_gate():
         shown = (mask(settings.db), settings.models, settings.data)
         rows.append((gate.name, gate.title, gate.is_default, gate.schedule, *shown, gate.dag_id("weekly")))
     names = ("gate", "title", "default", "schedule", "db", "models", "data", "dag")

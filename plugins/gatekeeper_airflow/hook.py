@@ -1,4 +1,4 @@
-"""Where is the registry, for a task? The connection `gatekeeper_registry` where there is one, else `GATEKEEPER_DB`."""
+"""Where is the registry of a gate, for a task? Its connection where there is one, else its settings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,29 +15,33 @@ CONNECTION = "gatekeeper_registry"
 
 
 class RegistryHook(BaseHook):
-    """A registry by Airflow connection.
+    """The registry of `gate` (None: the default one), by Airflow connection.
 
-    The connection's fields make the database URL; its extra may hold `models`, the folder of the files. Without the
-    connection the settings hold, as they do on the command line.
+    The connection is `gatekeeper_registry`, for another gate than the default `gatekeeper_registry_GATE`, or the one
+    that is named. Its fields make the database URL; its extra may hold `models`, the folder of the files. Without it
+    the gate's settings hold, as they do on the command line; one that was named has to be there.
     """
 
     conn_name_attr = "gatekeeper_conn_id"
     default_conn_name = CONNECTION
     hook_name = "Gatekeeper registry"
 
-    def __init__(self, gatekeeper_conn_id: str = CONNECTION) -> None:
+    def __init__(self, gatekeeper_conn_id: str | None = None, gate: str | None = None) -> None:
         super().__init__()
         self.gatekeeper_conn_id = gatekeeper_conn_id
+        self.gate = gate
 
     def settings(self) -> "Settings":
-        """The settings of this process, with the connection's database and folder in their place."""
-        from gatekeeper import config
+        """The gate's settings, with the connection's database and folder in their place."""
+        from gatekeeper import config, gates
 
-        settings = config.load()
+        settings = config.load(gate=self.gate)
+        declared = gates.chosen(config.gates(), settings.gate)
+        own = CONNECTION if declared.is_default else f"{CONNECTION}_{declared.name}"
         try:
-            connection = self.get_connection(self.gatekeeper_conn_id)
+            connection = self.get_connection(self.gatekeeper_conn_id or own)
         except AirflowNotFoundException:
-            if self.gatekeeper_conn_id != CONNECTION:
+            if self.gatekeeper_conn_id not in (None, own):
                 raise
             return settings
         changes: dict[str, object] = {"db": database_url(connection)}

@@ -7,17 +7,20 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from gatekeeper_airflow.faults import final_faults
-from gatekeeper_airflow.hook import CONNECTION, RegistryHook
+from gatekeeper_airflow.hook import RegistryHook
 
 
 class _RegistryOperator(BaseOperator):
-    def __init__(self, *, gatekeeper_conn_id: str = CONNECTION, **kwargs: Any) -> None:
+    """At the registry of `gate` (None: the default one), by its connection or the one that is named."""
+
+    def __init__(self, *, gatekeeper_conn_id: str | None = None, gate: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gatekeeper_conn_id = gatekeeper_conn_id
+        self.gate = gate
 
     @property
     def hook(self) -> RegistryHook:
-        return RegistryHook(self.gatekeeper_conn_id)
+        return RegistryHook(self.gatekeeper_conn_id, self.gate)
 
 
 class RegisterModelOperator(_RegistryOperator):

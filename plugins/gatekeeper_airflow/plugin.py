@@ -1,9 +1,24 @@
-"""What does Airflow's plugin manager see? The hook, under `Admin > Plugins`; DAGs import operators directly."""
+"""What does Airflow's plugin manager see? The console in its menu, and tasks' links to it; no operators."""
 
 from airflow.plugins_manager import AirflowPlugin
+
+from gatekeeper_airflow.console import PREFIX, Console, base_path
+from gatekeeper_airflow.links import EvaluationLink
 
 
 class GatekeeperPlugin(AirflowPlugin):
     """Gatekeeper in Airflow."""
 
     name = "gatekeeper"
+    fastapi_apps = [{"app": Console(), "url_prefix": PREFIX, "name": "Gatekeeper console"}]  # noqa: RUF012  # Airflow's
+    external_views = [  # noqa: RUF012  # Airflow's
+        {
+            "name": "Gatekeeper",
+            "href": f"{base_path()}{PREFIX}/",
+            "destination": "nav",
+            "url_route": "gatekeeper",
+            "icon": f"{base_path()}{PREFIX}/static/icon.svg",
+            "nav_top_level": True,
+        }
+    ]
+    operator_extra_links = [EvaluationLink()]  # noqa: RUF012  # Airflow's

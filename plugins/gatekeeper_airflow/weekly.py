@@ -1,17 +1,82 @@
-"""Which look is this task part of? The as-of and the parameters of a run, from a task's context."""
+"""Which look is this task part of, and what came of it? One weekly step as a task, its look from the run's context."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk import BaseOperator
+
+from gatekeeper_airflow import approval
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
+from gatekeeper_airflow.links import EvaluationLink
 
 if TYPE_CHECKING:
     from gatekeeper.pipeline import Run
+    from gatekeeper.registry import Registry
 
 log = logging.getLogger("gatekeeper")
+
+MARKS = {True: "passed", False: "did not pass", None: "not asked"}
+
+
+class StepOperator(BaseOperator):
+    """The weekly step `step` of a gate; `handed` is what the step before it returned.
+
+    Its log says in a few lines what came of it. It may run again, here or elsewhere, and comes to the same end.
+    """
+
+    template_fields: Sequence[str] = ("handed",)
+    ui_color: ClassVar[str] = "#e8f1f8"
+
+    def __init__(self, *, step: str, gate: str, handed: Any = None, **kwargs: Any) -> None:
+        super().__init__(task_id=step, **kwargs)
+        self.step = step
+        self.gate = gate
+        self.handed = handed
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Runs the step."""
+        from gatekeeper import pipeline
+        from gatekeeper.registry import Registry
+
+        with final_faults():
+            run, handed = look(context, self.gate), dict(self.handed or {})
+            log.info("gate %s, as-of %s", self.gate, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
+            if self.step == "promote":
+                run, handed = approval.settled(context, run, handed)
+            with Registry.configured(run.settings) as registry:
+                result = pipeline.STEPS[self.step](run, registry, handed)
+                for line in (*self.grounds(registry, handed, result), *str(result["summary"]).split("; ")):
+                    log.info("%s", line)
+        return result
+
+    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002  # JudgingOperator's need them
+        """What the log says before the summary."""
+        yield from ()
+
+
+class JudgingOperator(StepOperator):
+    """A step that goes by an evaluation: its log has the gates with their numbers, and a button leads to the page."""
+
+    operator_extra_links = (EvaluationLink(),)
+    evaluation_id: int | None = None
+
+    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+        """The evaluation, with every gate where the step before hasn't told them yet, and where its report is."""
+        self.evaluation_id = int(result["evaluation_id"])
+        evaluation = registry.evaluation(self.evaluation_id)
+        window, champion = evaluation.document["window"], evaluation.champion
+        against = f"against model {champion}" if champion else "with no champion to face"
+        yield (
+            f"evaluation {evaluation.id} ({evaluation.kind}): model {evaluation.challenger} {against}, on "
+            f"{window['days']} market days from {window['start'][:10]}"
+        )
+        if handed.get("evaluation_id") != evaluation.id:
+            for gate in evaluation.document["verdict"]["gates"]:
+                yield f"{gate['name']} {MARKS[gate['passed']]}: {gate['text']}"
+        yield f"report: {evaluation.report}"
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
@@ -20,46 +85,37 @@ def as_of(context: Mapping[str, Any]) -> datetime:
 
     Given is what stands in the run's conf: the form's prefilled value counts only where someone sent the form.
     """
+    from gatekeeper.errors import AsOfError
     from gatekeeper.pipeline import parse_as_of
 
     run = context["dag_run"]
     given = (run.conf or {}).get("as_of")
+    if given and run.run_type == "backfill":
+        raise AsOfError(
+            f"this backfill was given the as-of {given}, which would be that of each of its weeks; each has its own: give "
+            "the backfill again with the field As-of empty"
+        )
     if given:
         return parse_as_of(str(given))
     return (run.data_interval_end or run.run_after).astimezone(UTC)
 
 
-def look(context: Mapping[str, Any]) -> "Run":
+def look(context: Mapping[str, Any], gate: str | None = None) -> "Run":
     """The run of this task's context. Keys that the form doesn't know fail it, and so does an as-of that can't be."""
     from gatekeeper import pipeline
     from gatekeeper.errors import ConfigError
 
-    unknown = sorted(set(context["dag_run"].conf or {}) - {"as_of", *pipeline.PARAMETERS})
+    given = dict(context["dag_run"].conf or {})
+    unknown = sorted(set(given) - {"as_of", *pipeline.PARAMETERS})
     if unknown:
         raise ConfigError(
             f"unknown parameter {', '.join(unknown)} in the run's conf; "
             f"it takes as_of, {', '.join(pipeline.PARAMETERS)}"
         )
-    parameters = {name: value for name, value in dict(context["params"]).items() if name != "as_of"}
     return pipeline.start(
         as_of(context),
         now=datetime.now(UTC),
-        settings=RegistryHook().settings(),
-        parameters=parameters,
+        settings=RegistryHook(gate=gate).settings(),
+        parameters={name: given[name] for name in pipeline.PARAMETERS if name in given},
         actor="airflow",
     )
-
-
-def step(name: str, handed: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Runs one weekly step in the task that calls this, and says in the task's log what came of it."""
-    from airflow.sdk import get_current_context
-
-    from gatekeeper import pipeline
-    from gatekeeper.registry import Registry
-
-    with final_faults():
-        run = look(get_current_context())
-        with Registry.configured(run.settings) as registry:
-            result = pipeline.STEPS[name](run, registry, handed or {})
-    log.info("%s", result["summary"])
-    return result

@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import airflow_gates
 import pytest
-from airflow_runs import Runs
+from airflow_runs import DAGS, Runs
+from airflow_server import Airflow
 
 HOUSE = Path(__file__).parents[2]
 _PLACE = tempfile.TemporaryDirectory(prefix="gatekeeper-airflow-")
@@ -18,7 +20,8 @@ SETTINGS = {
     "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
+    # Several processes write, where a machine is busy for longer than the 5 s that SQLite waits for a lock.
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=60",
 }
 os.environ.update(SETTINGS)
 sys.path.append(str(HOUSE / "plugins"))  # as Airflow itself does
@@ -41,6 +44,21 @@ def airflow_home() -> Iterator[Path]:
 def runs(airflow_home: Path) -> Iterator[Runs]:
     """One Airflow process for every run of a DAG."""
     with Runs(airflow_home) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def airflow(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    """The one Airflow with API server and scheduler, the DAGs of every gate, and a registry for each of them."""
+    from gatekeeper import registry
+
+    folder = tmp_path_factory.mktemp("gates")
+    settings = airflow_gates.write(folder)
+    parsed = runs.parse(DAGS, settings)
+    assert parsed.state == "parsed", parsed.log[-4000:]
+    for gate in ("default", *airflow_gates.GATES):
+        registry.upgrade(f"sqlite:///{folder / gate / 'registry.db'}", models=folder / gate / "models")
+    with Airflow(HOME, folder, settings) as started:
         yield started
 
 

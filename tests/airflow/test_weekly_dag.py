@@ -1,6 +1,7 @@
 """The weekly DAG as Airflow sees it: its shape, its as-of, and whole runs of it by `dag.test()`."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow_runs import DAGS, Runs
+from airflow_runs import DAGS, HOUSE, Runs
 from gatekeeper_airflow import weekly
 
+from gatekeeper.errors import AsOfError
 from gatekeeper.registry import Registry
 from gatekeeper.serving import load
 
@@ -43,16 +45,21 @@ def test_the_steps_stand_in_order() -> None:
 def test_parsing_the_dag_imports_nothing_heavy() -> None:
     """In a process of its own; what Airflow itself imports is not ours, so it is imported first."""
     code = (
-        "import sys, json, airflow.sdk; before = set(sys.modules); "
+        "import sys, json, airflow.sdk, airflow.providers.standard.operators.hitl; before = set(sys.modules); "
         "exec(compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')); "
         "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(DAGS / "gatekeeper_weekly.py")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(DAGS / "gatekeeper_weekly.py")],
+        env={**os.environ, "PYTHONPATH": str(HOUSE / "plugins")},  # Airflow puts it on the path by itself
+        capture_output=True,
+        text=True,
+        check=True,
     )
     imported = set(json.loads(ended.stdout.splitlines()[-1]))
-    heavy = {"gatekeeper", "numpy", "pandas", "sklearn", "onnx", "onnxruntime", "skl2onnx", "talib", "matplotlib"}
+    heavy = {"numpy", "pandas", "scipy", "sklearn", "onnx", "onnxruntime", "skl2onnx", "talib", "matplotlib", "fsspec"}
     assert imported & heavy == set()
+    assert "gatekeeper_airflow" in imported
 
 
 def test_a_monday_has_one_as_of_however_it_is_run() -> None:
@@ -73,14 +80,20 @@ def test_a_monday_has_one_as_of_however_it_is_run() -> None:
     by_hand = table.infer_manual_data_interval(run_after=MONDAY)
     later = MONDAY + timedelta(days=900)
 
-    def run(end: datetime | None, after: datetime, conf: dict[str, object] | None = None) -> dict[str, object]:
-        return {"dag_run": SimpleNamespace(conf=conf, data_interval_end=end, run_after=after)}
+    def run(
+        end: datetime | None, after: datetime, conf: dict[str, object] | None = None, run_type: str = "manual"
+    ) -> dict[str, object]:
+        return {"dag_run": SimpleNamespace(conf=conf, data_interval_end=end, run_after=after, run_type=run_type)}
 
     assert weekly.as_of(run(planned.data_interval.end, later)) == MONDAY
     assert weekly.as_of(run(by_hand.end, later)) == MONDAY
     assert weekly.as_of(run(None, MONDAY)) == MONDAY
     assert weekly.as_of(run(later, later, {"as_of": "2018-11-05T02:00:00Z"})) == MONDAY
     assert weekly.as_of(run(later, later, {"as_of": "2018-11-05"})) == MONDAY
+    # Airflow's form sends its values along with a backfill: one as-of for all its weeks is nobody's wish.
+    assert weekly.as_of(run(MONDAY, later, {}, "backfill")) == MONDAY
+    with pytest.raises(AsOfError, match="with the field As-of empty"):
+        weekly.as_of(run(later, later, {"as_of": "2018-11-05"}, "backfill"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,82 @@
+"""Every day: does the primary do what its evaluation promised? Wiring only; one DAG for each gate."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, get_parsing_context, task
+from gatekeeper_airflow.alarms import on_failure
+
+from gatekeeper import gates
+
+DOC = """
+### The daily look
+How the primary does since its promotion, on the ideas that servers logged (where there are none, on replayed ones),
+beside the model before it on those same ideas and beside no gate at all.
+
+* The gain that its evaluation predicted, against the one that was realised.
+* **Drift** of the features and of its scores, against the ideas that it was judged on.
+* **The circuit breaker**: a live drawdown deeper than its backtest's own days give in 99 of 100 draws is an alarm, and,
+  where the setting `breaker` is `rollback`, puts the model before it back. A hold keeps that from happening.
+
+Each look is kept (`gatekeeper monitor --json` prints one); the same as-of and primary are one look, however often the
+task is cleared. With too few ideas it says so, and makes up no numbers. On `demo:` data nothing is scheduled: its bars
+end with 2018, so give an as-of in the form.
+"""
+
+AS_OF = Param(
+    None,
+    type=["null", "string"],
+    title="As-of",
+    description_md="The look knows nothing beyond this instant (ISO 8601, UTC). Empty: the end of its interval.",
+    section="The look",
+)
+
+
+def schedule(gate: gates.Gate) -> CronTriggerTimetable | None:
+    """Each night, after what the Monday run may have changed."""
+    data = str(gate.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
+    if data.startswith("demo:"):
+        return None
+    return CronTriggerTimetable("30 4 * * *", timezone="UTC", interval=timedelta(days=1))
+
+
+def monitor_of(gate: gates.Gate) -> None:
+    """The DAG of one gate."""
+
+    @dag(
+        dag_id=gate.dag_id("monitor"),
+        dag_display_name=f"Gatekeeper: monitor{'' if gate.is_default else f' ({gate.title or gate.name})'}",
+        schedule=schedule(gate),
+        start_date=datetime(2006, 1, 2, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={
+            "owner": "gatekeeper",
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "on_failure_callback": on_failure(gate.name),
+        },
+        params={"as_of": AS_OF},
+        doc_md=DOC,
+        tags=["gatekeeper", gate.name],
+    )
+    def gatekeeper_monitor() -> None:
+        """Looks at the primary, and tells of what it finds."""
+
+        @task
+        def monitor() -> dict[str, Any]:
+            """Compares, measures drift, and opens the circuit where the drawdown is too deep."""
+            from gatekeeper_airflow.monitor import look
+
+            return look(get_current_context(), gate.name)
+
+        monitor()
+
+    gatekeeper_monitor()
+
+
+only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
+for each in gates.from_environment(os.environ):
+    if only in (None, each.dag_id("monitor")):
+        monitor_of(each)

@@ -1,0 +1,117 @@
+"""By hand: which model shall be the primary, and may weekly runs promote? Wiring only; one DAG for each gate."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, get_parsing_context, task
+from gatekeeper_airflow.alarms import on_failure
+from gatekeeper_airflow.approval import ManualApproval, wanted
+from gatekeeper_airflow.promote import ACTS
+
+from gatekeeper import gates
+
+DOC = """
+### Promote, roll back, hold, release
+Each run is one act, by form, with its reason; who triggered it stands in the history (`gatekeeper history`).
+
+* **promote** makes the model of that id the primary. It needs no evaluation, goes through a hold, and is marked
+  `manual`.
+* **roll back** goes to the primary before, and quarantines the one that is left. It takes no id; with one, only that
+  model is left, and none if another is the primary by then.
+* **hold** lets weekly runs judge and record, and promote nothing, until **release**, or until the end that you give.
+* **release quarantine** lets the bytes of that model be promoted again.
+
+`check` loads and verifies what would become the primary, and fails where it can't be; nothing has moved then. `act`
+does it, if no other promotion came between. Clearing either changes nothing more: a run promotes or rolls back once.
+
+With `GATEKEEPER_APPROVAL` a promotion waits between the two for a person, under *Required Actions*; a rejection, or no
+answer within `GATEKEEPER_APPROVAL_TIMEOUT_HOURS`, skips `act`. Roll back and hold never wait.
+"""
+
+PARAMS = {
+    "act": Param(
+        type="string",
+        enum=list(ACTS),
+        title="Act",
+        description_md="**promote** a model to be the primary; **roll back** to the primary before; **hold**, so that "
+        "weekly runs promote nothing, until **release**; **release quarantine** of a model that was rolled back from.",
+    ),
+    "model_id": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Model id",
+        description_md="**promote**: the one to promote. **release quarantine**: the one to let in again. **roll "
+        "back**: the one to leave, or empty. **hold**, **release**: empty.",
+    ),
+    "reason": Param(
+        type="string",
+        minLength=1,
+        maxLength=1000,
+        title="Reason",
+        description_md="Why. It stands in the history for good.",
+    ),
+    "hold_until": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="Hold until",
+        description_md="**hold** only: when it ends by itself. Empty: when it is released.",
+    ),
+}
+
+
+def promote_dag(gate: gates.Gate) -> None:
+    """The DAG of one gate."""
+
+    @dag(
+        dag_id=gate.dag_id("promote"),
+        schedule=None,
+        start_date=datetime(2006, 1, 2, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={
+            "owner": "gatekeeper",
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "on_failure_callback": on_failure(gate.name),
+        },
+        params=PARAMS,
+        doc_md=DOC,
+        tags=["gatekeeper", gate.name],
+    )
+    def gatekeeper_promote() -> None:
+        """Promotes, rolls back, holds or releases by hand."""
+
+        @task
+        def check() -> dict[str, Any]:
+            """Reads the form, refuses what it can't mean, and verifies the model; nothing moves."""
+            from gatekeeper_airflow.promote import check
+
+            return check(gate.name, get_current_context())
+
+        @task(trigger_rule="none_failed")
+        def act(checked: dict[str, Any]) -> dict[str, Any]:
+            """Does it, once; where another promotion came between, it refuses and says so."""
+            from gatekeeper_airflow.promote import act
+
+            return act(gate.name, get_current_context(), checked)
+
+        checked = check()
+        done = act(checked)
+        if wanted(gate, os.environ):
+            ask = ManualApproval(
+                task_id="approve",
+                gate=gate.name,
+                doc_md="Asks a person before a promotion; skipped for other acts. No answer in time is a rejection.",
+            )
+            checked >> ask >> done
+
+    gatekeeper_promote()
+
+
+only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
+for gate in gates.from_environment(os.environ):
+    if only in (None, gate.dag_id("promote")):
+        promote_dag(gate)

@@ -1,0 +1,200 @@
+"""Does a person agree? The task that asks one before a promotion, where the gate's `approval` is on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from gatekeeper_airflow.faults import final_faults
+from gatekeeper_airflow.hook import RegistryHook
+from gatekeeper_airflow.links import page_of
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+    from gatekeeper.gates import Gate
+    from gatekeeper.pipeline import Run
+    from gatekeeper.registry import Evaluation, Registry
+
+TASK = "approve"
+_ON = {"1", "true", "t", "yes", "y", "on"}  # as the settings read it
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the person reads: a line, and the grounds as Markdown."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """There is nothing to ask, and why: it was promoted already, or nothing is to be promoted."""
+
+    promoted: bool
+    why: str
+
+
+def wanted(gate: "Gate", environ: Mapping[str, str]) -> bool:
+    """Does the gate's DAG have the task at all? For DAG files, as Airflow parses them; the task asks the settings."""
+    return str(gate.settings.get("approval", environ.get("GATEKEEPER_APPROVAL", ""))).strip().lower() in _ON
+
+
+def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:
+    """`approved`, `by` and `summary` of what the person said; None where the gate asks nobody.
+
+    Where it would have been asked for, and nobody was asked, nothing is approved.
+    """
+    if not settings.approval:
+        return None
+    nobody = {"approved": False, "by": None, "summary": f"nobody was asked; clear the task {TASK} to ask"}
+    return context["ti"].xcom_pull(task_ids=TASK) or nobody
+
+
+def settled(context: Mapping[str, Any], run: "Run", handed: Mapping[str, Any]) -> tuple["Run", dict[str, Any]]:
+    """What the weekly step `promote` goes by: the run, with who approved as its actor, and whether it may promote."""
+    said = answer(context, run.settings)
+    if said is None:
+        return run, dict(handed)
+    actor = f"{run.actor}, approved by {said['by']}" if said["by"] else run.actor
+    return replace(run, actor=actor), {**handed, "approved": said["approved"], "approval": said["summary"]}
+
+
+class _Approval(ApprovalOperator):
+    """Asks, and waits without a worker. No answer in time is a rejection, and after one the next task is skipped."""
+
+    template_fields = ()  # what is asked is written when it is asked
+
+    def __init__(self, *, gate: str, **kwargs: Any) -> None:
+        super().__init__(subject="Promote?", defaults=self.REJECT, **kwargs)
+        self.gate = gate
+
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:
+        """What is to be decided."""
+        raise NotImplementedError
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Asks; where nobody has to be asked, it is skipped and says why."""
+        with final_faults():
+            settings = RegistryHook(gate=self.gate).settings()
+            if not settings.approval:
+                raise AirflowSkipException("GATEKEEPER_APPROVAL is off: nobody is asked")
+            with RegistryHook(gate=self.gate).get_conn() as registry:
+                asked = self.question(context, registry)
+                if isinstance(asked, Settled):
+                    return self._settled(asked)
+                self._put(context, asked, settings, registry)
+        return dict(super().execute(context) or {})
+
+    def _settled(self, asked: Settled) -> dict[str, Any]:
+        if not asked.promoted:
+            raise AirflowSkipException(f"nobody is asked: {asked.why}")
+        self.log.info("nobody is asked: %s", asked.why)
+        return {"approved": True, "by": None, "summary": asked.why}
+
+    def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
+        from gatekeeper.pipeline import alarms
+
+        hold, hours = registry.current_hold(), f"{settings.approval_timeout_hours:g} hours"
+        late = f"No answer within {hours} is a rejection: then nothing is promoted."
+        held = [f"**A hold stood when this was asked**, by {hold.actor}: {hold.reason}"] if hold else []
+        self.subject, self.body = asked.subject, "\n\n".join([asked.body, *held, late])
+        self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
+        self.log.info("%s It is asked under Required Actions. %s", asked.subject, late)
+        where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {context['ti'].run_id}. {late}"
+        alarms.tell(settings, registry, alarms.Alarm("approval", str(context["ti"].id), asked.subject, where))
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """Hands the answer on, and says it in the log."""
+        if "error" in event:
+            return dict(super().execute_complete(context, event))
+        user = event["responded_by_user"]
+        by = str(user["name"]) if user else None
+        approved = event["chosen_options"] == [self.APPROVE]
+        said = {"approved": approved, "by": by, "summary": _summary(approved, by)}
+        self.log.info("%s", said["summary"])
+        context["ti"].xcom_push(key="return_value", value=said)  # now: a rejection leaves by an exception
+        super().execute_complete(context, event)
+        return said
+
+
+class WeeklyApproval(_Approval):
+    """Between `backtest` and `promote`: asks where the verdict is to promote."""
+
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:
+        """The verdict with every gate's numbers."""
+        handed = context["ti"].xcom_pull(task_ids="backtest")
+        evaluation = registry.evaluation(handed["evaluation_id"])
+        verdict = evaluation.document["verdict"]
+        if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
+            return Settled(True, f"model {evaluation.challenger} was promoted by this look already")
+        if evaluation.verdict != "promote" or evaluation.kind == "what-if":
+            return Settled(False, f"{evaluation.kind}: {verdict['message']}")
+        _refuse_stale(context, registry, evaluation)
+        place = "as the first primary"
+        if evaluation.champion is not None:
+            place = f"in place of {registry.model(evaluation.champion).version}"
+        rows = [
+            f"| {gate['name']} | {'passed' if gate['passed'] else 'did not pass'} | {_cell(gate['text'])} |"
+            for gate in verdict["gates"]
+        ]
+        return Question(
+            f"Promote {registry.model(evaluation.challenger).version} {place}?",
+            "\n".join(
+                [
+                    f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
+                    f"({page_of(self.gate, evaluation.id)}): {verdict['message']}",
+                    "",
+                    "| gate | | numbers |",
+                    "|---|---|---|",
+                    *rows,
+                ]
+            ),
+        )
+
+
+class ManualApproval(_Approval):
+    """Between `check` and `act` of `gatekeeper_promote`: asks where a model is to be promoted.
+
+    Roll back and hold are brakes, which never wait; a release lets through only what will be asked about.
+    """
+
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:  # noqa: ARG002  # what `check` handed on is enough
+        """Which model, on whose word, and why."""
+        handed = context["ti"].xcom_pull(task_ids="check")
+        if handed["act"] != "promote":
+            return Settled(False, f"to {handed['act']} needs no approval")
+        if handed["done"]:
+            return Settled(True, handed["summary"])
+        return Question(
+            f"Promote model {handed['model_id']} by hand?",
+            f"{handed['actor']} asks for it: {handed['reason']}\n\nWhen this was asked: {handed['summary']}.",
+        )
+
+
+def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: "Evaluation") -> None:
+    """Where a task asks once more, Airflow clears the answer and goes on showing the words of the first time."""
+    from gatekeeper.errors import PromotionRefused
+
+    if context["ti"].try_number == 1:
+        return
+    others = [one.id for one in registry.evaluations() if one.run_key == evaluation.run_key and one.id != evaluation.id]
+    if others:
+        raise PromotionRefused(
+            f"Airflow would show what it asked first in this run, perhaps about evaluation {others[0]} and not "
+            f"{evaluation.id}; trigger a new run of as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}, which is the same look"
+        )
+
+
+def _summary(approved: bool, by: str | None) -> str:
+    if approved:
+        return f"approved by {by}"
+    said = f"rejected by {by}" if by else "nobody answered in time, which is a rejection"
+    return f"{said}: nothing is promoted"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,99 @@
+"""How does the console stand in Airflow? Behind its login, with its users' rights, under /gatekeeper."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request, params
+
+    from gatekeeper.config import Settings
+    from gatekeeper.gates import Gate
+
+PREFIX = "/gatekeeper"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+
+
+def base_path() -> str:
+    """Under which path Airflow itself is reached: "" or such as "/airflow"."""
+    from airflow.configuration import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+
+
+class Console:
+    """The ASGI application for the plugin: workers and schedulers, which load plugins too, build nothing of it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on to the application, which is built at the first request, and beside the others."""
+        app = await asyncio.to_thread(application)
+        await app(scope, receive, send)
+
+
+@cache
+def application() -> "FastAPI":
+    """The console, once for each process."""
+    from gatekeeper import config
+    from gatekeeper.console import House, create
+
+    return create(House(config.gates, _settings, AirflowEntrance()))
+
+
+class AirflowEntrance:
+    """Who is logged in to Airflow, and what may they do there?
+
+    To look, they need what plugin pages need; to change a gate, the right to run its DAG `gatekeeper_promote`.
+    """
+
+    title = "Airflow"
+
+    @property
+    def home(self) -> str:
+        """Airflow's own page."""
+        return f"{base_path()}/"
+
+    def reading(self) -> "Sequence[params.Depends]":
+        """A login, and the right to see plugins' pages."""
+        from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+        from airflow.api_fastapi.core_api.security import get_user, requires_access_view
+        from fastapi import Depends, Request
+
+        def known(request: Request, user: Any = Depends(get_user)) -> None:  # noqa: B008  # FastAPI's way
+            request.state.gatekeeper_user = user
+
+        return (Depends(known), Depends(requires_access_view(AccessView.PLUGINS)))
+
+    def may_act(self, request: "Request", gate: "Gate") -> bool:
+        """May they run the DAG that promotes by hand?"""
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+        from airflow.api_fastapi.core_api.security import requires_access_dag
+        from fastapi import HTTPException
+
+        may = requires_access_dag("POST", DagAccessEntity.RUN, gate.dag_id("promote"))
+        try:
+            may(request, request.state.gatekeeper_user)
+        except HTTPException:
+            return False
+        return True
+
+    def actor(self, request: "Request") -> str:
+        """Their name in Airflow."""
+        return str(request.state.gatekeeper_user.get_name())
+
+    def login(self, request: "Request") -> str:
+        """Airflow's login, which leads back to the page that was asked for."""
+        from airflow.api_fastapi.app import get_auth_manager
+
+        return str(get_auth_manager().get_url_login(next_url=str(request.url)))
+
+
+def _settings(gate: "Gate") -> "Settings":
+    """As the gate's tasks see them: an Airflow connection of its own wins."""
+    from gatekeeper_airflow.hook import RegistryHook
+
+    return RegistryHook(gate=gate.name).settings()

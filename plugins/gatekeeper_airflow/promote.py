@@ -1,0 +1,253 @@
+"""What does a person want done to the registry? An order by form: first checked, then carried out."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gatekeeper_airflow import approval
+from gatekeeper_airflow.faults import final_faults
+from gatekeeper_airflow.hook import RegistryHook
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+    from gatekeeper.registry import Promotion, Registry
+
+log = logging.getLogger("gatekeeper")
+
+PARAMETERS = ("act", "model_id", "reason", "hold_until")
+PROMOTE, ROLL_BACK, HOLD, RELEASE, RELEASE_QUARANTINE = ACTS = (
+    "promote",
+    "roll back",
+    "hold",
+    "release",
+    "release quarantine",
+)
+NEEDS_MODEL = (PROMOTE, RELEASE_QUARANTINE)
+TAKES_MODEL = (*NEEDS_MODEL, ROLL_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One act, on whose word, and why."""
+
+    act: str
+    model_id: int | None
+    reason: str
+    until: datetime | None
+    actor: str
+    key: str  # of the run: it promotes or rolls back once, however often its tasks are tried or cleared
+
+
+def ordered(context: Mapping[str, Any]) -> Order:
+    """The order of a run's form. Raises ConfigError for what it can't mean."""
+    from gatekeeper.errors import ConfigError
+
+    run, given = context["dag_run"], dict(context["params"])
+    if unknown := sorted(set(run.conf or {}) - set(PARAMETERS)):
+        raise ConfigError(f"unknown parameter {', '.join(unknown)}; this DAG takes {', '.join(PARAMETERS)}")
+    act, model_id, until = given.get("act"), given.get("model_id"), given.get("hold_until")
+    reason = str(given.get("reason") or "").strip()
+    if act not in ACTS:
+        raise ConfigError(f"act {act!r} is none of {', '.join(ACTS)}")
+    if not reason:
+        raise ConfigError(f"to {act} needs a reason; the history keeps it")
+    if act in NEEDS_MODEL and model_id is None:
+        raise ConfigError(f"to {act} needs a model_id; `gatekeeper list` shows them")
+    if act not in TAKES_MODEL and model_id is not None:
+        raise ConfigError(f"to {act} takes no model_id, and {model_id} was given; leave it empty")
+    if act != HOLD and until is not None:
+        raise ConfigError(f"to {act} takes no hold_until, and {until} was given; leave it empty")
+    return Order(
+        act=act,
+        model_id=model_id,
+        reason=reason,
+        until=_instant(until) if until else None,
+        actor=run.triggering_user_name or "airflow",
+        key=f"{run.dag_id}/{run.run_id}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """An order at the registry; `generation` is that of its check, `approved_by` the person who agreed, if one did."""
+
+    registry: "Registry"
+    settings: "Settings"
+    order: Order
+    generation: int | None = None
+    approved_by: str | None = None
+
+    @property
+    def model_id(self) -> int:
+        """Of an act that needs one."""
+        return int(self.order.model_id or 0)
+
+
+def check(gate: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """The first task: can this be done? Models are loaded and verified; nothing moves."""
+    with final_faults():
+        order, hook = ordered(context), RegistryHook(gate=gate)
+        with hook.get_conn() as registry:
+            generation = registry.generation()
+            done, summary = _EXAMINE[order.act](Doing(registry, hook.settings(), order))
+    log.info("%s asks to %s: %s", order.actor, order.act, summary)
+    return {
+        "act": order.act,
+        "model_id": order.model_id,
+        "reason": order.reason,
+        "actor": order.actor,
+        "generation": generation,
+        "done": done,
+        "summary": summary,
+    }
+
+
+def act(gate: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
+    """The last task: does what was checked, if the registry is still as it was then."""
+    from gatekeeper.errors import PromotionRefused
+
+    with final_faults():
+        order, hook = ordered(context), RegistryHook(gate=gate)
+        settings = hook.settings()
+        answer = approval.answer(context, settings) if order.act == PROMOTE else None
+        if answer is not None and not answer["approved"]:
+            raise PromotionRefused(f"model {order.model_id} was not promoted: {answer['summary']}")
+        with hook.get_conn() as registry:
+            doing = Doing(registry, settings, order, int(checked["generation"]), answer and answer["by"])
+            summary = _CARRY_OUT[order.act](doing)
+            primary, generation = registry.primary(), registry.generation()
+    log.info("%s", summary)
+    return {"act": order.act, "primary": primary and primary.id, "generation": generation, "summary": summary}
+
+
+def _examine_promote(doing: Doing) -> tuple[bool, str]:
+    registry = doing.registry
+    done = registry.examine(doing.model_id, run_key=doing.order.key)
+    model, primary, hold = registry.model(doing.model_id), registry.primary(), registry.current_hold()
+    if done is not None:
+        return True, f"{model.version} was promoted in generation {done.generation} already"
+    place = f"take the place of {primary.version}" if primary else "be the first primary"
+    through = f", through the hold by {hold.actor} ({hold.reason})" if hold else ""
+    return False, (
+        f"{model.version} (sha256 {str(model.sha256)[:12]}) loads and scores as when it was registered; it would "
+        f"{place}{through}"
+    )
+
+
+def _examine_rollback(doing: Doing) -> tuple[bool, str]:
+    from gatekeeper.errors import PromotionRefused
+
+    registry, order = doing.registry, doing.order
+    if done := next((promotion for promotion in registry.promotions() if promotion.run_key == order.key), None):
+        return True, f"rolled back to model {done.to_id} in generation {done.generation} already"
+    back, primary = registry.way_back(), registry.primary()
+    if primary is not None and order.model_id not in (None, primary.id):
+        raise PromotionRefused(
+            f"the primary is model {primary.id}, not {order.model_id}; to leave it, name it, or name none"
+        )
+    left = primary.version if primary else "no primary"
+    return False, f"{back.version} (sha256 {str(back.sha256)[:12]}) loads; it would take the place of {left}"
+
+
+def _examine_hold(doing: Doing) -> tuple[bool, str]:
+    hold = doing.registry.current_hold()
+    return False, f"it takes the place of the hold by {hold.actor} ({hold.reason})" if hold else "no hold stands yet"
+
+
+def _examine_release(doing: Doing) -> tuple[bool, str]:
+    hold = doing.registry.current_hold()
+    return hold is None, f"a hold stands, by {hold.actor} ({hold.reason})" if hold else "no hold stands"
+
+
+def _examine_quarantine(doing: Doing) -> tuple[bool, str]:
+    model = doing.registry.model(doing.model_id)
+    found = doing.registry.quarantined(model.sha256)
+    if found is None:
+        return True, f"no quarantine stands on {model.version}"
+    since = f"since {found.at:%Y-%m-%d}, by {found.actor} ({found.reason})"
+    return False, f"the bytes of {model.version} are quarantined {since}"
+
+
+def _promote(doing: Doing) -> str:
+    registry, order = doing.registry, doing.order
+    promotion = registry.promote(
+        doing.model_id,
+        actor=order.actor,
+        reason=order.reason + (f" (approved by {doing.approved_by})" if doing.approved_by else ""),
+        expected_generation=doing.generation,
+        run_key=order.key,
+        now=datetime.now(UTC),
+    )
+    _tell(doing, promotion)
+    return f"{registry.model(promotion.to_id).version}: promoted in generation {promotion.generation}"
+
+
+def _roll_back(doing: Doing) -> str:
+    registry, order = doing.registry, doing.order
+    promotion = registry.rollback(
+        actor=order.actor,
+        reason=order.reason,
+        expected_generation=doing.generation,
+        run_key=order.key,
+        now=datetime.now(UTC),
+    )
+    _tell(doing, promotion)
+    return (
+        f"{registry.model(promotion.to_id).version}: back in generation {promotion.generation}; the bytes of model "
+        f"{promotion.from_id} are quarantined, which `{RELEASE_QUARANTINE}` lifts"
+    )
+
+
+def _tell(doing: Doing, promotion: "Promotion") -> None:
+    from gatekeeper.pipeline import alarms
+
+    alarms.tell_promotion(doing.settings, doing.registry, promotion)
+
+
+def _hold(doing: Doing) -> str:
+    registry, order = doing.registry, doing.order
+    hold = registry.current_hold()
+    if hold is None or (hold.actor, hold.reason, hold.until) != (order.actor, order.reason, order.until):
+        hold = registry.hold(actor=order.actor, reason=order.reason, until=order.until)
+    until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until it is released"
+    return f"held {until}: weekly runs judge and record, and promote nothing"
+
+
+def _release(doing: Doing) -> str:
+    stood = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
+    return "the hold is lifted: weekly runs promote again" if stood else "no hold stood; nothing has changed"
+
+
+def _release_quarantine(doing: Doing) -> str:
+    order = doing.order
+    if doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id):
+        return f"the quarantine of model {doing.model_id} is lifted: it may be promoted again"
+    return f"no quarantine stood on model {doing.model_id}; nothing has changed"
+
+
+_EXAMINE: Mapping[str, Callable[[Doing], tuple[bool, str]]] = {
+    PROMOTE: _examine_promote,
+    ROLL_BACK: _examine_rollback,
+    HOLD: _examine_hold,
+    RELEASE: _examine_release,
+    RELEASE_QUARANTINE: _examine_quarantine,
+}
+_CARRY_OUT: Mapping[str, Callable[[Doing], str]] = {
+    PROMOTE: _promote,
+    ROLL_BACK: _roll_back,
+    HOLD: _hold,
+    RELEASE: _release,
+    RELEASE_QUARANTINE: _release_quarantine,
+}
+
+
+def _instant(text: str) -> datetime:
+    from gatekeeper.errors import ConfigError
+
+    try:
+        instant = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ConfigError(f"hold_until {text!r} is no ISO 8601 instant; write it like 2018-11-05T02:00Z") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,0 +1,36 @@
+"""A past week that is run again, after others were promoted: the same verdict stands, and nothing is added."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from weekly_data import write_ideas
+from weekly_house import House
+
+from gatekeeper.pipeline import STEPS
+
+pytestmark = pytest.mark.xdist_group("weeks")
+FIRST = datetime(2016, 10, 31, 2, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def test_a_past_week_keeps_its_verdict_whatever_was_promoted_since(tmp_path: Path) -> None:
+    """Case 46's kin: one that came too late, one that was kept, and one that was promoted, each run once more."""
+    ideas = write_ideas(tmp_path / "i.csv", start="2012-01-02", end="2017-01-13", edge_from="2016-01-04", seed=7)
+    house = House(tmp_path, ideas)
+    late, handed = house.until("backtest", FIRST)
+    assert house.week(FIRST + WEEK)["promoted"]
+    assert STEPS["promote"](late, house.registry, handed)["kind"] == "what-if"
+    assert house.week(FIRST + 2 * WEEK, margin=9)["verdict"] == "keep"
+    first = house.registry.promotions()[-1].to_id
+    house.registry.promote(int(handed["model_id"]), actor="ann", reason="by hand")
+    house.registry.promote(first, actor="ann", reason="and back")
+    before = (house.registry.models(), house.registry.evaluations(), house.registry.promotions())
+    ended = [house.week(FIRST), house.week(FIRST + WEEK), house.week(FIRST + 2 * WEEK, margin=9)]
+    assert [(week["kind"], week["promoted"]) for week in ended] == [
+        ("what-if", False),
+        ("bootstrap", True),
+        ("weekly", False),
+    ]
+    assert (house.registry.models(), house.registry.evaluations(), house.registry.promotions()) == before
+    house.registry.close()

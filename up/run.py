@@ -1,0 +1,225 @@
+"""One machine: Airflow and the scoring server, up until `down`.
+
+Usage: run.py up|down     (all of it in UP_FOLDER, which is build/up by default)
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import httpx
+from answers import Answers, dags, let_run, unreadable
+from machine import BIN, HOUSE, MARK, PARTS, USER, Machine, environment, is_free
+
+from gatekeeper import config
+from gatekeeper.errors import GatekeeperError
+
+PATIENCE = 240.0  # seconds until a part is late; half a minute is usual for all of them
+STOPPING = 130.0  # what supervisord.conf allows them, one after the other
+LIVE = ("STARTING", "RUNNING")  # for its first ten seconds supervisord calls a part starting, however well it is
+AIRFLOW_PORT = "AIRFLOW__API__PORT"  # of Airflow's settings the only one that is the caller's; others go to airflow.cfg
+
+
+def surround(machine: Machine) -> Answers:
+    """Set what all that starts from here finds around it. Raises SystemExit, ConfigError."""
+    port = os.environ.get(AIRFLOW_PORT) or "8080"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SystemExit(f"{AIRFLOW_PORT}={port!r} is no port; it takes 1 to 65535, and is 8080 where it isn't set")
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]
+    os.environ |= of_airflow(machine, port)
+    for name in config.OWN_FOLDERS:
+        os.environ.setdefault(f"GATEKEEPER_{name.upper()}", str(machine.folder / name))
+    os.environ.setdefault("GATEKEEPER_DB", f"sqlite:///{machine.folder / 'registry.db'}")
+    settings = config.load()
+    if not settings.port:
+        raise SystemExit("GATEKEEPER_PORT=0 takes any port, and nobody would know which; name one, or unset it")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # to ask, not to bind
+    server = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return Answers(f"http://127.0.0.1:{port}", server, USER, machine.password())
+
+
+def of_airflow(machine: Machine, port: str) -> dict[str, str]:
+    """Airflow's settings, which go before airflow.cfg, and ours."""
+    home = machine.folder / "airflow"
+    return {
+        MARK: str(machine.folder),
+        "UP_BIN": str(BIN),
+        "UP_SOCKET": str(machine.socket),
+        "SPT_NOENV": "1",  # Airflow's processes name themselves; without it the name would lie over the mark
+        "AIRFLOW_HOME": str(home),
+        **of_its_tables(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": machine.secret(),
+        AIRFLOW_PORT: port,
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    }
+
+
+def of_its_tables(home: Path) -> dict[str, str]:
+    """SQLite waits a minute for its one writer: with the five seconds that are usual a backfill can fail at its start.
+
+    Where airflow.cfg names another database, that one holds.
+    """
+    place, written = f"sqlite:///{home / 'airflow.db'}", home / "airflow.cfg"
+    if written.exists() and f"sql_alchemy_conn = {place}\n" not in written.read_text():
+        return {}
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{place}?timeout=60"}
+
+
+def up(machine: Machine) -> None:
+    """Start what isn't there, wait until all is well, and say where it is."""
+    begun = time.monotonic()
+    for part in ("logs", "airflow"):
+        (machine.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+    answers = surround(machine)
+    for_shells(machine)
+    states = machine.states()
+    if states:
+        refuse_other_settings(machine)
+    else:
+        prepare(machine, answers)
+    machine.start()
+    wait(machine, answers, begun)
+    unpause(machine, answers)
+    already = states and all(state in LIVE for state in states.values())
+    head = "it is up already" if already else f"healthy after {time.monotonic() - begun:.0f} s"
+    for line in account(machine, answers):
+        click.echo(line)
+    click.echo(f"\n{head}; `make down` ends it")
+
+
+def for_shells(machine: Machine) -> None:
+    """Write what a shell needs for `airflow` and `gatekeeper`; without the mark, or `down` would end the shell."""
+    names = sorted(name for name in os.environ if name.startswith(("AIRFLOW", "GATEKEEPER_")))
+    lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
+    path = machine.folder / "environment"
+    path.touch(0o600)
+    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(BIN))}:$PATH", ""]))
+
+
+def refuse_other_settings(machine: Machine) -> None:
+    """Raise SystemExit where what runs was started with settings that aren't those of now."""
+    running = environment(machine.processes()[0])
+    names = {name for name in (*running, *os.environ) if name.startswith("GATEKEEPER_")} | {AIRFLOW_PORT}
+    if other := sorted(name for name in names if running.get(name) != os.environ.get(name)):
+        raise SystemExit(f"it is up, with another {', '.join(other)} than now: `make down`, then `make up`")
+
+
+def prepare(machine: Machine, answers: Answers) -> None:
+    """Ports and tables. Raises SystemExit where one of them isn't to be had."""
+    if machine.processes():
+        click.echo(f"ending {machine.end(STOPPING)} processes that an earlier `make up` left behind")
+    settings = config.load()
+    ports = (
+        ("Airflow", "127.0.0.1", int(answers.airflow.rpartition(":")[2]), AIRFLOW_PORT),
+        ("the scoring server", settings.host, settings.port, "GATEKEEPER_PORT"),
+    )
+    taken = [
+        f"port {port} of {host}, which {who} would take, is in use; end what has it, or choose another: "
+        f"make up {name}={port + 1}"
+        for who, host, port, name in ports
+        if not is_free(host, port)
+    ]
+    if taken:
+        raise SystemExit("\n".join(taken))
+    click.echo("the tables of Airflow and of the registry ...")
+    commands = [["airflow", "db", "migrate"]]
+    commands += [["gatekeeper", "--gate", gate.name, "db", "upgrade"] for gate in config.gates()]
+    with machine.log("tables").open("w") as output:
+        for command in commands:
+            words = [str(BIN / command[0]), *command[1:]]
+            if subprocess.run(words, stdout=output, stderr=output, check=False).returncode:  # noqa: S603  # ours
+                raise SystemExit(f"`{' '.join(command)}` failed\n{machine.tail('tables')}")
+
+
+def wait(machine: Machine, answers: Answers, begun: float) -> None:
+    """Until every part says that it is well. Raises SystemExit, with the end of the log of those that don't."""
+    said: set[str] = set()
+    while missing := [part for part in PARTS if part not in said]:
+        states, after = machine.states(), time.monotonic() - begun
+        lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
+        if lost or after > PATIENCE:
+            why = "does not start" if lost else f"is not healthy after {after:.0f} s"
+            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part in lost or missing)
+            raise SystemExit(f"{shown}\nthe rest stays up: `make up` tries again, `make down` ends it")
+        for part in answers.well():
+            if part in missing and states[part] in LIVE:
+                said.add(part)
+                click.echo(f"  {part} is healthy ({after:.0f} s)")
+        time.sleep(1)
+
+
+def unpause(machine: Machine, answers: Answers) -> None:
+    """Let each DAG run that may do so by itself, once: who pauses it later has a reason. Raises SystemExit."""
+    acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
+    wanted = {gate.dag_id(act) for gate in config.gates() for act in acts}
+    known = machine.folder / "unpaused"
+    before = set(known.read_text().split()) if known.exists() else set()
+    new = wanted - before - set(on_demo_data())
+    end = time.monotonic() + PATIENCE
+    with answers.logged_in() as airflow:
+        while missing := wanted - dags(airflow).keys():
+            if (faults := unreadable(airflow)) or time.monotonic() > end:
+                shown = "\n".join(faults) or machine.tail("dag-processor")
+                raise SystemExit(f"Airflow has not read {', '.join(sorted(missing))}\n{shown}")
+            time.sleep(1)
+        for name in sorted(new):
+            let_run(airflow, name)
+    known.write_text("\n".join(sorted(before | new)))
+
+
+def on_demo_data() -> list[str]:
+    """The weekly DAGs that have no Monday of now, since their bars end with 2018."""
+    gates = config.gates()
+    return [gate.dag_id("weekly") for gate in gates if config.load(gate=gate.name).data.startswith("demo:")]
+
+
+def account(machine: Machine, answers: Answers) -> Iterator[str]:
+    """Where all is, and which DAGs wait for someone."""
+    yield ""
+    yield f"Airflow         {answers.airflow}    user {USER}, password {machine.password()}"
+    yield f"console         {answers.airflow}/gatekeeper/"
+    yield f"scoring server  {answers.server}"
+    yield f"logs            {machine.folder / 'logs'}"
+    yield f"commands        . {machine.folder / 'environment'}    (then `airflow` and `gatekeeper` are about these)"
+    demo = on_demo_data()
+    with answers.logged_in() as airflow:
+        waiting = sorted(name for name, paused in dags(airflow).items() if paused)
+    for name in waiting:
+        why = ": its data is demo:, which ends with 2018; run it by its form" if name in demo else ""
+        yield f"paused          {name}{why}"
+
+
+def main(words: list[str]) -> None:
+    """`up` or `down`. Raises SystemExit."""
+    machine = Machine(Path(os.environ.pop("UP_FOLDER", "") or HOUSE / "build" / "up").resolve())
+    if words == ["up"]:
+        up(machine)
+    elif words == ["down"]:
+        ended = machine.end(STOPPING)
+        click.echo(f"down; {ended} processes ended" if ended else "nothing is up")
+    else:
+        raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except GatekeeperError as fault:
+        raise SystemExit(f"gatekeeper: {fault}") from None
+    except httpx.HTTPError as fault:
+        raise SystemExit(f"Airflow was healthy, and does not answer now ({fault}): `make up` looks again") from None
