@@ -1,4 +1,4 @@
-"""What would one write in an afternoon? FastAPI, orjson, onnxruntime; no logging, no checks. `serving.py` runs beside it.
+"""What would one write in an afternoon? FastAPI, orjson, onnxruntime; no logging, no checks. For `serving.py`.
 
 Usage: bare_server.py MODEL PORT
 """

@@ -92,8 +92,8 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     given = (run.conf or {}).get("as_of")
     if given and run.run_type == "backfill":
         raise AsOfError(
-            f"this backfill was given the as-of {given}, which would be that of each of its weeks; each has its own: give "
-            "the backfill again with the field As-of empty"
+            f"this backfill was given the as-of {given}, which would be that of each of its weeks; each has its own: "
+            "give the backfill again with the field As-of empty"
         )
     if given:
         return parse_as_of(str(given))
