@@ -15,6 +15,9 @@ MOST_POINTS = 400
 SIZE = (4.6, 2.9)
 """Inches: small enough that the words stay legible on a phone."""
 
+LEFT, RIGHT, BOTTOM, TOP, LEGEND = 0.155, 0.975, 0.17, 0.97, 0.085
+"""Parts of the size: the axes' borders, and what a row of the legend takes off the top."""
+
 # Matplotlib wants colours, the page has variables (light and dark): drawn in these, replaced in the SVG.
 _INK = {
     "#010101": "currentColor",
@@ -129,14 +132,17 @@ def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     return _drawn("calibration", draw)
 
 
-def moments(name: str, rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]) -> str:
-    """When it happened, a row for each name: those that turned out well as lines, those that didn't as crosses."""
+def moments(
+    name: str, days: NDArray[np.datetime64], rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]
+) -> str:
+    """When of these days it happened, a row for each name: those that turned out well as lines, those that didn't as crosses."""
 
     def draw(axes: "Axes") -> None:
         for place, (well, badly) in enumerate(rows.values()):
             axes.plot(well, [place] * len(well), "|", color=_CHALLENGER, markersize=13, markeredgewidth=1.6)
             axes.plot(badly, [place] * len(badly), "x", color=_CHAMPION, markersize=6, markeredgewidth=1.6)
         axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_xlim(days[0], days[-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         _dated(axes, baseline=False)
 
@@ -213,20 +219,20 @@ def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> st
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever matplotlibrc this machine has
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": name})
-        layout = ConstrainedLayoutEngine()
-        figure = Figure(figsize=SIZE, layout=layout)
+        figure = Figure(figsize=SIZE)
         FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
+        axes = figure.add_axes((0, 0, 1, 1))
         draw(axes)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, handlelength=2.6)
-        # Laid out here: savefig would draw all of it twice, the first time only to lay it out.
-        layout.execute(figure)
-        figure.set_layout_engine("none")
+        handles, labels = axes.get_legend_handles_labels()
+        # Placed by hand: a layout engine draws all of it once more, only to measure it.
+        top = TOP - LEGEND * -(-len(labels) // columns)
+        axes.set_position((LEFT, BOTTOM, RIGHT - LEFT, top - BOTTOM))
+        if labels:
+            figure.legend(handles, labels, loc="upper left", ncols=columns, handlelength=2.6)
         written = io.StringIO()
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         figure.savefig(written, format="svg", transparent=True, metadata=nothing)

@@ -41,9 +41,8 @@ def _charts(
     from markupsafe import Markup
 
     equity = charts.streams(f"equity{holdout}", days, {each["name"]: np.array(each["daily"]) for each in streams})
-    promoted = charts.moments(
-        f"promotions{holdout}", {name: _promotions(each) for name, each in part["policies"].items()}
-    )
+    moments = {name: _promotions(each) for name, each in part["policies"].items()}
+    promoted = charts.moments(f"promotions{holdout}", days, moments)
     # The drawings hold no text from outside: all words in them are names of policies and units.
     return [
         {
