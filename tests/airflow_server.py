@@ -25,15 +25,18 @@ LOOK_EVERY = 0.5
 USERS = {"admin": "admin", "operator": "op", "trader": "user", "reader": "viewer"}
 """Name and role; a user's password is the name, backwards."""
 ENDED = {"success", "failed"}
-LOADED_EARLY = """
-import sys, warnings
-if "scheduler" in sys.argv:
+PRELOADED = """
     warnings.simplefilter("ignore")  # importing skops touches every deprecated name of Airflow
     import airflow.sdk.execution_time.task_runner
     import matplotlib.figure, onnxruntime, pandas, scipy.stats, skl2onnx, skops.io
     import sklearn.ensemble, sklearn.linear_model, sklearn.pipeline
 """
-"""Settings of Airflow's own: tasks are forks of the scheduler, and most of what one costs is importing these."""
+"""Of the process that tasks are forks of: most of what a task costs is importing these."""
+LOCAL_SETTINGS = f"""
+import sys, warnings
+if "scheduler" in sys.argv:
+    {PRELOADED}
+"""
 Found = TypeVar("Found")
 
 
@@ -61,7 +64,7 @@ class Airflow:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._tokens: dict[str, str] = {}
         (home / "config").mkdir(exist_ok=True)
-        (home / "config" / "airflow_local_settings.py").write_text(LOADED_EARLY)
+        (home / "config" / "airflow_local_settings.py").write_text(LOCAL_SETTINGS)
         passwords = home / "passwords.json"
         passwords.write_text(json.dumps({name: password(name) for name in USERS}))
         self.environment = {
@@ -80,11 +83,11 @@ class Airflow:
     def __enter__(self) -> Self:
         try:
             self._start("api-server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1")
-            until(self._answers, "the API server answers", self._words)
+            until(self._answers, "the API server answers", self.words)
             # The first request builds all that tasks talk to, in seconds: no task shall wait for that.
             self.call("GET", "/execution/health", user=None)
             self._start("scheduler")
-            until(self._schedules, "the scheduler is healthy", self._words)
+            until(self._schedules, "the scheduler is healthy", self.words)
         except BaseException:
             self._end()
             raise
@@ -140,7 +143,7 @@ class Airflow:
             said = str(self.run(dag_id, run_id)["state"])
             return said if said in ENDED else None
 
-        return until(state, f"{dag_id} {run_id} ends", lambda: f"{self.tasks(dag_id, run_id)}\n{self._words()}")
+        return until(state, f"{dag_id} {run_id} ends", lambda: f"{self.tasks(dag_id, run_id)}\n{self.words()}")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """All runs of the DAG, oldest first."""
@@ -183,7 +186,7 @@ class Airflow:
     def _schedules(self) -> bool:
         return bool(self.call("GET", "/api/v2/monitor/health", user=None)["scheduler"]["status"] == "healthy")
 
-    def _words(self) -> str:
+    def words(self) -> str:
         """The end of each child's log, and whether it still runs."""
         return "\n".join(
             f"--- {name}, exit code {child.poll()}\n{self._log(name).read_text(errors='replace')[-3000:]}"
@@ -193,9 +196,10 @@ class Airflow:
     def _log(self, name: str) -> Path:
         return self.home / f"{name}.log"
 
-    def _start(self, *command: str) -> None:
-        with self._log(command[0]).open("wb") as log:
-            self._children[command[0]] = subprocess.Popen(
+    def _start(self, *command: str, name: str | None = None) -> None:
+        name = name or command[0]
+        with self._log(name).open("wb") as log:
+            self._children[name] = subprocess.Popen(
                 [AIRFLOW, *command], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 

@@ -135,7 +135,7 @@ def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
 def moments(
     name: str, days: NDArray[np.datetime64], rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]
 ) -> str:
-    """When of these days it happened, a row for each name: those that turned out well as lines, those that didn't as crosses."""
+    """When of these days it happened, a row for each name: as a line where it turned out well, as a cross where not."""
 
     def draw(axes: "Axes") -> None:
         for place, (well, badly) in enumerate(rows.values()):
