@@ -16,6 +16,8 @@ from gatekeeper.judgement.again import differences, verdict_again
 from gatekeeper.judgement.record import verdict_of
 from gatekeeper.registry import receipts
 
+pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
+
 MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)
 CHANGES = 10_000
 

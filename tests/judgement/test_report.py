@@ -15,6 +15,8 @@ from gatekeeper.judgement import Policy, document, judge, render, run
 from gatekeeper.judgement.report import SIZE_LIMIT
 from gatekeeper.market.ideas import Dataset
 
+pytestmark = pytest.mark.xdist_group("report")  # what its tests share is made once
+
 Make = Callable[..., Any]
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 

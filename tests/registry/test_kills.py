@@ -21,6 +21,10 @@ STEPS = {
     "migrate_naming": {"locked", "taken in", "renamed", "committed"},
 }
 rounds = pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
+# One round of each step on SQLite, and of promoting and registering on both; the rest is for `make stress`.
+on_sqlite_at_least = pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.stress)], indirect=True
+)
 
 
 def older_names(site: Site) -> None:
@@ -109,6 +113,7 @@ def test_killed_while_registering(new_site, tmp_path, rounds):
         site.drop()
 
 
+@on_sqlite_at_least
 @rounds
 def test_killed_while_names_change(new_site, tmp_path, rounds):
     """Case 61: all rows have their old names or all their new ones, and every model its bytes."""
@@ -132,6 +137,7 @@ def test_killed_while_names_change(new_site, tmp_path, rounds):
         site.drop()
 
 
+@on_sqlite_at_least
 @rounds
 def test_killed_while_another_row_gets_the_name_of_the_primarys_file(new_site, tmp_path, rounds):
     """Its path opens its own bytes, before the commit and after it; the other row's are never lost."""

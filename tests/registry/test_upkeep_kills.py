@@ -10,6 +10,10 @@ from registry_site import Site, own_model
 from gatekeeper.registry.artifacts import blob_name, sha256_of
 
 rounds = pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
+# One round of each step on SQLite, and of promoting and registering on both; the rest is for `make stress`.
+on_sqlite_at_least = pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.stress)], indirect=True
+)
 STEPS = {
     "gc": {"locked", "removed gatekeeper_3.onnx", "removed .tmp-abc", "noted", "committed"},
     "repair": {"looked", "locked", "mended temporary .tmp-abc", "files mended", "renamed", "promoted", "mended"},
@@ -43,6 +47,7 @@ def killed_in(new_site, folder: Path, make: Callable[[Site], None], act: str, ro
     return [site for _, site in done]
 
 
+@on_sqlite_at_least
 @rounds
 def test_a_clean_up_that_was_killed_goes_on(new_site, tmp_path, rounds):
     """Cases 6 and 13: the next one removes what the first didn't, and nothing of a row's."""
@@ -58,6 +63,7 @@ def test_a_clean_up_that_was_killed_goes_on(new_site, tmp_path, rounds):
         site.drop()
 
 
+@on_sqlite_at_least
 @rounds
 def test_a_repair_that_was_killed_goes_on(new_site, tmp_path, rounds):
     for site in killed_in(new_site, tmp_path, ill, "repair", rounds):

@@ -15,6 +15,8 @@ from gatekeeper.rehearsal import mondays, plan, rehearse
 from gatekeeper.rehearsal.plan import Plan
 from gatekeeper.rehearsal.report import render
 
+pytestmark = pytest.mark.xdist_group("rehearsal")  # what its tests share is made once
+
 FIRST, LAST = datetime(2017, 11, 20, 2, tzinfo=UTC), datetime(2018, 1, 8, 2, tzinfo=UTC)
 WEEKS = 8
 

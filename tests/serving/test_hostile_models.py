@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hostile_files import BOMBS, ODD_FILES, contents
 
+pytestmark = pytest.mark.xdist_group("hostile")  # what its tests share is made once
+
 CAP = 1 << 20
 SCRIPT = Path(__file__).parent / "under_a_cap.py"
 BY_THEMSELVES = {name: reason for name, (_, reason) in contents(CAP).items()}

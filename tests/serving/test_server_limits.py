@@ -26,6 +26,8 @@ from gatekeeper.serving.http.listening import serve
 from gatekeeper.serving.http.meters import Meters
 from gatekeeper.serving.http.replies import Reply
 
+pytestmark = pytest.mark.xdist_group("limits")  # what its tests share is made once
+
 TOKEN = "a long random text"
 JSON = {"content-type": "application/json"}
 

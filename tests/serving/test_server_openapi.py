@@ -11,6 +11,8 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from score_server import Server, running, serving_site
 
+pytestmark = pytest.mark.xdist_group("openapi")  # what its tests share is made once
+
 TOKEN = "a long random text"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 # What no JSON Schema can say: an id twice in one request, and how times stand to each other and to the clock.

@@ -9,6 +9,8 @@ from model_files import constant_model
 from registry_site import Site
 from score_server import Server, eventually, idea, running, serving_site
 
+pytestmark = pytest.mark.xdist_group("outcomes")  # what its tests share is made once
+
 TIME = "2018-06-04T14:30:00Z"
 CLOSED = {"outcome": 0.0125, "closed_at": "2018-06-08T16:00:00+02:00"}
 
