@@ -20,7 +20,7 @@ from score_server import COMMAND, Server, environment, eventually, idea, refused
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
 from gatekeeper.errors import ConfigError, SchemaOutOfDate
-from gatekeeper.serving.http.edge import Edge, Post
+from gatekeeper.serving.http.edge import Door, Post
 from gatekeeper.serving.http.guard import Guard, check_binding
 from gatekeeper.serving.http.listening import serve
 from gatekeeper.serving.http.meters import Meters
@@ -238,10 +238,10 @@ def test_a_fault_of_ours_is_a_problem_and_shows_nothing() -> None:
         raise ZeroDivisionError("a secret of the house")
 
     meters = Meters()
-    edge = Edge(FastAPI(), meters=meters, posts={"/v1/score": Post(Guard(None, 100), broken)})
+    door = Door(FastAPI(), meters=meters, posts={"/v1/score": Post(Guard(None, 100), broken)})
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://localhost") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:
             return await client.post("/v1/score", content=b"{}", headers=JSON)
 
     answer = asyncio.run(ask())

@@ -37,10 +37,10 @@ class Post:
         return await self._answer(await self._guard.body(scope["headers"], receive))
 
 
-class Edge:
-    """Around the whole application: counts, times, and turns what went wrong into problem JSON.
+class Door:
+    """Before the whole application: `posts` by path are asked straight, counted and timed, all else goes in.
 
-    `posts` by path are asked straight: the layers between here and there would cost an idea a fifth of its time.
+    The layers of the application would cost an idea a quarter of its time.
     """
 
     def __init__(self, app: Application, *, meters: Meters, posts: Mapping[str, Post]) -> None:
@@ -50,19 +50,38 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        post = self._posts.get(scope["path"]) if scope.get("method") == "POST" else None
+        if post is None:
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 0
+        try:
+            reply = await _settled(post.reply(scope, receive), scope)
+            status = reply.status
+            await reply.send(send)
+        except ClientGone:
+            return
+        finally:
+            self._meters.request(scope["path"], status, perf_counter() - started)
+
+
+class Edge:
+    """Around the routes: counts, times, and turns what went wrong into problem JSON."""
+
+    def __init__(self, app: Application, *, meters: Meters) -> None:
+        self._app = app
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        post = self._posts.get(scope["path"]) if scope["method"] == "POST" else None
         status = 0
         try:
-            if post is None:
-                status = await self._routed(scope, receive, send)
-            else:
-                reply = await _settled(post.reply(scope, receive), scope)
-                status = reply.status
-                await reply.send(send)
+            status = await self._routed(scope, receive, send)
         except ClientGone:
             return
         finally:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.serving.http.colleagues import LONGEST_PATH
+from gatekeeper.serving.http.edge import Door
 from gatekeeper.serving.http.guard import check_binding
 from gatekeeper.serving.http.server import create
 
@@ -56,6 +56,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             log_config=LOGGING,
             access_log=False,  # /metrics counts; the decisions are logged
             server_header=False,
+            proxy_headers=False,  # nothing here depends on who asks
             backlog=BACKLOG,
             timeout_graceful_shutdown=STOP_SECONDS,
             timeout_worker_healthcheck=START_SECONDS,
@@ -71,7 +72,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def worker(settings: Settings, folder: Path | None) -> FastAPI:
+def worker(settings: Settings, folder: Path | None) -> Door:
     """The application, in a process that ends with its parent."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -21,7 +21,7 @@ from gatekeeper.serving.decisions import DecisionLog
 from gatekeeper.serving.http import metrics, openapi
 from gatekeeper.serving.http.answering import Closing, Scoring, utc_now
 from gatekeeper.serving.http.colleagues import Colleagues
-from gatekeeper.serving.http.edge import Edge, Get, Post, no_route
+from gatekeeper.serving.http.edge import Door, Edge, Get, Post, no_route
 from gatekeeper.serving.http.guard import Guard
 from gatekeeper.serving.http.messages import Alive, Ready, Serving
 from gatekeeper.serving.http.meters import Meters
@@ -80,7 +80,7 @@ class Parts:
         return metrics.Snapshot(counts, metrics.gauges(state, logged, now))
 
 
-def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> Door:
     """The application of one process; `folder` is where it meets the others, if there are any."""
     parts = Parts.of(settings)
     colleagues = Colleagues(folder, lambda: parts.snapshot(clock()))
@@ -94,14 +94,14 @@ def create(settings: Settings, folder: Path | None = None, clock: Callable[[], d
     guard = Guard.of(settings)
     posts = {path: Post(guard, answer) for path, answer in _posts(settings, parts, clock).items()}
     gets = {path: Get(answer) for path, answer in _gets(settings, parts, colleagues).items()}
-    app.add_middleware(Edge, meters=parts.meters, posts=posts)
+    app.add_middleware(Edge, meters=parts.meters)
     app.add_exception_handler(HTTPException, no_route)
     app.router.redirect_slashes = False
     app.router.routes[:] = [
         *(Route(path, post, methods=["POST"]) for path, post in posts.items()),
         *(Route(path, get, methods=["GET"]) for path, get in gets.items()),
     ]
-    return app
+    return Door(app, meters=parts.meters, posts=posts)
 
 
 def _posts(
