@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -89,12 +90,12 @@ class Airflow:
             self._start("scheduler")
             until(self._schedules, "the scheduler is healthy", self.words)
         except BaseException:
-            self._end()
+            self.end()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end()
+        self.end()
 
     def place(self, gate: str = "default") -> Path:
         """The folder of a gate: its registry.db, models, work, reports."""
@@ -171,6 +172,24 @@ class Airflow:
         }
         self.call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
 
+    def question(self, dag_id: str, run_id: str, attempt: int = 1) -> dict[str, Any]:
+        """What the run asks a person, once it waits for an answer.
+
+        Airflow loses an answer, and asks again, that comes before its scheduler heard that the asking process ended.
+        """
+        key = f"TaskInstanceKey(dag_id='{dag_id}', task_id='approve', run_id='{run_id}', try_number={attempt},"
+
+        def asked() -> bool:
+            waits = self.tasks(dag_id, run_id).get("approve") == ("awaiting_input", attempt)
+            return waits and f"state success for task instance {key}" in self._log("scheduler").read_text()
+
+        until(asked, f"{run_id} asks", lambda: str(self.tasks(dag_id, run_id)))
+        return dict(self.call("GET", _question(dag_id, run_id)))
+
+    def answer(self, dag_id: str, run_id: str, said: str, *, user: str) -> None:
+        """What a person answers, as the page Required Actions sends it."""
+        self.call("PATCH", _question(dag_id, run_id), {"chosen_options": [said], "params_input": {}}, user=user)
+
     def command(self, *words: str) -> str:
         """What `airflow WORDS` printed."""
         ended = subprocess.run([AIRFLOW, *words], env=self.environment, capture_output=True, text=True)
@@ -184,6 +203,7 @@ class Airflow:
             return False
 
     def _schedules(self) -> bool:
+        assert self._children["scheduler"].poll() is None, self.words()
         return bool(self.call("GET", "/api/v2/monitor/health", user=None)["scheduler"]["status"] == "healthy")
 
     def words(self) -> str:
@@ -196,22 +216,31 @@ class Airflow:
     def _log(self, name: str) -> Path:
         return self.home / f"{name}.log"
 
-    def _start(self, *command: str, name: str | None = None) -> None:
+    def _start(self, *command: str, name: str | None = None, without: str = "") -> None:
+        """A child under a name of its own, where not the command's, and without one of the settings."""
         name = name or command[0]
+        environment = {key: value for key, value in self.environment.items() if key != without}
         with self._log(name).open("wb") as log:
             self._children[name] = subprocess.Popen(
-                [AIRFLOW, *command], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [AIRFLOW, *command], env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Every child, by its id; a second time nothing is left to do."""
         for child in self._children.values():
-            os.killpg(child.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended by itself, with all that it had started
+                os.killpg(child.pid, signal.SIGTERM)
         for child in self._children.values():
             try:
                 child.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
+        self._children.clear()
+
+
+def _question(dag_id: str, run_id: str) -> str:
+    return f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
 
 
 def told(line: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ SETTINGS = {
     # Several processes write, where a machine is busy for longer than the 5 s that SQLite waits for a lock.
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=60",
 }
+_RUNNING: list[Airflow] = []
 os.environ.update(SETTINGS)
 sys.path.append(str(HOUSE / "plugins"))  # as Airflow itself does
 
@@ -59,7 +60,16 @@ def airflow(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ai
     for gate in ("default", *airflow_gates.GATES):
         registry.upgrade(f"sqlite:///{folder / gate / 'registry.db'}", models=folder / gate / "models")
     with Airflow(HOME, folder, settings) as started:
+        _RUNNING.append(started)
         yield started
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Airflow ends with the last test of this room: idle it would take part of a processor from all that follow."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        while _RUNNING:
+            _RUNNING.pop().end()
 
 
 @pytest.fixture

@@ -1,57 +1,25 @@
-"""A person approves a promotion, rejects it, or doesn't answer: on SQLite, and on PostgreSQL."""
+"""A person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow_runs import CHILD, DAGS
-from airflow_server import Airflow, Refused, until
+from airflow_server import Airflow, Refused
 from gatekeeper_airflow.approval import ManualApproval, Question, Settled, WeeklyApproval, wanted
 from gatekeeper_airflow.promote import ACTS
-from postgres_server import new_database, running
 from registry_site import OWN, own_model
 from weekly_house import House
 
-from gatekeeper import registry as registries
 from gatekeeper.errors import PromotionRefused
 from gatekeeper.gates import Gate
 from gatekeeper.pipeline import STEPS
-from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry import Evaluation
 
 pytestmark = pytest.mark.xdist_group("airflow")
 WEEKLY, BY_HAND = "gatekeeper_weekly_asked", "gatekeeper_promote_hasty"
 MONDAY = datetime(2016, 1, 4, 2, tzinfo=UTC)
-
-
-def question(airflow: Airflow, dag_id: str, run_id: str, attempt: int = 1) -> dict[str, Any]:
-    """What the run asks, once it waits for an answer.
-
-    Airflow loses an answer, and asks again, that comes before its scheduler has heard that the asking process ended.
-    """
-    key = f"TaskInstanceKey(dag_id='{dag_id}', task_id='approve', run_id='{run_id}', try_number={attempt},"
-
-    def asked() -> bool:
-        waits = airflow.tasks(dag_id, run_id).get("approve") == ("awaiting_input", attempt)
-        return waits and f"state success for task instance {key}" in (airflow.home / "scheduler.log").read_text()
-
-    until(asked, f"{run_id} asks", lambda: str(airflow.tasks(dag_id, run_id)))
-    return dict(airflow.call("GET", place(dag_id, run_id)))
-
-
-def answer(airflow: Airflow, dag_id: str, run_id: str, said: str, user: str) -> None:
-    """As the page Required Actions sends it."""
-    airflow.call("PATCH", place(dag_id, run_id), {"chosen_options": [said], "params_input": {}}, user=user)
-
-
-def place(dag_id: str, run_id: str) -> str:
-    return f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
 
 
 def handed_on(airflow: Airflow, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
@@ -143,16 +111,16 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
     """Rejected, nothing is promoted, not even by clearing `promote`; asked again and approved, it is."""
     airflow.unpause(WEEKLY)
     airflow.trigger(WEEKLY, {"as_of": "2016-01-04"}, run_id="week")
-    asked = question(airflow, WEEKLY, "week")
+    asked = airflow.question(WEEKLY, "week")
     assert asked["subject"] == "Promote gatekeeper_1 as the first primary?"
     assert "[evaluation 1](/gatekeeper/asked/evaluations/1): promote gatekeeper_1" in asked["body"]
     assert "| enough | passed | challenger kept " in asked["body"]
     assert "within 24 hours is a rejection" in asked["body"]
     assert asked["defaults"] == ["Reject"]
     with pytest.raises(Refused) as refused:
-        answer(airflow, WEEKLY, "week", "Approve", user="reader")
+        airflow.answer(WEEKLY, "week", "Approve", user="reader")
     assert refused.value.code == 403
-    answer(airflow, WEEKLY, "week", "Reject", user="operator")
+    airflow.answer(WEEKLY, "week", "Reject", user="operator")
     assert airflow.ended(WEEKLY, "week") == "success"
     assert airflow.tasks(WEEKLY, "week")["promote"][0] == "skipped"
     said = handed_on(airflow, WEEKLY, "week", "approve")
@@ -164,8 +132,8 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
         assert registry.promotions() == []
 
     airflow.clear(WEEKLY, "week", "approve")
-    question(airflow, WEEKLY, "week", attempt=2)
-    answer(airflow, WEEKLY, "week", "Approve", user="operator")
+    airflow.question(WEEKLY, "week", attempt=2)
+    airflow.answer(WEEKLY, "week", "Approve", user="operator")
     assert airflow.ended(WEEKLY, "week") == "success"
     with airflow.registry("asked") as registry:
         promotions = [(one.kind, one.to_id, one.as_of, one.actor) for one in registry.promotions()]
@@ -191,52 +159,3 @@ def test_an_answer_that_is_late_promotes_nothing(airflow: Airflow) -> None:
     assert said["summary"] == "nobody answered in time, which is a rejection: nothing is promoted"
     with airflow.registry("hasty") as registry:
         assert registry.promotions() == []
-
-
-@pytest.fixture
-def on_postgres(tmp_path: Path) -> Iterator[tuple[Airflow, Registry]]:
-    """An Airflow whose own tables, and those of the registry, are in PostgreSQL; it asks before each promotion."""
-    with running() as server:
-        own, database = new_database(server), new_database(server)
-        registries.upgrade(database, models=tmp_path / "models")
-        dags = tmp_path / "dags"
-        dags.mkdir()
-        shutil.copy(DAGS / "gatekeeper_promote.py", dags)
-        settings = {
-            "AIRFLOW_HOME": str(tmp_path),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": own,
-            "GATEKEEPER_DB": database,
-            "GATEKEEPER_MODELS": str(tmp_path / "models"),
-            "GATEKEEPER_APPROVAL": "true",
-        }
-        prepare = "from airflow.utils.db import upgradedb; upgradedb(); import airflow_child; airflow_child.parse()"
-        environment = {**os.environ, **settings, "PYTHONPATH": str(CHILD.parent)}
-        subprocess.run([sys.executable, "-c", prepare], env=environment, check=True, capture_output=True)
-        with (
-            Airflow(tmp_path, tmp_path, settings) as airflow,
-            Registry.open(database, models=tmp_path / "models") as registry,
-        ):
-            yield airflow, registry
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_person_approves_on_postgresql(on_postgres: tuple[Airflow, Registry]) -> None:
-    airflow, registry = on_postgres
-    registry.register(own_model(1), details=OWN)
-    airflow.unpause("gatekeeper_promote")
-    airflow.trigger("gatekeeper_promote", {"act": "promote", "model_id": 1, "reason": "by form"}, run_id="up")
-    asked = question(airflow, "gatekeeper_promote", "up")
-    assert asked["subject"] == "Promote model 1 by hand?"
-    assert "admin asks for it: by form" in asked["body"]
-    assert registry.promotions() == []
-    answer(airflow, "gatekeeper_promote", "up", "Approve", user="operator")
-    assert airflow.ended("gatekeeper_promote", "up") == "success"
-    (made,) = registry.promotions()
-    assert (made.kind, made.to_id, made.actor, made.reason) == (
-        "manual",
-        1,
-        "admin",
-        "by form (approved by operator)",
-    )

@@ -1,10 +1,15 @@
 """The files around the package: does what they name exist, and does what they promise hold?"""
 
+import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,13 +19,79 @@ from gatekeeper.config import PREFIX, Settings
 HOUSE = Path(__file__).parents[2]
 
 
+COMPOSE = HOUSE / "docker-compose.yaml"
+AIRFLOWS = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
+ONCE = {"init", "registry"}
+"""Services that do their work, and end."""
+
+
+def services() -> dict[str, Any]:
+    return dict(yaml.safe_load(COMPOSE.read_text())["services"])
+
+
+def airflow_options() -> set[str]:
+    """What Airflow and its Celery provider can be told by the environment; read from their files."""
+    place = Path(find_spec("airflow").submodule_search_locations[0])  # type: ignore[union-attr]  # it is installed
+    celery = runpy.run_path(str(place / "providers" / "celery" / "get_provider_info.py"))["get_provider_info"]()
+    core = yaml.safe_load((place / "config_templates" / "config.yml").read_text())
+    return {
+        f"AIRFLOW__{section}__{option}".upper()
+        for described in (core, celery["config"])
+        for section, content in described.items()
+        for option in content["options"]
+    }
+
+
+def test_compose_describes_the_whole_system() -> None:
+    there = services()
+    assert set(there) == {*AIRFLOWS, "serve", "postgres", "redis", "registry"}
+    for name in set(there) - ONCE:
+        assert there[name]["healthcheck"]["test"], name
+        assert there[name]["restart"] == "unless-stopped"
+
+
 def test_compose_sets_only_settings_that_there_are() -> None:
-    services = yaml.safe_load((HOUSE / "docker-compose.yaml").read_text())["services"]
-    assert set(services) == {"postgres", "init", "api-server", "scheduler", "dag-processor"}
-    for service in set(services) - {"postgres"}:
-        names = {name for name in services[service]["environment"] if name.startswith(PREFIX)}
-        assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
-        assert "/gatekeeper/models" in {volume.split(":")[1] for volume in services[service]["volumes"]}
+    there = services()
+    for name in (*AIRFLOWS, "serve"):
+        set_here = set(there[name]["environment"])
+        assert {one for one in set_here if one.startswith(PREFIX)} <= {
+            PREFIX + n.upper() for n in Settings.model_fields
+        }
+        assert {one for one in set_here if one.startswith("AIRFLOW__")} <= airflow_options()
+        assert "/gatekeeper/models" in {volume.split(":")[1] for volume in there[name]["volumes"]}
+    # Who runs tasks can't make the tokens that they show.
+    assert set(there["scheduler"]["environment"]) - set(there["worker"]["environment"]) == {
+        "AIRFLOW__API_AUTH__JWT_SECRET"
+    }
+
+
+def test_compose_has_no_default_passwords() -> None:
+    asked = dict(re.findall(r"\$\{([A-Z_]+)(:[?-][^}]*)?\}", COMPOSE.read_text()))
+    secret = {name for name in asked if re.search("PASSWORD|SECRET|KEY|TOKEN", name)}
+    assert len(secret) == 6
+    assert {name: asked[name] for name in secret if not asked[name].startswith(":?")} == {}
+    given = {key: value for service in services().values() for key, value in service.get("environment", {}).items()}
+    literal = {
+        key for key, value in given.items() if re.search("PASSWORD|SECRET|_KEY|TOKEN|_AUTH$", key) and "${" not in value
+    }
+    assert literal == set()
+
+
+def test_docker_compose_understands_the_file() -> None:
+    command = shutil.which("docker-compose")
+    if command is None:
+        pytest.skip("there is no docker-compose on this machine: apt-get install docker-compose docker.io-")
+    names = re.findall(r"\$\{([A-Z_]+):\?", COMPOSE.read_text())
+    environment = {"PATH": os.environ["PATH"], **{name: f"a-{name.lower()}" for name in names}}
+    words = [command, "--file", str(COMPOSE), "config"]
+    said = subprocess.run(words, env=environment, cwd=HOUSE, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    worker = yaml.safe_load(said.stdout)["services"]["worker"]["environment"]
+    assert worker["AIRFLOW__CELERY__BROKER_URL"] == "redis://:a-redis_password@redis:6379/0"
+    assert worker["GATEKEEPER_DB"] == "postgresql+psycopg://airflow:a-postgres_password@postgres/gatekeeper"
+    without = subprocess.run(words, env={"PATH": os.environ["PATH"]}, cwd=HOUSE, capture_output=True, text=True)
+    assert without.returncode != 0
+    assert "set it in .env" in without.stderr
 
 
 @pytest.mark.parametrize(
