@@ -31,7 +31,7 @@ demo: $(VENV)/ready  ## the weekly run under Airflow, eight Mondays of 2018 on r
 	@$(BIN)/python demo/run.py
 
 test: $(VENV)/ready  ## every test
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not stress" $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress" $(PYTEST)
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
@@ -43,7 +43,7 @@ lint: $(VENV)/ready
 	@$(BIN)/lint-imports --no-cache
 
 check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not slow and not stress" $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not stress" $(PYTEST)
 
 up: $(VENV)/ready  ## Airflow and the scoring server on this machine; says where, and the password
 	@$(BIN)/python up/run.py up

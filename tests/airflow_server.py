@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -195,6 +195,16 @@ class Airflow:
         ended = subprocess.run([AIRFLOW, *words], env=self.environment, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
         return ended.stdout
+
+    @contextmanager
+    def without_scheduler(self) -> Iterator[None]:
+        """The scheduler stands still: on SQLite its writes can make another command fail half-way."""
+        pid = self._children["scheduler"].pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from model_files import constant_model, contract_model
+from registry_site import Site
 from serving_load import Clock, add, folder, judged, spoil
 from sqlalchemy import create_engine, text
 
@@ -16,10 +17,12 @@ from gatekeeper.serving import Gatekeeper, fallbacks, load
 IDEA = [[41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]]
 
 
-@pytest.fixture(scope="session")
-def dialect() -> str:
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
     """One database is enough: what differs from one to the other, the registry's tests show."""
-    return "sqlite"
+    made = Site(tmp_path)
+    made.upgrade()
+    return made
 
 
 def test_the_primary_answers_with_its_own_numbers(registry: Registry) -> None:
