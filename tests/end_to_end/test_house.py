@@ -144,7 +144,8 @@ def test_a_group_of_tests_stays_with_one_worker(tmp_path: Path) -> None:
         "    print(f'ran on {worker_id}')\n"
     )
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-rP", "-p", "no:cacheprovider"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
+    ended = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
     ran = re.findall(r"ran on (gw\d)", ended.stdout)
     assert (len(ran), len(set(ran))) == (6, 1), ended.stdout
 

@@ -80,7 +80,7 @@ def test_a_promotion_is_followed_and_a_lost_file_is_said(site: Site) -> None:
 
     for name in (site.models / f"gatekeeper_primary{third}.onnx", *site.models.glob(".blobs/*")):
         name.unlink()
-    with running(site) as server:
+    with running(site, poll_seconds=60) as server:  # a second look would find what it has served itself
         told = server.score(idea()).json()
         assert (told["model_id"], told["degraded"]) == (second, True)
         assert f"gatekeeper_primary{third}" in told["reason"]
