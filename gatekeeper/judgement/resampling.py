@@ -10,7 +10,7 @@ from gatekeeper.errors import DataError
 from gatekeeper.judgement.sharpe import FEWEST_DAYS, sharpe_difference
 
 DRAWS = 10_000
-AT_ONCE = 2_000  # draws whose blocks are counted together: 16 MB for a thousand days
+AT_ONCE = 2_000  # draws whose blocks are summed together: a few MB for a thousand days
 
 Row = NDArray[np.float64]
 
@@ -62,6 +62,8 @@ def block_length(a: ArrayLike, b: ArrayLike) -> int:
 
 def _drawn(a: Row, b: Row, block: int, draws: int, rng: np.random.Generator) -> tuple[Row, Row]:
     """(draws,) differences of Sharpe per period, and the error of each; NaN where a draw is constant."""
+    from scipy.sparse import csr_array
+
     values = np.column_stack((a, b, a**2, b**2))
     sums = _block_sums(values, block)
     pairs = [(i, j) for i in range(4) for j in range(i, 4)]
@@ -70,9 +72,10 @@ def _drawn(a: Row, b: Row, block: int, draws: int, rng: np.random.Generator) -> 
     deltas, errors = np.empty(draws), np.empty(draws)
     for start in range(0, draws, AT_ONCE):
         some = min(AT_ONCE, draws - start)
-        chosen = rng.integers(periods, size=(some, count)) + periods * np.arange(some)[:, None]
-        times = np.bincount(chosen.ravel(), minlength=some * periods).reshape(some, periods)
-        totals = times.astype(np.float64) @ table
+        chosen = rng.integers(periods, size=(some, count)).ravel()
+        # One row for each draw, a 1 for each of its blocks: their sums without a copy of each.
+        taken = csr_array((np.ones(some * count), chosen, np.arange(some + 1) * count), shape=(some, periods))
+        totals = taken @ table
         here = slice(start, start + some)
         deltas[here], errors[here] = _studentised(totals, pairs, block, count)
     return deltas, errors

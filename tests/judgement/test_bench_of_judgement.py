@@ -1,0 +1,73 @@
+"""The figures of docs/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
+
+import importlib
+import json
+import math
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from gatekeeper.judgement.sharpe import sharpe_difference
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCH))
+    return importlib.import_module("judgement")
+
+
+@pytest.mark.parametrize("kind", [{}, {"trend": 0.6}, {"kind": "ideas", "ideas": 60}])
+def test_many_years_at_once_are_judged_as_one(bench: ModuleType, kind: dict[str, object]) -> None:
+    setting = bench.Setting(0.8, **kind)
+    nature = setting.nature(np.random.default_rng(4), 15, 120)
+    a, b = (nature.stream(nature.own(), slice(0, 120), np.full((15, 1), skill)) for skill in (0.5, 0.0))
+    for ours, one, other in zip(zip(*bench.seen(a, b), strict=True), a, b, strict=True):
+        theirs = sharpe_difference(one, other)
+        assert ours == pytest.approx((theirs.delta, theirs.standard_error), rel=1e-9)
+
+
+def test_returns_are_what_the_setting_says(bench: ModuleType) -> None:
+    """Correlation of two models, of a day and the next, and the true Sharpe: 1 and the skill."""
+    for setting in (
+        bench.Setting(0.8, trend=0.3),
+        bench.Setting(0.8, kind="ideas", ideas=100),
+        bench.Setting(kind="real"),
+    ):
+        nature, every = setting.nature(np.random.default_rng(1), 40, 1500), slice(0, 1500)
+        a, b = (nature.stream(nature.own(), every, np.full((40, 1), skill)) for skill in (1.0, 0.0))
+        assert np.mean([np.corrcoef(*rows)[0, 1] for rows in zip(a, b, strict=True)]) == pytest.approx(0.8, abs=0.02)
+        sharpes = [float((rows.mean(axis=1) / rows.std(axis=1)).mean() * math.sqrt(252)) for rows in (a, b)]
+        assert sharpes == pytest.approx([2.0, 1.0], abs=0.25)
+        days = a - a.mean(axis=1, keepdims=True)
+        if setting.trend:
+            assert np.mean(days[:, 1:] * days[:, :-1]) / np.mean(days**2) == pytest.approx(setting.trend, abs=0.03)
+
+
+def test_the_anytime_bound_is_the_papers(bench: ModuleType) -> None:
+    """Waudby-Smith & al. (2024), one-sided, by hand: rho² t = 9 at 252 days, alpha 1/52: 3.1346 errors."""
+    once = importlib.import_module("judgement_once")
+    assert float(once.width(252)) == pytest.approx(math.sqrt(2 * 10 / 9 * math.log(1 + math.sqrt(10) * 26)))
+
+
+def test_what_no_rule_can_avoid(bench: ModuleType) -> None:
+    """By the table of the normal distribution: half of Phi(-1) where (1 - rho) / years is 0.25."""
+    assert bench.unavoidable(0.5, (2, 2)) == pytest.approx(0.5 * 0.158655, abs=1e-6)
+
+
+def test_it_runs_and_shows_every_table(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept = ["--plots", str(tmp_path), "--figures", str(tmp_path / "judgement.json")]
+    monkeypatch.setattr(sys, "argv", ["judgement.py", "--quick", "--processes", "1", *kept])
+    bench.main()
+    shown = capsys.readouterr().out
+    assert shown.count("\n### ") == 15
+    assert "nan" not in shown
+    years = json.loads((tmp_path / "judgement.json").read_text())
+    assert {row["policies"]["never"]["promotions"] for row in years} == {0}
+    assert all((tmp_path / f"judgement-{name}.svg").stat().st_size < 200_000 for name in ("live", "power", "regret"))
