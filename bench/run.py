@@ -9,10 +9,11 @@ import sys
 
 import market
 import registry
+import rehearsal
 import scoring
 import serving
 
 if __name__ == "__main__":
     print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    for part in (market, registry, scoring, serving):
+    for part in (market, registry, scoring, serving, rehearsal):
         part.main(quick="--quick" in sys.argv)

@@ -1,6 +1,8 @@
 """The demo: the weekly DAG under Airflow, eight Mondays of 2018, on real bars, in a registry made fresh each time.
 
-Usage: run.py [FOLDER]     (default: build/demo; it is emptied first)
+Meanwhile `gatekeeper rehearse` replays the Mondays of three years under each policy: Airflow's run leaves a core free.
+
+Usage: run.py [FOLDER [MONDAY]]     (default: build/demo, which is emptied first; the rehearsal begins in 2016)
 """
 
 import json
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +26,7 @@ HOUSE = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 FIRST = datetime(2018, 11, 5, 2, tzinfo=UTC)
 MONDAYS = [FIRST + timedelta(weeks=week) for week in range(8)]
+REHEARSED_FROM = "2016-01-04"
 HEAD = (
     "Monday      challenger     champion  challenger   ungated     gain    bound  differ  verdict    gate that decided"
 )
@@ -53,6 +57,11 @@ class Place:
         return self.folder / "models"
 
     @property
+    def rehearsed(self) -> Path:
+        """What the rehearsal printed."""
+        return self.folder / "rehearsal.txt"
+
+    @property
     def spool(self) -> Path:
         """Where a server of the demo's keeps decisions that are on their way."""
         return self.folder / "spool"
@@ -75,22 +84,29 @@ class Place:
         }
 
 
-def main(place: Place) -> None:
-    """Sets up, runs, and prints what the registry holds."""
+def main(place: Place, rehearsed_from: str) -> None:
+    """Sets up, runs, and prints what the registry and the rehearsal hold."""
     shutil.rmtree(place.folder, ignore_errors=True)
     place.folder.mkdir(parents=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as shown:
+    with Progress(*columns, console=Console(stderr=True)) as shown, rehearsal(place, rehearsed_from) as rehearsed:
         task = shown.add_task("Airflow's own database", total=len(MONDAYS))
         registry.upgrade(place.url, models=place.models)
         migrate(place)
         shown.update(task, description=f"the run of {MONDAYS[0]:%Y-%m-%d} (the first one also starts Airflow)")
         for number, monday in enumerate(runs(place), start=1):
             done = number == len(MONDAYS)
-            text = "eight Mondays are done" if done else f"the run of {monday + timedelta(weeks=1):%Y-%m-%d}"
+            text = (
+                "eight Mondays are done; the rehearsal of three years"
+                if done
+                else f"the run of {monday + timedelta(weeks=1):%Y-%m-%d}"
+            )
             shown.update(task, completed=number, description=text)
+        if rehearsed.wait():
+            sys.exit(f"`gatekeeper rehearse` failed; its log is {place.log}")
+        shown.update(task, description="all done")
     with Registry.open(place.url, models=place.models) as opened:
-        say(opened, place)
+        say(opened, place, rehearsed_from)
 
 
 def migrate(place: Place) -> None:
@@ -124,8 +140,23 @@ def runs(place: Place) -> Iterator[datetime]:
         sys.exit(f"a run did not succeed; Airflow's log is {place.log}")
 
 
-def say(opened: Registry, place: Place) -> None:
-    """The table, and where to go from here."""
+@contextmanager
+def rehearsal(place: Place, first: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The rehearsal on one core, for as long as this lasts; it touches no registry."""
+    command = [str(BIN / "gatekeeper"), "rehearse", "--from", first, "--jobs", "1"]
+    with (
+        place.log.open("a") as log,
+        place.rehearsed.open("w") as said,
+        subprocess.Popen(command, env=place.environment(), stdout=said, stderr=log) as child,  # noqa: S603  # our own
+    ):
+        try:
+            yield child
+        finally:
+            child.terminate()
+
+
+def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
+    """The tables, and where to go from here."""
     print(HEAD)
     evaluations = list(reversed(opened.evaluations()))
     for evaluation in evaluations:
@@ -133,7 +164,8 @@ def say(opened: Registry, place: Place) -> None:
     last = evaluations[-1]
     print("\n$ gatekeeper active", flush=True)
     subprocess.run([str(BIN / "gatekeeper"), "active"], env=place.environment(), check=True)  # noqa: S603  # our own
-    print(f"\nreport of the last Monday: {last.report}\n\nnext, with this registry:")
+    print(f"\nreport of the last Monday: {last.report}")
+    print(f"\n$ gatekeeper rehearse --from {rehearsed_from}\n{place.rehearsed.read_text()}\nnext, with this registry:")
     print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} GATEKEEPER_SPOOL={place.spool}")
     print(f"  export PATH={BIN}:$PATH")
     print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
@@ -161,4 +193,5 @@ def number(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main(Place(Path(sys.argv[1] if len(sys.argv) > 1 else HOUSE / "build" / "demo").resolve()))
+    given = dict(enumerate(sys.argv))
+    main(Place(Path(given.get(1, HOUSE / "build" / "demo")).resolve()), given.get(2, REHEARSED_FROM))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gatekeeper import gates as gates_file
@@ -63,7 +63,16 @@ class Settings(BaseSettings):
         10, ge=1, le=1000, description="replay: bars until a trade is closed, entry bar counted"
     )
     barrier_atr: float = Field(2.0, gt=0, description="replay: distance of stop and target, in ATR14")
-    cost_bp: float = Field(2.0, ge=0, lt=1000, description="replay: cost a side, in basis points of the entry price")
+    cost_bp: float = Field(
+        2.0, ge=0, lt=1000, description="replay: commission a side, in basis points of the entry price"
+    )
+    spread_bp: float = Field(0.0, ge=0, lt=1000, description="replay: spread, of which half is paid a side, the same")
+    slippage_atr: float = Field(0.0, ge=0, le=1, description="replay: slippage a side, as a part of ATR14")
+    borrow: float = Field(0.0, gt=-1, le=10, description="replay: yearly rate paid on shorts, by calendar day held")
+    funding: float = Field(0.0, gt=-1, le=10, description="replay: the same on longs")
+    calendars: str = Field(
+        "", description="exchange calendars by symbol, as in 'SPX=XNYS BTC=24/7 *=XLON'; empty asks the data"
+    )
 
     policy: Literal["better", "safe", "proven"] = Field("safe", description="promotion policy")
     tolerance: float = Field(0.5, ge=0, description="annual Sharpe by which `safe` may be wrong")
@@ -74,8 +83,24 @@ class Settings(BaseSettings):
     floor_trades: int = Field(30, ge=1, description="fewest kept trades to be judged")
     floor_days: int = Field(60, ge=5, description="fewest market days to be judged")
     drawdown_allowance: float = Field(0.05, ge=0, le=1, description="drawdown beyond the champion's, of capital")
+    sizing: Literal["fraction", "volatility"] = Field(
+        "fraction", description="is each trade a fixed part of capital, or so large that an ATR14 of move is one"
+    )
     fraction: float = Field(0.05, gt=0, le=1, description="part of the initial capital in each trade")
+    volatility_target: float = Field(
+        0.0005, gt=0, le=0.1, description="volatility: part of capital that a move of ATR14 makes"
+    )
+    largest_fraction: float = Field(0.1, gt=0, le=1, description="volatility: largest part of capital in one trade")
+    most_open: int | None = Field(None, ge=1, description="most positions open at once; later ideas are passed over")
     risk_free: float = Field(0.0, gt=-1, lt=1, description="yearly risk-free rate")
+    deploy: Literal["judged", "refit"] = Field(
+        "judged", description="what goes live: the judged bytes, or their twin that was fitted on all that is known"
+    )
+    refit_disagreement: float = Field(
+        0.1, ge=0, le=1, description="refit: largest share of recent ideas that it may decide otherwise than its twin"
+    )
+    league: bool = Field(False, description="do rejected challengers go on competing?")
+    league_size: int = Field(12, ge=1, le=50, description="league: how many of them, the newest")
 
     freshness_days: int = Field(7, ge=1, description="oldest newest bar, in days before the as-of")
     ideas_freshness_days: int = Field(30, ge=1, description="the same for labelled ideas")
@@ -117,6 +142,32 @@ class Settings(BaseSettings):
                 )
         return said
 
+    @field_validator("calendars")
+    @classmethod
+    def _calendars_of_symbols(cls, said: str) -> str:
+        _pairs(said)
+        return said
+
+    @property
+    def market_calendars(self) -> dict[str, str]:
+        """Of `calendars`: the calendar's name for each symbol; `*` stands for all others."""
+        return _pairs(self.calendars)
+
+    @field_validator("league")
+    @classmethod
+    def _league_of_tested(cls, on: bool, values: ValidationInfo) -> bool:
+        if on and values.data.get("policy") == "better":
+            raise ValueError(
+                "the best of many is picked for its luck too, and the policy 'better' tests nothing: "
+                "set GATEKEEPER_POLICY to safe or proven, or GATEKEEPER_LEAGUE to false"
+            )
+        if on and values.data.get("deploy") == "refit":
+            raise ValueError(
+                "the refit of a challenger of weeks ago is no fresher than it, so a league of them can't be held: "
+                "set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false"
+            )
+        return on
+
     @property
     def holdout(self) -> timedelta:
         """`holdout_days`."""
@@ -141,6 +192,19 @@ class Settings(BaseSettings):
     def model_size_cap(self) -> int:
         """Bytes."""
         return self.model_size_cap_mb * 1024 * 1024
+
+
+def _pairs(said: str) -> dict[str, str]:
+    """`SYMBOL=CALENDAR` words; a symbol may hold = signs itself, as ES=F does."""
+    found: dict[str, str] = {}
+    for word in said.replace(",", " ").split():
+        symbol, _, name = word.rpartition("=")
+        if not symbol or not name:
+            raise ValueError(f"{word!r} is no SYMBOL=CALENDAR; write it as in 'SPX=XNYS BTC=24/7 *=XLON'")
+        if symbol in found:
+            raise ValueError(f"{symbol} is given two calendars, {found[symbol]} and {name}; keep one")
+        found[symbol] = name
+    return found
 
 
 def load(overrides: Mapping[str, object] | None = None, gate: str | None = None) -> Settings:

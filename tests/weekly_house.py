@@ -15,11 +15,11 @@ NOW = datetime(2020, 1, 1, tzinfo=UTC)
 class House:
     """A registry and a folder, and weekly runs in them."""
 
-    def __init__(self, folder: Path, data: str) -> None:
+    def __init__(self, folder: Path, data: str, db: str | None = None) -> None:
         self.folder = folder
         self.settings = config.load(
             {
-                "db": f"sqlite:///{folder / 'registry.db'}",
+                "db": db or f"sqlite:///{folder / 'registry.db'}",
                 "models": str(folder / "models"),
                 "work": str(folder / "work"),
                 "reports": str(folder / "reports"),

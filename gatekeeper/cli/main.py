@@ -25,6 +25,8 @@ COMMANDS = {
     "explain": "weekly",
     "receipt": "receipt",
     "verify": "receipt",
+    "report": "evidence",
+    "card": "evidence",
     "score": "scoring",
     "serve": "serve",
     "console": "console",

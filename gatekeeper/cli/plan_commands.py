@@ -1,11 +1,18 @@
 """What can be seen with my ideas?"""
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from gatekeeper.cli.show import as_json, json_option, opened, table
 from gatekeeper.errors import UnknownModel
+
+if TYPE_CHECKING:
+    from gatekeeper.registry import Evaluation, Registry
+
+AT_ONCE = 10
 
 
 @click.command()
@@ -26,7 +33,7 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     settings = config.load()
     if correlation is None:
         with opened() as registry:
-            found = next((e for e in registry.evaluations() if e.document["verdict"]["standard_error"]), None)
+            found = next((e for e in _newest(registry) if e.document["verdict"]["standard_error"]), None)
         if found is None:
             raise UnknownModel(
                 "no evaluation here has a gain with an error yet; name --correlation: 0.5 for models that share "
@@ -56,6 +63,14 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
         for each in sights
     ]
     table(("policy", "years", "error", "gain it shows", "shows the wanted", "lets an equal in"), rows, empty="")
+
+
+def _newest(registry: "Registry") -> "Iterator[Evaluation]":
+    """One after the other: the first few mostly do, and a large registry holds gigabytes of them."""
+    page = registry.evaluations(limit=AT_ONCE)
+    while page:
+        yield from page
+        page = registry.evaluations(limit=AT_ONCE, before=page[-1].id)
 
 
 COMMANDS: dict[str, click.Command] = {"plan": plan}

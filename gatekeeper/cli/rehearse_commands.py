@@ -10,11 +10,30 @@ from typing import Any
 import click
 
 from gatekeeper.cli.show import as_json, json_option, table
-from gatekeeper.judgement.verdict import POLICIES
+from gatekeeper.judgement.verdict import DEPLOYS, POLICIES
 
 STREAMS = ("who was live", "Sharpe", "made", "max drawdown", "kept", "ideas", "data age, days")
 STREAM = ("name", "sharpe", "total_return", "max_drawdown", "kept_trades", "ideas", "age_days")
 RULES = ("policy", "promotions", "of them false", "false ones cost", "waiting cost", "undecided", "under the floors")
+REFITS = (
+    "policy",
+    "over judged, Sharpe",
+    "error",
+    "made",
+    "judged made",
+    "data age, days",
+    "not alike",
+    "weeks without a model",
+)
+REFIT = (
+    "refit_gain",
+    "refit_gain_error",
+    "total_return",
+    "judged_made",
+    "age_days",
+    "weeks_not_alike",
+    "weeks_without",
+)
 
 
 @click.command()
@@ -22,6 +41,9 @@ RULES = ("policy", "promotions", "of them false", "false ones cost", "waiting co
 @click.option("--to", "last", help="The last Monday; default the newest that the data carry.")
 @click.option("--policy", "policies", multiple=True, type=click.Choice(POLICIES), help="Again for more; default all.")
 @click.option("--holdout", "holdouts", multiple=True, type=int, help="In days, again for more; default the setting.")
+@click.option(
+    "--deploy", "deploys", multiple=True, type=click.Choice(DEPLOYS), help="Again for both; default the setting."
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Default: in GATEKEEPER_REPORTS.")
 @json_option
@@ -30,6 +52,7 @@ def rehearse(
     last: str | None,
     policies: tuple[str, ...],
     holdouts: tuple[int, ...],
+    deploys: tuple[str, ...],
     jobs: int,
     report: Path | None,
     as_json_: bool,
@@ -48,9 +71,13 @@ def rehearse(
     from gatekeeper.rehearsal.report import render
 
     settings, now = config.load(), datetime.now(UTC)
+    if settings.league:
+        click.echo("the league is not rehearsed: each Monday judges its own challenger alone", err=True)
+        settings = config.override(settings, {"league": False})
     until = parse_as_of(last) if last else last_monday(settings, now)
     since = parse_as_of(first) if first else until - TEN_YEARS
-    chosen = plan(mondays(since, until), settings, now=now, policies=policies or POLICIES, holdouts=holdouts)
+    days = mondays(since, until)
+    chosen = plan(days, settings, now=now, policies=policies or POLICIES, holdouts=holdouts, deploys=deploys)
     with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as told:
         document = rehearse(chosen, jobs=jobs, told=told)
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
@@ -82,6 +109,14 @@ def _show(holdout: str, part: dict[str, Any]) -> None:
     ]
     table(RULES, rows, empty="")
     click.echo()
+    refits = [
+        (name, *(each[column] for column in REFIT))
+        for name, each in part["policies"].items()
+        if name.endswith(", refit")
+    ]
+    if refits:
+        table(REFITS, refits, empty="")
+        click.echo()
 
 
 @contextmanager

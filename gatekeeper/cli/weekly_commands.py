@@ -11,6 +11,7 @@ from gatekeeper.errors import UnknownModel
 
 ROLES = ("champion", "challenger", "ungated")
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
+LEAGUE = ("kept_trades", "sharpe", "gain", "standard_error", "bound", "bound_of_many", "alone")
 MARKS = {True: "pass", False: "FAIL", None: "-"}
 
 
@@ -38,7 +39,7 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
         as_json({"as_of": look.as_of, **handed})
     else:
         click.echo(f"report: {handed['report']}")
-        click.echo(f"next: gatekeeper explain {handed['model_id']}")
+        click.echo(f"next: gatekeeper explain {handed['challenger_id']}")
 
 
 @click.command()
@@ -78,6 +79,8 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
 
 
 def _explain(document: Mapping[str, Any]) -> None:
+    from gatekeeper.judgement import looks
+
     verdict, window = document["verdict"], document["window"]
     click.echo(verdict["message"])
     click.echo(f"window {window['start'][:10]} to {window['as_of'][:10]}, {window['days']} market days\n")
@@ -87,6 +90,8 @@ def _explain(document: Mapping[str, Any]) -> None:
         [(role, *(card[column] for column in CARD)) for role in ROLES if (card := cards.get(role)) and card["tested"]],
         empty="",
     )
+    _explain_twins(document.get("twins", {}))
+    _explain_league(document.get("league"))
     click.echo("\ngates")
     for gate in verdict["gates"]:
         click.echo(f"  {MARKS[gate['passed']]:<5} {gate['name']:<11} {gate['text']}")
@@ -94,6 +99,32 @@ def _explain(document: Mapping[str, Any]) -> None:
     click.echo("\nwhat each policy would have said")
     for name, said in document["policies"].items():
         click.echo(f"  {name:<7} {said['message']}")
+    if (spent := looks.sentences(document)) is not None:
+        click.echo(f"\n{spent}")
+
+
+def _explain_twins(twins: Mapping[str, Any]) -> None:
+    rows = [
+        (role, said["name"], (said["trained_to"] or "unknown")[:10], said["sha256"][:12])
+        for role, said in twins.items()
+        if said
+    ]
+    if rows:
+        click.echo("\njudged by its twin; live is, or would be, its refit on all that was known")
+        table(("", "live", "data to", "sha256"), rows, empty="")
+
+
+def _explain_league(league: Mapping[str, Any] | None) -> None:
+    if league is None:
+        return
+    rows = [
+        (row["name"], *(row[column] for column in LEAGUE), "won" if number == league["winner"] else "")
+        for number, row in enumerate(league["contenders"])
+    ]
+    click.echo(f"\nthe league: {len(rows)} compared, the first is this week's own")
+    table(("name", "kept", "Sharpe", "gain", "error", "bound alone", "as one of all", "alone", ""), rows, empty="")
+    for name, why in league["left_out"].items():
+        click.echo(f"left out: {name}, since {why}")
 
 
 def _numbers(numbers: Mapping[str, Any]) -> str:

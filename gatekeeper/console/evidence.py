@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any
 
 from gatekeeper.console.words import percent
+from gatekeeper.judgement import looks, terms
 from gatekeeper.judgement.record import FORMAT, verdict_of
 from gatekeeper.judgement.verdict import Verdict
 
@@ -70,6 +71,8 @@ class Evidence:
     cards: Sequence[tuple[str, Mapping[str, Any]]]
     charts: Sequence[Chart]
     loud: str | None
+    looks: str | None
+    terms: Mapping[str, str]
 
 
 def of(document: Mapping[str, Any]) -> Evidence | None:
@@ -77,7 +80,15 @@ def of(document: Mapping[str, Any]) -> Evidence | None:
     if document.get("format") != FORMAT:
         return None
     cards = [(role, document["scorecards"][role]) for role in ROLES if document["scorecards"][role] is not None]
-    return Evidence(verdict_of(document), document, cards, list(_charts(document)), _loud(document["scorecards"]))
+    return Evidence(
+        verdict_of(document),
+        document,
+        cards,
+        list(_charts(document)),
+        _loud(document["scorecards"]),
+        looks.sentences(document),
+        terms.of(document),
+    )
 
 
 def _charts(document: Mapping[str, Any]) -> Iterator[Chart]:
@@ -85,7 +96,8 @@ def _charts(document: Mapping[str, Any]) -> Iterator[Chart]:
     daily = {role: cards[role]["daily"] for role in ROLES if cards[role] is not None and cards[role]["tested"]}
     if len(days) > 1:
         yield from _curves(days, daily)
-        if "challenger" in document["trades"]:
+        # With a cap, each stream has its own positions open: ungated less the challenger isn't what it vetoed.
+        if "challenger" in document["trades"] and not any(card and card.get("passed_over") for card in cards.values()):
             yield _kept(days, daily["challenger"], daily["ungated"])
     if document["scores"]:
         yield _scores(document["scores"], cards)

@@ -1,5 +1,6 @@
 """Which pages are there to look at? Models, verdicts, the history, holds, and what doctor finds."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from gatekeeper.console import drawing, evidence
 from gatekeeper.console.entrance import GateOfPath, GateSettings, OpenRegistry, house_of
 from gatekeeper.errors import ConfigError
 from gatekeeper.gates import Gate
-from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry import Evaluation, Registry, card_text
 from gatekeeper.registry.catalogue import LARGEST_ID
 
 router = APIRouter(prefix="/{gate}", default_response_class=HTMLResponse)
@@ -61,10 +62,19 @@ def model(
         "model",
         model=one,
         quarantine=registry.quarantined(one.sha256),
+        family=registry.pages.family(one.id),
         approval=settings.approval,
         verdicts=registry.pages.verdicts(challenger=one.id, before=before),
         promotions=registry.pages.promotions(model=one.id),
     )
+
+
+@router.get("/models/{model}/card.md")
+def card(registry: OpenRegistry, model: Key) -> Response:
+    """The model's card, to be kept or handed on."""
+    content = card_text.markdown(registry.pages.card(model, now=datetime.now(UTC)))
+    name = f'attachment; filename="model_{model}_card.md"'
+    return Response(content, media_type="text/markdown; charset=utf-8", headers={"Content-Disposition": name})
 
 
 @router.get("/evaluations")

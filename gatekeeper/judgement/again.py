@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.judgement import league, league_record, spending
 from gatekeeper.judgement.promotion import judge
 from gatekeeper.judgement.record import verdict_of
 from gatekeeper.judgement.scorecard import Scorecard, Window
 from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.twins import faults, refit_of
 from gatekeeper.judgement.verdict import Policy, Verdict
 
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
@@ -21,11 +23,7 @@ CLOSE = 1e-12
 
 def verdict_again(document: Mapping[str, Any]) -> Verdict:
     """The verdict that the document's window, daily returns, decisions and policy lead to. Raises DataError."""
-    held = verdict_of(document)
-    cards = _cards(document)
-    numbers = {field.name: document["policy"][field.name] for field in fields(Policy)}
-    kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
-    return judge(cards["challenger"], cards.get("champion"), Policy(**numbers), cards["ungated"], kind=kind)
+    return _judged(document)[0]
 
 
 def differences(document: Mapping[str, Any]) -> list[str]:
@@ -34,7 +32,12 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     for role, card in document["scorecards"].items():
         if card is not None and card["tested"]:
             found += _of_card(role, card, document["rules"])
-    held, again = verdict_of(document), verdict_again(document)
+    found += faults(refit_of(document), document)
+    found += spending.faults(document)
+    held = verdict_of(document)
+    again, competed = _judged(document)
+    if competed is not None:
+        found += league_record.faults(document, *competed[:2])
     for name in COMPARED:
         if not _same(getattr(held, name), getattr(again, name)):
             found.append(f"{name} is {getattr(again, name)}, and the document says {getattr(held, name)}")
@@ -42,6 +45,16 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     if passed[0] != passed[1]:
         found.append(f"the gates say {passed[1]}, and the document says {passed[0]}")
     return found
+
+
+def _judged(document: Mapping[str, Any]) -> tuple[Verdict, league_record.Competed | None]:
+    held, cards = verdict_of(document), _cards(document)
+    policy = Policy(**{field.name: document["policy"][field.name] for field in fields(Policy)})
+    kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
+    ours, theirs, refit = cards["challenger"], cards.get("champion"), refit_of(document)
+    competed = league_record.again(document, cards, policy, kind)
+    many = None if competed is None else league.gate(*competed)
+    return judge(ours, theirs, policy, cards["ungated"], kind=kind, refit=refit, many=many), competed
 
 
 def _of_card(role: str, card: Mapping[str, Any], rules: Mapping[str, Any]) -> list[str]:
@@ -77,6 +90,8 @@ def _cards(document: Mapping[str, Any]) -> dict[str, Scorecard]:
             trained_to=None if card["trained_to"] is None else datetime.fromisoformat(card["trained_to"]),
             model_id=card["model_id"],
             tested=card["tested"],
+            passed_over=card.get("passed_over", 0),
+            stands_for=(document.get("twins", {}).get(role) or {}).get("name"),
         )
         for role, card in document["scorecards"].items()
         if card is not None

@@ -1,7 +1,7 @@
 """What would champion, challenger and no gate at all have made of the same ideas?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.scorecard import Scorecard, Window
 from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.sizing import Size, Sizing
+from gatekeeper.judgement.twins import Twins, compared
+from gatekeeper.market.costs import Rates
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class Contender:
     trained_to: datetime | None
     created_at: datetime | None = None
     model_id: int | None = None
+    refit: "Contender | None" = None
+    """What goes live, or is, in its stead: the same recipe and seed on all that was known (twins.py)."""
 
     @property
     def seen_to(self) -> datetime | None:
@@ -48,13 +53,17 @@ class Backtest:
     ideas: Ideas
     days: NDArray[np.datetime64]
     """(T,) market days."""
-    fraction: float
+    sizing: Sizing
+    rates: Rates
+    calendars: str
     risk_free: float
     periods_per_year: int
     marked: bool
     challenger: Scorecard
     champion: Scorecard | None
     ungated: Scorecard
+    twins: Twins = field(default_factory=Twins)
+    """Whom challenger and champion stand for, where not for themselves."""
 
     @property
     def as_of(self) -> datetime:
@@ -96,17 +105,21 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     book = Book(dataset, settings, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure
+    card = measure(challenger)
     return Backtest(
         window=span,
         ideas=ideas,
         days=days,
-        fraction=settings.fraction,
+        sizing=Sizing.from_settings(settings),
+        rates=Rates.from_settings(settings),
+        calendars=settings.calendars,
         risk_free=settings.risk_free,
         periods_per_year=dataset.periods_per_year,
         marked=dataset.marked,
-        challenger=measure(challenger),
+        challenger=card,
         champion=None if champion is None else measure(champion),
         ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
+        twins=compared(challenger, champion, card, ideas, settings.refit_disagreement),
     )
 
 
@@ -115,20 +128,35 @@ def keeps(scores: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
     return np.asarray(scores >= np.float32(threshold))
 
 
+def decided(contender: Contender, ideas: Ideas) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(n,) scores of a model, and which ideas it keeps. Raises DataError for scores that don't fit the ideas."""
+    scores = np.asarray(contender.score(ideas.features), dtype=np.float32)
+    if scores.shape != (len(ideas),) or not np.isfinite(scores).all():
+        raise DataError(
+            f"{contender.name} gave scores of shape {scores.shape} for {len(ideas)} ideas, "
+            "or some that are not finite: one finite score for each idea is needed"
+        )
+    return scores, keeps(scores, contender.threshold)
+
+
 def daily_returns(
-    ideas: Ideas, kept: NDArray[np.bool_], days: NDArray[np.datetime64], fraction: float
+    ideas: Ideas, kept: NDArray[np.bool_], days: NDArray[np.datetime64], size: Size
 ) -> NDArray[np.float64]:
     """(T,) returns of the kept ideas as parts of the initial capital, for every one of `days`; 0 without trades.
 
-    Each trade is `fraction` of the initial capital, spread over its path. What a path holds for a day that is no
-    market day, or that isn't closed yet, counts on the last market day before: the sum is that of the outcomes.
+    Each trade is `size` of the initial capital, one for all or (n,), spread over its path. What a path holds for a day
+    that is no market day, or that isn't closed yet, counts on the last market day before: the sum is that of the
+    outcomes.
     """
     if len(days) == 0:
         return np.zeros(0)
     taken = np.repeat(kept, np.diff(ideas.path_start))
     row = np.searchsorted(days, ideas.path_day[taken], side="right") - 1
-    returns = np.bincount(np.maximum(row, 0), weights=ideas.path_return[taken], minlength=len(days))
-    return fraction * returns.astype(np.float64)
+    made = ideas.path_return[taken]
+    if isinstance(size, float):
+        return size * np.bincount(np.maximum(row, 0), weights=made, minlength=len(days)).astype(np.float64)
+    sized = np.repeat(size, np.diff(ideas.path_start))[taken] * made
+    return np.bincount(np.maximum(row, 0), weights=sized, minlength=len(days)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,13 +171,8 @@ class Book:
 
     def measure(self, contender: Contender) -> Scorecard:
         """The card of a model that scores every idea. Raises DataError for scores that don't fit them."""
-        scores = np.asarray(contender.score(self.ideas.features), dtype=np.float32)
-        if scores.shape != (len(self.ideas),) or not np.isfinite(scores).all():
-            raise DataError(
-                f"{contender.name} gave scores of shape {scores.shape} for {len(self.ideas)} ideas, "
-                "or some that are not finite: one finite score for each idea is needed"
-            )
-        return self.card(contender.name, keeps(scores, contender.threshold), scores, contender)
+        scores, kept = decided(contender, self.ideas)
+        return self.card(contender.name, kept, scores, contender)
 
     def untested(self, contender: Contender) -> Scorecard:
         """The card of a model that is not scored at all."""
@@ -168,6 +191,7 @@ class Book:
             trained_to=contender.trained_to,
             model_id=contender.model_id,
             tested=False,
+            stands_for=contender.refit.name if contender.refit else None,
         )
 
     def card(
@@ -178,7 +202,9 @@ class Book:
         contender: Contender | None = None,
     ) -> Scorecard:
         """The card of the (n,) ideas that were kept, whoever kept them."""
-        daily = daily_returns(self.ideas, kept, self.days, self.settings.fraction)
+        sizing = Sizing.from_settings(self.settings)
+        taken = sizing.taken(self.ideas, kept)
+        daily = daily_returns(self.ideas, taken, self.days, sizing.of(self.ideas))
         return Scorecard(
             name=name,
             window=self.window,
@@ -187,13 +213,15 @@ class Book:
             sharpe=sharpe_ratio(daily, self.dataset.periods_per_year, self.settings.risk_free),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
-            win_rate=float(np.mean(self.ideas.outcome[kept] > 0)) if kept.any() else None,
+            win_rate=float(np.mean(self.ideas.outcome[taken] > 0)) if taken.any() else None,
             out_of_sample=contender is None or self._out_of_sample(contender),
             scores=scores,
             sha256=contender.sha256 if contender else None,
             threshold=contender.threshold if contender else None,
             trained_to=contender.trained_to if contender else None,
             model_id=contender.model_id if contender else None,
+            passed_over=int(np.count_nonzero(kept & ~taken)),
+            stands_for=contender.refit.name if contender and contender.refit else None,
         )
 
     def _out_of_sample(self, contender: Contender) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from gatekeeper.judgement import wording
 from gatekeeper.judgement.scorecard import Scorecard
 from gatekeeper.judgement.sharpe import FEWEST_DAYS, risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.twins import Refit
 from gatekeeper.judgement.verdict import Answer, Gain, Gate, Policy, Verdict
 
 ZERO = 1e-9
@@ -15,6 +16,9 @@ ZERO = 1e-9
 
 MOST_DAYS = 1_000_000
 """Whatever would take longer to be seen is never seen."""
+
+TESTS = frozenset({"bound", "league"})
+"""Gates that a better model may fail for want of days."""
 
 WITHIN = 1e-12
 """Two drawdowns of capital that differ by less are equal."""
@@ -27,10 +31,13 @@ def judge(
     ungated: Scorecard | None = None,
     *,
     kind: str = "weekly",
+    refit: Refit | None = None,
+    many: Gate | None = None,
 ) -> Verdict:
     """`promote` if every gate passes; `undecided` if the data can't tell; else `keep`. Without a champion: bootstrap.
 
-    Every gate that can be evaluated is, in this order; the first that fails decides.
+    Every gate that can be evaluated is, in this order; the first that fails decides. `refit` is what would go live in
+    the challenger's stead; `many` is what the league says of the challenger as one of all that were compared.
     """
     if champion is not None and same_model(challenger, champion):
         return wording.same_bytes(challenger, champion, policy, kind)
@@ -47,13 +54,17 @@ def judge(
             drawdown(challenger, champion, policy),
             bound(challenger, gain, policy),
         )
+    if many is not None:
+        gates += (many,)
+    if refit is not None:
+        gates += (alike(refit),)
     failed = [gate.name for gate in gates if not gate.passed]
     answer: Answer = "keep"
     if not failed:
         answer = "promote"
-    elif failed[0] in ("comparable", "enough", "defined") or (failed == ["bound"] and too_blunt(gain, policy)):
+    elif failed[0] in ("comparable", "enough", "defined") or (set(failed) <= TESTS and too_blunt(gates, policy)):
         answer = "undecided"
-    return wording.verdict(answer, gates, failed, gain, challenger, champion, ungated, policy, kind)
+    return wording.verdict(answer, gates, failed, gain, challenger, champion, ungated, policy, kind, refit)
 
 
 def same_model(challenger: Scorecard, champion: Scorecard) -> bool:
@@ -71,10 +82,10 @@ def comparable(challenger: Scorecard, champion: Scorecard | None) -> Gate:
 
 
 def enough(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gate:
-    """Kept trades of each, and market days, at or over the floors."""
+    """Trades that each took, and market days, at or over the floors."""
     cards = [challenger] if champion is None else [challenger, champion]
     long_enough = all(card.window.days >= policy.floor_days for card in cards)
-    passed = long_enough and all(card.kept_trades >= policy.floor_trades for card in cards)
+    passed = long_enough and all(card.taken_trades >= policy.floor_trades for card in cards)
     return wording.enough(passed, cards, policy)
 
 
@@ -114,9 +125,15 @@ def bound(challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
     return wording.bound(passed, challenger, gain, policy)
 
 
-def too_blunt(gain: Gain, policy: Policy) -> bool:
-    """Could a gain of interest have gone unseen?"""
-    return gain.detectable is not None and gain.detectable > policy.gain_of_interest
+def alike(refit: Refit) -> Gate:
+    """The refit decides no more than the allowed share of the window's ideas otherwise than its twin."""
+    return wording.alike(refit.alike, refit)
+
+
+def too_blunt(gates: tuple[Gate, ...], policy: Policy) -> bool:
+    """Could a gain of interest have gone unseen by a test that failed?"""
+    shown = [gate.numbers["detectable_gain"] for gate in gates if gate.name in TESTS and not gate.passed]
+    return any(isinstance(gain, float) and gain > policy.gain_of_interest for gain in shown)
 
 
 def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gain:

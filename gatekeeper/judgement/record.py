@@ -1,18 +1,18 @@
 """What is kept of a comparison, so that anyone can check it later without the data?"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
-from gatekeeper.judgement import details
+from gatekeeper.judgement import details, spending
 from gatekeeper.judgement.backtest import Backtest
 from gatekeeper.judgement.promotion import judge
 from gatekeeper.judgement.scorecard import Scorecard
-from gatekeeper.judgement.verdict import POLICIES, Policy, Verdict
+from gatekeeper.judgement.verdict import POLICIES, Gate, Policy, Verdict
 from gatekeeper.market.ideas import Dataset
 
 FORMAT = 1
@@ -20,12 +20,22 @@ SCORE_BINS = 40
 OUTCOME_BINS = 30
 
 Document = dict[str, Any]
+Many = Callable[[Policy], Gate | None]
 
 
-def document(backtest: Backtest, verdict: Verdict, policy: Policy, dataset: Dataset) -> Document:
+def document(
+    backtest: Backtest,
+    verdict: Verdict,
+    policy: Policy,
+    dataset: Dataset,
+    beside: Mapping[str, object] | None = None,
+    many: Many = lambda _: None,
+) -> Document:
     """The evaluation as JSON: window, days, scorecards with daily returns, gates, verdict, and the other policies'.
 
     Every number is finite or null; the report is made from this alone. Raises DataError where a number is neither.
+    beside: what the run knows besides, by name: `looks` (looks.stated), and `training`, how the challenger was made.
+    many: the gate `league` under a policy.
     """
     cards = {"challenger": backtest.challenger, "champion": backtest.champion, "ungated": backtest.ungated}
     written = {
@@ -35,17 +45,22 @@ def document(backtest: Backtest, verdict: Verdict, policy: Policy, dataset: Data
         "scorecards": {role: None if card is None else card.to_dict() for role, card in cards.items()},
         "verdict": verdict.to_dict(),
         "policy": policy.to_dict(),
-        "policies": _policies(backtest, verdict, policy),
+        "policies": _policies(backtest, verdict, policy, many),
         "trades": {role: _trades(card, backtest) for role, card in cards.items() if _is_scored(card)},
         "agreement": _agreement(backtest),
         "scores": {role: _scores(card) for role, card in cards.items() if _is_scored(card)},
         "outcomes": _outcomes(backtest),
         "details": details.of(backtest, _went),
+        "costs": spending.of(backtest),
+        **backtest.twins.to_dict(),
         "rules": {
             "periods_per_year": backtest.periods_per_year,
             "marked": backtest.marked,
-            "fraction": backtest.fraction,
+            "fraction": backtest.sizing.fraction,
             "risk_free": backtest.risk_free,
+            "sizing": backtest.sizing.to_dict(),
+            "rates": backtest.rates.to_dict(),
+            "calendars": backtest.calendars,
         },
         "data": {
             "source": dataset.source,
@@ -53,6 +68,7 @@ def document(backtest: Backtest, verdict: Verdict, policy: Policy, dataset: Data
             "notes": list(dataset.notes),
             "fingerprint": dataset.fingerprint(),
         },
+        **(beside or {}),
     }
     try:
         return cast("Document", json.loads(json.dumps(written, allow_nan=False)))
@@ -67,10 +83,18 @@ def verdict_of(document: Mapping[str, Any]) -> Verdict:
     return Verdict.from_dict(document["verdict"])
 
 
-def _policies(backtest: Backtest, verdict: Verdict, policy: Policy) -> Document:
+def _policies(backtest: Backtest, verdict: Verdict, policy: Policy, many: Many) -> Document:
     """What each of the three policies would have said of the same scorecards."""
     said = {
-        name: judge(backtest.challenger, backtest.champion, policy.with_name(name), backtest.ungated, kind=verdict.kind)
+        name: judge(
+            backtest.challenger,
+            backtest.champion,
+            policy.with_name(name),
+            backtest.ungated,
+            kind=verdict.kind,
+            refit=backtest.twins.challenger,
+            many=many(policy.with_name(name)),
+        )
         for name in POLICIES
     }
     return {

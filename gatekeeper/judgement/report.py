@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import resources
 from math import sqrt
 from statistics import NormalDist
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gatekeeper.judgement import charts
+from gatekeeper.judgement import charts, looks, terms
 from gatekeeper.judgement.record import Document, verdict_of
 from gatekeeper.judgement.sharpe import risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.twins import refit_of
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
 SIZE_LIMIT = 500_000
@@ -33,13 +36,20 @@ def render(document: Document) -> str:
 
 def page(template: str, context: Mapping[str, Any]) -> str:
     """`template` with what it shows, and the style of all our pages."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
+
+    style = Markup(resources.files("gatekeeper.judgement").joinpath(STYLE).read_text("utf-8"))  # noqa: S704  # ours
+    return _compiled(template).render(style=style, **context)
+
+
+@cache
+def _compiled(template: str) -> "Template":
+    """Once for each template: that takes as long as drawing a chart."""
+    from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(number=_number, percent=_percent, plain=_plain, instant=_instant, mark=_mark)
-    style = Markup(resources.files("gatekeeper.judgement").joinpath(STYLE).read_text("utf-8"))  # noqa: S704  # ours
-    return environment.from_string(template).render(style=style, **context)
+    return environment.from_string(template)
 
 
 def _context(document: Document) -> dict[str, Any]:
@@ -47,8 +57,9 @@ def _context(document: Document) -> dict[str, Any]:
     cards = [(role, card) for role, card in document["scorecards"].items() if card is not None]
     challenger, champion = document["scorecards"]["challenger"], document["scorecards"]["champion"]
     rules = document["rules"]
+    ours = _live(document, "challenger")
     return {
-        "title": f"{challenger['name']} against {champion['name']}" if champion else f"{challenger['name']}, the first",
+        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours}, the first",
         "as_of": document["window"]["as_of"],
         "verdict": verdict,
         "cards": cards,
@@ -59,10 +70,17 @@ def _context(document: Document) -> dict[str, Any]:
         "trades": _trade_rows(document),
         "agreement": document["agreement"],
         "details": document.get("details"),
+        "costs": document.get("costs"),
+        "terms": terms.of(document),
         "window": document["window"],
         "data": document["data"],
         "rules": rules,
         "age": _age(document),
+        "league": document.get("league"),
+        "one_of_one": -NormalDist().inv_cdf(document["policy"]["alpha"]),
+        "refit": refit_of(document),
+        "live": document.get("twins", {}).get("champion"),
+        "looks": looks.sentences(document),
         "loud": _loud(challenger, document["scorecards"]["ungated"]),
         "calendar": "around the clock" if rules["periods_per_year"] == 365 else "exchange days",
         "marking": (
@@ -87,7 +105,9 @@ def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
         fell = ", ".join(f"{role} {_percent(card['max_drawdown'])}" for role, card in cards.items())
         drawn.append(("equity", "Equity", f"end: {made}", charts.equity(days, daily)))
         drawn.append(("drawdown", "Drawdown", f"deepest: {fell}", charts.drawdown(days, daily)))
-    if len(days) > 1 and "challenger" in document["trades"]:
+    # With a cap, the ungated stream less the challenger's isn't what it vetoed: each had its own positions open.
+    passed_over = any(card.get("passed_over") for card in cards.values())
+    if len(days) > 1 and "challenger" in document["trades"] and not passed_over:
         ours, all_of_it = daily["challenger"], daily["ungated"]
         about = (
             f"the challenger's kept trades made {_percent(ours.sum())}, "
@@ -147,7 +167,17 @@ def _age(document: Document) -> str:
             said.append(f"The {role} never saw the last {days} days: its data end {card['trained_to'][:10]}.")
         elif card is not None:
             said.append(f"Nobody knows where the {role}'s data end.")
-    return " ".join([*said, "What goes into service is, byte for byte, what was backtested here."])
+    refit = refit_of(document)
+    if refit is None:
+        return " ".join([*said, "What goes into service is, byte for byte, what was backtested here."])
+    ends = "nobody knows where" if refit.trained_to is None else f"{refit.trained_to:%Y-%m-%d}"
+    return " ".join([*said, f"What goes into service is its refit {refit.name}, whose data end {ends}."])
+
+
+def _live(document: Document, role: str) -> str:
+    """The name of the model that answers, or would: of the role's own, or of its refit."""
+    stands_for = document.get("twins", {}).get(role) or document["scorecards"][role]
+    return str(stands_for["name"])
 
 
 def _loud(challenger: Mapping[str, Any], ungated: Mapping[str, Any]) -> str | None:

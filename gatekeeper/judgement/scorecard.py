@@ -65,11 +65,25 @@ class Scorecard:
     trained_to: datetime | None = None
     model_id: int | None = None
     tested: bool = True
+    passed_over: int = 0
+    """Kept ideas that were not entered, because as many positions were open as may be."""
+    stands_for: str | None = None
+    """The live model, or the one that would be, where that is another: this one's refit (twins.py)."""
+
+    @property
+    def live(self) -> str:
+        """The name of the model that answers, or would."""
+        return self.stands_for or self.name
 
     @property
     def kept_trades(self) -> int:
-        """How many ideas were taken."""
+        """How many ideas were not vetoed."""
         return int(np.count_nonzero(self.kept))
+
+    @property
+    def taken_trades(self) -> int:
+        """How many of them were entered: what the returns rest on."""
+        return self.kept_trades - self.passed_over
 
     @property
     def ideas(self) -> int:
@@ -88,6 +102,7 @@ class Scorecard:
             "out_of_sample": self.out_of_sample,
             "ideas": self.ideas,
             "kept_trades": self.kept_trades,
+            "passed_over": self.passed_over,
             "win_rate": self.win_rate,
             "sharpe": self.sharpe,
             "total_return": self.total_return,

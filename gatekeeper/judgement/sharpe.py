@@ -80,6 +80,22 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
     return SharpeDifference(delta, error, p, bandwidth)
 
 
+def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    """(T,) What each period adds to the Sharpe of `a` minus that of `b`, per period; its mean is the difference.
+
+    The delta method of `sharpe_difference`, period by period: its long-run variance is that of the difference x T.
+    Both rows need a Sharpe. Raises DataError for rows of unequal length, or without.
+    """
+    first, second = _row(a), _row(b)
+    if len(first) != len(second):
+        raise DataError(f"{len(first)} returns against {len(second)}: a difference needs the same periods for both")
+    sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
+    if sharpe_a is None or sharpe_b is None:
+        raise DataError("one of the two has no Sharpe, so no period adds to their difference")
+    deviations, gradient = _moments(_computable(first), _computable(second))
+    return np.asarray(sharpe_a - sharpe_b + deviations @ gradient)
+
+
 def max_drawdown(returns: ArrayLike) -> float:
     """Largest fall of 1 + the running sum of (T,) returns from its peak, in units of the initial capital, >= 0.
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 PolicyName = Literal["better", "safe", "proven"]
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
+DEPLOYS = ("judged", "refit")
+"""What goes live: the very bytes that were judged, or the same recipe and seed on all that was known."""
 Answer = Literal["promote", "keep", "undecided"]
 Number = float | int | str | None
 

@@ -2,9 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gatekeeper.judgement.scorecard import Scorecard, Window
+from gatekeeper.judgement.twins import Refit
 from gatekeeper.judgement.verdict import Answer, Gain, Gate, Number, Policy, Verdict
+
+if TYPE_CHECKING:
+    from gatekeeper.judgement.league import Contest, Field
 
 ALL_GATES = "all gates"
 
@@ -44,7 +49,7 @@ def comparable(passed: bool, one_window: bool, cards: Sequence[Scorecard]) -> Ga
 def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
     """The words of the gate `enough`."""
     window = cards[0].window
-    kept = ", ".join(f"{role} kept {card.kept_trades} of {card.ideas}" for role, card in _roles(cards))
+    kept = ", ".join(f"{role} kept {_kept(card)} of {card.ideas}" for role, card in _roles(cards))
     text = f"{kept} ideas (floor {policy.floor_trades}); {window.days} market days (floor {policy.floor_days})"
     if window.days < policy.floor_days:
         text += f"; {_when(window)}"
@@ -55,8 +60,14 @@ def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
         "ideas": cards[0].ideas,
         "ready": None if window.ready is None else window.ready.isoformat(),
         **{f"{role}_kept": card.kept_trades for role, card in _roles(cards)},
+        **{f"{role}_passed_over": card.passed_over for role, card in _roles(cards) if card.passed_over},
     }
     return Gate("enough", passed, numbers, text)
+
+
+def _kept(card: Scorecard) -> str:
+    """How many; and how many of those were entered, where not all of them."""
+    return f"{card.kept_trades} (entered {card.taken_trades})" if card.passed_over else str(card.kept_trades)
 
 
 def defined(
@@ -122,6 +133,53 @@ def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy
     return Gate("bound", passed, numbers, text)
 
 
+def alike(passed: bool | None, refit: Refit) -> Gate:
+    """The words of the gate `alike`."""
+    share = figure(refit.share, refit.limit)
+    text = (
+        f"{refit.name}, fitted on all that is known, decides {refit.differing} of {refit.ideas} ideas otherwise than "
+        f"its judged twin: {share} {_is(passed)} within {refit.limit:g}"
+    )
+    numbers: dict[str, Number] = {
+        "differing": refit.differing,
+        "ideas": refit.ideas,
+        "share": refit.share,
+        "limit": refit.limit,
+        "only_refit_keeps": refit.only_refit,
+        "only_twin_keeps": refit.only_twin,
+    }
+    if not passed:
+        text += "; GATEKEEPER_REFIT_DISAGREEMENT sets that, and the twin itself can be promoted by hand"
+    return Gate("alike", passed, numbers, text)
+
+
+def league(passed: bool | None, sure: bool | None, held: "Contest", field: "Field", number: int) -> Gate:
+    """The words of the gate `league`: of one contender among all that were compared."""
+    limit = -held.policy.tolerance if held.policy.tolerance else 0.0
+    bound, detectable, count = held.bound(number), held.detectable(number), len(field.contenders)
+    text = f"as one of {count} that were compared, its lower bound {figure(bound, limit)} {_is(sure)} over {limit:g}"
+    if sure and not passed and held.winner is not None:
+        best = field.contenders[held.winner].name
+        theirs, ours = held.gains[held.winner].value, held.gains[number].value
+        text += f"; {best} passes too and gained more: {figure(theirs, ours)} against {figure(ours, theirs)}"
+    elif sure is False and detectable is not None:
+        text += f"; of one among {count} these days can only show a gain over {figure(detectable)}"
+    others = ", ".join(card.name for each, card in enumerate(field.contenders) if each != number)
+    test = held.test
+    numbers: dict[str, Number] = {
+        "compared": count,
+        "others": others,
+        "bound_of_many": bound,
+        "critical": None if test is None else test.critical,
+        "p": None if test is None else test.p,
+        "alpha": held.policy.alpha,
+        "tolerance": held.policy.tolerance,
+        "detectable_gain": None if sure else detectable,
+        "most_gained": None if held.winner is None else field.contenders[held.winner].name,
+    }
+    return Gate("league", passed, numbers, f"{text}; the others: {others}")
+
+
 def _what_would_do(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     """How many more weeks, or ideas a year, would show the gain of interest; nothing where these days do."""
     if gain.days_needed is None or gain.detectable is None or gain.detectable <= policy.gain_of_interest:
@@ -139,7 +197,7 @@ def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind:
     text = f"same decisions: {challenger.name} has the very bytes of {champion.name}, sha256 {challenger.sha256}"
     gate = Gate("distinct", False, {"differing": 0}, text)
     return Verdict(
-        "keep", kind, policy.name, (gate,), "distinct", f"keep {champion.name}: {text}", gain=0.0, differing=0
+        "keep", kind, policy.name, (gate,), "distinct", f"keep {champion.live}: {text}", gain=0.0, differing=0
     )
 
 
@@ -153,13 +211,16 @@ def verdict(
     ungated: Scorecard | None,
     policy: Policy,
     kind: str,
+    refit: Refit | None = None,
 ) -> Verdict:
     """The verdict with its message, and whether a person should look."""
     by_name = {gate.name: gate for gate in gates}
     decided_by = failed[0] if failed else ALL_GATES
-    message = f"{_headline(answer, challenger, champion)}: " + (
+    message = f"{_headline(answer, challenger, champion, refit)}: " + (
         f"{decided_by}: {by_name[decided_by].text}" if failed else _won(gain, by_name)
     )
+    if refit is not None and not failed:
+        message += f"; {by_name['alike'].text}"
     stuck = None if champion is None or not failed else _stuck(decided_by, challenger, champion, policy)
     if stuck:
         message += f". ALERT: {stuck}"
@@ -174,7 +235,7 @@ def verdict(
         gates=gates,
         decided_by=decided_by,
         message=message,
-        alert=bool(stuck) or (worse and champion is None),
+        alert=bool(stuck) or (champion is None and (worse or decided_by == "alike")),
         gain=gain.value,
         standard_error=gain.standard_error,
         bound=gain.bound,
@@ -184,18 +245,20 @@ def verdict(
     )
 
 
-def _headline(answer: Answer, challenger: Scorecard, champion: Scorecard | None) -> str:
+def _headline(answer: Answer, challenger: Scorecard, champion: Scorecard | None, refit: Refit | None) -> str:
     if answer == "promote":
-        return f"promote {challenger.name}" + ("" if champion is not None else " as the first primary")
+        live = challenger.name if refit is None else f"{refit.name}, refit of {challenger.name}"
+        return f"promote {live}" + ("" if champion is not None else " as the first primary")
     if champion is None:
         return f"{answer}, and there is still no primary"
-    return f"keep {champion.name}" if answer == "keep" else f"undecided, {champion.name} stays"
+    return f"keep {champion.live}" if answer == "keep" else f"undecided, {champion.live} stays"
 
 
 def _won(gain: Gain, gates: dict[str, Gate]) -> str:
     if gain.value is None:
         return gates["defined"].text
-    return f"{gates['better'].text}, {gates['bound'].text}, {gates['distinct'].text}"
+    said = [gates[name].text for name in ("better", "bound", "distinct", "league") if name in gates]
+    return ", ".join(said)
 
 
 def _stuck(decided_by: str, challenger: Scorecard, champion: Scorecard, policy: Policy) -> str | None:
@@ -213,7 +276,7 @@ def _stuck(decided_by: str, challenger: Scorecard, champion: Scorecard, policy: 
         return None
     target = "ID" if challenger.model_id is None else str(challenger.model_id)
     return (
-        f"no challenger can be judged against {champion.name}, since {fault}; "
+        f"no challenger can be judged against {champion.live}, since {fault}; "
         f"to replace it by hand: gatekeeper promote -i {target}"
     )
 

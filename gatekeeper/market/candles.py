@@ -25,12 +25,14 @@ FEWEST = 10
 Stamp = Literal["open", "close"]
 Times = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
-_Stamped = tuple[str, pd.DataFrame, np.datetime64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candles:
-    """One symbol's checked bars, (n,) each, in order of time. A bar is known at its close."""
+    """One symbol's checked bars, (n,) each, in order of time. A bar is known at its close.
+
+    session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, where it has one.
+    """
 
     symbol: str
     opens_at: Times
@@ -41,6 +43,7 @@ class Candles:
     close: Floats
     sentiment: Floats
     order_book: Floats
+    session: Times | None = None
 
     def __len__(self) -> int:
         return len(self.close)
@@ -53,6 +56,8 @@ class Candles:
         vendor's own time zone: of the days that their opens, middles and last instants fall on, those that hold the
         fewest weekend days.
         """
+        if self.session is not None:
+            return self.session
         last = market_day(self.closes_at)
         length = self.closes_at - self.opens_at
         if np.median(length) < np.timedelta64(1, "D"):
@@ -70,45 +75,73 @@ class Book:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """All bars of a source, as they were read: nothing of them is checked until an as-of knows it.
+
+    symbols: each one's rows, in the order of the files. first: the earliest stamp. naive: the earliest one that was
+    written without offset; NaT: all came with one.
+    """
+
+    uri: str
+    stamp: Stamp
+    symbols: tuple[tuple[str, pd.DataFrame], ...]
+    first: np.datetime64
+    naive: np.datetime64
+
+    def book(self, as_of: datetime) -> Book:
+        """The bars that were known by the as-of.
+
+        Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
+        """
+        candles: list[Candles] = []
+        dropped, moved, short = 0, 0, []
+        for symbol, rows in self.symbols:
+            known, duration = _known(rows, as_of, self.stamp)
+            if known.empty:
+                continue
+            unique = _checked(symbol, known)
+            dropped += len(known) - len(unique)
+            moved += _out_of_order(known)
+            if len(unique) < FEWEST:
+                short.append(f"{symbol} ({len(unique)})")
+            else:
+                candles.append(_candles(symbol, unique, duration, self.stamp))
+        notes = ["times without offset are read as UTC"] if self.naive <= instant(as_of) else []
+        if dropped:
+            notes.append(f"{dropped} exact duplicate bar{'s' * (dropped != 1)} dropped")
+        if moved:
+            notes.append(f"rows were not in order of time ({moved} before an earlier one) and were sorted")
+        if short:
+            notes.append(f"left out, fewer than {FEWEST} bars by the as-of: {', '.join(short)}")
+        if not candles:
+            _refuse(self.uri, as_of, self.first, short)
+        return Book(tuple(candles), tuple(notes))
+
+
 def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
     """The candles at `uri` that were known by the as-of.
 
     stamp: are times those of a bar's open or close?
 
-    Raises DataError (the file and its first rows at fault), AsOfError (before the data), and those of `files.tables`.
+    Raises what `Tape.book` and `files.tables` raise.
     """
     return book(tables(uri), as_of, stamp, uri)
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:
     """The same for tables that were read already."""
-    notes: list[str] = []
-    frames = list(_stamped(source, as_of, notes))
-    rows = pd.concat([frame for _, frame, _ in frames], ignore_index=True)
-    files = np.repeat(np.arange(len(frames)), [len(frame) for _, frame, _ in frames])
-    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index([name for name, _, _ in frames]))
-    candles: list[Candles] = []
-    dropped, moved, short = 0, 0, []
-    for symbol, group in rows.groupby("symbol", sort=True):
-        known, duration = _known(group, as_of, stamp)
-        if known.empty:
-            continue
-        unique = _checked(str(symbol), known)
-        dropped += len(known) - len(unique)
-        moved += _out_of_order(known)
-        if len(unique) < FEWEST:
-            short.append(f"{symbol} ({len(unique)})")
-        else:
-            candles.append(_candles(str(symbol), unique, duration, stamp))
-    if dropped:
-        notes.append(f"{dropped} exact duplicate bar{'s' * (dropped != 1)} dropped")
-    if moved:
-        notes.append(f"rows were not in order of time ({moved} before an earlier one) and were sorted")
-    if short:
-        notes.append(f"left out, fewer than {FEWEST} bars by the as-of: {', '.join(short)}")
-    if not candles:
-        _refuse(uri, as_of, min(first for _, _, first in frames), short)
-    return Book(tuple(candles), tuple(notes))
+    return tape(source, stamp, uri).book(as_of)
+
+
+def tape(source: Iterable[Table], stamp: Stamp, uri: str) -> Tape:
+    """The tables' bars, whoever knew them when. Raises DataError for what no bar of any time can be read from."""
+    names, frames, naives = zip(*_stamped(source), strict=True)
+    rows = pd.concat(frames, ignore_index=True)
+    files = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index(names))
+    symbols = tuple((str(symbol), group) for symbol, group in rows.groupby("symbol", sort=True))
+    return Tape(uri, stamp, symbols, _times(rows).min(), np.fmin.reduce(naives))
 
 
 def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -> None:
@@ -121,10 +154,9 @@ def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -
     )
 
 
-def _stamped(source: Iterable[Table], as_of: datetime, notes: list[str]) -> Iterator[_Stamped]:
-    """Each table's name, its rows that are stamped by the as-of, numbers read; and its first stamp."""
+def _stamped(source: Iterable[Table]) -> Iterator[tuple[str, pd.DataFrame, np.datetime64]]:
+    """Each table's name, its rows with numbers read, and the first of their times that came without offset."""
     extras: dict[bool, str] = {}
-    said = False
     for table in source:
         table.require(("time", *PRICES))
         extras.setdefault(_has_extras(table), table.name)
@@ -132,10 +164,7 @@ def _stamped(source: Iterable[Table], as_of: datetime, notes: list[str]) -> Iter
             both = " and ".join(EXTRAS)
             raise DataError(f"{extras[True]} has {both}, {extras[False]} has not; give them to all files or to none")
         stamps, naive = times.parse(table.frame["time"], f"{table.name}: time")
-        if naive and not said:
-            notes.append("times without offset are read as UTC")
-            said = True
-        yield table.name, _numbers(table, stamps, stamps <= instant(as_of)), stamps.min()
+        yield table.name, _numbers(table, stamps), times.first(stamps, naive)
 
 
 def _has_extras(table: Table) -> bool:
@@ -145,25 +174,20 @@ def _has_extras(table: Table) -> bool:
     return bool(found)
 
 
-def _numbers(table: Table, stamps: Times, seen: NDArray[np.bool_]) -> pd.DataFrame:
+def _numbers(table: Table, stamps: Times) -> pd.DataFrame:
     frame = table.frame
-    columns: dict[str, object] = {name: numbers(frame.loc[seen, name]) for name in PRICES}
+    columns = {name: numbers(frame[name]) for name in PRICES}
     for name in ("volume", *EXTRAS):
-        columns[name] = numbers(frame.loc[seen, name]) if name in frame.columns else 0.0
-    symbols = table.text("symbol")[seen].to_numpy() if "symbol" in frame.columns else table.stem
-    return pd.DataFrame(
-        {
-            "row": np.flatnonzero(seen) + 1,
-            "symbol": symbols,
-            "time": stamps[seen],
-            **columns,
-        }
-    )
+        columns[name] = numbers(frame[name]) if name in frame.columns else np.zeros(len(frame))
+    symbols = table.text("symbol").to_numpy() if "symbol" in frame.columns else table.stem
+    return pd.DataFrame({"row": np.arange(1, len(frame) + 1), "symbol": symbols, "time": stamps, **columns})
 
 
 def _known(group: pd.DataFrame, as_of: datetime, stamp: Stamp) -> tuple[pd.DataFrame, np.timedelta64]:
     """The rows of a symbol that the as-of knows, and how long its bars are: their most common spacing."""
-    spacing, counts = np.unique(np.diff(np.unique(_times(group))), return_counts=True)
+    group = group[_times(group) <= instant(as_of)]
+    gaps = np.diff(np.sort(_times(group), kind="stable"))
+    spacing, counts = np.unique(gaps[gaps > np.timedelta64(0)], return_counts=True)
     duration = spacing[np.argmax(counts)] if len(spacing) else np.timedelta64(0, "ns")
     if stamp == "open":
         group = group[_times(group) + duration <= instant(as_of)]
@@ -189,6 +213,8 @@ def _checked(symbol: str, rows: pd.DataFrame) -> pd.DataFrame:
         if where.any():
             raise DataError(f"{fault} in {_name(rows[where])}; mend or remove the rows")
     ordered = rows.sort_values("time", kind="stable")
+    if (np.diff(_times(ordered)) > np.timedelta64(0)).all():
+        return ordered  # the rule; to look for twins takes several times as long as all of the above
     unique = ordered.drop_duplicates(["time", "volume", *PRICES, *EXTRAS])
     conflict = unique.duplicated("time", keep=False)
     if conflict.any():

@@ -87,6 +87,8 @@ def repeats(ideas: Ideas) -> Mask:
 
 def equals_one_before(ideas: Ideas, at: np.intp) -> bool:
     """Is idea `at` the one before it, in every value?"""
+    if ideas.costs is not None and not np.array_equal(ideas.costs[at], ideas.costs[at - 1]):
+        return False
     return ideas.take(slice(at, at + 1)).fingerprint() == ideas.take(slice(at - 1, at)).fingerprint()
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ConfigError
@@ -30,14 +32,21 @@ def demo_tables() -> Iterator[Table]:
 
     Raises ConfigError where `arch` isn't installed.
     """
-    from gatekeeper.market.files import Table  # brings pandas
+    import pandas as pd
 
-    try:
-        from arch.data import nasdaq, sp500  # an extra: only the demo needs it
-    except ImportError as error:
-        raise ConfigError(f"demo: needs arch ({error}); install gatekeeper[demo], or set GATEKEEPER_DATA") from error
-    for symbol, module in (("NASDAQ", nasdaq), ("SP500", sp500)):
-        frame = module.load()
-        frame = frame.loc[frame.index >= FIRST_BAR.replace(tzinfo=None), ["Open", "High", "Low", "Close"]]
-        frame = frame.tz_localize("UTC").rename_axis("time").rename(columns=str.lower).reset_index()
-        yield Table(f"arch.data.{symbol.lower()}", symbol, frame)
+    from gatekeeper.market.files import Table
+
+    for symbol in ("NASDAQ", "SP500"):
+        frame = pd.read_csv(_file(symbol.lower()), usecols=["Date", "Open", "High", "Low", "Close"])
+        frame = frame.assign(Date=pd.to_datetime(frame["Date"], utc=True)).rename(columns=str.lower)
+        frame = frame.rename(columns={"date": "time"})
+        yield Table(f"arch.data.{symbol.lower()}", symbol, frame[frame["time"] >= FIRST_BAR].reset_index(drop=True))
+
+
+def _file(name: str) -> Path:
+    """Read where it lies: importing `arch.data` would bring all of arch's statistics, which takes two seconds."""
+    spec = find_spec("arch")  # an extra: only the demo needs it
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(place) / "data" / name / f"{name}.csv.gz").is_file():
+            return path
+    raise ConfigError(f"demo: needs arch with its data/{name}; install gatekeeper[demo], or set GATEKEEPER_DATA")

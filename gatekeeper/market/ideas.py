@@ -35,6 +35,7 @@ _DTYPES: dict[str, str] = {
     "path_day": "datetime64[D]",
     "path_return": "float64",
 }
+OPTIONAL = ("atr", "costs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +44,10 @@ class Ideas:
 
     Idea i's path is `path_day[path_start[i]:path_start[i + 1]]` and the same slice of `path_return`: what it made on
     each market day that it was open, net of costs, as a fraction of its entry price. A path sums to the outcome.
+
+    atr: (n,) ATR14 when the idea came, as a fraction of its entry price; there where sizing asks for it.
+    costs: (n, 4) or (n, 1), what the outcome has paid already, by part or as a whole (costs.py); None where nobody
+    told. It explains the outcome and decides nothing, so it is no part of the fingerprint.
     """
 
     symbol: NDArray[np.str_]
@@ -55,6 +60,8 @@ class Ideas:
     path_start: NDArray[np.int64]
     path_day: NDArray[np.datetime64]
     path_return: NDArray[np.float64]
+    atr: NDArray[np.float64] | None = None
+    costs: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.time)
@@ -66,6 +73,10 @@ class Ideas:
         for name, dtype in _DTYPES.items():
             if getattr(self, name).dtype != np.dtype(dtype):
                 raise DataError(f"ideas.{name} is {getattr(self, name).dtype}, not {dtype}; convert it first")
+        for name in OPTIONAL:
+            column = getattr(self, name)
+            if column is not None and (len(column) != n or column.dtype != np.float64):
+                raise DataError(f"ideas.{name} is {column.dtype} for {len(column)} of {n} ideas; give float64 for each")
 
     def __len__(self) -> int:
         return len(self.time)
@@ -92,6 +103,8 @@ class Ideas:
             path_start=path_start,
             path_day=self.path_day[marks],
             path_return=self.path_return[marks],
+            atr=None if self.atr is None else self.atr[rows],
+            costs=None if self.costs is None else self.costs[rows],
         )
 
     def in_order(self) -> "Ideas":
@@ -99,8 +112,13 @@ class Ideas:
         return self.take(np.lexsort((self.strategy, self.symbol, self.time)))
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of all that is in here; the same on every machine and for any width of the text columns."""
-        return _digest((field.name, getattr(self, field.name)) for field in fields(self))
+        """sha256 (hex) of all that decides; the same on every machine and for any width of the text columns."""
+        return _digest((name, column) for name, column in self.columns().items() if name != "costs")
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """All that are there, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: column for name, column in named.items() if column is not None}
 
 
 def no_ideas() -> Ideas:
@@ -120,13 +138,14 @@ def no_ideas() -> Ideas:
 
 
 def join(parts: Sequence[Ideas]) -> Ideas:
-    """All ideas of `parts`, sorted by (time, symbol, strategy)."""
+    """All ideas of `parts`, sorted by (time, symbol, strategy). A column that one of them lacks is left out."""
     if not parts:
         return no_ideas()
+    each = [part.columns() for part in parts]
     columns = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(Ideas)
-        if field.name != "path_start"
+        name: np.concatenate([part[name] for part in each])
+        for name in each[0]
+        if name != "path_start" and all(name in part for part in each)
     }
     lengths = np.concatenate([np.diff(part.path_start) for part in parts])
     path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -186,9 +205,8 @@ class Dataset:
             "source": self.source,
             "notes": list(self.notes),
         }
-        columns = {field.name: getattr(self.ideas, field.name) for field in fields(Ideas)}
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-        return {"meta": encoded, "market_days": self.market_days, **columns}
+        return {"meta": encoded, "market_days": self.market_days, **self.ideas.columns()}
 
     @staticmethod
     def load(path: Path, sha256: str) -> "Dataset":
@@ -204,7 +222,8 @@ class Dataset:
             meta = json.loads(arrays["meta"].tobytes())
             if meta["format"] != _FORMAT:
                 raise DataError(f"{path} is of dataset format {meta['format']}, this reads {_FORMAT}: write it again")
-            ideas = Ideas(**{field.name: arrays[field.name] for field in fields(Ideas)})
+            there = [field.name for field in fields(Ideas) if field.name not in OPTIONAL or field.name in arrays]
+            ideas = Ideas(**{name: arrays[name] for name in there})
             market_days = arrays["market_days"]
         return Dataset(
             ideas=ideas,

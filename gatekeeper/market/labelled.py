@@ -71,51 +71,68 @@ class _Rows:
             self.origin().refuse(mask, fault, way_out)
 
 
-def read(source: Iterable[Table], as_of: datetime, longest_hold: timedelta, uri: str) -> Labelled:
-    """The ideas of all tables whose outcome was known by the as-of.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """All labelled ideas of a source, as they were read: nothing of them is checked until an as-of knows it.
 
-    Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
+    naive: the earliest instant that was written without offset; NaT: all came with one.
     """
-    notes: list[str] = []
-    parts: list[_Rows] = []
-    first: list[np.datetime64] = []
-    for table in source:
-        table.require(_REQUIRED)
-        rows, naive = _timed(table)
-        first.append(rows.time.min())
-        if naive and not notes:
-            notes.append("times without offset are read as UTC")
+
+    uri: str
+    files: tuple[_Rows, ...]
+    naive: np.datetime64
+
+    def known(self, as_of: datetime, longest_hold: timedelta, *, sized: bool = False) -> Labelled:
+        """The ideas whose outcome was known by the as-of; sized: with the column `atr`, where they have it.
+
+        Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
+        """
         # An outcome that was known by now belongs to now, even where its idea claims to have started later.
-        parts.append(rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))))
-    known = [_known(rows, as_of, longest_hold) for rows in parts]
-    started = sum(len(rows.time) for rows in parts)
-    if not started:
-        raise AsOfError(
-            f"as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas of {uri}: the first is of {min(first)}; "
-            "choose a later as-of"
-        )
-    pathed = {_has_path(rows): rows.table.name for rows in known if len(rows.time)}
-    if len(pathed) > 1:
-        raise DataError(f"{pathed[True]} has paths, {pathed[False]} has none; give them to all ideas or to none")
-    marked = next(iter(pathed), False)
-    ideas, dropped = _unique(join([_ideas(rows, marked=marked) for rows in known]), uri)
-    if dropped:
-        notes.append(f"{dropped} exact duplicate idea{'s' * (dropped != 1)} dropped")
-    still_open = started - sum(len(rows.time) for rows in known)
-    if still_open:
-        notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
-    seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
-    return Labelled(ideas, moment(np.concatenate(seen).max()), marked, tuple(notes))
+        parts = [rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))) for rows in self.files]
+        known = [_known(rows, as_of, longest_hold) for rows in parts]
+        started = sum(len(rows.time) for rows in parts)
+        if not started:
+            raise AsOfError(
+                f"as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas of {self.uri}: the first is of "
+                f"{min(rows.time.min() for rows in self.files)}; choose a later as-of"
+            )
+        some = [rows for rows in known if len(rows.time)]
+        marked = _in_all({_has_path(rows): rows.table.name for rows in some}, "paths")
+        _in_all({"cost" in rows.frame.columns: rows.table.name for rows in some}, "costs")
+        ideas, dropped = _unique(join([_ideas(rows, marked=marked, sized=sized) for rows in some]), self.uri)
+        notes = ["times without offset are read as UTC"] if self.naive <= instant(as_of) else []
+        if dropped:
+            notes.append(f"{dropped} exact duplicate idea{'s' * (dropped != 1)} dropped")
+        still_open = started - sum(len(rows.time) for rows in known)
+        if still_open:
+            notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+        seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
+        return Labelled(ideas, moment(np.concatenate(seen).max()), marked, tuple(notes))
 
 
-def _timed(table: Table) -> tuple[_Rows, bool]:
+def _in_all(named: dict[bool, str], what: str) -> bool:
+    """Whether the files have it; `named` is a file for each answer. Raises DataError where only some do."""
+    if len(named) > 1:
+        raise DataError(f"{named[True]} has {what}, {named[False]} has none; give them to all ideas or to none")
+    return next(iter(named), False)
+
+
+def ledger(source: Iterable[Table], uri: str) -> Ledger:
+    """The tables' ideas, whoever knew them when. Raises DataError for what no idea of any time can be read from."""
+    files, naives = zip(*(_timed(table) for table in source), strict=True)
+    return Ledger(uri, files, np.fmin.reduce(naives))
+
+
+def _timed(table: Table) -> tuple[_Rows, np.datetime64]:
+    table.require(_REQUIRED)
     frame = table.frame
     time, naive = times.parse(frame["time"], f"{table.name}: time")
     closed_at, naive_close = times.parse(frame["closed_at"], f"{table.name}: closed_at", optional=True)
-    known_at, naive_known = closed_at, False
+    known_at, naive_known = closed_at, naive_close
     if "known_at" in frame.columns:
         known_at, naive_known = times.parse(frame["known_at"], f"{table.name}: known_at", optional=True)
-    return _Rows(table, frame, time, closed_at, known_at), naive or naive_close or naive_known
+    bare = [times.first(time, naive), times.first(closed_at, naive_close), times.first(known_at, naive_known)]
+    return _Rows(table, frame, time, closed_at, known_at), np.fmin.reduce(bare)
 
 
 def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
@@ -140,7 +157,7 @@ def _has_path(rows: _Rows) -> bool:
     return bool(given.all())
 
 
-def _ideas(rows: _Rows, *, marked: bool) -> Ideas:
+def _ideas(rows: _Rows, *, marked: bool, sized: bool) -> Ideas:
     origin, outcome = rows.origin(), numbers(rows.frame["outcome"])
     action = numbers(rows.table.text("action").str.lower().map(ACTIONS))
     features = checked_features(origin, {name: numbers(rows.frame[name]) for name in GIVEN}, action)
@@ -158,7 +175,22 @@ def _ideas(rows: _Rows, *, marked: bool) -> Ideas:
         path_start=path_start,
         path_day=path_day,
         path_return=path_return,
+        atr=_atr(rows) if sized and "atr" in rows.frame.columns else None,
+        costs=_costs(rows) if "cost" in rows.frame.columns else None,
     )
+
+
+def _atr(rows: _Rows) -> NDArray[np.float64]:
+    atr = numbers(rows.frame["atr"])
+    rows.refuse(~((atr > 0) & np.isfinite(atr)), "atr is missing or no positive number", "mend or remove the rows")
+    return atr
+
+
+def _costs(rows: _Rows) -> NDArray[np.float64]:
+    """(n, 1) what the outcome paid, as a fraction of the entry price."""
+    cost = numbers(rows.frame["cost"])
+    rows.refuse(~np.isfinite(cost), "the cost is missing or no finite number", "give costs to all ideas or to none")
+    return cost[:, np.newaxis]
 
 
 def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64], Days, NDArray[np.float64]]:

@@ -1,5 +1,6 @@
 """Which days did the market have, and how old is the newest thing known?"""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from gatekeeper.errors import StaleData
 from gatekeeper.market.closed import day_of
 from gatekeeper.market.ideas import Ideas
+from gatekeeper.market.sessions import calendar_of, days_of_ideas
 
 Days = NDArray[np.datetime64]
 
@@ -25,12 +27,26 @@ def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: s
         )
 
 
-def calendar_of_ideas(ideas: Ideas, as_of: datetime) -> tuple[Days, int]:
-    """Monday to Friday from the first idea to the as-of; every day, if any idea or path knows a weekend."""
+def calendar_of_ideas(ideas: Ideas, as_of: datetime, named: Mapping[str, str] | None = None) -> tuple[Days, int]:
+    """The market days from the first idea to the as-of, and the busiest symbol's periods a year.
+
+    named: calendars by symbol (`Settings.market_calendars`). Of the symbols without: Monday to Friday; every day, if
+    any of their ideas or paths knows a weekend. Raises ConfigError.
+    """
     if not len(ideas):
         return np.empty(0, dtype="datetime64[D]"), WORKDAYS
-    started = day_of(ideas.time)
-    busy = np.concatenate([started, ideas.path_day])
+    busy = np.concatenate([day_of(ideas.time), ideas.path_day])
+    if not named:
+        return _guessed(busy, as_of)
+    symbol = np.concatenate([ideas.symbol, np.repeat(ideas.symbol, np.diff(ideas.path_start))])
+    theirs = np.isin(symbol, [each for each in np.unique(symbol).tolist() if calendar_of(each, named)])
+    parts = [days_of_ideas(symbol[theirs], busy[theirs], named, as_of)] if theirs.any() else []
+    parts += [_guessed(busy[~theirs], as_of)] if not theirs.all() else []
+    together = np.unique(np.concatenate([days for days, _ in parts]))
+    return together[together <= last_closed(as_of)], max(periods for _, periods in parts)
+
+
+def _guessed(busy: Days, as_of: datetime) -> tuple[Days, int]:
     days = np.arange(busy.min(), last_closed(as_of) + 1, dtype="datetime64[D]")
     if np.is_busday(busy).all():
         return days[np.is_busday(days)], WORKDAYS

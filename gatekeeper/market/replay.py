@@ -4,7 +4,7 @@ An idea is known at its bar's close, is entered at the open of the next bar, and
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.config import Settings
 from gatekeeper.market.candles import Candles
+from gatekeeper.market.costs import Rates
 from gatekeeper.market.ideas import Ideas, instant, join
 from gatekeeper.market.indicators import Indicators, indicators
 
@@ -66,12 +67,13 @@ class Followed:
 
 def replay(bars: Candles, as_of: datetime, settings: Settings) -> Replay:
     """The ideas of one symbol whose outcome was known by the as-of. `bars` hold nothing beyond the as-of."""
+    bars = replace(bars, session=bars.days)  # else each part of the trades would look for the days of all bars
     found = indicators(bars.high, bars.low, bars.close)
     parts, still_open, never_entered = [], 0, 0
     for some in _in_parts(find(bars, found, settings.pullback_width), settings.time_stop_bars):
         distance = settings.barrier_atr * found.atr14[some.bar]
         result = follow(bars, some, distance, as_of, settings)
-        parts.append(_ideas(bars, found, _pick(some, result.closed), result.trades, settings.cost_bp / 1e4))
+        parts.append(_ideas(bars, found, _pick(some, result.closed), result.trades, settings))
         still_open += result.still_open
         never_entered += result.never_entered
     return Replay(join(parts), still_open, never_entered)
@@ -169,9 +171,17 @@ def _barrier(bars: Candles, bar: Index, side: NDArray[np.int64], stop: Floats, t
     return np.where(gapped, opened, np.where(stopped, stop, target)), gapped | stopped | won
 
 
-def _ideas(bars: Candles, found: Indicators, signals: Signals, trades: Trades, cost: float) -> Ideas:
+def _ideas(bars: Candles, found: Indicators, signals: Signals, trades: Trades, settings: Settings) -> Ideas:
+    at, rates = signals.bar, Rates.from_settings(settings)
+    atr = found.atr14[at] / trades.entry
+    cost = rates.a_side(atr)
     path_start, path_day, path_return = _paths(bars, signals.side, trades, cost)
-    at = signals.bar
+    outcome = signals.side * (trades.exit / trades.entry - 1) - 2 * cost
+    carry: float | Floats = 0.0
+    if rates.carries and len(at):
+        carried = rates.carried(signals.side, path_start, path_day)
+        carry = np.add.reduceat(carried, path_start[:-1])
+        path_return, outcome = path_return - carried, outcome - carry
     features = (
         found.rsi14[at],
         found.adx14[at],
@@ -186,27 +196,31 @@ def _ideas(bars: Candles, found: Indicators, signals: Signals, trades: Trades, c
         strategy=signals.strategy,
         time=bars.closes_at[at],
         features=np.stack(features, axis=1).astype(np.float32),
-        outcome=signals.side * (trades.exit / trades.entry - 1) - 2 * cost,
+        outcome=outcome,
         closed_at=bars.closes_at[trades.exit_bar],
         known_at=trades.known_at,
         path_start=path_start,
         path_day=path_day,
         path_return=path_return,
+        atr=atr if settings.sizing == "volatility" else None,
+        costs=rates.parts(atr, carry),
     )
 
 
 def _paths(
-    bars: Candles, side: NDArray[np.int64], trades: Trades, cost: float
+    bars: Candles, side: NDArray[np.int64], trades: Trades, cost: float | Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.datetime64], Floats]:
-    """What each trade made on each market day, marked at the day's close; costs on the days of entry and exit."""
+    """What each trade made on each market day, marked at the day's close; `cost` on the days of entry and of exit."""
     lengths = trades.exit_bar - trades.entry_bar + 1
     starts = np.cumsum(lengths) - lengths
     idea = np.repeat(np.arange(len(side)), lengths)
     bar = np.arange(len(idea)) - np.repeat(starts - trades.entry_bar, lengths)
-    first, last = bar == trades.entry_bar[idea], bar == trades.exit_bar[idea]
-    before = np.where(first, trades.entry[idea], bars.close[bar - 1])
-    after = np.where(last, trades.exit[idea], bars.close[bar])
-    made = side[idea] * (after - before) / trades.entry[idea] - cost * first - cost * last
+    ends = starts + lengths - 1
+    before, after = bars.close[bar - 1], bars.close[bar]
+    before[starts], after[ends] = trades.entry, trades.exit
+    made = side[idea] * (after - before) / trades.entry[idea]
+    made[starts] -= cost
+    made[ends] -= cost
     day = bars.days[bar]
     new = np.ones(len(idea), dtype=np.bool_)
     new[1:] = (idea[1:] != idea[:-1]) | (day[1:] != day[:-1])

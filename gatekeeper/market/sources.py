@@ -1,6 +1,6 @@
 """What does `GATEKEEPER_DATA` name, and what of it may a run at this as-of know?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
@@ -8,20 +8,23 @@ from importlib.metadata import EntryPoint, entry_points
 import numpy as np
 
 from gatekeeper.config import Settings
-from gatekeeper.errors import AsOfError, ConfigError, mask
-from gatekeeper.market import candles, labelled
+from gatekeeper.errors import AsOfError, ConfigError, DataError, mask
+from gatekeeper.market import calendars, candles, labelled
 from gatekeeper.market.candles import Book, Candles
 from gatekeeper.market.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.files import tables
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
 from gatekeeper.market.replay import replay
+from gatekeeper.market.sessions import calendar_of, periods_per_year
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
-Reader = Callable[[str, datetime, Settings], Dataset]
+Plugged = Callable[[str, datetime, Settings], Dataset]
+Known = Callable[[datetime], Dataset]
+"""What an as-of knows of a source."""
 
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
@@ -32,8 +35,26 @@ def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    dataset = _reader(uri)(uri, _utc(as_of), settings)
-    return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
+    return opened(uri, settings)(as_of)
+
+
+def opened(uri: str, settings: Settings) -> Known:
+    """`load` for many as-ofs: files are read once, here; a source that plugs in is read anew for each.
+
+    Raises ConfigError, DataError, Unavailable; and what it gives raises what `load` does.
+    """
+    known = _opener(uri)(uri, settings)
+
+    def at(as_of: datetime) -> Dataset:
+        dataset = known(_utc(as_of))
+        if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
+            raise DataError(
+                f"GATEKEEPER_SIZING=volatility takes the ATR14 of each idea, and {mask(uri)} has none; give labelled "
+                "ideas a column `atr` (ATR14 as a fraction of the entry price), or set it to `fraction`"
+            )
+        return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
+
+    return at
 
 
 def last_monday(uri: str, now: datetime) -> datetime:
@@ -49,7 +70,7 @@ def check_as_of(uri: str, as_of: datetime, now: datetime) -> None:
 
     Raises AsOfError, and ConfigError for an unknown source.
     """
-    _reader(uri)
+    _opener(uri)
     as_of = _utc(as_of)
     if as_of > _utc(now):
         raise AsOfError(f"as-of {as_of:%Y-%m-%d %H:%M}Z lies in the future (now {_utc(now):%Y-%m-%d %H:%M}Z)")
@@ -72,33 +93,45 @@ def _check_demo(as_of: datetime) -> None:
         )
 
 
-def _demo(uri: str, as_of: datetime, settings: Settings) -> Dataset:
-    _check_demo(as_of)
-    return _replayed(candles.book(demo_tables(), as_of, "open", uri), uri, as_of, settings)
+def _demo(uri: str, settings: Settings) -> Known:
+    tape = candles.tape(demo_tables(), "open", uri)
+
+    def known(as_of: datetime) -> Dataset:
+        _check_demo(as_of)
+        return _replayed(tape.book(as_of), uri, as_of, settings)
+
+    return known
 
 
-def _candles(uri: str, as_of: datetime, settings: Settings) -> Dataset:
-    book = candles.read(uri.partition(":")[2], as_of, settings.bar_stamp)
-    return _replayed(book, uri, as_of, settings)
-
-
-def _ideas(uri: str, as_of: datetime, settings: Settings) -> Dataset:
+def _candles(uri: str, settings: Settings) -> Known:
     rest = uri.partition(":")[2]
-    found = labelled.read(tables(rest), as_of, settings.longest_hold, rest)
-    check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-    days, periods = calendar_of_ideas(found.ideas, as_of)
-    return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
+    tape = candles.tape(tables(rest), settings.bar_stamp, rest)
+    return lambda as_of: _replayed(tape.book(as_of), uri, as_of, settings)
 
 
-_READERS: dict[str, Reader] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
+def _ideas(uri: str, settings: Settings) -> Known:
+    rest = uri.partition(":")[2]
+    ledger = labelled.ledger(tables(rest), rest)
+
+    def known(as_of: datetime) -> Dataset:
+        found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
+        check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+        days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
+        return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
+
+    return known
 
 
-def _reader(uri: str) -> Reader:
+_OPENERS: dict[str, Callable[[str, Settings], Known]] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
+
+
+def _opener(uri: str) -> Callable[[str, Settings], Known]:
     scheme, colon, _ = uri.partition(":")
-    if colon and scheme in _READERS:
-        return _READERS[scheme]
+    if colon and scheme in _OPENERS:
+        return _OPENERS[scheme]
     if colon and scheme in _plugged():
-        return _loaded(_plugged()[scheme])
+        read = _loaded(_plugged()[scheme])
+        return lambda uri, settings: lambda as_of: read(uri, as_of, settings)
     raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} names no source; use one of {_known_schemes()}")
 
 
@@ -106,9 +139,9 @@ def _plugged() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _loaded(point: EntryPoint) -> Reader:
+def _loaded(point: EntryPoint) -> Plugged:
     try:
-        reader: Reader = point.load()
+        reader: Plugged = point.load()
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"source {point.name}: can't load {point.value}: {error}; mend its package") from error
     return reader
@@ -120,6 +153,9 @@ def _known_schemes() -> str:
 
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
+    named = settings.market_calendars
+    if named:
+        book = calendars.kept_to(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     replays = [replay(bars, as_of, settings) for bars in book.candles]
@@ -128,7 +164,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
         notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
     if never_entered := sum(result.never_entered for result in replays):
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
-    days, periods = _calendar(book.candles, as_of)
+    days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes))
 
@@ -140,12 +176,17 @@ def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
     return [f"no bar in the last {limit} days: {', '.join(ended)}"] if ended else []
 
 
-def _calendar(book: Iterable[Candles], as_of: datetime) -> tuple[Days, int]:
+def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str]) -> tuple[Days, int]:
     """The market days closed by the as-of, of all symbols together; and the busiest symbol's periods a year."""
-    days = [np.unique(bars.days) for bars in book]
-    weekend = max(float(np.mean(~np.is_busday(each))) for each in days)
+    days, periods = [], []
+    for bars in book:
+        name, own = calendar_of(bars.symbol, named), np.unique(bars.days)
+        weekend = float(np.mean(~np.is_busday(own)))
+        guessed = EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
+        days.append(own)
+        periods.append(guessed if name is None else periods_per_year(name, own[0], as_of))
     together = np.unique(np.concatenate(days))
-    return together[together <= last_closed(as_of)], EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
+    return together[together <= last_closed(as_of)], max(periods)
 
 
 def _utc(as_of: datetime) -> datetime:

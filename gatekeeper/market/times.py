@@ -22,34 +22,48 @@ _FORMS = "write epoch seconds or milliseconds, or ISO 8601 such as 2018-01-31T14
 _EARLIEST, _LATEST = pd.Timestamp("1677-09-23", tz="UTC"), pd.Timestamp("2262-04-10", tz="UTC")
 
 
-def parse(column: pd.Series, where: str, *, optional: bool = False) -> tuple[NDArray[np.datetime64], bool]:
-    """(n,) instants as datetime64[ns] in UTC, and whether some of them came without an offset and were read as UTC.
+def parse(column: pd.Series, where: str, *, optional: bool = False) -> tuple[NDArray[np.datetime64], Rows]:
+    """(n,) instants as datetime64[ns] in UTC, and (n,) which of them came without an offset and were read as UTC.
 
     where: what messages call the column, such as `prices.csv: time`.
     optional: an empty cell gives NaT; else it is an error.
 
     Raises DataError with the first rows at fault.
     """
-    missing = (column.isna() | (column.astype("str").str.strip() == "")).to_numpy(dtype=bool)
+    missing = column.isna().to_numpy(dtype=bool)
+    if not _has_own_type(column):
+        missing = missing | (column.astype("str").str.strip() == "").to_numpy(dtype=bool)
     if missing.any() and not optional:
         raise DataError(f"{where} is empty in {_rows(missing, column)}; every row needs one")
     if missing.all():
-        return np.full(len(column), "NaT", dtype="datetime64[ns]"), False
+        return np.full(len(column), "NaT", dtype="datetime64[ns]"), np.zeros(len(column), dtype=bool)
     given = column[~missing]
     if isinstance(given.dtype, pd.DatetimeTZDtype):
-        parsed, naive = given.dt.tz_convert("UTC"), False
+        parsed, bare = given.dt.tz_convert("UTC"), np.zeros(len(given), dtype=bool)
     elif pd.api.types.is_datetime64_dtype(given.dtype):
-        parsed, naive = given.dt.tz_localize("UTC"), True
+        parsed, bare = given.dt.tz_localize("UTC"), np.ones(len(given), dtype=bool)
     elif pd.api.types.is_numeric_dtype(given.dtype):
-        parsed, naive = _from_numbers(given, where), False
+        parsed, bare = _from_numbers(given, where), np.zeros(len(given), dtype=bool)
     else:
-        parsed, naive = _from_text(given.astype("str").str.strip(), where)
+        parsed, bare = _from_text(given.astype("str").str.strip(), where)
     late = ((parsed < _EARLIEST) | (parsed > _LATEST)).to_numpy(dtype=bool)
     if late.any():
         raise DataError(f"{where} lies outside the years 1678 to 2261 in {_rows(late, given)}")
     instants = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
     instants[~missing] = parsed.dt.as_unit("ns")
+    naive = np.zeros(len(column), dtype=bool)
+    naive[~missing] = bare
     return instants.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]"), naive
+
+
+def first(instants: NDArray[np.datetime64], rows: Rows) -> np.datetime64:
+    """The earliest instant of these rows; NaT where there is none, which no as-of comes after."""
+    return instants[rows].min() if rows.any() else np.datetime64("NaT", "ns")
+
+
+def _has_own_type(column: pd.Series) -> bool:
+    """Times or numbers, not text: to write them as text, to look for empty cells, would take longer than all else."""
+    return pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def _from_numbers(numbers: pd.Series, where: str) -> pd.Series:
@@ -74,10 +88,11 @@ def _from_numbers(numbers: pd.Series, where: str) -> pd.Series:
     return pd.Series(micros.astype("datetime64[us]"), index=numbers.index).dt.tz_localize("UTC")
 
 
-def _from_text(text: pd.Series, where: str) -> tuple[pd.Series, bool]:
+def _from_text(text: pd.Series, where: str) -> tuple[pd.Series, Rows]:
     if text.str.fullmatch(_NUMBER).all():
         whole = not text.str.contains(".", regex=False).any()
-        return _from_numbers(pd.to_numeric(text).astype("int64" if whole else "float64"), where), False
+        values = pd.to_numeric(text).astype("int64" if whole else "float64")
+        return _from_numbers(values, where), np.zeros(len(text), dtype=bool)
     wrong = ~text.str.fullmatch(_ISO).to_numpy(dtype=bool)
     if wrong.any():
         raise DataError(f"{where} is no time that can be read safely in {_rows(wrong, text)}; {_FORMS}")
@@ -86,7 +101,7 @@ def _from_text(text: pd.Series, where: str) -> tuple[pd.Series, bool]:
     if unreal.any():
         raise DataError(f"{where} is no date of the calendar in {_rows(unreal, text)}; {_FORMS}")
     offset = text.str.contains(r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$") & (text.str.len() > _DATE_ONLY_LENGTH)
-    return parsed, not bool(offset.all())
+    return parsed, ~offset.to_numpy(dtype=bool)
 
 
 def _rows(fault: Rows, column: pd.Series, limit: int = 3) -> str:

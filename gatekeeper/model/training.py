@@ -1,6 +1,7 @@
 """Which ideas may a model learn from, and what did it learn?"""
 
 import hashlib
+import json
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ class Trained:
         return {
             "recipe": self.recipe,
             "seed": self.seed,
+            "parameters": _parameters(self.estimator),
             "ideas": self.ideas,
             "wins": self.wins,
             "trained_from": self.trained_from.isoformat(),
@@ -67,29 +69,31 @@ class Trained:
 
         Raises DataError where the dataset or the settings are not those of the training.
         """
-        ideas = training_ideas(dataset, settings)
+        cutoff = datetime.fromisoformat(str(meta["cutoff"]))
+        ideas = training_ideas(dataset, settings, cutoff)
         if (found := ideas.fingerprint()) != meta["fingerprint"]:
             raise DataError(
                 f"the training ideas have fingerprint {found}; the estimator was trained on {meta['fingerprint']}; "
                 "train again"
             )
         estimator = load_estimator(path, sha256)
-        return _describe(estimator, ideas, dataset.as_of - settings.holdout, str(meta["recipe"]), int(meta["seed"]))
+        return _describe(estimator, ideas, cutoff, str(meta["recipe"]), int(meta["seed"]))
 
 
-def training_ideas(dataset: Dataset, settings: Settings) -> Ideas:
-    """The ideas that may be trained on at this as-of: started a longest hold before the holdout, known by its start.
+def training_ideas(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Ideas:
+    """The ideas that may be trained on: started a longest hold before the cut-off, and known by it.
 
-    By start, not by close: of the ideas of the last weeks only the quick exits would be known, and they differ.
+    It is the start of the holdout, or what is given: the as-of itself for a refit. By start, not by close: of the ideas
+    of the last weeks only the quick exits would be known, and they differ.
     """
-    train_end = dataset.as_of - settings.holdout
+    train_end = dataset.as_of - settings.holdout if cutoff is None else cutoff
     ideas = dataset.ideas
     started = ideas.time <= instant(train_end - settings.longest_hold)
     return ideas.take(started & (ideas.known_at <= instant(train_end)))
 
 
-def train(dataset: Dataset, settings: Settings) -> Trained:
-    """Fit the recipe of `settings` on `training_ideas`, with one thread.
+def train(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Trained:
+    """Fit the recipe of `settings` on `training_ideas` of this cut-off, with one thread.
 
     Raises ConfigError for an unknown recipe, and TrainingRefused for too few ideas, too few of one class, or
     features that are not finite.
@@ -97,13 +101,14 @@ def train(dataset: Dataset, settings: Settings) -> Trained:
     build = RECIPES.get(settings.recipe)
     if build is None:
         raise ConfigError(f"GATEKEEPER_RECIPE={settings.recipe!r} is unknown; known: {', '.join(sorted(RECIPES))}")
-    ideas = training_ideas(dataset, settings)
-    _refuse_poor(ideas, dataset.as_of, settings)
+    until = dataset.as_of - settings.holdout if cutoff is None else cutoff
+    ideas = training_ideas(dataset, settings, until)
+    _refuse_poor(ideas, until, settings)
     estimator = build(settings.seed)
     # In float64 the optimum is the same to 1e-6 on every processor; the values are those of float32, exactly.
     with threadpool_limits(1):
         estimator.fit(ideas.features.astype(np.float64), ideas.wins.astype(np.int64))
-    return _describe(estimator, ideas, dataset.as_of - settings.holdout, settings.recipe, settings.seed)
+    return _describe(estimator, ideas, until, settings.recipe, settings.seed)
 
 
 def save_estimator(trained: Trained, folder: Path) -> tuple[Path, str]:
@@ -140,10 +145,10 @@ def load_estimator(path: Path, sha256: str) -> Any:
         raise DataError(f"{path} is no skops file of these versions ({fault!s:.200}); train again") from fault
 
 
-def _refuse_poor(ideas: Ideas, as_of: datetime, settings: Settings) -> None:
+def _refuse_poor(ideas: Ideas, cutoff: datetime, settings: Settings) -> None:
     count, wins = len(ideas), int(ideas.wins.sum())
     counts = f"{count} ideas ({wins} won, {count - wins} lost)"
-    until = (as_of - settings.holdout - settings.longest_hold).date()
+    until = (cutoff - settings.longest_hold).date()
     if count < settings.min_ideas:
         raise TrainingRefused(
             f"{counts} started by {until}; training takes at least {settings.min_ideas} (GATEKEEPER_MIN_IDEAS); "
@@ -173,6 +178,12 @@ def _describe(estimator: Any, ideas: Ideas, cutoff: datetime, recipe_name: str, 
         cutoff=cutoff,
         fingerprint=ideas.fingerprint(),
     )
+
+
+def _parameters(estimator: Any) -> str:
+    """All plain parameters of the estimator and its steps, as JSON: what the recipe's name stood for."""
+    plain = (bool, int, float, str, type(None))
+    return json.dumps({name: value for name, value in estimator.get_params().items() if isinstance(value, plain)})
 
 
 def _skops() -> ModuleType:

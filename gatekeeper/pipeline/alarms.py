@@ -118,7 +118,8 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, said: Map
         return
     open_question = said["verdict"] == "undecided" and said["kind"] != WHAT_IF
     kind = "undecided" if open_question else "kept"
-    more = f"`gatekeeper explain {said['model_id']}` prints each gate; the report is {said['report']}"
+    judged = said.get("challenger_id", said["model_id"])
+    more = f"`gatekeeper explain {judged}` prints each gate; the report is {said['report']}"
     tell(settings, registry, Alarm(kind, run_key, said["summary"], more, verdict["alert"]))
 
 

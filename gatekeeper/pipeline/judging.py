@@ -1,12 +1,15 @@
 """Whom does a challenger face, and which evaluation of this look stands?"""
 
 import logging
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
+from gatekeeper.pipeline import league
 from gatekeeper.pipeline.run import Run
 from gatekeeper.pipeline.workspace import Handed, dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
@@ -14,6 +17,8 @@ from gatekeeper.serving import checked, fallbacks
 
 if TYPE_CHECKING:
     from gatekeeper.judgement.backtest import Contender
+    from gatekeeper.judgement.verdict import Policy
+    from gatekeeper.market.ideas import Dataset
 
 log = logging.getLogger("gatekeeper")
 
@@ -26,11 +31,7 @@ def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Eva
     So clearing a task buys no second look, and a verdict against another opponent than today's promotes nothing.
     """
     promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
-    mine = [
-        evaluation
-        for evaluation in registry.evaluations(model.id)
-        if evaluation.run_key == run.key and evaluation.challenger_sha256 == model.sha256
-    ]
+    mine = league.recorded(registry, run.key, model)
     for evaluation in mine:
         if evaluation.id in promoted:
             return evaluation
@@ -63,14 +64,43 @@ def _judge(
     champion: "Contender | None",
     kind: str,
 ) -> Evaluation:
-    from gatekeeper.judgement import Policy, judge, record, report
+    from gatekeeper.judgement import Policy
     from gatekeeper.judgement import backtest as backtests
 
     dataset = dataset_of(run, handed)
-    measured = backtests.run(dataset, run.settings, contender(run.settings, registry, model), champion)
+    challenger = _with_refit(run.settings, registry, model, handed)
+    measured = backtests.run(dataset, run.settings, challenger, champion)
     policy = Policy.from_settings(run.settings, measured.periods_per_year)
-    verdict = judge(measured.challenger, measured.champion, policy, measured.ungated, kind=kind)
-    document = record.document(measured, verdict, policy, dataset)
+    opened = partial(contender, run.settings, registry)
+    cases = league.cases(run, registry, model, measured, dataset, policy, kind, opened)
+    kept = [_recorded(run, registry, handed, dataset, policy, generation, kind, case) for case in cases]
+    return kept[-1]
+
+
+def _recorded(
+    run: Run,
+    registry: Registry,
+    handed: Handed,
+    dataset: "Dataset",
+    policy: "Policy",
+    generation: int,
+    kind: str,
+    case: league.Case,
+) -> Evaluation:
+    from gatekeeper.judgement import judge, record, report
+
+    model, measured, champion = case.model, case.measured, case.measured.champion
+    verdict = judge(
+        measured.challenger,
+        champion,
+        policy,
+        measured.ungated,
+        kind=kind,
+        refit=measured.twins.challenger,
+        many=case.many(policy),
+    )
+    beside = _beside(run, registry, model, handed, policy, compared=champion is not None)
+    document = record.document(measured, verdict, policy, dataset, {**beside, **case.beside}, case.many)
     # One name for each judgement: a later one of the same week leaves this report as it was.
     name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
     place = Path(run.settings.reports) / name
@@ -86,6 +116,22 @@ def _judge(
         run_key=run.key,
         report=str(place),
     )
+
+
+def _beside(
+    run: Run, registry: Registry, model: Model, handed: Handed, policy: "Policy", *, compared: bool
+) -> dict[str, object]:
+    """What the document says besides: the looks that were spent, and how the challenger was made, where this run
+    made it."""
+    from gatekeeper.judgement import looks
+
+    spent = registry.looks(run.as_of, run.key if compared else None, days=looks.DAYS)
+    made = handed.get("trained", {})
+    ours = bool(made) and made["fingerprint"] == model.fingerprint
+    return {
+        "looks": looks.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted),
+        **({"training": dict(made)} if ours else {}),
+    }
 
 
 def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
@@ -104,6 +150,33 @@ def contender(settings: Settings, registry: Registry, model: Model) -> "Contende
     )
 
 
+def _with_refit(settings: Settings, registry: Registry, model: Model, handed: Handed) -> "Contender":
+    """The challenger of this run, and what would go live in its stead, where that is another model."""
+    ours = contender(settings, registry, model)
+    live = handed.get("refit", {}).get("model_id", model.id)
+    return ours if live == model.id else replace(ours, refit=contender(settings, registry, registry.model(live)))
+
+
+def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Contender":
+    """The live model, or, where that is a refit, its judged twin: the refit itself has seen the window.
+
+    Where the twin is lost, the refit itself, in whatever window is left. Raises ModelRefused.
+    """
+    own = contender(settings, registry, live)
+    twin = registry.twin(live.id)
+    if twin is None:
+        return own
+    try:
+        registry.restore_name(twin)
+        judged = contender(settings, registry, twin)
+    except ModelRefused as refusal:
+        log.error(
+            "the judged twin of %s can't be loaded, so the window starts after its data: %s", live.version, refusal
+        )
+        return own
+    return replace(judged, refit=own)
+
+
 def is_older(run: Run, registry: Registry) -> bool:
     """Is this a past week: was its as-of, or a later one, promoted already?"""
     highest = registry.highest_as_of()
@@ -117,14 +190,14 @@ def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
     """
     if is_older(run, registry):
         before = registry.primary_before(run.as_of)
-        return (contender(run.settings, registry, before) if before else None), WHAT_IF
+        return (in_its_stead(run.settings, registry, before) if before else None), WHAT_IF
     primary = registry.primary()
     if primary is None and not registry.promotions():
         return None, "bootstrap"
     if primary is not None:
         try:
             registry.restore_name(primary)
-            return contender(run.settings, registry, primary), "weekly"
+            return in_its_stead(run.settings, registry, primary), "weekly"
         except ModelRefused as refusal:
             log.error("the primary %s can't be loaded: %s", primary.version, refusal)
     return _fallback(run, registry, primary), "recovery"
@@ -134,7 +207,7 @@ def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender
     """The model that servers fall back to. Without one there is nothing to be judged against, and a person decides."""
     for model in fallbacks(registry, primary):
         try:
-            return contender(run.settings, registry, model)
+            return in_its_stead(run.settings, registry, model)
         except ModelRefused as refusal:
             log.error("the fallback %s can't be loaded: %s", model.version, refusal)
     raise NoModel(

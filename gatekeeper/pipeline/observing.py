@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.config import Settings, override
 from gatekeeper.errors import ModelRefused
-from gatekeeper.pipeline.judging import contender
+from gatekeeper.pipeline.judging import contender, in_its_stead
 from gatekeeper.pipeline.live_ideas import Seen, reference, seen
 from gatekeeper.registry import Evaluation, Model, Promotion, Registry
 from gatekeeper.serving.answered import Answers
@@ -60,7 +60,8 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
     live = lives.measure(found.dataset, settings, found.since, primary, before)
     gain = _gain(live, lasting, notes)
     breaker = _breaker(live, settings, evaluation, notes)
-    drift = _drift(found, settings, evaluation, primary, notes)
+    # A refit scores what it was fitted on otherwise than what is new: only its twin's scores can be compared.
+    drift = _drift(found, settings, evaluation, in_its_stead(settings, registry, lasting.primary), notes)
     document = {
         "format": FORMAT,
         "as_of": as_of.isoformat(),
@@ -104,7 +105,8 @@ def _evaluation(registry: Registry, primary: Model, promotion: Promotion) -> Eva
     """The one that promoted it; where it came otherwise, the newest of its bytes."""
     if promotion.evaluation_id is not None:
         return registry.evaluation(promotion.evaluation_id)
-    return next((one for one in registry.evaluations(primary.id) if one.challenger_sha256 == primary.sha256), None)
+    of_it = (one for one in registry.evaluations(primary.id) if primary.sha256 in (one.challenger_sha256, one.deploys))
+    return next(of_it, None)
 
 
 def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[str]) -> "Contender | None":
@@ -122,7 +124,7 @@ def _gain(live: "Live", lasting: Reign, notes: list[str]) -> "Gain":
     evaluation, before = lasting.evaluation, lasting.before
     if evaluation is None or before is None:
         return live.gain(None, None)
-    if evaluation.champion_sha256 != before.sha256:
+    if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
         notes.append(f"evaluation {evaluation.id} was against another model than {before.version}: no predicted gain")
         return live.gain(None, None)
     verdict = evaluation.document["verdict"]

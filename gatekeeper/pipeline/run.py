@@ -46,6 +46,25 @@ _PLACES = frozenset(
     }
 )
 
+# Came with a later version: left out of the run key until they are set, so that an upgrade makes no look a new one.
+_LATER = frozenset(
+    {
+        "deploy",
+        "refit_disagreement",
+        "league",
+        "league_size",
+        "spread_bp",
+        "slippage_atr",
+        "borrow",
+        "funding",
+        "calendars",
+        "sizing",
+        "volatility_target",
+        "largest_fraction",
+        "most_open",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -58,8 +77,10 @@ class Run:
     @property
     def key(self) -> str:
         """The same for the same DAG, as-of and parameters, whoever runs it and however often."""
-        # None is left out, so that a setting which comes with a later version changes no key until it is set.
         judged = self.settings.model_dump(exclude=set(_PLACES), exclude_none=True)
+        for name in _LATER & judged.keys():
+            if judged[name] == Settings.model_fields[name].default:
+                del judged[name]
         digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
         return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
 

@@ -4,91 +4,70 @@ Plain functions that the DAG and the command line call alike. Each may run again
 same end.
 """
 
-import hashlib
 from collections.abc import Iterator
-from datetime import datetime
-from importlib.metadata import version as package_version
-from pathlib import Path
 
-from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Held, ModelRefused, Quarantined
-from gatekeeper.files import write_whole
-from gatekeeper.pipeline import alarms
+from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Held, Quarantined
+from gatekeeper.pipeline import alarms, making
 from gatekeeper.pipeline.judging import WHAT_IF, evaluated, is_older
 from gatekeeper.pipeline.run import Run
 from gatekeeper.pipeline.workspace import Handed, dataset_of
-from gatekeeper.registry import Details, Registry
+from gatekeeper.registry import Evaluation, Promotion, Registry
 
 ATTEMPTS = 3
 
 
 def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
-    """Builds the run's ideas and trains on those that the time split allows; hands on both, bound by sha256."""
+    """Builds the run's ideas and trains on those that the time split allows; hands on both, bound by sha256.
+
+    Where refits are deployed, the same recipe and seed once more on all that is known at the as-of.
+    """
     from gatekeeper.market import sources
-    from gatekeeper.model import training
 
     dataset = sources.load(run.settings.data, run.as_of, run.settings)
-    trained = training.train(dataset, run.settings)
+    made = making.fitted(run, dataset, run.as_of - run.settings.holdout)
     dataset_sha256 = dataset.save(run.work / "dataset.npz")
-    estimator, estimator_sha256 = training.save_estimator(trained, run.work)
-    notes = "".join(f"; {note}" for note in dataset.notes)
-    return {
+    trained, notes = made["trained"], "".join(f"; {note}" for note in dataset.notes)
+    handed = {
         "dataset": str(run.work / "dataset.npz"),
         "dataset_sha256": dataset_sha256,
         "dataset_fingerprint": dataset.fingerprint(),
-        "estimator": str(estimator),
-        "estimator_sha256": estimator_sha256,
-        "trained": trained.to_meta(),
-        "summary": f"{trained.recipe} trained on {trained.ideas} ideas ({trained.wins} won) that started from "
-        f"{trained.trained_from:%Y-%m-%d} and were known by {trained.cutoff:%Y-%m-%d}; "
+        **made,
+        "summary": f"{trained['recipe']} trained on {trained['ideas']} ideas ({trained['wins']} won) that started from "
+        f"{trained['trained_from'][:10]} and were known by {trained['cutoff'][:10]}; "
         f"{len(dataset.ideas)} ideas known in all{notes}",
     }
+    if run.settings.deploy == "judged":
+        return handed
+    refit = making.fitted(run, dataset, run.as_of)
+    fresh = f"; its refit on the {refit['trained']['ideas']} that were known by {refit['trained']['cutoff'][:10]}"
+    return {**handed, "refit": refit, "summary": handed["summary"] + fresh}
 
 
 def export_onnx(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
-    """The estimator as ONNX bytes that are proven to answer as it does."""
-    from gatekeeper.model import export, training
+    """The estimators as ONNX bytes that are proven to answer as they do."""
+    dataset = dataset_of(run, handed)
+    handed = making.exported(run, dataset, handed, "model.onnx")
+    said = _exported(handed)
+    if "refit" in handed:
+        refit = making.exported(run, dataset, handed["refit"], "refit.onnx")
+        handed, said = {**handed, "refit": refit}, f"{said}; its refit: {_exported(refit)}"
+    return {**handed, "summary": said}
 
-    trained = training.Trained.restore(
-        handed["trained"], Path(handed["estimator"]), handed["estimator_sha256"], dataset_of(run, handed), run.settings
-    )
-    content = export.export(trained)
-    place = run.work / "model.onnx"
-    write_whole(place, content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    return {
-        **handed,
-        "onnx": str(place),
-        "onnx_sha256": sha256,
-        "summary": f"{len(content)} bytes of ONNX, sha256 {sha256[:12]}, scores equal the estimator's within 1e-5",
-    }
+
+def _exported(made: Handed) -> str:
+    return f"{made['size']} bytes of ONNX, sha256 {made['onnx_sha256'][:12]}, scores equal the estimator's within 1e-5"
 
 
 def register(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """The exported bytes as a row of the registry; the same run and bytes give the same row."""
-    content = Path(handed["onnx"]).read_bytes()
-    if hashlib.sha256(content).hexdigest() != handed["onnx_sha256"]:
-        raise ModelRefused("sha256", f"{handed['onnx']} is no longer what export_onnx wrote; clear that task")
-    meta = handed["trained"]
-    model = registry.register(
-        content,
-        note=f"{meta['recipe']}, as-of {run.as_of:%Y-%m-%d}, {meta['ideas']} ideas",
-        run_key=run.key,
-        threshold=run.settings.threshold,
-        details=Details(
-            trained_from=datetime.fromisoformat(meta["trained_from"]),
-            trained_to=datetime.fromisoformat(meta["trained_to"]),
-            cutoff=datetime.fromisoformat(meta["cutoff"]),
-            estimator=meta["recipe"],
-            fingerprint=meta["fingerprint"],
-            code_version=package_version("gatekeeper"),
-        ),
-    )
-    return {
-        **handed,
-        "model_id": model.id,
-        "sha256": model.sha256,
-        "summary": f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}",
-    }
+    """The exported bytes as rows of the registry; the same run and bytes give the same row."""
+    model = making.registered(run, registry, handed)
+    said = f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}"
+    handed = {**handed, "model_id": model.id, "sha256": model.sha256}
+    if "refit" in handed:
+        refit = making.registered(run, registry, handed["refit"], twin=model)
+        said += f"; its refit is model {refit.id}, {refit.version}, sha256 {str(refit.sha256)[:12]}"
+        handed["refit"] = {**handed["refit"], "model_id": refit.id, "sha256": refit.sha256}
+    return {**handed, "summary": said}
 
 
 def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
@@ -97,6 +76,7 @@ def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
     return {
         **handed,
         "evaluation_id": evaluation.id,
+        "challenger_id": evaluation.challenger,
         "verdict": evaluation.verdict,
         "kind": evaluation.kind,
         "report": evaluation.report,
@@ -120,15 +100,13 @@ def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
     for _ in range(ATTEMPTS):
         evaluation = evaluated(run, registry, model, handed)
         said = {**handed, "evaluation_id": evaluation.id, "verdict": evaluation.verdict, "kind": evaluation.kind}
+        said["challenger_id"] = evaluation.challenger  # this week's model, or an older one that won the league
         reason = str(evaluation.document["verdict"]["message"])
-        if evaluation.kind == WHAT_IF or evaluation.verdict != "promote":
-            what = f"{WHAT_IF} ({evaluation.verdict})" if evaluation.kind == WHAT_IF else evaluation.verdict
-            return {**said, "promoted": False, "summary": f"{what}: {reason}"}
-        if not handed.get("approved", True):  # a verdict that came after the question was answered, or was never put
-            return {**said, "promoted": False, "summary": f"not promoted: {handed['approval']}: {reason}"}
+        if why := _kept_out(evaluation, handed):
+            return {**said, "promoted": False, "summary": f"{why}: {reason}"}
         try:
             promotion = registry.promote(
-                model.id,
+                evaluation.deploys_id,
                 actor=run.actor,
                 reason=reason,
                 expected_generation=evaluation.generation,
@@ -145,17 +123,40 @@ def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
             continue  # a later week went first: this one is judged again, as a what-if
         except (Held, Quarantined) as refusal:
             return {**said, "promoted": False, "summary": f"not promoted: {refusal}"}
-        primary = registry.primary()
-        still = "" if primary is not None and primary.id == model.id else ", and is no longer the primary"
-        return {
-            **said,
-            "promoted": True,
-            "generation": promotion.generation,
-            "summary": f"model {model.id} was promoted (generation {promotion.generation}){still}: {reason}",
-        }
+        return {**said, **_came_in(promotion, evaluation, registry), "promoted": True}
     raise GenerationMoved(
         f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the promote step again"
     )
+
+
+def _kept_out(evaluation: Evaluation, handed: Handed) -> str | None:
+    """Why what was judged doesn't go in, before the registry is asked; None where nothing is in its way."""
+    if evaluation.kind == WHAT_IF:
+        return f"{WHAT_IF} ({evaluation.verdict})"
+    if evaluation.verdict != "promote":
+        return evaluation.verdict
+    if not handed.get("approved", True):  # a verdict that came after the question was answered, or was never put
+        return f"not promoted: {handed['approval']}"
+    judged, asked = evaluation.challenger, handed.get("challenger_id", evaluation.challenger)
+    if "approved" in handed and asked != judged:
+        return (
+            f"not promoted: the approval was of model {asked}, and model {judged} is the best now; "
+            "clear `backtest` to ask again"
+        )
+    return None
+
+
+def _came_in(promotion: Promotion, evaluation: Evaluation, registry: Registry) -> Handed:
+    """What is said of a promotion."""
+    live, primary = evaluation.deploys_id, registry.primary()
+    still = "" if primary is not None and primary.id == live else ", and is no longer the primary"
+    what = f"model {live}" if evaluation.refit is None else f"model {live}, the refit of model {evaluation.challenger},"
+    reason = evaluation.document["verdict"]["message"]
+    return {
+        "promoted_id": live,
+        "generation": promotion.generation,
+        "summary": f"{what} was promoted (generation {promotion.generation}){still}: {reason}",
+    }
 
 
 STEPS = {

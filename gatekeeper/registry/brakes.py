@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, update
 
 from gatekeeper.errors import ConfigError, Held, Quarantined
-from gatekeeper.registry import catalogue, tables
+from gatekeeper.registry import catalogue, tables, twins
 from gatekeeper.registry.database import Work, now
 from gatekeeper.registry.home import Home, aware, plain
 from gatekeeper.registry.records import Hold, Quarantine
@@ -49,11 +49,16 @@ def release_hold(home: Home, *, actor: str, reason: str) -> bool:
 
 
 def release_quarantine(home: Home, model_id: int, *, actor: str, reason: str) -> bool:
-    """Lift the quarantine from the bytes of model `model_id`. False where none stood. Raises UnknownModel."""
+    """Lift the quarantine from the bytes of model `model_id`, and from its twin's that came with it.
+
+    False where none stood. Raises UnknownModel.
+    """
     actor, reason = plain(actor, "actor"), plain(reason, "reason")
     with home.database.write() as work:
         sha256 = catalogue.model(work.connection, model_id).sha256
-        standing = (_q.sha256 == sha256) & _q.released_at.is_(None)
+        twin = twins.unseen(work.connection, model_id)
+        these = (_q.sha256 == sha256) | (_q.model_id == twin.id) if twin else _q.sha256 == sha256
+        standing = these & _q.released_at.is_(None)
         return sha256 is not None and _lift(work, tables.quarantines, standing, actor, reason) > 0
 
 

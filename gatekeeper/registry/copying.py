@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from gatekeeper.errors import ConfigError
-from gatekeeper.registry import brakes, catalogue, evaluations, tables
+from gatekeeper.registry import brakes, catalogue, evaluations, tables, twins
 from gatekeeper.registry.database import Work
 from gatekeeper.registry.home import Home
 from gatekeeper.registry.records import COPIED, Details, Evaluation, Model
@@ -32,15 +32,18 @@ class Copied:
 def copy(source: Home, target: Home, model_id: int) -> Copied:
     """Take model `model_id` of `source` over to `target`, with its facts and its evaluations as a challenger.
 
-    The same bytes again: the row that is there, and the evaluations that it hasn't yet. Raises UnknownModel,
-    ModelRefused, Quarantined, ConfigError for two registries in one place, ClaimsUnsettled, Unavailable.
+    A refit takes its judged twin along, which has the evaluations. The same bytes again: the row that is there, and the
+    evaluations that it hasn't yet. Raises UnknownModel, ModelRefused, Quarantined, ConfigError for two registries in
+    one place, ClaimsUnsettled, Unavailable.
     """
     _refuse_same_place(source, target)
     with source.database.read() as connection:
         model = catalogue.model(connection, model_id)
         sha256 = refuse_unregistered(model)
         brakes.refuse_quarantined(connection, model_id, sha256)
-        evidence = evaluations.evaluations(connection, model_id)[::-1]
+        twin_id = twins.of(connection, model_id)
+        evidence = [] if twin_id is not None else evaluations.evaluations(connection, model_id)[::-1]
+    twin = None if twin_id is None else copy(source, target, twin_id)
     content = source.store.find(model.file_name, sha256)
     shown = _verified(target, model, content)
     target.step("verified")
@@ -52,7 +55,10 @@ def copy(source: Home, target: Home, model_id: int) -> Copied:
         if there is None:
             insert_artifact(work, row.id, shown, threshold=model.threshold or target.threshold, run_key=run_key)
             target.step("described")
-        carried = tuple(copied for each in evidence if (copied := _carry(work, each, row.id)) is not None)
+        if twin is not None:
+            twins.bind(work, row.id, twin.model.id)
+        carried = () if twin is None else twin.evaluations
+        carried += tuple(copied for each in evidence if (copied := _carry(work, each, row.id)) is not None)
         target.step("evaluations written")
         row = catalogue.model(work.connection, row.id)
     target.step("committed")

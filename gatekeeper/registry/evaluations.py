@@ -15,7 +15,7 @@ from gatekeeper.errors import (
     PromotionRefused,
     UnknownModel,
 )
-from gatekeeper.registry import brakes, catalogue, tables
+from gatekeeper.registry import brakes, catalogue, tables, twins
 from gatekeeper.registry.artifacts import blob_name
 from gatekeeper.registry.database import now
 from gatekeeper.registry.home import Home, aware, plain
@@ -77,12 +77,32 @@ def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
     return evaluation_of(row)
 
 
-def evaluations(connection: Connection, challenger: int | None) -> list[Evaluation]:
-    """All evaluations, or those of one challenger, newest first."""
+def evaluations(
+    connection: Connection, challenger: int | None, limit: int | None = None, before: int | None = None
+) -> list[Evaluation]:
+    """All evaluations, or those of one challenger, newest first; or a page: at most `limit`, with ids under `before`.
+
+    Those of a refit are its twin's that would put it live.
+    """
     wanted = select(tables.evaluations).order_by(_e.id.desc())
+    if before is not None:
+        wanted = wanted.where(_e.id < before)
+    if challenger is not None and (twin := twins.of(connection, challenger)) is not None:
+        sha256 = catalogue.model(connection, challenger).sha256
+        of_twin = map(evaluation_of, connection.execute(wanted.where(_e.challenger == twin)))
+        return [each for each in of_twin if each.deploys == sha256][:limit]
     if challenger is not None:
         wanted = wanted.where(_e.challenger == challenger)
-    return [evaluation_of(row) for row in connection.execute(wanted)]
+    return [evaluation_of(row) for row in connection.execute(wanted.limit(limit))]
+
+
+def passed(connection: Connection) -> set[tuple[int, str]]:
+    """Models, each with the sha256 that was judged, that an evaluation of this registry's own said to promote.
+
+    No document is read: a server on its way down the order of trust asks this.
+    """
+    wanted = select(_e.challenger, _e.challenger_sha256).where((_e.verdict == "promote") & (_e.kind != COPIED))
+    return {(row.challenger, row.challenger_sha256) for row in connection.execute(wanted)}
 
 
 def last_verdict(connection: Connection) -> datetime | None:
@@ -93,21 +113,21 @@ def last_verdict(connection: Connection) -> datetime | None:
 
 
 def refuse_outdated(
-    home: Home, connection: Connection, generation: int, evaluation_id: int, model_id: int, as_of: datetime | None
+    home: Home, connection: Connection, generation: int, evaluation_id: int, model: Model, as_of: datetime | None
 ) -> datetime:
     """Raise PromotionRefused unless this evaluation may promote this model now. Returns its as-of."""
     judged = evaluation(connection, evaluation_id)
-    if judged.challenger != model_id:
-        raise PromotionRefused(f"evaluation {judged.id} judged model {judged.challenger}, not {model_id}")
     if judged.kind == COPIED:
         raise PromotionRefused(
             f"evaluation {judged.id} was made in another environment, against its primary; judge again here, or "
-            f"promote by hand: `gatekeeper promote -i {model_id}`"
+            f"promote by hand: `gatekeeper promote -i {model.id}`"
         )
+    twins.refuse_unjudged(connection, judged, model)
     if as_of is not None and as_of != judged.as_of:
         raise ConfigError(f"evaluation {judged.id} is as of {judged.as_of.isoformat()}, not {as_of.isoformat()}")
     if judged.verdict != "promote":
-        raise PromotionRefused(f"evaluation {judged.id} says {judged.verdict!r}; `gatekeeper explain {model_id}`")
+        raise PromotionRefused(f"evaluation {judged.id} says {judged.verdict!r}; `gatekeeper explain {model.id}`")
+    brakes.refuse_quarantined(connection, judged.challenger, judged.challenger_sha256)
     brakes.refuse_held(connection)
     highest = catalogue.highest_as_of(connection)
     if highest is not None and judged.as_of <= highest:
@@ -120,7 +140,7 @@ def refuse_outdated(
             f"evaluation {judged.id} was made at generation {judged.generation}; the registry is at {generation}: "
             "judge again against the new primary"
         )
-    _refuse_other_bytes(home, connection, judged)
+    _refuse_other_bytes(home, connection, judged, model)
     return judged.as_of
 
 
@@ -149,12 +169,15 @@ def _sha256(connection: Connection, model_id: int) -> str:
     return refuse_unregistered(catalogue.model(connection, model_id))
 
 
-def _refuse_other_bytes(home: Home, connection: Connection, judged: Evaluation) -> None:
-    """The challenger's named file and blob, and the champion's named file, must hold the bytes that were judged."""
+def _refuse_other_bytes(home: Home, connection: Connection, judged: Evaluation, model: Model) -> None:
+    """Named file and blob of the challenger, and of what goes live in its stead, and the champion's named file, must
+    hold the bytes that were judged."""
     challenger = catalogue.model(connection, judged.challenger)
-    for name in (challenger.file_name, blob_name(judged.challenger_sha256)):
-        if not home.store.holds(name, judged.challenger_sha256):
-            raise EvaluationOutdated(_changed(judged, challenger, name))
+    bytes_of = {challenger.id: (challenger, judged.challenger_sha256), model.id: (model, judged.deploys)}
+    for each, sha256 in bytes_of.values():
+        for name in (each.file_name, blob_name(sha256)):
+            if not home.store.holds(name, sha256):
+                raise EvaluationOutdated(_changed(judged, each, name))
     if judged.champion is None:
         return
     champion = catalogue.model(connection, judged.champion)

@@ -271,10 +271,11 @@ def _broken(e: _Evidence) -> Iterator[Finding]:
     """Rows of ours that speak of models which aren't there: somebody deleted rows of "RLModel"."""
     there = {model.id for model in e.models}
     spoken_of = {row.to_id for row in e.audit}
-    for table in (tables.artifacts.c.model_id, tables.evaluations.c.challenger):
+    twins = tables.twins.c
+    for table in (tables.artifacts.c.model_id, tables.evaluations.c.challenger, twins.model_id, twins.twin_id):
         spoken_of |= set(e.connection.execute(select(table).distinct()).scalars())
     for gone in sorted(spoken_of - there):
-        text = f'"RLModel" has lost row {gone}, which artifact, evaluations or promotions speak of'
+        text = f'"RLModel" has lost row {gone}, which artifact, evaluations, promotions or twins speak of'
         yield Finding(BROKEN, gone, None, f"{text}; bring it back from a backup")
 
 

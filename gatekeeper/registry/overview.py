@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from gatekeeper.errors import ClaimsUnsettled, PromotionRefused
-from gatekeeper.registry import brakes, catalogue, rollback, tables
+from gatekeeper.registry import brakes, card, catalogue, rejected, rollback, tables, twins
 from gatekeeper.registry.database import Database
-from gatekeeper.registry.records import Hold, Model, Promotion, Quarantine, promotion_of
+from gatekeeper.registry.records import Evaluation, Hold, Model, Promotion, Quarantine, promotion_of
 
 PAGE = 50
 HOLDS = 20  # what is shown of the past ones
@@ -46,6 +46,14 @@ class ModelLine:
     model: Model
     newest: Judged | None
     quarantine: Quarantine | None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The ids of the model that was judged in this one's stead, if any, and of those that this one was judged for."""
+
+    twin: int | None
+    refits: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +116,31 @@ class Pages:
         """Models with ids under `before`, each with its newest evaluation."""
         with self.database.read() as connection:
             found = catalogue.models(connection, limit + 1, before)
-            newest = _newest_of(connection, [model.id for model in found[:limit]])
+            judged_as = twins.judged_as(connection, [model.id for model in found[:limit]])
+            newest = _newest_of(connection, sorted(judged_as.values()))
             standing = _standing(connection, {model.sha256 for model in found[:limit]})
-        lines = [ModelLine(model, newest.get(model.id), standing.get(model.sha256 or "")) for model in found[:limit]]
+        lines = [
+            ModelLine(model, newest.get(judged_as[model.id]), standing.get(model.sha256 or ""))
+            for model in found[:limit]
+        ]
         return Page(lines, lines[-1].model.id if len(found) > limit else None)
 
     def verdicts(self, *, before: int | None = None, limit: int = PAGE, challenger: int | None = None) -> Page[Judged]:
-        """Evaluations with ids under `before`; with `challenger`, those of that model."""
+        """Evaluations with ids under `before`; with `challenger`, those of that model, or of its judged twin."""
         wanted = select(tables.evaluations).order_by(_e.id.desc()).limit(limit + 1)
         if before is not None:
             wanted = wanted.where(_e.id < before)
-        if challenger is not None:
-            wanted = wanted.where(_e.challenger == challenger)
         with self.database.read() as connection:
+            if challenger is not None:
+                judged = twins.judged_as(connection, [challenger])[challenger]
+                wanted = wanted.where(_e.challenger == judged)
             found = _judged(connection, wanted)
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
+
+    def family(self, model_id: int) -> Family:
+        """Whose twin it is, and which is its own."""
+        with self.database.read() as connection:
+            return Family(twins.of(connection, model_id), tuple(twins.refits(connection, [model_id])))
 
     def promotions(self, *, before: int | None = None, limit: int = PAGE, model: int | None = None) -> Page[Promotion]:
         """The audit under the generation `before`; with `model`, where it came in."""
@@ -154,6 +172,11 @@ class Pages:
                 for row in rows
             ]
 
+    def card(self, model_id: int, *, now: datetime) -> card.Facts:
+        """All that is on record of a model; `card_text.markdown` puts it in words. Raises UnknownModel."""
+        with self.database.read() as connection:
+            return card.facts(connection, model_id, now)
+
     def behind(self) -> Model | None:
         """Where a rollback would go; None where there is nowhere."""
         with self.database.read() as connection:
@@ -161,6 +184,16 @@ class Pages:
                 return rollback.predecessor(connection)
             except (PromotionRefused, ClaimsUnsettled):
                 return None
+
+    def rejected(self, *, before: datetime, run_keys: str) -> list[Model]:
+        """Challengers of such runs that were turned down by then and may compete again (rejected.py), newest first."""
+        with self.database.read() as connection:
+            return rejected.rejected(connection, before, run_keys)
+
+    def look(self, run_key: str) -> list[Evaluation]:
+        """All evaluations of one look, newest first."""
+        with self.database.read() as connection:
+            return rejected.evaluations_of(connection, run_key)
 
 
 def _newest_of(connection: Connection, ids: Sequence[int]) -> dict[int, Judged]:

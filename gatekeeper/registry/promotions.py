@@ -186,7 +186,7 @@ def _refuse(home: Home, connection: Connection, generation: int, order: Order, m
     brakes.refuse_quarantined(connection, model.id, sha256)
     as_of = None
     if order.evaluation is not None:
-        as_of = refuse_outdated(home, connection, generation, order.evaluation, model.id, order.as_of)
+        as_of = refuse_outdated(home, connection, generation, order.evaluation, model, order.as_of)
     if order.expected_generation not in (None, generation):
         raise GenerationMoved(
             f"the registry is at generation {generation}, not {order.expected_generation}: "

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import DataError, UnknownModel
-from gatekeeper.registry import audit, catalogue, tables
+from gatekeeper.registry import audit, catalogue, evaluations, tables, twins
 
 FORMAT = 1
 LARGEST = 64 * 1024 * 1024
@@ -20,9 +20,13 @@ Receipt = dict[str, Any]
 
 
 def receipt(connection: Connection, model_id: int, evaluation_id: int | None) -> bytes:
-    """The receipt of a model and its evaluation (the one that promoted it, else the newest). Raises UnknownModel."""
+    """The receipt of a model and its evaluation (the one that promoted it, else the newest). Raises UnknownModel.
+
+    That of a refit names its twin, which the evaluation judged.
+    """
     model = catalogue.model(connection, model_id)
     chosen = _evaluation(connection, model_id, evaluation_id)
+    twin = twins.of(connection, model_id)
     facts = {name: value for name, value in asdict(model).items() if name not in ("canary_json", "path")}
     content: Receipt = {
         "format": FORMAT,
@@ -30,6 +34,7 @@ def receipt(connection: Connection, model_id: int, evaluation_id: int | None) ->
         "model": {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()},
         "evaluation": None if chosen is None else audit.facts(connection, chosen),
         "history": audit.entries(connection),
+        **({} if twin is None else {"twin": {"model_id": twin, "sha256": catalogue.model(connection, twin).sha256}}),
     }
     return serialized({**content, "digest": digest(content)})
 
@@ -64,9 +69,7 @@ def _of_evaluation(read: Receipt) -> list[str]:
     from gatekeeper.judgement.again import differences
 
     judged = read["evaluation"]
-    found = []
-    if judged["challenger"] != read["model"]["id"] or judged["challenger_sha256"] != read["model"]["sha256"]:
-        found.append("its evaluation judged other bytes than its model's")
+    found = _of_model(read)
     cards = judged["document"]["scorecards"]
     found += [
         f"the scorecard of the {role} is of other bytes than the evaluation's"
@@ -83,6 +86,27 @@ def _of_evaluation(read: Receipt) -> list[str]:
     return found + differences(judged["document"])
 
 
+def _of_model(read: Receipt) -> list[str]:
+    """Did the evaluation judge the receipt's model, or its twin and compare the two; and did that go in?"""
+    from gatekeeper.judgement.twins import refit_of
+
+    judged, model, twin = read["evaluation"], read["model"], read.get("twin")
+    said = {"model_id": judged["challenger"], "sha256": judged["challenger_sha256"]}
+    if twin is None:
+        same = said == {"model_id": model["id"], "sha256": model["sha256"]}
+        return [] if same else ["its evaluation judged other bytes than its model's"]
+    found = [] if said == twin else ["its evaluation judged other bytes than its model's twin's"]
+    refit = refit_of(judged["document"])
+    if refit is None or refit.sha256 != model["sha256"]:
+        found.append("its evaluation compared its twin with other bytes than its model's")
+    found += [
+        f"promotion {row['generation']} put other bytes in than this evaluation compared with the judged ones"
+        for row in read["history"]
+        if row["evaluation_id"] == judged["id"] and row["sha256"] != model["sha256"]
+    ]
+    return found
+
+
 def _read(content: bytes) -> Receipt:
     try:
         read = json.loads(content)
@@ -96,17 +120,13 @@ def _read(content: bytes) -> Receipt:
 
 
 def _evaluation(connection: Connection, model_id: int, evaluation_id: int | None) -> int | None:
-    rows = tables.evaluations.c
     if evaluation_id is not None:
-        wanted = select(rows.id).where((rows.id == evaluation_id) & (rows.challenger == model_id))
-        if connection.execute(wanted).first() is None:
+        if all(each.id != evaluation_id for each in evaluations.evaluations(connection, model_id)):
             raise UnknownModel(f"model {model_id} has no evaluation {evaluation_id}; `gatekeeper explain {model_id}`")
         return evaluation_id
     promoted = tables.promotions.c
     by = select(promoted.evaluation_id).where((promoted.to_id == model_id) & promoted.evaluation_id.is_not(None))
-    newest = select(rows.id).where(rows.challenger == model_id)
-    for wanted in (by.order_by(promoted.generation.desc()), newest.order_by(rows.id.desc())):
-        found: int | None = connection.execute(wanted.limit(1)).scalar()
-        if found is not None:
-            return found
-    return None
+    found: int | None = connection.execute(by.order_by(promoted.generation.desc()).limit(1)).scalar()
+    if found is not None:
+        return found
+    return next((each.id for each in evaluations.evaluations(connection, model_id, limit=1)), None)

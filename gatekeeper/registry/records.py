@@ -112,6 +112,37 @@ class Evaluation:
     report: str | None
     at: datetime
 
+    @property
+    def refit(self) -> Mapping[str, Any] | None:
+        """What it would put live in its challenger's stead; None where that is the challenger itself."""
+        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("challenger")
+        return found
+
+    @property
+    def deploys_id(self) -> int:
+        """The model that it would put live."""
+        return self.challenger if self.refit is None else int(self.refit["model_id"])
+
+    @property
+    def deploys(self) -> str:
+        """The sha256 of what it would put live."""
+        return self.challenger_sha256 if self.refit is None else str(self.refit["sha256"])
+
+    @property
+    def faced(self) -> str | None:
+        """The sha256 of the live model that it was against, whoever was judged in that one's stead."""
+        return self.champion_sha256 if self._stood_for is None else str(self._stood_for["sha256"])
+
+    @property
+    def faced_id(self) -> int | None:
+        """That model."""
+        return self.champion if self._stood_for is None else int(self._stood_for["model_id"])
+
+    @property
+    def _stood_for(self) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("champion")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ClaimsUnsettled
 from gatekeeper.model.files import read_model
-from gatekeeper.registry import catalogue, created_at, naming, tables
+from gatekeeper.registry import catalogue, created_at, naming, tables, twins
 from gatekeeper.registry.artifacts import blob_name, sha256_of
 from gatekeeper.registry.database import Work, insert_row, next_id, now, of
 from gatekeeper.registry.home import Home, aware, checked_threshold, plain, storable
@@ -28,8 +28,12 @@ def register(
     threshold: float | None,
     trained_to: datetime | None,
     details: Details | None,
+    twin: int | None = None,
 ) -> Model:
-    """A new row for `file`, or the row that the same run key and bytes have already. Never touches the user's file."""
+    """A new row for `file`, or the row that the same run key and bytes have already. Never touches the user's file.
+
+    `twin` is the model that is judged in its stead.
+    """
     note = storable(note or "", "note")
     if run_key is not None:
         plain(run_key, "run key")
@@ -39,7 +43,7 @@ def register(
     sha256 = sha256_of(content)
     with home.database.read() as connection:
         found = by_run(connection, run_key, sha256)
-        if found is not None and not _lost(home, found, sha256):
+        if found is not None and _bound(connection, found, twin) and not _lost(home, found, sha256):
             return found
         known = connection.execute(select(_a.canary).where(_a.sha256 == sha256).limit(1)).scalar()
     shown = inspect(content, cap=home.store.cap, details=details, known_canary=known)
@@ -57,6 +61,8 @@ def register(
             insert_artifact(work, model.id, shown, threshold=threshold, run_key=run_key)
             home.step("described")
             model = catalogue.model(work.connection, model.id)
+        if twin is not None:
+            twins.bind(work, model.id, twin)
     home.step("committed")
     return model
 
@@ -109,6 +115,11 @@ def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | 
         return None
     found = connection.execute(select(_a.model_id).where((_a.run_key == run_key) & (_a.sha256 == sha256))).scalar()
     return None if found is None else catalogue.model(connection, found)
+
+
+def _bound(connection: Connection, model: Model, twin: int | None) -> bool:
+    """Is this the twin that the model has; or is none wanted?"""
+    return twin in (None, model.id, twins.of(connection, model.id))
 
 
 def _lost(home: Home, model: Model, sha256: str) -> list[str]:

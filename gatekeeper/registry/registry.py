@@ -18,6 +18,7 @@ from gatekeeper.registry import (
     decisions,
     doctor,
     evaluations,
+    looks,
     migration,
     promotions,
     receipts,
@@ -25,6 +26,7 @@ from gatekeeper.registry import (
     retirement,
     rollback,
     schema,
+    twins,
 )
 from gatekeeper.registry.artifacts import blob_name
 from gatekeeper.registry.checks import Check
@@ -116,11 +118,12 @@ class Registry:
         threshold: float | None = None,
         trained_to: datetime | None = None,
         details: Details | None = None,
+        twin: int | None = None,
     ) -> Model:
         """Verify `file` and copy it in, under a new row; the same run key and bytes: the row that is there already.
 
-        `details` come with our own exports; a foreign file is tried in a child process first. Raises ModelRefused,
-        ClaimsUnsettled, ConfigError, Unavailable.
+        `details` come with our own exports; a foreign file is tried in a child process first. `twin` is the model that
+        is judged in its stead (twins.py). Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
         """
         return registration.register(
             self._home,
@@ -130,7 +133,14 @@ class Registry:
             threshold=threshold,
             trained_to=trained_to,
             details=details,
+            twin=twin,
         )
+
+    def twin(self, model_id: int) -> Model | None:
+        """The model that was judged in the stead of this one; None where it stands for itself."""
+        with self._home.database.read() as connection:
+            found = twins.of(connection, model_id)
+            return None if found is None else catalogue.model(connection, found)
 
     def model(self, model_id: int) -> Model:
         """Raises UnknownModel."""
@@ -301,10 +311,22 @@ class Registry:
         with self._home.database.read() as connection:
             return evaluations.evaluation(connection, evaluation_id)
 
-    def evaluations(self, challenger: int | None = None) -> list[Evaluation]:
-        """All evaluations, or those of one challenger, newest first."""
+    def evaluations(
+        self, challenger: int | None = None, *, limit: int | None = None, before: int | None = None
+    ) -> list[Evaluation]:
+        """All evaluations, or those of one challenger, newest first; or a page, as of `models`."""
         with self._home.database.read() as connection:
-            return evaluations.evaluations(connection, challenger)
+            return evaluations.evaluations(connection, challenger, limit, before)
+
+    def passed(self) -> set[tuple[int, str]]:
+        """The models, with the sha256 that was judged, that an evaluation said to promote here."""
+        with self._home.database.read() as connection:
+            return evaluations.passed(connection)
+
+    def looks(self, as_of: datetime, run_key: str | None, *, days: int) -> looks.Looks:
+        """How many looks the `days` up to `as_of` spent, that of `run_key` among them."""
+        with self._home.database.read() as connection:
+            return looks.spent(connection, as_of, run_key, days)
 
     def last_verdict(self) -> datetime | None:
         """When the newest evaluation of this registry's own weekly runs was recorded."""

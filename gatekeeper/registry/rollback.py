@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import GenerationMoved, PromotionRefused
-from gatekeeper.registry import brakes, catalogue, tables
+from gatekeeper.registry import brakes, catalogue, tables, twins
 from gatekeeper.registry.database import Work
 from gatekeeper.registry.home import Home
 from gatekeeper.registry.promotions import Order, move, refuse_unsettled, settle_history
@@ -23,7 +23,7 @@ def roll_back(
     expected: int | None = None,
     run_key: str | None = None,
 ) -> Promotion:
-    """Promote the primary before, and quarantine the bytes that are left.
+    """Promote the primary before, and quarantine the bytes that are left, and those of their judged twin.
 
     The one that comes back is verified before anything moves; rolling back twice goes one further back, but a run key
     rolls back once. Raises PromotionRefused where there is none, ModelRefused where it doesn't load: `promote -i ID`
@@ -45,6 +45,9 @@ def roll_back(
         current = _refuse_moved(work, expected, left, back)
         if current.sha256 is not None:
             brakes.quarantine(work, current.id, current.sha256, actor=order.actor, reason=order.reason)
+            if (twin := twins.unseen(connection, current.id)) is not None and twin.sha256 is not None:
+                why = f"the judged twin of model {current.id}: {order.reason}"
+                brakes.quarantine(work, twin.id, twin.sha256, actor=order.actor, reason=why)
             home.step("quarantined")
         promotion = move(home, work, catalogue.model(connection, back.id), order, as_of=None)
     home.step("committed")

@@ -29,7 +29,7 @@ from gatekeeper.registry.created_at import CreatedAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # our own: Airflow's and other tools' stay theirs
-HEAD = "0004"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0005"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -97,6 +97,13 @@ artifacts = Table(
     Column("recognised", Text, nullable=False),
     Column("run_key", Text),
     UniqueConstraint("run_key", "sha256", name="gatekeeper_artifact_once"),
+)
+
+twins = Table(  # which model was judged in this one's stead: the same recipe and seed, fitted before the holdout
+    "gatekeeper_twin",
+    metadata,
+    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
+    Column("twin_id", Id, ForeignKey("RLModel.id"), nullable=False, index=True),
 )
 
 faults = Table(  # rows whose file is missing or no usable model

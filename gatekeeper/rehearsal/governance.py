@@ -6,7 +6,7 @@ from datetime import datetime
 from gatekeeper.config import Settings
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import backtest
-from gatekeeper.judgement.backtest import Contender
+from gatekeeper.judgement.backtest import Backtest, Contender
 from gatekeeper.judgement.promotion import judge
 from gatekeeper.judgement.verdict import Policy, PolicyName
 from gatekeeper.rehearsal.weeks import Week
@@ -34,6 +34,24 @@ class Look:
         return self.answer == REFUSED or (self.answer == "undecided" and self.decided_by in FLOORS)
 
 
+class Contest:
+    """One Monday's challenger, measured once against each primary, however many policies have the same one."""
+
+    def __init__(self, week: Week, challenger: Contender | None, settings: Settings) -> None:
+        self.week = week
+        self.challenger = challenger
+        self._settings = settings
+        self._measured: dict[Contender | None, Backtest] = {}
+
+    def against(self, primary: Contender | None) -> Backtest:
+        """What both would have made of the week's window. Raises DataError where there is no contest."""
+        if self.challenger is None or self.week.dataset is None:
+            raise DataError(f"the week of {self.week.name} has no challenger; rehearse it again")
+        if primary not in self._measured:
+            self._measured[primary] = backtest.run(self.week.dataset, self._settings, self.challenger, primary)
+        return self._measured[primary]
+
+
 class Governance:
     """One policy's registry, in memory: who is the primary, and what each look said."""
 
@@ -45,26 +63,36 @@ class Governance:
         """Whom the primary replaced."""
         self.looks: list[Look] = []
 
-    def look(self, week: Week, challenger: Contender | None) -> Look:
+    @property
+    def live(self) -> Contender | None:
+        """Who answers: the primary, or its refit."""
+        return _live(self.primary)
+
+    @property
+    def live_before(self) -> Contender | None:
+        """Who answered before the last promotion."""
+        return _live(self.before)
+
+    def look(self, contest: Contest) -> Look:
         """One Monday: judged as the weekly step judges, and promoted where the verdict says so."""
-        if challenger is None or week.dataset is None:
+        week = contest.week
+        if contest.challenger is None:
             said = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
         else:
-            said = self._judged(week, challenger)
+            said = self._judged(contest)
             if said.promoted:
-                self.before, self.primary = self.primary, challenger
+                self.before, self.primary = self.primary, contest.challenger
         self.looks.append(said)
         return said
 
-    def _judged(self, week: Week, challenger: Contender) -> Look:
+    def _judged(self, contest: Contest) -> Look:
         kind = "bootstrap" if self.primary is None else "weekly"
-        if week.dataset is None:
-            raise DataError(f"the week of {week.name} has no ideas; rehearse it again")
-        measured = backtest.run(week.dataset, self._settings, challenger, self.primary)
+        measured = contest.against(self.primary)
         rule = Policy.from_settings(self._settings, measured.periods_per_year).with_name(self.policy)
-        verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind)
+        refit = measured.twins.challenger
+        verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind, refit=refit)
         return Look(
-            as_of=week.as_of,
+            as_of=contest.week.as_of,
             answer=verdict.answer,
             kind=kind,
             decided_by=verdict.decided_by,
@@ -73,3 +101,7 @@ class Governance:
             bound=verdict.bound,
             promoted=verdict.answer == "promote",
         )
+
+
+def _live(model: Contender | None) -> Contender | None:
+    return model if model is None or model.refit is None else model.refit

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gatekeeper.config import Settings
 from gatekeeper.judgement.backtest import Contender, daily_returns, keeps
 from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.sizing import Sizing
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 DAY = 86_400.0
@@ -43,9 +44,10 @@ class Stage:
             return np.zeros(len(features), dtype=np.bool_)
         return keeps(np.asarray(model.score(features), dtype=np.float32), model.threshold)
 
-    def made(self, kept: NDArray[np.bool_], when: slice) -> float:
-        """Return of the kept ones, as a part of the initial capital."""
-        return float(self.settings.fraction * self.ideas.outcome[when][kept].sum())
+    @property
+    def sizing(self) -> Sizing:
+        """How large each trade is, and how many may be open."""
+        return Sizing.from_settings(self.settings)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,16 +70,32 @@ class Track:
         if model is not None and model.trained_to is not None:
             self.ages.append((since - model.trained_to).total_seconds() / DAY)
 
+    def made(self, when: slice, instead: NDArray[np.bool_] | None = None) -> float:
+        """Return of these ideas, as a part of the initial capital; or had others of them been kept, `instead`.
+
+        Positions that were open before take their room either way.
+        """
+        stage, kept = self.stage, self.kept[: when.stop].copy()
+        if instead is not None:
+            kept[when] = instead
+        taken = stage.sizing.taken(stage.ideas, kept)[when]
+        size, outcome = stage.sizing.of(stage.ideas), stage.ideas.outcome[when][taken]
+        if isinstance(size, float):
+            return float(size * outcome.sum())
+        return float((size[when][taken] * outcome).sum())
+
     def result(self, begins: datetime) -> dict[str, object]:
         """Of the days from `begins` on; JSON-friendly, undefined is None."""
         stage = self.stage
         days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
         counted = self.kept & (stage.ideas.time >= instant(begins))
-        daily = daily_returns(stage.ideas, counted, days, stage.settings.fraction)
+        taken = stage.sizing.taken(stage.ideas, counted)
+        daily = daily_returns(stage.ideas, taken, days, stage.sizing.of(stage.ideas))
         return {
             "name": self.name,
             "ideas": int(np.count_nonzero(stage.ideas.time >= instant(begins))),
             "kept_trades": int(np.count_nonzero(counted)),
+            "passed_over": int(np.count_nonzero(counted & ~taken)),
             "sharpe": sharpe_ratio(daily, stage.periods_per_year, stage.settings.risk_free),
             "total_return": float(daily.sum()),
             "max_drawdown": max_drawdown(daily),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gatekeeper.config import Settings, override
 from gatekeeper.errors import AsOfError, ConfigError
-from gatekeeper.judgement.verdict import POLICIES, PolicyName
+from gatekeeper.judgement.verdict import DEPLOYS, POLICIES, PolicyName
 from gatekeeper.market.ideas import Dataset
 
 FORMAT = 1  # of the files that a rehearsal keeps
@@ -28,6 +28,8 @@ class Plan:
     holdouts: tuple[int, ...]
     settings: Settings
     last: Dataset
+    deploys: tuple[str, ...] = ("judged",)
+    """What goes live: what was judged, its refit, or each in a rehearsal of its own."""
 
     def settings_of(self, holdout: int) -> Settings:
         """Those of a run with this holdout, in days."""
@@ -36,7 +38,8 @@ class Plan:
     def folder(self, holdout: int) -> Path:
         """Where its weeks are kept, so that a rehearsal that was stopped goes on: of these data and settings alone."""
         judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "gate"}
-        judged |= {"floor_trades", "drawdown_allowance", "db", "models", "work", "reports", "spool", "gates", "alarms"}
+        judged |= {"deploy", "refit_disagreement", "league", "floor_trades", "drawdown_allowance"}
+        judged |= {"db", "models", "work", "reports", "spool", "gates", "alarms"}
         facts = {
             "format": FORMAT,
             "version": version("gatekeeper"),
@@ -71,6 +74,7 @@ def plan(
     now: datetime,
     policies: Sequence[str] = POLICIES,
     holdouts: Sequence[int] = (),
+    deploys: Sequence[str] = (),
 ) -> Plan:
     """Checks all of it, and reads the data once. Raises ConfigError, AsOfError, DataError."""
     from gatekeeper.market import sources
@@ -78,6 +82,8 @@ def plan(
     for name in policies:
         if name not in POLICIES:
             raise ConfigError(f"policy {name!r} is unknown; choose of {', '.join(POLICIES)}")
+    if unknown := set(deploys) - set(DEPLOYS):
+        raise ConfigError(f"{', '.join(sorted(unknown))} can't be deployed; choose of {', '.join(DEPLOYS)}")
     sources.check_as_of(settings.data, as_ofs[-1], now)
     last = sources.load(settings.data, as_ofs[-1], settings)
     chosen = tuple(dict.fromkeys(holdouts)) or (settings.holdout_days,)
@@ -87,6 +93,7 @@ def plan(
         chosen,
         settings,
         last,
+        tuple(name for name in DEPLOYS if name in (deploys or (settings.deploy,))),
     )
     for holdout in chosen:
         made.settings_of(holdout)  # refused here, not after hours

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gatekeeper.judgement import charts
+from gatekeeper.judgement import charts, terms
 from gatekeeper.judgement.report import page
 from gatekeeper.rehearsal.results import Document
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATE = "rehearsal.html.j2"
+REFITS = ", refit"
 
 
 def render(document: Document) -> str:
     """The page of what `rehearse` says: the same bytes for the same document."""
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document["holdouts"].items()]
-    return page(template, {"rehearsal": document, "parts": parts})
+    return page(template, {"rehearsal": document, "parts": parts, "sizing": terms.of(document)["Sizing"]})
 
 
 def _part(holdout: str, part: Document) -> dict[str, Any]:
@@ -40,24 +41,38 @@ def _charts(
 ) -> list[dict[str, "str | Markup"]]:
     from markupsafe import Markup
 
-    equity = charts.streams(f"equity{holdout}", days, {each["name"]: np.array(each["daily"]) for each in streams})
-    moments = {name: _promotions(each) for name, each in part["policies"].items()}
-    promoted = charts.moments(f"promotions{holdout}", days, moments)
+    drawn = [
+        (
+            f"equity{holdout}{number or ''}",
+            f"What was live would have made{', refits live' if chosen[0]['name'].endswith(REFITS) else ''}",
+            "running sum, in percent of the initial capital",
+            charts.streams(f"equity{holdout}{number or ''}", days, {s["name"]: np.array(s["daily"]) for s in chosen}),
+        )
+        for number, chosen in enumerate(_together(part, streams))
+    ]
+    moments = {name.replace(REFITS, ",\nrefit"): _promotions(each) for name, each in part["policies"].items()}
+    drawn.append(
+        (
+            f"promotions{holdout}",
+            "Promotions",
+            "a line where the new model then made at least what the old one would have, a cross where less",
+            charts.moments(f"promotions{holdout}", days, moments),
+        )
+    )
     # The drawings hold no text from outside: all words in them are names of policies and units.
     return [
-        {
-            "name": f"equity{holdout}",
-            "title": "What was live would have made",
-            "about": "running sum, in percent of the initial capital",
-            "svg": Markup(equity),  # noqa: S704  # see above
-        },
-        {
-            "name": f"promotions{holdout}",
-            "title": "Promotions",
-            "about": "a line where the new model then made at least what the old one would have, a cross where less",
-            "svg": Markup(promoted),  # noqa: S704  # see above
-        },
+        {"name": name, "title": title, "about": about, "svg": Markup(svg)}  # noqa: S704  # see above
+        for name, title, about, svg in drawn
     ]
+
+
+def _together(part: Document, streams: list[Document]) -> list[list[Document]]:
+    """What is drawn in one picture: six streams can be told apart, so refits have one of their own."""
+    fresh = [each for each in streams if each["name"].endswith(REFITS)]
+    judged = [each for each in streams if each not in fresh]
+    if len(judged) == len(part["references"]) - bool(fresh):  # no policy among them
+        return [fresh + judged[1:]]
+    return [judged, fresh + judged[-2:]] if fresh else [judged]
 
 
 def _promotions(each: Document) -> tuple[list[np.datetime64], list[np.datetime64]]:

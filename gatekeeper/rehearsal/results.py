@@ -2,23 +2,29 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
+from gatekeeper.config import Settings
 from gatekeeper.errors import ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest import Contender
+from gatekeeper.judgement.sharpe import risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.sizing import Sizing
+from gatekeeper.judgement.verdict import DEPLOYS
 from gatekeeper.market.ideas import instant
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
-from gatekeeper.rehearsal.governance import Governance, Look
+from gatekeeper.rehearsal.governance import Contest, Governance, Look
 from gatekeeper.rehearsal.living import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
 from gatekeeper.rehearsal.weeks import Week
 
 FORMAT = 1
+JUDGED, REFIT = DEPLOYS
 NEVER, NEWEST, UNGATED = "never retrained", "always the newest", "ungated"
 
 Told = Callable[[str], None]
@@ -40,19 +46,47 @@ class Ruled:
 
     governance: Governance
     track: Track
+    deploy: str = "judged"
     reigns: list[Reign] = field(default_factory=list)
 
-    def week(self, week: Week, challenger: Contender | None) -> None:
+    def week(self, contest: Contest) -> None:
         """The look of this Monday, and then the days until the next one."""
-        said = self.governance.look(week, challenger)
+        week = contest.week
+        said = self.governance.look(contest)
         if said.promoted and said.kind != "bootstrap":
             self.reigns.append(Reign(week.as_of))
         until = week.as_of + WEEK
-        self.track.live(self.governance.primary, week.as_of, until)
+        self.track.live(self.governance.live, week.as_of, until)
         if self.reigns:
             stage, when = self.track.stage, self.track.stage.between(week.as_of, until)
-            self.reigns[-1].made += stage.made(self.track.kept[when], when)
-            self.reigns[-1].before += stage.made(stage.kept(self.governance.before, when), when)
+            self.reigns[-1].made += self.track.made(when)
+            self.reigns[-1].before += self.track.made(when, stage.kept(self.governance.live_before, when))
+
+
+class Beside:
+    """Who never looks at a verdict: always the newest model, its refit, the first one for ever, and no gate."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._newest, self._never, self._ungated = Track(NEWEST, stage), Track(NEVER, stage), Track(UNGATED, stage)
+        self._refit = Track(_label(NEWEST, REFIT), stage)
+        self._ungated.kept[:] = True
+        self._first: Contender | None = None
+        self._last: Contender | None = None
+        self._last_refit: Contender | None = None
+
+    def week(self, since: datetime, challenger: Contender | None, *, begun: bool) -> None:
+        """The week after this Monday. `begun`: some policy has a primary by now."""
+        self._last = challenger or self._last
+        self._last_refit = (challenger and challenger.refit) or self._last_refit
+        if begun:
+            self._first = self._first or challenger
+            self._never.live(self._first, since, since + WEEK)
+            self._newest.live(self._last, since, since + WEEK)
+            self._refit.live(self._last_refit, since, since + WEEK)
+
+    def tracks(self, *, refits: bool) -> list[Track]:
+        """The newest first; with `refits`, its refit last."""
+        return [self._newest, self._never, self._ungated, *([self._refit] if refits else [])]
 
 
 def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
@@ -63,7 +97,8 @@ def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
     holdouts = {}
     for holdout in plan.holdouts:
         folder = plan.folder(holdout)
-        for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs):
+        refits = REFIT in plan.deploys
+        for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs, refits=refits):
             told("made")
         holdouts[str(holdout)] = _governed(plan, holdout, told)
     return {
@@ -76,9 +111,12 @@ def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
             "recipe": plan.settings.recipe,
             "threshold": plan.settings.threshold,
             "fraction": plan.settings.fraction,
+            "sizing": Sizing.from_settings(plan.settings).to_dict(),
             "periods_per_year": plan.last.periods_per_year,
             "tolerance": plan.settings.tolerance,
             "alpha": plan.settings.alpha,
+            "deploys": list(plan.deploys),
+            "refit_disagreement": plan.settings.refit_disagreement,
         },
         "holdouts": holdouts,
     }
@@ -87,36 +125,52 @@ def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
 def _governed(plan: Plan, holdout: int, told: Told) -> Document:
     settings = plan.settings_of(holdout)
     stage = Stage.of(plan.last, plan.as_ofs[0], settings)
-    ruled = {name: Ruled(Governance(name, settings), Track(name, stage)) for name in plan.policies}
-    never, newest = Track(NEVER, stage), Track(NEWEST, stage)
-    first, fresh = None, None
+    ruled = {
+        _label(name, deploy): Ruled(Governance(name, settings), Track(_label(name, deploy), stage), deploy)
+        for deploy in plan.deploys
+        for name in plan.policies
+    }
+    beside = Beside(stage)
     begins: datetime | None = None
     for week, challenger in _challengers(plan, holdout):
+        contests = _contests(week, challenger, settings)
         for each in ruled.values():
-            each.week(week, challenger)
-        fresh = challenger or fresh
+            each.week(contests[each.deploy])
         if begins is None and any(each.governance.primary for each in ruled.values()):
-            begins, first = week.as_of, challenger
-        if begins is not None:
-            never.live(first, week.as_of, week.as_of + WEEK)
-            newest.live(fresh, week.as_of, week.as_of + WEEK)
+            begins = week.as_of
+        beside.week(week.as_of, challenger, begun=begins is not None)
         told("judged")
     if begins is None:
         last = next(iter(ruled.values())).governance.looks[-1]
         raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last one said: {last.message}")
-    ungated = Track(UNGATED, stage)
-    ungated.kept[:] = True
-    results = {name: {**each.track.result(begins), **_ruled(each)} for name, each in ruled.items()}
-    references = [track.result(begins) for track in (newest, never, ungated)]
-    for result in results.values():
-        result["waiting_cost"] = _difference(references[0]["sharpe"], result["sharpe"])
     days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
+    references = [track.result(begins) for track in beside.tracks(refits=REFIT in plan.deploys)]
     return {
         "begins": begins.isoformat(),
         "days": np.datetime_as_string(days).tolist(),
-        "policies": results,
+        "policies": _results(ruled, references, begins),
         "references": references,
     }
+
+
+def _results(ruled: dict[str, Ruled], references: list[Document], begins: datetime) -> Document:
+    """Each policy's figures, beside who always takes the newest model, and beside itself with what was judged."""
+    results = {name: {**each.track.result(begins), **_ruled(each)} for name, each in ruled.items()}
+    for name, each in ruled.items():
+        mine, fresh = results[name], each.deploy == REFIT
+        judged = results.get(each.governance.policy) if fresh else None
+        mine["waiting_cost"] = _difference(references[-1 if fresh else 0]["sharpe"], mine["sharpe"])
+        mine["refit_gain"] = judged and _difference(mine["sharpe"], judged["sharpe"])
+        mine["refit_gain_error"] = judged and _error(mine["daily"], judged["daily"], each.track.stage)
+        mine["judged_made"] = judged and judged["total_return"]
+    return results
+
+
+def _error(ours: list[float], theirs: list[float], stage: Stage) -> float | None:
+    """Of the difference of the two annual Sharpe ratios, as the promotion rule has it; None where undefined."""
+    year, free = stage.periods_per_year, risk_free_per_period(stage.settings.risk_free, stage.periods_per_year)
+    found = sharpe_difference(np.array(ours) - free, np.array(theirs) - free)
+    return None if found.standard_error is None else found.standard_error * sqrt(year)
 
 
 def _challengers(plan: Plan, holdout: int) -> Iterator[tuple[Week, Contender | None]]:
@@ -132,7 +186,27 @@ def _challengers(plan: Plan, holdout: int) -> Iterator[tuple[Week, Contender | N
         except ModelRefused as refusal:
             yield Week(as_of, None, None, None, str(refusal)), None
             continue
-        yield week, Contender(week.name, scorer.sha256, settings.threshold, scorer.score, week.trained_to)
+        twin = Contender(week.name, scorer.sha256, settings.threshold, scorer.score, week.trained_to)
+        yield week, twin if week.refit is None else replace(twin, refit=_refit(week, settings))
+
+
+def _refit(week: Week, settings: Settings) -> Contender | None:
+    if week.refit is None:
+        return None
+    scorer = open_scorer(week.refit, cap=settings.model_size_cap)
+    return Contender(_label(week.name, REFIT), scorer.sha256, settings.threshold, scorer.score, week.refit_to)
+
+
+def _contests(week: Week, challenger: Contender | None, settings: Settings) -> dict[str, Contest]:
+    """The same Monday for who deploys what was judged, and for who deploys its refit."""
+    judged = challenger and replace(challenger, refit=None)
+    fresh = challenger if challenger is not None and challenger.refit is not None else None
+    refused = week if challenger is None else replace(week, refusal=week.refit_refusal)
+    return {JUDGED: Contest(week, judged, settings), REFIT: Contest(refused, fresh, settings)}
+
+
+def _label(name: str, deploy: str) -> str:
+    return name if deploy == JUDGED else f"{name}, {deploy}"
 
 
 def _ruled(each: Ruled) -> Document:
@@ -142,6 +216,8 @@ def _ruled(each: Ruled) -> Document:
         "looks": [_look(look) for look in looks],
         "answers": dict(Counter(look.answer for look in looks)),
         "promotions": sum(look.promoted and look.kind != "bootstrap" for look in looks),
+        "weeks_without": next((place for place, look in enumerate(looks) if look.promoted), len(looks)),
+        "weeks_not_alike": sum(look.decided_by == "alike" for look in looks),
         "weeks_under_the_floors": sum(look.under_the_floors for look in looks),
         "reigns": [{**asdict(reign), "since": reign.since.isoformat()} for reign in each.reigns],
         "false_promotions": len(false),

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, instant
+
+if TYPE_CHECKING:
+    from gatekeeper.market.sources import Known
 
 # What fails one Monday's run and leaves the next one alone.
 _OF_ONE_WEEK = (TrainingRefused, ExportRefused, DataError, AsOfError)
@@ -28,6 +32,10 @@ class Week:
     trained_to: datetime | None
     dataset: Dataset | None
     refusal: str | None
+    refit: bytes | None = None
+    refit_to: datetime | None = None
+    """Where the refit's data end."""
+    refit_refusal: str | None = None
 
     @property
     def name(self) -> str:
@@ -35,24 +43,28 @@ class Week:
         return f"{self.as_of:%Y-%m-%d}"
 
 
-def prepare(as_ofs: tuple[datetime, ...], settings: Settings, folder: Path, *, jobs: int) -> Iterator[datetime]:
+def prepare(
+    as_ofs: tuple[datetime, ...], settings: Settings, folder: Path, *, jobs: int, refits: bool = False
+) -> Iterator[datetime]:
     """Makes what is not there yet, in `jobs` processes of one thread each; yields each Monday as it is ready.
 
-    What was made stays, whatever stops this. Raises GatekeeperError where no Monday can go well.
+    `refits`: of each model also what was fitted on all that was known. What was made stays, whatever stops this. Raises
+    GatekeeperError where no Monday can go well.
     """
     missing = []
     for as_of in as_ofs:
-        if _done(folder, as_of).exists():
+        if _is_made(folder, as_of, refits=refits):
             yield as_of
         else:
             missing.append(as_of)
     if jobs == 1 or len(missing) < 2:
+        maker = Maker.of(settings, folder, refits)
         for as_of in missing:
-            make(as_of, settings, folder)
+            maker.make(as_of)
             yield as_of
         return
     with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn")) as pool:
-        under_way = {pool.submit(make, as_of, settings, folder): as_of for as_of in missing}
+        under_way = {pool.submit(_make, as_of, settings, folder, refits): as_of for as_of in missing}
         try:
             for ended in as_completed(under_way):
                 ended.result()
@@ -62,27 +74,66 @@ def prepare(as_ofs: tuple[datetime, ...], settings: Settings, folder: Path, *, j
             raise
 
 
-def make(as_of: datetime, settings: Settings, folder: Path) -> None:
-    """The steps retrain and export_onnx of one Monday, by the functions that those call."""
-    from gatekeeper.market import sources
-    from gatekeeper.model import export, training
+def _make(as_of: datetime, settings: Settings, folder: Path, refits: bool) -> None:
+    _maker(settings, folder, refits).make(as_of)
 
-    said: dict[str, Any]
-    try:
-        dataset = sources.load(settings.data, as_of, settings)
-        trained = training.train(dataset, settings)
-        content = export.export(trained)
-    except _OF_ONE_WEEK as refusal:
-        said = {"refusal": f"{type(refusal).__name__}: {refusal}"}
-    else:
-        stem = folder / f"{as_of:%Y-%m-%d}"
-        write_whole(stem.with_suffix(".onnx"), content)
-        said = {
-            "model": hashlib.sha256(content).hexdigest(),
-            "ideas": _judging(dataset, settings).save(stem.with_suffix(".npz")),
-            "trained_to": trained.trained_to.isoformat(),
-        }
-    write_whole(_done(folder, as_of), json.dumps(said).encode())
+
+@cache
+def _maker(settings: Settings, folder: Path, refits: bool) -> "Maker":
+    """The one of this process, which lives as long as the rehearsal: its data are read once, and never go stale."""
+    return Maker.of(settings, folder, refits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maker:
+    """Makes Mondays of data that were read once for all of them."""
+
+    known: "Known"
+    settings: Settings
+    folder: Path
+    refits: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings, folder: Path, refits: bool = False) -> "Maker":
+        """Reads the data, and raises what that raises."""
+        from gatekeeper.market import sources
+
+        return cls(sources.opened(settings.data, settings), settings, folder, refits)
+
+    def make(self, as_of: datetime) -> None:
+        """The steps retrain and export_onnx of one Monday, by the functions that those call."""
+        from gatekeeper.model import export, training
+
+        said: dict[str, Any]
+        try:
+            dataset = self.known(as_of)
+            trained = training.train(dataset, self.settings)
+            content = export.export(trained)
+        except _OF_ONE_WEEK as refusal:
+            said = {"refusal": f"{type(refusal).__name__}: {refusal}"}
+        else:
+            stem = self.folder / f"{as_of:%Y-%m-%d}"
+            write_whole(stem.with_suffix(".onnx"), content)
+            said = {
+                "model": hashlib.sha256(content).hexdigest(),
+                "ideas": _judging(dataset, self.settings).save(stem.with_suffix(".npz")),
+                "trained_to": trained.trained_to.isoformat(),
+            }
+            if self.refits:
+                said["refit"] = self._refit(dataset, stem)
+        write_whole(_done(self.folder, as_of), json.dumps(said).encode())
+
+    def _refit(self, dataset: Dataset, stem: Path) -> dict[str, str]:
+        """The same on all that was known; or why there is none."""
+        from gatekeeper.model import export, training
+
+        try:
+            trained = training.train(dataset, self.settings, dataset.as_of)
+            content = export.export(trained)
+        except _OF_ONE_WEEK as refusal:
+            return {"refusal": f"{type(refusal).__name__}: {refusal}"}
+        write_whole(stem.with_suffix(".refit.onnx"), content)
+        return {"model": hashlib.sha256(content).hexdigest(), "trained_to": trained.trained_to.isoformat()}
 
 
 def read(as_of: datetime, folder: Path) -> Week:
@@ -91,14 +142,33 @@ def read(as_of: datetime, folder: Path) -> Week:
     if "refusal" in said:
         return Week(as_of, None, None, None, said["refusal"])
     stem = folder / f"{as_of:%Y-%m-%d}"
+    content = _bytes(stem.with_suffix(".onnx"), said["model"])
+    dataset = Dataset.load(stem.with_suffix(".npz"), said["ideas"])
+    week = Week(as_of, content, datetime.fromisoformat(said["trained_to"]), dataset, None)
+    fresh = said.get("refit", {})
+    if "model" in fresh:
+        content = _bytes(stem.with_suffix(".refit.onnx"), fresh["model"])
+        return replace(week, refit=content, refit_to=datetime.fromisoformat(fresh["trained_to"]))
+    return replace(week, refit_refusal=fresh.get("refusal"))
+
+
+def _bytes(place: Path, sha256: str) -> bytes:
     try:
-        content = stem.with_suffix(".onnx").read_bytes()
+        content = place.read_bytes()
     except OSError:
         content = b""
-    if hashlib.sha256(content).hexdigest() != said["model"]:
-        raise DataError(f"{stem}.onnx is no longer what the rehearsal made; remove {folder} and rehearse again")
-    dataset = Dataset.load(stem.with_suffix(".npz"), said["ideas"])
-    return Week(as_of, content, datetime.fromisoformat(said["trained_to"]), dataset, None)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(f"{place} is no longer what the rehearsal made; remove {place.parent} and rehearse again")
+    return content
+
+
+def _is_made(folder: Path, as_of: datetime, *, refits: bool) -> bool:
+    """A Monday that was made for a rehearsal without refits is made again for one with them."""
+    place = _done(folder, as_of)
+    if not place.exists():
+        return False
+    said = json.loads(place.read_text("utf-8")) if refits else {}
+    return not refits or "refit" in said or "refusal" in said
 
 
 def _judging(dataset: Dataset, settings: Settings) -> Dataset:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from gatekeeper.errors import ModelRefused, NoModel, Unavailable
 from gatekeeper.model.verify import Scorer, verify
 from gatekeeper.registry import Model, Registry
-from gatekeeper.registry.records import COPIED
 
 DEFAULT_THRESHOLD = 0.55
 
@@ -74,11 +73,7 @@ def _candidates(registry: Registry, primary: Model | None) -> Iterator[Model]:
         if promotion.to_id in rows:
             yield rows[promotion.to_id]
     schema = primary.feature_schema if primary else None
-    passed = {
-        (e.challenger, e.challenger_sha256)
-        for e in registry.evaluations()
-        if e.verdict == "promote" and e.kind != COPIED  # judged elsewhere, against another primary
-    }
+    passed = registry.passed()
     for model in sorted(rows.values(), key=lambda one: one.id, reverse=True):
         if (model.id, model.sha256) in passed and schema in (None, model.feature_schema):
             yield model

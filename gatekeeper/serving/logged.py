@@ -89,7 +89,7 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     newest = moment(seen.max())
     check_fresh("idea or outcome", newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
     notes += _notes(received, known, as_of, settings)
-    days, periods = calendar_of_ideas(ideas, as_of)
+    days, periods = calendar_of_ideas(ideas, as_of, settings.market_calendars)
     return Dataset(ideas, days, periods, as_of, newest, False, uri, tuple(notes))
 
 

@@ -130,19 +130,19 @@ class WeeklyApproval(_Approval):
         evaluation = registry.evaluation(handed["evaluation_id"])
         verdict = evaluation.document["verdict"]
         if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
-            return Settled(True, f"model {evaluation.challenger} was promoted by this look already")
+            return Settled(True, f"model {evaluation.deploys_id} was promoted by this look already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
             return Settled(False, f"{evaluation.kind}: {verdict['message']}")
         _refuse_stale(context, registry, evaluation)
         place = "as the first primary"
-        if evaluation.champion is not None:
-            place = f"in place of {registry.model(evaluation.champion).version}"
+        if evaluation.faced_id is not None:
+            place = f"in place of {registry.model(evaluation.faced_id).version}"
         rows = [
             f"| {gate['name']} | {'passed' if gate['passed'] else 'did not pass'} | {_cell(gate['text'])} |"
             for gate in verdict["gates"]
         ]
         return Question(
-            f"Promote {registry.model(evaluation.challenger).version} {place}?",
+            f"Promote {registry.model(evaluation.deploys_id).version} {place}?",
             "\n".join(
                 [
                     f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
@@ -181,7 +181,8 @@ def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: 
 
     if context["ti"].try_number == 1:
         return
-    others = [one.id for one in registry.evaluations() if one.run_key == evaluation.run_key and one.id != evaluation.id]
+    asked = (one.id for one in registry.pages.look(evaluation.run_key) if one.verdict == "promote")  # of no other
+    others = [number for number in asked if number != evaluation.id]
     if others:
         raise PromotionRefused(
             f"Airflow would show what it asked first in this run, perhaps about evaluation {others[0]} and not "

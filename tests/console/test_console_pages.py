@@ -198,3 +198,19 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
         assert "another format than this version shows" in text(client, f"/default/evaluations/{made.id}")
         assert "reads 1" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")
+
+
+def test_a_models_card_is_there_to_be_kept(looked_at: httpx.Client) -> None:
+    """The card that `gatekeeper card` writes; somebody's words in it are no marks of ours."""
+    assert 'href="/default/models/2/card.md"' in looked_at.get("/default/models/2", headers=PEOPLE).text
+    answer = looked_at.get("/default/models/2/card.md")
+    assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="model_2_card.md"'
+    assert "live drawdown looks wrong | it stands" in answer.text
+    assert EVIL not in looked_at.get("/default/models/4/card.md").text
+    assert looked_at.get("/default/models/99/card.md").status_code == 404
+
+
+def test_a_verdict_says_how_many_looks_were_spent(looked_at: httpx.Client) -> None:
+    assert "1 look spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
+    assert "2 looks spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")

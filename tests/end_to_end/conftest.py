@@ -1,9 +1,14 @@
-"""One machine for all that is tested of `make up`, the journey through its pages among it."""
+"""One machine for all that is tested of `make up`, the journey through its pages among it; and one judged house."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from up_machine import Place, machine
+from weekly_data import write_ideas
+from weekly_house import House
+
+MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +16,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Airflow and the scoring server on the demo's bars, up and well."""
     with machine(tmp_path_factory.mktemp("up"), GATEKEEPER_RECIPE="hist_gradient_boosting") as started:
         yield started.up()
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A bootstrap and two weeks, in a short window so that what is written of them is short; then one by hand."""
+    folder = tmp_path_factory.mktemp("house")
+    data = write_ideas(folder / "ideas.csv", start="2015-01-02", end="2018-01-12", edge_from="2016-01-01", seed=3)
+    made = House(folder, data)
+    for week in range(3):
+        made.week(MONDAY + (week - 2) * timedelta(weeks=1), holdout_days=130)
+    made.registry.promote(2, actor="ann", reason="by hand")
+    return made

@@ -3,12 +3,10 @@
 import json
 import random
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from command_shell import Shell, bare
-from weekly_data import write_ideas
 from weekly_house import House
 
 from gatekeeper.errors import DataError
@@ -18,22 +16,9 @@ from gatekeeper.registry import receipts
 
 pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
 
-MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)
 CHANGES = 10_000
 
 __all__ = ["bare"]
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """A bootstrap and two weeks, in a short window so that the receipt is short."""
-    folder = tmp_path_factory.mktemp("house")
-    data = write_ideas(folder / "ideas.csv", start="2015-01-02", end="2018-01-12", edge_from="2016-01-01", seed=3)
-    made = House(folder, data)
-    for week in range(3):
-        made.week(MONDAY + (week - 2) * timedelta(weeks=1), holdout_days=130)
-    made.registry.promote(2, actor="ann", reason="by hand")
-    return made
 
 
 @pytest.fixture(scope="module")

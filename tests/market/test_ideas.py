@@ -28,6 +28,8 @@ def some_ideas(lengths: list[int], seed: int = 0) -> Ideas:
         path_start=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         path_day=np.datetime64("2018-01-01") + np.arange(m),
         path_return=rng.normal(size=m),
+        atr=rng.uniform(0.01, 0.03, size=n),
+        costs=rng.uniform(0, 1e-3, size=(n, 4)),
     )
 
 
@@ -48,6 +50,8 @@ def test_taking_rows_takes_their_paths(lengths: list[int], data: st.DataObject) 
     taken = ideas.take(rows)
     assert [path_of(taken, i) for i in range(len(rows))] == [path_of(ideas, row) for row in rows]
     assert taken.outcome.tolist() == [float(ideas.outcome[row]) for row in rows]
+    assert taken.atr.tolist() == [float(ideas.atr[row]) for row in rows]
+    assert taken.costs.tolist() == [ideas.costs[row].tolist() for row in rows]
 
 
 @settings(max_examples=50, deadline=None)
@@ -71,14 +75,22 @@ def test_order_is_time_then_symbol_then_strategy() -> None:
     assert list(zip(ideas.symbol, ideas.strategy, strict=True)) == [("A", "a"), ("A", "b"), ("B", "a"), ("A", "a")]
 
 
-def test_the_fingerprint_sees_each_column() -> None:
+def test_the_fingerprint_sees_each_column_that_decides() -> None:
     ideas = some_ideas([2, 1])
     seen = {ideas.fingerprint()}
     for field in fields(Ideas):
         column = getattr(ideas, field.name).copy()
         column[-1:] = "Z" if column.dtype.kind == "U" else column[-1:] + 1
         seen.add(replace(ideas, **{field.name: column}).fingerprint())
-    assert len(seen) == 1 + len(fields(Ideas))
+    assert len(seen) == 1 + len(fields(Ideas)) - len(["costs"])
+
+
+def test_a_column_that_some_ideas_lack_is_left_out_when_they_are_joined() -> None:
+    with_costs, without = some_ideas([2, 1]), replace(some_ideas([1], seed=1), costs=None)
+    together = join([with_costs, without])
+    assert together.costs is None
+    assert together.atr.tolist() == join([without, with_costs]).atr.tolist()
+    assert len(together.atr) == 3
 
 
 def test_the_fingerprint_ignores_how_wide_the_text_is_stored() -> None:
@@ -96,6 +108,8 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         replace(some_ideas([1, 1]), outcome=np.zeros(3))
     with pytest.raises(DataError, match="float64"):
         replace(some_ideas([1, 1]), features=np.zeros((2, 7)))
+    with pytest.raises(DataError, match="3 of 2 ideas"):
+        replace(some_ideas([1, 1]), costs=np.zeros((3, 4)))
 
 
 def test_a_dataset_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -104,6 +118,8 @@ def test_a_dataset_comes_back_from_its_file(tmp_path: Path) -> None:
         sha256 = before.save(tmp_path / "new" / "dataset.npz")
         after = Dataset.load(tmp_path / "new" / "dataset.npz", sha256)
         assert after.fingerprint() == before.fingerprint()
+        assert after.ideas.columns().keys() == before.ideas.columns().keys()
+        assert ideas.costs is None or after.ideas.costs.tolist() == ideas.costs.tolist()
         assert (after.source, after.notes, after.as_of) == (before.source, before.notes, before.as_of)
         assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["dataset.npz"]
 

@@ -60,7 +60,9 @@ def play(bars: list[Bar], i: int, side: int, distance: float, as_of: datetime, o
         return "never entered" if as_of >= end_of_hold else "open"
     entry = in_time[0].open
     stop, target = entry - side * distance, entry + side * distance
-    cost = options.cost_bp / 10_000
+    a_side = (options.cost_bp + options.spread_bp / 2) / 10_000
+    a_side += options.slippage_atr * (distance / options.barrier_atr) / entry
+    yearly = options.funding if side == 1 else options.borrow
     held: list[Bar] = []
     price, known_at = None, None
     for bar in in_time[: options.time_stop_bars]:
@@ -78,11 +80,16 @@ def play(bars: list[Bar], i: int, side: int, distance: float, as_of: datetime, o
     before = entry
     for bar in held:
         after = price if bar is held[-1] else bar.close
-        day = (bar.closes - timedelta(microseconds=1)).date().isoformat()
+        date = (bar.closes - timedelta(microseconds=1)).date()
+        day = date.isoformat()
+        if path and day not in path:
+            path[day] = -yearly / 365 * (date - datetime.fromisoformat(list(path)[-1]).date()).days
         path[day] = path.get(day, 0.0) + side * (after - before) / entry
-        path[day] -= (bar is held[0]) * cost + (bar is held[-1]) * cost
+        path[day] -= (bar is held[0]) * a_side + (bar is held[-1]) * a_side
         before = after
-    return Expected(side * (price / entry - 1) - 2 * cost, held[-1].closes, known_at, path)
+    nights = (datetime.fromisoformat(day) - datetime.fromisoformat(next(iter(path)))).days
+    outcome = side * (price / entry - 1) - 2 * a_side - yearly / 365 * nights
+    return Expected(outcome, held[-1].closes, known_at, path)
 
 
 def expect(
@@ -126,6 +133,7 @@ def stamps(n: int, seed: int, hours: int, holes: float) -> np.ndarray:
     hold=st.integers(1, 30),
     barrier=st.sampled_from([0.3, 1.0, 2.0, 5.0]),
     cost=st.sampled_from([0.0, 2.0, 50.0]),
+    other_costs=st.sampled_from([{}, {"spread_bp": 5.0, "slippage_atr": 0.1, "borrow": 0.4, "funding": -0.2}]),
     width=st.sampled_from([0.005, 0.02, 0.2]),
     waits=st.integers(0, 24 * 40),
 )
@@ -137,11 +145,17 @@ def test_the_same_ideas_as_by_hand(
     hold: int,
     barrier: float,
     cost: float,
+    other_costs: dict[str, float],
     width: float,
     waits: int,
 ) -> None:
     options = Settings(
-        time_stop_bars=time_stop, longest_hold_days=hold, barrier_atr=barrier, cost_bp=cost, pullback_width=width
+        time_stop_bars=time_stop,
+        longest_hold_days=hold,
+        barrier_atr=barrier,
+        cost_bp=cost,
+        pullback_width=width,
+        **other_costs,
     )
     frame = random_bars(280, seed, stamps(280, seed, hours, holes))
     times = [datetime.fromisoformat(text) for text in frame["time"]]

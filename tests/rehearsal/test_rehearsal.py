@@ -1,6 +1,7 @@
 """A rehearsal says what the weekly runs would have said, and values it as a plain sum does."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -70,6 +71,8 @@ def test_its_verdicts_are_those_of_the_weekly_runs(rehearsed: dict, house: House
         assert look["gain"] == pytest.approx(verdict["gain"], abs=1e-12)
         assert look["bound"] == pytest.approx(verdict["bound"], abs=1e-12)
         assert look["promoted"] == (evaluation.as_of in promoted)
+        made = planned(house.settings).folder(365) / f"{evaluation.as_of:%Y-%m-%d}.onnx"
+        assert sha256(made.read_bytes()).hexdigest() == evaluation.challenger_sha256
     assert len(promoted) > 1
 
 

@@ -1,0 +1,84 @@
+"""How large is each trade, and which ideas are passed over because too many positions are open?"""
+
+import heapq
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import DataError
+from gatekeeper.market.ideas import Ideas
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+
+Mask = NDArray[np.bool_]
+Size = float | NDArray[np.float64]
+"""A trade's part of the initial capital: one for all, or (n,), one for each idea."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """The rule. `target`: what a move of ATR14 makes, as a part of capital; `largest`: no trade is over it.
+
+    most_open: positions that one stream holds at once; None for any number.
+    """
+
+    kind: str
+    fraction: float
+    target: float
+    largest: float
+    most_open: int | None
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "Sizing":
+        """Those of a run."""
+        return cls(
+            settings.sizing,
+            settings.fraction,
+            settings.volatility_target,
+            settings.largest_fraction,
+            settings.most_open,
+        )
+
+    def of(self, ideas: Ideas) -> Size:
+        """What each idea's trade is. Raises DataError where it hangs on an ATR14 that the ideas don't bring.
+
+        The number of units, target x capital / ATR14, is known with the idea; its price is that of the entry.
+        """
+        if self.kind == "fraction":
+            return self.fraction
+        if ideas.atr is None:
+            if len(ideas):
+                raise DataError("GATEKEEPER_SIZING=volatility takes the ATR14 of each idea, and these have none")
+            return self.largest
+        return np.minimum(self.target / ideas.atr, self.largest)
+
+    def taken(self, ideas: Ideas, kept: Mask) -> Mask:
+        """(k,) which of the kept ideas, the first k of n, are entered, in their order: by time, symbol, strategy.
+
+        A position is open from its idea's time to its exit; one that ends at that instant makes room.
+        """
+        if self.most_open is None:
+            return kept
+        taken = kept.copy()
+        begins, ends = (column.astype(np.int64) for column in (ideas.time, ideas.closed_at))
+        still_open: list[int] = []
+        for row in np.flatnonzero(kept):
+            while still_open and still_open[0] <= begins[row]:
+                heapq.heappop(still_open)
+            if len(still_open) < self.most_open:
+                heapq.heappush(still_open, int(ends[row]))
+            else:
+                taken[row] = False
+        return taken
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-friendly."""
+        return asdict(self)
+
+
+def each(size: Size, rows: int) -> NDArray[np.float64]:
+    """(n,) whatever `size` was."""
+    return np.broadcast_to(np.asarray(size, dtype=np.float64), (rows,))

@@ -1,0 +1,127 @@
+"""Which sessions did an exchange hold, from open to close, and how many in a year?
+
+By `exchange-calendars`. In numpy alone but for that: the log of a scoring server has calendars too.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import ConfigError
+
+Days = NDArray[np.datetime64]
+
+OTHERS = "*"
+YEARS = 20  # with ten, New York is at 251 in some years
+SETTING = "GATEKEEPER_CALENDARS"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sessions:
+    """(n,) each, in order: the day that a session is of, and the instants of its open and its close.
+
+    known_from: the first whole year that the calendar knows; None where it knows all.
+    """
+
+    name: str
+    known_from: int | None
+    day: Days
+    opens_at: Days
+    closes_at: Days
+
+    def between(self, first: np.datetime64, last: np.datetime64) -> Days:
+        """The days from `first` to `last`, both included."""
+        return self.day[(self.day >= first) & (self.day <= last)]
+
+
+def calendar_of(symbol: str, named: Mapping[str, str]) -> str | None:
+    """The name of the symbol's calendar; None where the setting gives it none."""
+    return named.get(symbol, named.get(OTHERS))
+
+
+def sessions(name: str, first: np.datetime64, as_of: datetime) -> Sessions:
+    """Those of the years from that of `first`, or an earlier one, to that of the as-of. Raises ConfigError."""
+    begins = _year(first)
+    try:  # one list does for the periods too
+        return _sessions(name, min(begins, as_of.year - YEARS), as_of.year)
+    except ConfigError:
+        return _sessions(name, begins, as_of.year)
+
+
+def periods_per_year(name: str, since: np.datetime64, as_of: datetime) -> int:
+    """How many sessions a year has: the mean of the last twenty whole ones, or of as many as the calendar knows.
+
+    Whole years before the as-of's own, so that it stays the same from week to week. since: where the data begin, whose
+    sessions are at hand. Raises ConfigError.
+    """
+    first = max(as_of.year - YEARS, sessions(name, since, as_of).known_from or 0)
+    if first >= as_of.year:
+        raise ConfigError(
+            f"{SETTING}: {name} is known from {first} on, and the periods of a year take a whole one before the as-of "
+            f"{as_of:%Y-%m-%d}; choose a later as-of, or another calendar"
+        )
+    years = _sessions(name, min(first, _year(since)), as_of.year).day.astype("datetime64[Y]")
+    whole = (years >= _new_year(first)) & (years < _new_year(as_of.year))
+    return round(int(np.count_nonzero(whole)) / (as_of.year - first))
+
+
+def days_of_ideas(symbols: NDArray[np.str_], busy: Days, named: Mapping[str, str], as_of: datetime) -> tuple[Days, int]:
+    """The sessions from the first busy day to that of the as-of, and the busiest calendar's periods a year.
+
+    symbols, busy: (k,) each day on which something was, and of which symbol; each of these has a calendar.
+    """
+    days, periods = [], []
+    calendars = np.array([calendar_of(symbol, named) for symbol in symbols.tolist()])
+    for name in np.unique(calendars).tolist():
+        first = busy[calendars == name].min()
+        days.append(sessions(name, first, as_of).between(first, np.datetime64(as_of.date(), "D")))
+        periods.append(periods_per_year(name, first, as_of))
+    return np.unique(np.concatenate(days)), max(periods)
+
+
+@lru_cache(maxsize=256)
+def _sessions(name: str, first_year: int, last_year: int) -> Sessions:
+    calendars = _library()
+    try:
+        with warnings.catch_warnings():  # it still uses what pandas 4 will change, and says so each time
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = calendars.get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+    except calendars.errors.InvalidCalendarName:
+        known = ", ".join(calendars.get_calendar_names(include_aliases=False))
+        raise ConfigError(f"{SETTING} names {name!r}, which exchange-calendars doesn't know; known: {known}") from None
+    except (ValueError, NotImplementedError) as fault:
+        raise ConfigError(
+            f"{SETTING}: exchange-calendars has no sessions of {name} from {first_year} to {last_year} "
+            f"({fault!s:.200}); name another calendar"
+        ) from fault
+    opens_at, closes_at = (
+        column.dt.tz_convert(None).to_numpy().astype("datetime64[ns]") for column in (found.opens, found.closes)
+    )
+    earliest = found.bound_min()
+    known_from = None if earliest is None else earliest.year + int(earliest.day_of_year > 1)
+    return Sessions(name, known_from, found.sessions.to_numpy().astype("datetime64[D]"), opens_at, closes_at)
+
+
+def _library() -> ModuleType:
+    try:
+        import exchange_calendars  # type: ignore[import-untyped]  # it ships no types
+    except ImportError as fault:
+        raise ConfigError(
+            f"{SETTING} needs exchange-calendars ({fault}); install gatekeeper[train], or leave it empty"
+        ) from fault
+    library: ModuleType = exchange_calendars
+    return library
+
+
+def _year(day: np.datetime64) -> int:
+    return int(str(day.astype("datetime64[Y]")))
+
+
+def _new_year(year: int) -> np.datetime64:
+    return np.datetime64(str(year), "Y")
