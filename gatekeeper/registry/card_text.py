@@ -99,7 +99,10 @@ def _evaluations(facts: Facts) -> Iterator[str]:
     if not judged:
         yield "None: it was never judged as a challenger."
     else:
-        yield "Each on ideas behind the training data of both models, net of costs; Sharpe ratios and gain are annual."
+        yield (
+            "Each on ideas behind the training data of both models, or of their judged twins, net of costs; "
+            "Sharpe ratios and gain are annual."
+        )
         yield ""
         yield from _table((*JUDGED, *COMPARED), map(_judged, judged))
         if not all(each["of_these_bytes"] for each in judged):
