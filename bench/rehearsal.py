@@ -3,13 +3,10 @@
 Each policy needs a registry of its own, so three policies are three runs a Monday. Those are measured on a few Mondays
 and multiplied: each takes as long as the one before. The rehearsal runs whole. A run also keeps registry, files and a
 report, which a rehearsal doesn't; what both say of the same Mondays is compared.
-
-Usage: rehearsal.py [--quick]
 """
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,8 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from timing import table
+from results import FASTER, Result, compared, processor
 
 from gatekeeper import registry
 from gatekeeper.registry import Registry
@@ -78,8 +74,8 @@ def within(words: list[str], house: dict[str, str]) -> str:
     return CliRunner().invoke(gatekeeper, words, env=house, catch_exceptions=False).stdout
 
 
-def main(*, quick: bool) -> None:
-    """Runs both sides in turns and prints the table."""
+def main(*, quick: bool) -> list[Result]:
+    """Both sides in turns."""
     policies = ("safe",) if quick else ("better", "safe", "proven")
     mondays, rounds = (2, 1) if quick else (MONDAYS, ROUNDS)
     first = LIVE if quick else FIRST
@@ -97,18 +93,23 @@ def main(*, quick: bool) -> None:
             words += [f"--policy={policy}" for policy in policies] + (["--jobs=1"] if quick else [])
             said = ours.call(Path(name) / f"rehearsal{number}", "rehearse", *words)
             same += sum(rehearsed(said, policy, monday) == verdict for policy, verdict in ran.items())
-    shown = table(f"rehearse / gatekeeper run, each Monday under {', '.join(policies)}")
-    for what, a, b in (("clock", ours.clock, theirs.clock), ("processor", ours.processor, theirs.processor)):
-        one, each = statistics.median(a), statistics.median(b)
-        all_of_them = each * mondays * len(policies)
-        shown.add_row(
-            f"rehearse, {what}", f"{mondays:,}", f"{one:,.1f} s", f"{all_of_them:,.0f} s", f"{one / all_of_them:.4f}"
-        )
-    shown.caption = (
-        f"beside: the median of {len(theirs.clock)} runs ({statistics.median(theirs.clock):.1f} s on the clock) times "
-        f"{mondays * len(policies):,}; {same} of {len(theirs.clock)} verdicts the same"
+    return beside(ours, theirs, mondays, len(policies), same)
+
+
+def beside(ours: Side, theirs: Side, mondays: int, policies: int, same: int) -> list[Result]:
+    """The rehearsal as it took, beside its round's runs multiplied to all that it stands for."""
+    runs = mondays * policies
+    note = (
+        f"beside: a round's median run (of all {statistics.median(theirs.clock):.1f} s on the clock) times {runs:,}; a "
+        f"run also keeps registry, files and a report; {same} of {len(theirs.clock)} verdicts compared were the same"
     )
-    Console(width=120).print(shown)
+    results = []
+    for unit, one, each in (("s", ours.clock, theirs.clock), ("CPU s", ours.processor, theirs.processor)):
+        rounds = [statistics.median(each[at : at + policies]) * runs for at in range(0, len(each), policies)]
+        target = 20 if unit == "s" else None
+        about = ("Rehearsal", f"rehearse, policies: {policies}", f"{mondays:,} Mondays", "as many gatekeeper run")
+        results.append(compared(*about, one, rounds, as_=FASTER, at_least=target, unit=unit, note=note))
+    return results
 
 
 def ran_by_itself(side: Side, place: Path, policy: str, monday: date) -> list[object]:
@@ -129,13 +130,3 @@ def rehearsed(said: Any, policy: str, monday: date) -> list[object]:
 def url(place: Path) -> str:
     """The registry of a house."""
     return f"sqlite:///{place / 'registry.db'}"
-
-
-def processor() -> float:
-    """Seconds of this process and of those that it started."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
-if __name__ == "__main__":
-    main(quick="--quick" in sys.argv)

@@ -1,19 +1,87 @@
-"""How fast is it, beside what one would use instead? Ratios of medians, both sides alternating in one run.
+"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/benchmarks.md.
 
-Usage: run.py [--quick]
+The page is written of the newest figures of each part, so one can be measured again alone. A part that fails is named,
+and the others go on; its former figures stay. `--quick` proves that everything runs: no peer's server starts, nothing
+is kept, and the page goes to a folder that is removed again.
+
+Usage: run.py [--quick] [--only PART]... [--page]
 """
 
+import argparse
 import os
-import platform
 import sys
+import tempfile
+import time
+import traceback
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 
-import market
-import registry
-import rehearsal
-import scoring
-import serving
+from kept import HOUSE, Kept, keep, machine, read, versions
+from page import cells, written
+from results import Result
+
+PARTS = {
+    "replays": "bars to Sharpe beside vectorbt and backtesting.py, and their memory",
+    "market": "indicators beside TA-Lib",
+    "judges": "a million ideas judged, beside scikit-learn and empyrical-reloaded",
+    "fits": "training and export beside the fit alone",
+    "registry": "register, promote, primary, page of models beside MLflow's, on SQLite and PostgreSQL",
+    "races": "eight processes that promote, beside MLflow's aliases and stages",
+    "starts": "the command line's start, and a server's to its first score, beside MLflow and MLServer",
+    "scoring": "one row in process beside bare onnxruntime and scikit-learn",
+    "serving": "requests a second beside bare FastAPI and MLServer",
+    "dags": "DAG files parsed, and the weekly run's own time beside Airflow's",
+    "rehearsal": "520 Mondays rehearsed, beside as many weekly runs",
+    "growth": "what one more bar and one more decision cost",
+}
+"""Modules beside this one, each with `main(quick=...)`, in the order in which they run, and what each measures."""
+KEPT = HOUSE / "build" / "bench-results"
+
+
+def main() -> int:
+    """Returns 1 if a part failed."""
+    said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    said.add_argument("--quick", action="store_true", help="does everything run?")
+    said.add_argument("--only", action="append", choices=PARTS, help="this part alone; again for more")
+    said.add_argument("--page", action="store_true", help="measure nothing, write the page of what is kept")
+    words = said.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that start shall not compile what they import anew
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) if words.quick else KEPT
+        parts = () if words.page else words.only or PARTS
+        failed = [part for part in parts if not measured(part, folder, quick=words.quick)]
+        page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs")
+    print(f"{page.name}: written" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+def measured(part: str, folder: Path, *, quick: bool) -> bool:
+    """Whether it went through; if so, its figures are kept."""
+    began, load, start = datetime.now(UTC), os.getloadavg()[0], time.perf_counter()
+    try:
+        results = import_module(part).main(quick=quick)
+    except (Exception, SystemExit):  # noqa: BLE001  # whatever a peer does, the other parts are measured
+        print(f"{part}: failed", traceback.format_exc(), sep="\n", file=sys.stderr)
+        return False
+    took, loads = time.perf_counter() - start, (load, os.getloadavg()[0])
+    keep(Kept(part, began.isoformat(timespec="minutes"), took, loads, machine(), versions(), results), folder)
+    show(part, results)
+    return True
+
+
+def show(part: str, results: list[Result]) -> None:
+    """What will be on the page, a line each."""
+    print(f"{part}:")
+    for each in results:
+        work, size, peer, ours, its, ratio, quartiles, target, met = cells(each)
+        if not ours:
+            print(f"  {each.section}: {work}, {peer}: {each.note}")
+            continue
+        beside = f", {peer} {its}: {ratio}" if peer else ""
+        print(f"  {each.section}: {work}, {size}: {ours}{beside} ({quartiles or 'one round'})", end="")
+        print(f"; {target}: {met}" if target else "", flush=True)
+
 
 if __name__ == "__main__":
-    print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    for part in (market, registry, scoring, serving, rehearsal):
-        part.main(quick="--quick" in sys.argv)
+    sys.exit(main())

@@ -5,15 +5,13 @@ All sides take turns in many short rounds: the ratio of the medians counts, its 
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from rich.console import Console
-from rich.table import Table
+from results import FASTER, ITS_TIME, Result, Work, compared
 from threadpoolctl import threadpool_limits
 
 from gatekeeper import registry
@@ -24,23 +22,25 @@ from gatekeeper.serving import Gatekeeper
 
 IDEA = [41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0]
 CALLS = 50
-Work = Callable[[], object]
+OURS = ("array, watched", "array", "list, watched")
+"""Watched: as a server's process holds it, which follows the registry."""
+CHECKED = "ours checks row and score, which the runtime alone doesn't, and calls it below its Python layer"
 
 
-def main(*, quick: bool) -> None:
-    """Prints the table: one idea, of an array and of a list, for each recipe's own export."""
-    shown = Table("recipe", "work", "median", "/ runtime alone", "quartiles", "scikit-learn / it", title="one score")
-    shown.title_justify = "left"
-    for name in ("logistic", "hist_gradient_boosting"):
+def main(*, quick: bool) -> list[Result]:
+    """One idea, of an array and of a list, for each recipe's own export."""
+    results = []
+    for name in ("logistic",) if quick else ("logistic", "hist_gradient_boosting"):
         with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-            times = in_turns(sides(fitted(name), Path(folder)), rounds=10 if quick else 400)
-        bare, slowest = times["runtime alone"], median(times["scikit-learn"])
-        for work, taken in times.items():
-            low, _, high = quantiles([a / b for a, b in zip(taken, bare, strict=True)], n=4)
-            ratio = f"{median(taken) / median(bare):.2f}"
-            faster = f"{slowest / median(taken):.0f}"
-            shown.add_row(name, work, f"{median(taken) * 1e6:,.1f} µs", ratio, f"{low:.2f} - {high:.2f}", faster)
-    Console(width=120).print(shown)
+            times = in_turns(sides(fitted(name), Path(folder)), rounds=4 if quick else 400)
+        for work in OURS:
+            bare, slow, taken = times["runtime alone"], times["scikit-learn"], times[work]
+            about = ("One score", f"{work}, {name}", "1 row")
+            results += [
+                compared(*about, "bare onnxruntime", taken, bare, as_=ITS_TIME, at_most=1.25, note=CHECKED),
+                compared(*about, "scikit-learn", taken, slow, as_=FASTER, at_least=15),
+            ]
+    return results
 
 
 def fitted(recipe: str) -> Any:
@@ -65,9 +65,9 @@ def sides(estimator: Any, folder: Path) -> Mapping[str, Work]:
     row = np.array([IDEA], dtype=np.float32)
     return {
         "runtime alone": lambda: session.run(["score"], {"input": row}),
-        "ours, array, watched": lambda: watched.score(row),
-        "ours, array": lambda: gate.score(row),
-        "ours, list, watched": lambda: watched.score([IDEA]),
+        "array, watched": lambda: watched.score(row),
+        "array": lambda: gate.score(row),
+        "list, watched": lambda: watched.score([IDEA]),
         "scikit-learn": lambda: estimator.predict_proba(row),
     }
 
@@ -87,7 +87,3 @@ def in_turns(works: Mapping[str, Work], *, rounds: int) -> Mapping[str, list[flo
                 call()
             times[work].append((time.perf_counter() - start) / calls)
     return times
-
-
-if __name__ == "__main__":
-    main(quick=False)

@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -61,7 +62,7 @@ def ours(folder: Path, url: str) -> Iterator[Server]:
         while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "said.txt").read_text())):
             if process.poll() is not None:
                 raise SystemExit((folder / "said.txt").read_text())
-            time.sleep(0.05)
+            time.sleep(0.01)
         yield _answering(Server(int(found[1]), process.pid), process)
     finally:
         process.terminate()
@@ -89,6 +90,25 @@ def mlserver(model: Path, folder: Path) -> Iterator[Server]:
     with (folder / "said.txt").open("w") as said, started([str(MLSERVER), "start", str(folder)], settings, said) as one:
         body = json.dumps({"inputs": [TENSOR]})
         yield _answering(Server(port, one.pid, "/v2/models/gate/infer", body), one, "outputs")
+
+
+@contextmanager
+def mlflow(url: str, folder: Path) -> Iterator[Server]:
+    """MLflow's own scoring server with the champion of its registry, in the environment that is here."""
+    port = free_port()
+    words = ["models", "serve", "--model-uri", "models:/gatekeeper@champion", "--env-manager", "local"]
+    command = [sys.executable, "-m", "mlflow", *words, "--port", str(port)]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # it calls uvicorn by name
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": url, "PATH": path}
+    with (folder / "mlflow_said.txt").open("w") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True)
+    try:
+        body = json.dumps({"inputs": [list(FEATURES.values())]})
+        yield _answering(Server(port, process.pid, "/invocations", body), process, "predictions")
+    finally:
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(process.pid, signal.SIGTERM)  # the server is a child of the command
+        process.wait()
 
 
 @contextmanager
@@ -121,4 +141,4 @@ def _answering(server: Server, process: "subprocess.Popen[bytes]", word: str = "
                 return server
         except ConnectionRefusedError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.01)

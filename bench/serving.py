@@ -8,30 +8,29 @@ Ours checks, logs each decision for good, and counts; the others only answer.
 import itertools
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from results import ITS_RATE, ITS_TIME, Result, alone, compared, missing
 from servers import HOUSE, MLSERVER, Server, bare, mlserver, ours
 
 from gatekeeper import registry
 from gatekeeper.registry import Registry
 
+CONNECTIONS = (1, 16)
 ROUNDS = 7
 SECONDS = 2.0
 PROMOTIONS = 30
 
 
-def main(*, quick: bool) -> None:
-    """Prints both tables."""
+def main(*, quick: bool) -> list[Result]:
+    """Rates and costs beside the others, then how soon a promotion is followed."""
     sys.path.append(str(HOUSE / "tests"))
     from model_files import constant_model
 
@@ -45,21 +44,25 @@ def main(*, quick: bool) -> None:
             file = models / f"gatekeeper_primary{pair[0]}.onnx"
             (folder / "model.onnx").write_bytes(file.read_bytes())
             with sides(folder, url, with_peers=not quick) as servers:
-                compare(servers, rounds=2 if quick else ROUNDS, seconds=0.5 if quick else SECONDS)
+                # Quick: ours stands for its peer, too.
+                both = {**servers, "bare FastAPI": servers["ours"]} if quick else servers
+                results = compare(both, (1,), 1, 0.1) if quick else compare(both, CONNECTIONS, ROUNDS, SECONDS)
                 turns = itertools.cycle(pair[::-1])
-                follow(servers["ours"], lambda: promote(opened, next(turns)), times=3 if quick else PROMOTIONS)
+                waits = follow(servers["ours"], lambda: promote(opened, next(turns)), times=1 if quick else PROMOTIONS)
+    if "MLServer" not in servers:
+        results.append(missing("Server", "requests", "MLServer", "not installed here (`make bench` does it)"))
+    return [*results, *waits]
 
 
 @contextmanager
 def sides(folder: Path, url: str, *, with_peers: bool) -> Iterator[dict[str, Server]]:
-    """All that are here, ours first. A peer that isn't is named."""
+    """All that are here, ours first."""
     with ExitStack() as stack:
         servers = {"ours": stack.enter_context(ours(folder, url))}
-        servers["bare FastAPI"] = stack.enter_context(bare(folder / "model.onnx"))
+        if with_peers:
+            servers["bare FastAPI"] = stack.enter_context(bare(folder / "model.onnx"))
         if with_peers and MLSERVER.exists():
             servers["MLServer"] = stack.enter_context(mlserver(folder / "model.onnx", folder / "mlserver"))
-        elif with_peers:
-            print("MLServer is not installed here (`make bench` does it): not measured")
         yield servers
 
 
@@ -69,48 +72,35 @@ def promote(opened: Registry, model_id: int) -> int:
     return model_id
 
 
-def compare(servers: Mapping[str, Server], *, rounds: int, seconds: float) -> None:
-    """Requests a second, over 1 and over 16 connections; the ratios are ours to the other's."""
-    columns = (
-        "connections",
-        "side",
-        "requests/s",
-        "lowest to highest",
-        "ours / it",
-        "p50 ms",
-        "p99 ms",
-        "CPU µs",
-        "ours / it",
-    )
-    shown = Table(*columns, title="gatekeeper serve, decisions logged, beside others that log nothing")
-    shown.title_justify = "left"
-    for connections in (1, 16):
+def compare(servers: Mapping[str, Server], at_once: Sequence[int], rounds: int, seconds: float) -> list[Result]:
+    """Requests a second over so many connections, and what one of them costs."""
+    results = []
+    for connections in at_once:
         for server in servers.values():
-            asked(server, connections, 0.5)
+            asked(server, connections, seconds / 4)
         runs: dict[str, list[dict[str, float]]] = {side: [] for side in servers}
         for _ in range(rounds):
             for side, server in servers.items():
                 runs[side].append(asked(server, connections, seconds))
-        for side, its in runs.items():
-            spread = [run["rate"] for run in its]
-            rate, cost = (median(runs["ours"], what) / median(its, what) for what in ("rate", "cpu"))
-            shown.add_row(
-                str(connections),
-                side,
-                f"{median(its, 'rate'):,.0f}",
-                f"{min(spread):,.0f} to {max(spread):,.0f}",
-                f"{rate:.2f}",
-                f"{median(its, 'p50') * 1e3:.2f}",
-                f"{median(its, 'p99') * 1e3:.2f}",
-                f"{median(its, 'cpu') * 1e6:.0f}",
-                f"{cost:.2f}",
-            )
-    Console(width=130).print(shown)
+        for side in list(servers)[1:]:
+            results += beside(side, f"{connections} connection{'s' * (connections > 1)}", runs["ours"], runs[side])
+    return results
 
 
-def median(runs: list[dict[str, float]], what: str) -> float:
-    """Of all rounds."""
-    return statistics.median(run[what] for run in runs)
+def beside(peer: str, size: str, ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> list[Result]:
+    """One peer: the rate has the target; what a request costs, and its slowest, are said besides."""
+    about, least = (size, peer), {"bare FastAPI": 0.9, "MLServer": 3.0}[peer]
+    note = "ours checks and counts, and logs each decision for good; the other only answers"
+
+    def both(what: str) -> tuple[list[float], list[float]]:
+        return [run[what] for run in ours], [run[what] for run in theirs]
+
+    rates, costs, slowest = both("rate"), both("cpu"), both("p99")
+    return [
+        compared("Server", "requests", *about, *rates, as_=ITS_RATE, at_least=least, unit="requests/s", note=note),
+        compared("Server", "processor time of a request", *about, *costs, as_=ITS_TIME, unit="CPU s"),
+        compared("Server", "99th percentile of a request", *about, *slowest, as_=ITS_TIME),
+    ]
 
 
 def asked(server: Server, connections: int, seconds: float) -> dict[str, float]:
@@ -131,7 +121,7 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def follow(server: Server, promote: Callable[[], int], *, times: int) -> None:
+def follow(server: Server, promote: Callable[[], int], *, times: int) -> list[Result]:
     """From a promotion's commit to the first answer of the new model, polling once a second as by default."""
     connection = HTTPConnection("127.0.0.1", server.port)
     waits = []
@@ -142,12 +132,5 @@ def follow(server: Server, promote: Callable[[], int], *, times: int) -> None:
         while server.answer(connection)["model_id"] != wanted:
             time.sleep(0.002)
         waits.append(time.perf_counter() - began)
-    waits.sort()
-    at = [waits[min(len(waits) - 1, int(len(waits) * share))] for share in (0.5, 0.95)]
-    print(
-        f"commit to first answer, {times} promotions: median {at[0]:.2f} s, p95 {at[1]:.2f} s, worst {waits[-1]:.2f} s"
-    )
-
-
-if __name__ == "__main__":
-    main(quick="--quick" in sys.argv)
+    about = ("Server", "promotion's commit to the first answer of the new model", f"{times} promotions")
+    return [alone(*about, waits, note=f"polled once a second; the slowest took {max(waits):.2f} s")]

@@ -151,12 +151,14 @@ def daily_returns(
     if len(days) == 0:
         return np.zeros(0)
     taken = np.repeat(kept, np.diff(ideas.path_start))
-    row = np.searchsorted(days, ideas.path_day[taken], side="right") - 1
+    span = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
+    row_of = np.searchsorted(days, span, side="right") - 1  # looked up: there are more marks than days
+    row = row_of[np.clip((ideas.path_day[taken] - days[0]).astype(np.int64), 0, len(span) - 1)]
     made = ideas.path_return[taken]
     if isinstance(size, float):
-        return size * np.bincount(np.maximum(row, 0), weights=made, minlength=len(days)).astype(np.float64)
+        return size * np.bincount(row, weights=made, minlength=len(days)).astype(np.float64)
     sized = np.repeat(size, np.diff(ideas.path_start))[taken] * made
-    return np.bincount(np.maximum(row, 0), weights=sized, minlength=len(days)).astype(np.float64)
+    return np.bincount(row, weights=sized, minlength=len(days)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

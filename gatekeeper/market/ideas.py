@@ -89,6 +89,8 @@ class Ideas:
     def take(self, index: Index) -> "Ideas":
         """The ideas that a mask (n,), an index or a slice picks, in its order, with their paths."""
         rows = np.arange(len(self))[index]
+        if len(rows) and (np.diff(rows) == 1).all():
+            return self._between(rows[0], rows[-1] + 1)
         starts, lengths = self.path_start[rows], np.diff(self.path_start)[rows]
         path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         marks = np.repeat(starts - path_start[:-1], lengths) + np.arange(path_start[-1])
@@ -107,9 +109,26 @@ class Ideas:
             costs=None if self.costs is None else self.costs[rows],
         )
 
+    def _between(self, first: np.intp, end: np.intp) -> "Ideas":
+        """`take` of neighbours, as of a stretch of time: views, since copies of all columns cost more than scores."""
+        marks = slice(self.path_start[first], self.path_start[end])
+        columns = {name: column[first:end] for name, column in self.columns().items()}
+        paths = {name: getattr(self, name)[marks] for name in ("path_day", "path_return")}
+        path_start = self.path_start[first : end + 1] - self.path_start[first]
+        return Ideas(**columns | paths | {"path_start": path_start})
+
     def in_order(self) -> "Ideas":
         """Sorted by (time, symbol, strategy)."""
-        return self.take(np.lexsort((self.strategy, self.symbol, self.time)))
+        return self if self._are_in_order() else self.take(np.lexsort((self.strategy, self.symbol, self.time)))
+
+    def _are_in_order(self) -> bool:
+        """Looked at before they are sorted: a sort copies every column."""
+        before, after = self.time[:-1], self.time[1:]
+        if not (before <= after).all():  # NaT is in no order
+            return False
+        one = np.flatnonzero(before == after)
+        symbol, strategy = (self.symbol[one], self.symbol[one + 1]), (self.strategy[one], self.strategy[one + 1])
+        return bool(((symbol[0] < symbol[1]) | ((symbol[0] == symbol[1]) & (strategy[0] <= strategy[1]))).all())
 
     def fingerprint(self) -> str:
         """sha256 (hex) of all that decides; the same on every machine and for any width of the text columns."""
@@ -256,7 +275,9 @@ def _digest(arrays: Iterator[tuple[str, NDArray[np.generic]]] | list[tuple[str, 
     digest = hashlib.sha256()
     for name, array in arrays:
         if array.dtype.kind == "U":
-            content = json.dumps(array.tolist()).encode()
+            texts = array.tolist()
+            quoted = {text: json.dumps(text) for text in set(texts)}  # few names, each of them many times
+            content = f"[{', '.join(map(quoted.__getitem__, texts))}]".encode()
         else:
             content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
         digest.update(f"{name} {array.dtype.kind} {array.shape} {len(content)}\n".encode())

@@ -33,8 +33,10 @@ class Indicators:
     @property
     def defined(self) -> NDArray[np.bool_]:
         """(n,) are all of them finite, so that the bar may yield an idea?"""
-        columns = (self.rsi14, self.adx14, self.atr14, self.fast_slow_delta, self.band_width, self.lowest50)
-        return np.asarray(np.isfinite(np.stack(columns)).all(axis=0))
+        finite = np.isfinite(self.rsi14)
+        for column in (self.adx14, self.atr14, self.fast_slow_delta, self.band_width, self.lowest50):
+            finite &= np.isfinite(column)
+        return finite
 
 
 def indicators(high: Floats, low: Floats, close: Floats) -> Indicators:
@@ -42,24 +44,38 @@ def indicators(high: Floats, low: Floats, close: Floats) -> Indicators:
 
     A series that doesn't move has no RSI, and one without any range no ADX: NaN (TA-Lib would say 0).
     """
+    # Means, ranges and extremes go with the scale exactly, so only what TA-Lib holds against its zero is scaled. In
+    # this order, since fresh memory costs as much as the arithmetic: what one step lets go, the next one takes.
     scale = _near_one(close)
-    high, low, close = high * scale, low * scale, close * scale
-    sma50, sma200, sma20 = (talib.SMA(close, length) for length in (50, 200, 20))
-    upper, _, lower = talib.BBANDS(close, 20, 2.0, 2.0)  # around the simple mean, which is the default
+    rsi14, adx14, band_width = _of_prices_near_one(high * scale, low * scale, close * scale)
+    flat = _FLAT / scale
     atr14 = talib.ATR(high, low, close, 14)
+    adx14[~(atr14 > flat)] = np.nan
     # With one price a bar, the true range is the move: Wilder's mean of it is the denominator of the RSI.
-    move14 = talib.ATR(close, close, close, 14)
+    rsi14[~(talib.ATR(close, close, close, 14) > flat)] = np.nan
+    sma50, sma200 = talib.SMA(close, 50), talib.SMA(close, 200)
     return Indicators(
-        rsi14=np.where(move14 > _FLAT, talib.RSI(close, 14), np.nan),
-        adx14=np.where(atr14 > _FLAT, talib.ADX(high, low, close, 14), np.nan),
-        sma50=sma50 / scale,
-        sma200=sma200 / scale,
-        atr14=atr14 / scale,
+        rsi14=rsi14,
+        adx14=adx14,
+        sma50=sma50,
+        sma200=sma200,
+        atr14=atr14,
         fast_slow_delta=(sma50 - sma200) / close,
-        band_width=(upper - lower) / sma20,
-        lowest50=talib.MIN(low, 50) / scale,
-        highest50=talib.MAX(high, 50) / scale,
+        band_width=band_width,
+        lowest50=talib.MIN(low, 50),
+        highest50=talib.MAX(high, 50),
     )
+
+
+def _of_prices_near_one(high: Floats, low: Floats, close: Floats) -> tuple[Floats, Floats, Floats]:
+    """RSI, ADX, and the width of the bands as a fraction of their middle: (n,) each."""
+    adx14 = talib.ADX(high, low, close, 14)
+    del high, low  # their memory is for what follows
+    rsi14 = talib.RSI(close, 14)
+    upper, middle, lower = talib.BBANDS(close, 20, 2.0, 2.0)  # around the simple mean, which is the default
+    upper -= lower
+    upper /= middle
+    return rsi14, adx14, upper
 
 
 def _near_one(close: Floats) -> float:

@@ -107,21 +107,25 @@ def follow(bars: Candles, signals: Signals, distance: Floats, as_of: datetime, s
 
 
 def find(bars: Candles, found: Indicators, width: float) -> Signals:
-    """Trend pull-back and range bounce, on every bar whose indicators are all defined."""
+    """Trend pull-back and range bounce, on every bar whose indicators are all defined; by bar, then by name."""
+    defined = found.defined
     with np.errstate(invalid="ignore"):  # NaN, where an indicator is undefined, compares as false
-        near = (np.abs(bars.close - found.sma50) / bars.close < width) & found.defined
+        near = (np.abs(bars.close - found.sma50) / bars.close < width) & defined
         rules: list[tuple[str, int, Mask]] = [
+            (BOUNCE, 1, defined & (found.rsi14 < 30) & (bars.close < 1.02 * found.lowest50)),
+            (BOUNCE, -1, defined & (found.rsi14 > 70) & (bars.close > 0.98 * found.highest50)),
             (PULLBACK, 1, near & (found.sma50 > found.sma200)),
             (PULLBACK, -1, near & (found.sma50 < found.sma200)),
-            (BOUNCE, 1, found.defined & (found.rsi14 < 30) & (bars.close < 1.02 * found.lowest50)),
-            (BOUNCE, -1, found.defined & (found.rsi14 > 70) & (bars.close > 0.98 * found.highest50)),
         ]
     hits = [np.flatnonzero(mask) for _, _, mask in rules]
     lengths = [len(hit) for hit in hits]
+    bar, rule = np.concatenate(hits), np.repeat(np.arange(len(rules)), lengths)
+    order = np.argsort(bar, kind="stable")  # as ideas are sorted, so that nobody need sort their many columns
+    bar, rule = bar[order], rule[order]
     return Signals(
-        bar=np.concatenate(hits),
-        side=np.repeat(np.array([side for _, side, _ in rules]), lengths),
-        strategy=np.repeat(np.array([name for name, _, _ in rules]), lengths),
+        bar=bar,
+        side=np.array([side for _, side, _ in rules])[rule],
+        strategy=np.array([name for name, _, _ in rules])[rule],
     )
 
 
@@ -153,22 +157,21 @@ def trade(
         if not len(alive):
             break
         bar = entry_bar[alive] + step
-        price, out = _barrier(bars, bar, side[alive], stop[alive], target[alive])
-        exit_bar[alive[out]], exit_price[alive[out]] = bar[out], price[out]
-        known_at[alive[out]] = bars.closes_at[bar[out]]
+        out, price = _barrier(bars, bar, side[alive], stop[alive], target[alive])
+        left = alive[out]
+        exit_bar[left], exit_price[left], known_at[left] = bar[out], price, bars.closes_at[bar[out]]
         alive = alive[~out]
     return Trades(entry_bar, exit_bar, entry, exit_price, known_at)
 
 
-def _barrier(bars: Candles, bar: Index, side: NDArray[np.int64], stop: Floats, target: Floats) -> tuple[Floats, Mask]:
-    """(k,) the price that each trade leaves at on this bar, and whether it leaves."""
-    opened = bars.open[bar]
-    worst = np.where(side > 0, bars.low[bar], bars.high[bar])
-    best = np.where(side > 0, bars.high[bar], bars.low[bar])
+def _barrier(bars: Candles, bar: Index, side: NDArray[np.int64], stop: Floats, target: Floats) -> tuple[Mask, Floats]:
+    """(k,) which trades leave on this bar, and for those that do the price. No bar opens beyond its high and low."""
+    low, high, long = bars.low[bar], bars.high[bar], side > 0
+    stopped = np.where(long, low <= stop, high >= stop)
+    out = stopped | np.where(long, high >= target, low <= target)
+    opened, side, stop, target = bars.open[bar[out]], side[out], stop[out], target[out]
     gapped = (side * opened <= side * stop) | (side * opened >= side * target)
-    stopped = side * worst <= side * stop
-    won = side * best >= side * target
-    return np.where(gapped, opened, np.where(stopped, stop, target)), gapped | stopped | won
+    return out, np.where(gapped, opened, np.where(stopped[out], stop, target))
 
 
 def _ideas(bars: Candles, found: Indicators, signals: Signals, trades: Trades, settings: Settings) -> Ideas:
@@ -222,10 +225,12 @@ def _paths(
     made[starts] -= cost
     made[ends] -= cost
     day = bars.days[bar]
-    new = np.ones(len(idea), dtype=np.bool_)
-    new[1:] = (idea[1:] != idea[:-1]) | (day[1:] != day[:-1])
+    enters = np.zeros(len(idea), dtype=np.bool_)
+    enters[starts] = True
+    new = enters.copy()
+    new[1:] |= day[1:] != day[:-1]
     marks = np.flatnonzero(new)
-    path_start = np.searchsorted(idea[marks], np.arange(len(side) + 1)).astype(np.int64)
+    path_start = np.append(np.flatnonzero(enters[marks]), len(marks)).astype(np.int64)
     return path_start, day[marks], np.add.reduceat(made, marks) if len(marks) else made
 
 

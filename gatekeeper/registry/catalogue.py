@@ -10,21 +10,18 @@ from gatekeeper.registry.dialects import UPGRADE
 from gatekeeper.registry.records import Model, Promotion, model_of, promotion_of
 
 LARGEST_ID = 2**63 - 1
-_a = tables.artifacts.c
+_m, _a = tables.models.c, tables.artifacts.c
+_COLUMNS = {
+    **{column.name: column for column in (*_m, *_a)},
+    "created_at": _m.createdAt,
+    "canary_json": _a.canary,
+    "fault": tables.faults.c.message,
+}
 
-MODELS: Select[tuple[object, ...]] = (
-    select(
-        tables.models.c.id,
-        tables.models.c.version,
-        tables.models.c.path,
-        tables.models.c.description,
-        tables.models.c.createdAt.label("created_at"),
-        *(column for column in _a if column.name not in {"model_id", "canary"}),
-        _a.canary.label("canary_json"),
-        tables.faults.c.message.label("fault"),
-    )
-    .outerjoin(tables.artifacts, _a.model_id == tables.models.c.id)
-    .outerjoin(tables.faults, tables.faults.c.model_id == tables.models.c.id)
+MODELS: Select[tuple[object, ...]] = (  # in the order of the fields
+    select(*(_COLUMNS[name].label(name) for name in Model.__slots__))
+    .outerjoin(tables.artifacts, _a.model_id == _m.id)
+    .outerjoin(tables.faults, tables.faults.c.model_id == _m.id)
 )
 
 

@@ -167,16 +167,9 @@ class Quarantine:
 
 
 def model_of(row: Row[Any]) -> Model:
-    """The row of `catalogue.MODELS` as a value."""
-    fields = dict(row._mapping)
-    return Model(
-        **{
-            **fields,
-            "version": fields["version"] or "",
-            "path": fields["path"] or "",
-            "description": fields["description"] or "",
-        }
-    )
+    """The row of `catalogue.MODELS` as a value: its columns are the fields, in their order."""
+    number, version, path, description, *others = list(row)
+    return Model(number, version or "", path or "", description or "", *others)
 
 
 def promotion_of(row: Row[Any]) -> Promotion:

@@ -154,4 +154,7 @@ def test_a_group_of_tests_stays_with_one_worker(tmp_path: Path) -> None:
 def test_the_benchmarks_run() -> None:
     ended = subprocess.run([sys.executable, "bench/run.py", "--quick"], cwd=HOUSE, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    assert "onnxruntime bare" in ended.stdout
+    # Each part's table has its row, and the page was written of them all.
+    for row in ("bare onnxruntime", "bare FastAPI", "rehearse, policies: 1", "page of models"):
+        assert row in ended.stdout
+    assert "benchmarks.md: written" in ended.stdout
