@@ -112,6 +112,11 @@ def pictures(cells: Cells, powers: Mapping[tuple[float, float], Sequence[float]]
         plt.close(figure)
 
 
+def _colour(name: str) -> str:
+    """The same policy has the same colour in every picture."""
+    return "grey" if name == "never" else f"C{[rule.name for rule in FIXED].index(name)}"
+
+
 def _live(plt: Any, cells: Cells) -> Any:
     figure, panels = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharex=True)
     measured = {world for world, _ in cells}
@@ -119,7 +124,7 @@ def _live(plt: Any, cells: Cells) -> Any:
         here = [(one.rho, cells[world, one]) for one in ONE_YEAR if (world, one) in cells]
         for name in ("never", *(rule.name for rule in FIXED)):
             rhos, live, error = zip(*((rho, e[name]["live"], 2 * e[name]["error"]) for rho, e in here), strict=True)
-            axes.errorbar(rhos, live, error, label=name, capsize=2, marker="o", markersize=3)
+            axes.errorbar(rhos, live, error, label=name, color=_colour(name), capsize=2, marker="o", markersize=3)
         axes.set_title(fill(world.name, 32), fontsize=9)
         axes.set_xlabel("correlation of the two")
         axes.set_ylabel("true Sharpe live, above 1")
@@ -134,9 +139,10 @@ def _power(plt: Any, powers: Mapping[tuple[float, float], Sequence[float]]) -> A
     for rho, axes in zip(rhos, panels.flat, strict=True):
         gains = sorted(gain for each, gain in powers if each == rho)
         for number, rule in enumerate(FIXED):
-            line = axes.plot(fine, [closed_form(Setting(rho), gain, rule) for gain in fine], label=rule.name)
+            form = [closed_form(Setting(rho), gain, rule) for gain in fine]
+            axes.plot(fine, form, label=rule.name, color=_colour(rule.name))
             seen = [powers[rho, gain][number] for gain in gains]
-            axes.plot(gains, seen, "o", color=line[0].get_color(), markersize=4)
+            axes.plot(gains, seen, "o", color=_colour(rule.name), markersize=4)
         axes.set_title(f"correlation {rho:g}", fontsize=9)
         axes.set_xlabel("true gain, annual Sharpe")
     panels.flat[0].set_ylabel("promoted by one look, %")
@@ -150,7 +156,9 @@ def _regret(plt: Any, cells: Cells) -> Any:
     rules = [rule.name for rule in FIXED]
     for number, name in enumerate(rules):
         heights = [worst(cells, ISSUE, [one], name) for one in here]
-        axes.bar([place + (number - 1.5) / 5 for place in range(len(here))], heights, 1 / 5, label=name)
+        axes.bar(
+            [place + (number - 1.5) / 5 for place in range(len(here))], heights, 1 / 5, label=name, color=_colour(name)
+        )
     words = ["\n".join(fill(part, 16) for part in str(one).split(", ")) for one in here]
     axes.set_xticks(range(len(here)), words, fontsize=7)
     axes.set_ylabel("largest regret, annual Sharpe")

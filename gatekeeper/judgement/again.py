@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from gatekeeper.judgement import league, league_record, spending
 from gatekeeper.judgement.promotion import judge
-from gatekeeper.judgement.record import verdict_of
+from gatekeeper.judgement.record import of_daily, same, verdict_of
 from gatekeeper.judgement.scorecard import Scorecard, Window
-from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.judgement.twins import faults, refit_of
 from gatekeeper.judgement.verdict import Policy, Verdict
 
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
-CLOSE = 1e-12
-"""Two processors may round the last digit of a sum otherwise."""
 
 
 def verdict_again(document: Mapping[str, Any]) -> Verdict:
@@ -39,7 +36,7 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     if competed is not None:
         found += league_record.faults(document, *competed[:2])
     for name in COMPARED:
-        if not _same(getattr(held, name), getattr(again, name)):
+        if not same(getattr(held, name), getattr(again, name)):
             found.append(f"{name} is {getattr(again, name)}, and the document says {getattr(held, name)}")
     passed = [(gate.name, gate.passed) for gate in held.gates], [(gate.name, gate.passed) for gate in again.gates]
     if passed[0] != passed[1]:
@@ -58,16 +55,11 @@ def _judged(document: Mapping[str, Any]) -> tuple[Verdict, league_record.Compete
 
 
 def _of_card(role: str, card: Mapping[str, Any], rules: Mapping[str, Any]) -> list[str]:
-    daily = np.array(card["daily"], dtype=np.float64)
-    right = {
-        "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
-        "total_return": float(daily.sum()),
-        "max_drawdown": max_drawdown(daily),
-    }
+    right = of_daily(np.array(card["daily"], dtype=np.float64), rules)
     return [
         f"the {role}'s {name} is {value}, and the document says {card[name]}"
         for name, value in right.items()
-        if not _same(card[name], value)
+        if not same(card[name], value)
     ]
 
 
@@ -75,23 +67,11 @@ def _cards(document: Mapping[str, Any]) -> dict[str, Scorecard]:
     kept = _decisions(document)
     window = _window(document["window"])
     return {
-        role: Scorecard(
-            name=card["name"],
-            window=window,
-            daily=np.array(card["daily"], dtype=np.float64),
-            kept=kept[role] if card["tested"] else np.zeros(0, dtype=np.bool_),
-            sharpe=card["sharpe"],
-            total_return=card["total_return"],
-            max_drawdown=card["max_drawdown"],
-            win_rate=card["win_rate"],
-            out_of_sample=card["out_of_sample"],
-            sha256=card["sha256"],
-            threshold=card["threshold"],
-            trained_to=None if card["trained_to"] is None else datetime.fromisoformat(card["trained_to"]),
-            model_id=card["model_id"],
-            tested=card["tested"],
-            passed_over=card.get("passed_over", 0),
-            stands_for=(document.get("twins", {}).get(role) or {}).get("name"),
+        role: Scorecard.from_dict(
+            card,
+            window,
+            kept[role] if card["tested"] else np.zeros(0, dtype=np.bool_),
+            (document.get("twins", {}).get(role) or {}).get("name"),
         )
         for role, card in document["scorecards"].items()
         if card is not None
@@ -113,9 +93,3 @@ def _window(said: Mapping[str, Any]) -> Window:
     start, end, as_of = (datetime.fromisoformat(said[name]) for name in ("start", "end", "as_of"))
     ready = None if said["ready"] is None else date.fromisoformat(said["ready"])
     return Window(start, end, as_of, said["days"], said["bound_by"], ready)
-
-
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= CLOSE * max(1.0, abs(one))
-    return one == other

@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from gatekeeper.judgement.league import Contest, Field, contest
+from gatekeeper.judgement.record import of_daily, same
 from gatekeeper.judgement.scorecard import Scorecard
-from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.judgement.verdict import Policy
 
 Document = dict[str, Any]
 Competed = tuple[Contest, Field, int]
 """A contest, its field, and which contender an evaluation is of."""
 
-CLOSE = 1e-12  # two processors may round the last digit of a sum otherwise
 DRAWN = 0.1
 """Another version of the library may draw otherwise: critical values of so many draws lie within this of each other."""
 
@@ -52,18 +50,15 @@ def faults(evaluation: Mapping[str, Any], held: Contest, field: Field) -> list[s
     """What of the league doesn't follow from its daily returns, in sentences."""
     said, rules, found = evaluation["league"], evaluation["rules"], []
     for number, row in enumerate(said["contenders"]):
-        daily = field.contenders[number].daily
         right = {
             **_row(held, field, number, with_days=False),
-            "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
-            "total_return": float(daily.sum()),
-            "max_drawdown": max_drawdown(daily),
+            **of_daily(field.contenders[number].daily, rules),
             "bound_of_many": _bound(said["test"], row),
         }
         found += [
             f"{row['name']}'s {name} in the league is {value}, and the document says {row[name]}"
             for name, value in right.items()
-            if name != "daily" and not _same(row[name], value)
+            if name != "daily" and not same(row[name], value)
         ]
     if said["winner"] != held.winner:
         found.append(f"the league's winner is {held.winner}, and the document says {said['winner']}")
@@ -93,32 +88,12 @@ def _field(said: Mapping[str, Any], evaluation: Mapping[str, Any], cards: Mappin
     theirs, places = champion.kept_trades, np.arange(champion.ideas)
     contenders = []
     for number, row in enumerate(said["contenders"]):
-        own = number == said["challenger"]
-        card = cards["challenger"] if own else _card(row, champion)
-        both = evaluation["agreement"]["both_kept"] if own else row["both_kept"]
-        only = (card.kept_trades if own else row["kept_trades"]) - both
+        own = cards["challenger"] if number == said["challenger"] else None
+        both = row["both_kept"] if own is None else evaluation["agreement"]["both_kept"]
+        only = (row["kept_trades"] if own is None else own.kept_trades) - both
         kept = (places < both) | ((places >= theirs) & (places < theirs + only))
-        contenders.append(replace(card, kept=kept))
+        contenders.append(replace(own, kept=kept) if own else Scorecard.from_dict(row, champion.window, kept))
     return Field(replace(champion, kept=places < theirs), tuple(contenders))
-
-
-def _card(row: Mapping[str, Any], champion: Scorecard) -> Scorecard:
-    return Scorecard(
-        name=row["name"],
-        window=champion.window,
-        daily=np.array(row["daily"], dtype=np.float64),
-        kept=np.zeros(0, dtype=np.bool_),
-        sharpe=row["sharpe"],
-        total_return=row["total_return"],
-        max_drawdown=row["max_drawdown"],
-        win_rate=row["win_rate"],
-        out_of_sample=row["out_of_sample"],
-        sha256=row["sha256"],
-        threshold=row["threshold"],
-        trained_to=None if row["trained_to"] is None else datetime.fromisoformat(row["trained_to"]),
-        model_id=row["model_id"],
-        passed_over=row.get("passed_over", 0),
-    )
 
 
 def _bound(test: Mapping[str, Any] | None, row: Mapping[str, Any]) -> float | None:
@@ -132,9 +107,3 @@ def _drawn_alike(said: Mapping[str, Any] | None, held: Contest) -> bool:
     if said is None or test is None:
         return said is None and test is None
     return bool(said["block"] == test.block and abs(said["critical"] - test.critical) <= DRAWN)
-
-
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= CLOSE * max(1.0, abs(one))
-    return one == other

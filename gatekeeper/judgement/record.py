@@ -12,12 +12,15 @@ from gatekeeper.judgement import details, spending
 from gatekeeper.judgement.backtest import Backtest
 from gatekeeper.judgement.promotion import judge
 from gatekeeper.judgement.scorecard import Scorecard
+from gatekeeper.judgement.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.judgement.verdict import POLICIES, Gate, Policy, Verdict
 from gatekeeper.market.ideas import Dataset
 
 FORMAT = 1
 SCORE_BINS = 40
 OUTCOME_BINS = 30
+CLOSE = 1e-12
+"""Two processors may round the last digit of a sum otherwise."""
 
 Document = dict[str, Any]
 Many = Callable[[Policy], Gate | None]
@@ -81,6 +84,22 @@ def verdict_of(document: Mapping[str, Any]) -> Verdict:
     if document.get("format") != FORMAT:
         raise DataError(f"evaluation document of format {document.get('format')!r}, this version reads {FORMAT}")
     return Verdict.from_dict(document["verdict"])
+
+
+def of_daily(daily: NDArray[np.float64], rules: Mapping[str, Any]) -> dict[str, float | None]:
+    """Of a scorecard, what follows from its (T,) daily returns under the document's `rules`."""
+    return {
+        "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
+        "total_return": float(daily.sum()),
+        "max_drawdown": max_drawdown(daily),
+    }
+
+
+def same(one: object, other: object) -> bool:
+    """Is what a document holds what was computed again?"""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= CLOSE * max(1.0, abs(one))
+    return one == other
 
 
 def _policies(backtest: Backtest, verdict: Verdict, policy: Policy, many: Many) -> Document:

@@ -1,7 +1,9 @@
 """What did a backtest measure, of which model, and over which window?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,3 +111,27 @@ class Scorecard:
             "max_drawdown": self.max_drawdown,
             "daily": self.daily.tolist(),
         }
+
+    @classmethod
+    def from_dict(
+        cls, said: Mapping[str, Any], window: Window, kept: NDArray[np.bool_], stands_for: str | None = None
+    ) -> "Scorecard":
+        """What `to_dict` wrote, but for what it leaves out: the window, and which ideas were kept."""
+        return cls(
+            name=said["name"],
+            window=window,
+            daily=np.array(said["daily"], dtype=np.float64),
+            kept=kept,
+            sharpe=said["sharpe"],
+            total_return=said["total_return"],
+            max_drawdown=said["max_drawdown"],
+            win_rate=said["win_rate"],
+            out_of_sample=said["out_of_sample"],
+            sha256=said["sha256"],
+            threshold=said["threshold"],
+            trained_to=None if said["trained_to"] is None else datetime.fromisoformat(said["trained_to"]),
+            model_id=said["model_id"],
+            tested=said["tested"],
+            passed_over=said.get("passed_over", 0),
+            stands_for=stands_for,
+        )
