@@ -35,12 +35,12 @@ def confirm(
     default from the data, `block_length`. Raises DataError for rows of unequal length or a block that doesn't fit.
     """
     difference = sharpe_difference(a, b)
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if block is not None and not 1 <= block <= len(first) // 2:
+        raise DataError(f"block={block} of {len(first)} periods: from 1 to {len(first) // 2}")
     if difference.delta is None or not difference.standard_error:
         return None
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     size = block_length(first, second) if block is None else block
-    if not 1 <= size <= len(first) // 2:
-        raise DataError(f"block={size} of {len(first)} periods: from 1 to {len(first) // 2}")
     scale = max(float(np.abs(first).max()), float(np.abs(second).max()))  # a unit in which no fourth power vanishes
     deltas, errors = _drawn(first / scale, second / scale, size, draws, np.random.default_rng(seed))
     seen = difference.delta / difference.standard_error
