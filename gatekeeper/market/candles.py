@@ -136,12 +136,12 @@ def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Bo
 
 def tape(source: Iterable[Table], stamp: Stamp, uri: str) -> Tape:
     """The tables' bars, whoever knew them when. Raises DataError for what no bar of any time can be read from."""
-    names, frames, naives = zip(*_stamped(source), strict=True)
-    rows = pd.concat(frames, ignore_index=True)
-    files = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
-    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index(names))
+    stamped = list(_stamped(source))
+    rows = pd.concat([frame for _, frame, _ in stamped], ignore_index=True)
+    files = np.repeat(np.arange(len(stamped)), [len(frame) for _, frame, _ in stamped])
+    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index([name for name, _, _ in stamped]))
     symbols = tuple((str(symbol), group) for symbol, group in rows.groupby("symbol", sort=True))
-    return Tape(uri, stamp, symbols, _times(rows).min(), np.fmin.reduce(naives))
+    return Tape(uri, stamp, symbols, _times(rows).min(), np.fmin.reduce([naive for _, _, naive in stamped]))
 
 
 def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -> None:
