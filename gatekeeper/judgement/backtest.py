@@ -102,7 +102,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     started = dataset.ideas.time
     ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
     days = dataset.market_days[days_from(dataset, span.start)]
-    book = Book(dataset, settings, span, ideas, days)
+    book = Book.of(dataset, settings, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure
     card = measure(challenger)
@@ -110,7 +110,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
         window=span,
         ideas=ideas,
         days=days,
-        sizing=Sizing.from_settings(settings),
+        sizing=book.sizing,
         rates=Rates.from_settings(settings),
         calendars=settings.calendars,
         risk_free=settings.risk_free,
@@ -148,17 +148,41 @@ def daily_returns(
     that is no market day, or that isn't closed yet, counts on the last market day before: the sum is that of the
     outcomes.
     """
-    if len(days) == 0:
-        return np.zeros(0)
-    taken = np.repeat(kept, np.diff(ideas.path_start))
-    span = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
-    row_of = np.searchsorted(days, span, side="right") - 1  # looked up: there are more marks than days
-    row = row_of[np.clip((ideas.path_day[taken] - days[0]).astype(np.int64), 0, len(span) - 1)]
-    made = ideas.path_return[taken]
-    if isinstance(size, float):
-        return size * np.bincount(row, weights=made, minlength=len(days)).astype(np.float64)
-    sized = np.repeat(size, np.diff(ideas.path_start))[taken] * made
-    return np.bincount(row, weights=sized, minlength=len(days)).astype(np.float64)
+    return Marks.of(ideas, days, size).daily(kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """What n ideas made on which of T days, mark by mark: found once for all streams that keep some of them.
+
+    idea, day: (m,) the numbers of each mark's idea and day. made: (m,), to be multiplied by `size`.
+    """
+
+    idea: NDArray[np.intp]
+    day: NDArray[np.intp]
+    made: NDArray[np.float64]
+    size: float
+    days: int
+
+    @classmethod
+    def of(cls, ideas: Ideas, days: NDArray[np.datetime64], size: Size) -> "Marks":
+        """As `daily_returns` takes them."""
+        idea = np.repeat(np.arange(len(ideas)), np.diff(ideas.path_start))
+        day = np.zeros(0, dtype=np.intp)
+        if len(days):
+            span = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
+            day_of = np.searchsorted(days, span, side="right") - 1  # looked up: there are more marks than days
+            day = day_of.take((ideas.path_day - days[0]).view(np.int64), mode="clip")
+        if isinstance(size, float):
+            return cls(idea, day, ideas.path_return, size, len(days))
+        return cls(idea, day, size[idea] * ideas.path_return, 1.0, len(days))
+
+    def daily(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(T,) returns of the (n,) ideas that were kept."""
+        if not self.days:
+            return np.zeros(0)
+        made = self.made if kept.all() else np.where(kept[self.idea], self.made, 0.0)
+        return self.size * np.bincount(self.day, weights=made, minlength=self.days).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +194,16 @@ class Book:
     window: Window
     ideas: Ideas
     days: NDArray[np.datetime64]
+    sizing: Sizing
+    marks: Marks
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, settings: "Settings", window: Window, ideas: Ideas, days: NDArray[np.datetime64]
+    ) -> "Book":
+        """The book of the window's ideas and days."""
+        sizing = Sizing.from_settings(settings)
+        return cls(dataset, settings, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
 
     def measure(self, contender: Contender) -> Scorecard:
         """The card of a model that scores every idea. Raises DataError for scores that don't fit them."""
@@ -204,9 +238,8 @@ class Book:
         contender: Contender | None = None,
     ) -> Scorecard:
         """The card of the (n,) ideas that were kept, whoever kept them."""
-        sizing = Sizing.from_settings(self.settings)
-        taken = sizing.taken(self.ideas, kept)
-        daily = daily_returns(self.ideas, taken, self.days, sizing.of(self.ideas))
+        taken = self.sizing.taken(self.ideas, kept)
+        daily, count = self.marks.daily(taken), np.count_nonzero(taken)
         return Scorecard(
             name=name,
             window=self.window,
@@ -215,7 +248,7 @@ class Book:
             sharpe=sharpe_ratio(daily, self.dataset.periods_per_year, self.settings.risk_free),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
-            win_rate=float(np.mean(self.ideas.outcome[taken] > 0)) if taken.any() else None,
+            win_rate=float(np.count_nonzero(taken & self.ideas.wins) / count) if count else None,
             out_of_sample=contender is None or self._out_of_sample(contender),
             scores=scores,
             sha256=contender.sha256 if contender else None,

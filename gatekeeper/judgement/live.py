@@ -91,7 +91,7 @@ def measure(
     span = Window(since, as_of - settings.longest_hold, as_of, len(days), "the promotion")
     ideas = dataset.ideas.take(dataset.ideas.time >= instant(since))
     settled = ideas.take(ideas.time <= instant(span.end))
-    whole, book = (Book(dataset, settings, span, some, days) for some in (ideas, settled))
+    whole, book = (Book.of(dataset, settings, span, some, days) for some in (ideas, settled))
     ungated = book.card("ungated", np.ones(len(settled), dtype=np.bool_))
     live = Live(
         window=span,

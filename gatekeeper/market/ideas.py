@@ -36,6 +36,8 @@ _DTYPES: dict[str, str] = {
     "path_return": "float64",
 }
 OPTIONAL = ("atr", "costs")
+# What JSON writes as it is, but for the quotes, which are counted.
+_PLAIN = bytes(range(ord(" "), 127)).replace(b"\\", b"")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,12 +276,29 @@ def market_day(closes: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
 def _digest(arrays: Iterator[tuple[str, NDArray[np.generic]]] | list[tuple[str, NDArray[np.generic]]]) -> str:
     digest = hashlib.sha256()
     for name, array in arrays:
+        content: bytes | memoryview
         if array.dtype.kind == "U":
-            texts = array.tolist()
-            quoted = {text: json.dumps(text) for text in set(texts)}  # few names, each of them many times
-            content = f"[{', '.join(map(quoted.__getitem__, texts))}]".encode()
+            content = _as_json(array.astype(np.str_, copy=False))
         else:
-            content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+            content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
         digest.update(f"{name} {array.dtype.kind} {array.shape} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def _as_json(texts: NDArray[np.str_]) -> bytes:
+    """`json.dumps` of (n,) texts. Plain ones are written as columns of characters: one by one takes five times as long
+    and, as objects, five times the memory."""
+    width = texts.dtype.itemsize // 4
+    characters = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), width)
+    written = np.empty((len(texts), width + 4), dtype=np.uint8)
+    written[:, 0], written[:, -3:] = ord('"'), tuple(b'", ')
+    written[:, 1:-3] = characters
+    content = written.tobytes().translate(None, b"\0")[:-2]
+    plain = (
+        characters.max(initial=0) < 128
+        and not content.translate(None, _PLAIN)
+        and content.count(b'"') == 2 * len(texts)
+        and np.count_nonzero(characters) == np.strings.str_len(texts).sum()  # else a text has zeros inside
+    )
+    return b"[" + content + b"]" if plain else json.dumps(texts.tolist()).encode()

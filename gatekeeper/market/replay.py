@@ -22,8 +22,9 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-# So many marks along paths are worked on at a time: memory stays modest however many bars there are.
-_MARKS_AT_ONCE = 1_000_000
+# So many marks along paths are worked on at a time. What is made of them on the way then stays near the processor: in
+# arrays of a million, fetching fresh memory from the system takes a third as long as all the arithmetic.
+_MARKS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,10 +238,10 @@ def _paths(
 def _in_parts(signals: Signals, time_stop: int) -> Iterator[Signals]:
     size = max(1, _MARKS_AT_ONCE // time_stop)
     for start in range(0, len(signals.bar), size):
-        yield _pick(signals, np.arange(start, min(start + size, len(signals.bar))))
+        yield _pick(signals, slice(start, start + size))
 
 
-def _pick(signals: Signals, rows: Index) -> Signals:
+def _pick(signals: Signals, rows: Index | slice) -> Signals:
     return Signals(signals.bar[rows], signals.side[rows], signals.strategy[rows])
 
 

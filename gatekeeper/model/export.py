@@ -15,7 +15,7 @@ from gatekeeper.errors import ExportRefused, ModelRefused
 from gatekeeper.market.ideas import FEATURE_SCHEMA, FEATURES
 from gatekeeper.model.graph import IR_VERSION, OPSETS, OUTPUTS
 from gatekeeper.model.training import Trained
-from gatekeeper.model.verify import Scorer, open_scorer, verify, verify_exact
+from gatekeeper.model.verify import open_scorer, verify, verify_exact
 
 PARITY = 1e-5
 RANDOM_ROWS = 5000
@@ -39,10 +39,13 @@ def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
     """
     content = convert(trained.estimator, _metadata(trained))
     rows = parity_rows(trained.features, seed=parity_rows_seed)
-    prove_parity(content, trained.estimator, rows)
     try:
+        scorer = open_scorer(content, cap=len(content))
+        score, label, probabilities = scorer.outputs(OUTPUTS, rows)  # one run for both: it is a third of the proof
+        _compare(scorer.read(score, len(rows)), trained.estimator, rows)
         verify_exact(content)
-        _check_outputs(verify(content, cap=len(content)), rows)
+        verify(content, cap=len(content))
+        _check_outputs(score, label, probabilities)
     except ModelRefused as refusal:
         raise ExportRefused(f"the exported file is no usable model: {refusal}; use another recipe") from refusal
     return content
@@ -53,12 +56,17 @@ def prove_parity(onnx_bytes: bytes, estimator: Any, rows: NDArray[np.float32]) -
 
     Raises ExportRefused where it is over 1e-5 in any row, with the worst row and how many rows are wrong.
     """
-    with threadpool_limits(1):
-        expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, 1]
     try:
-        found = open_scorer(onnx_bytes, cap=len(onnx_bytes)).score(rows).astype(np.float64)
+        found = open_scorer(onnx_bytes, cap=len(onnx_bytes)).score(rows)
     except ModelRefused as refusal:
         raise ExportRefused(f"the exported file gives no scores to compare: {refusal}") from refusal
+    return _compare(found, estimator, rows)
+
+
+def _compare(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
+    """The largest difference of the (n,) scores that ONNX found. Raises ExportRefused where it is over 1e-5."""
+    with threadpool_limits(1):
+        expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, 1]
     differences = np.abs(found - expected)
     wrong = ~(differences <= PARITY)  # NaN is wrong too
     if wrong.any():
@@ -77,7 +85,8 @@ def parity_rows(features: NDArray[np.float32], *, seed: int) -> NDArray[np.float
     round values, and random rows in and around the training rows' range."""
     some = features[:NEIGHBOUR_ROWS]
     infinity = np.float32(np.inf)
-    low, high = np.nanmin(features, axis=0).astype(np.float64), np.nanmax(features, axis=0).astype(np.float64)
+    columns = np.ascontiguousarray(features.T, dtype=np.float64)  # six times as fast as along rows of seven
+    low, high = np.nanmin(columns, axis=1), np.nanmax(columns, axis=1)
     span = np.maximum(high - low, 1e-3)
     random = np.random.default_rng(seed).uniform(low - span / 2, high + span / 2, (RANDOM_ROWS, len(FEATURES)))
     random[::2, -1] = np.round(np.clip(random[::2, -1], 0, 1))  # half of them as real ideas: bought or sold
@@ -178,9 +187,8 @@ def _thresholds(estimator: Any) -> NDArray[np.float64] | None:
     return np.concatenate([np.where(tree["is_leaf"], 0.0, tree["num_threshold"]) for tree in nodes])
 
 
-def _check_outputs(scorer: Scorer, rows: NDArray[np.float32]) -> None:
+def _check_outputs(score: NDArray[np.float32], label: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
     """`label` and `probabilities` say the same as `score`: other servers read those."""
-    score, label, probabilities = scorer.session.run(list(OUTPUTS), {"input": rows})
     clear = np.abs(score - 0.5) > PARITY
     if not np.array_equal(label[clear], (score[clear] > 0.5).astype(np.int64)):
         raise ModelRefused("output", "`label` is not the likelier class")

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 LARGEST_FEATURE = 1e9
+# A graph's steps each write what all rows come to: of more rows than this into memory that is fetched anew each time.
+AT_ONCE = 50_000
 FLOAT32 = np.dtype(np.float32)
 ONE_ROW = (1, len(FEATURES))
 PLAIN = frozenset({float, int, bool})
@@ -93,6 +95,8 @@ class Scorer:
 
     def score_checked(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """`score`, for rows that come from `check_features`."""
+        if len(rows) > AT_ONCE:
+            return self._score_in_parts(rows)
         try:
             output = self.run([self.signature.score_output], {self.signature.input: rows}, None)[0]
         except (MemoryError, *RUNTIME_ERRORS) as fault:
@@ -100,12 +104,38 @@ class Scorer:
         # One row by itself: the runtime takes some 10 microseconds, and what follows would take half of that again.
         if len(rows) == 1 and type(output) is np.ndarray and output.shape == (1,) and 0.0 <= output.item() <= 1.0:
             return output
-        scores = self._read(output, len(rows))
+        return self.read(output, len(rows))
+
+    def outputs(self, names: Sequence[str], rows: NDArray[np.float32]) -> list[Any]:
+        """What the model gives under these names, as it gives it. Raises ModelRefused where it fails."""
+        try:
+            found: list[Any] = self.run(list(names), {self.signature.input: rows}, None)
+        except (MemoryError, *RUNTIME_ERRORS) as fault:
+            raise _failed(fault, len(rows)) from None
+        return found
+
+    def read(self, output: Any, count: int, first: int = 0) -> NDArray[np.float32]:
+        """(count,) scores out of what the model gave as its score; first: the number of the first one's row.
+
+        Raises ModelRefused for anything but finite scores from 0 to 1.
+        """
+        scores = self._read(output, count)
         wrong = ~((scores >= -OVERSHOOT) & (scores <= 1 + OVERSHOOT))  # NaN is wrong too
         if wrong.any():
             row = int(wrong.argmax())
-            raise ModelRefused("scores", f"row {row} scores {scores[row]}; a score is a finite number from 0 to 1")
+            raise ModelRefused(
+                "scores", f"row {first + row} scores {scores[row]}; a score is a finite number from 0 to 1"
+            )
         return np.clip(scores, np.float32(0), np.float32(1))
+
+    def _score_in_parts(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Parts of like size, since the runtime may round a row by itself in another way than rows together."""
+        scores, first = np.empty(len(rows), dtype=np.float32), 0
+        for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
+            found = self.outputs([self.signature.score_output], part)[0]
+            scores[first : first + len(part)] = self.read(found, len(part), first)
+            first += len(part)
+        return scores
 
     def _read(self, output: Any, count: int) -> NDArray[np.float32]:
         kind, name = self.signature.kind, self.signature.score_output
@@ -204,8 +234,9 @@ def _check_rows(features: ArrayLike) -> NDArray[np.float32]:
         return np.empty((0, len(FEATURES)), dtype=np.float32)
     if raw.ndim != 2 or raw.shape[1] != len(FEATURES):
         raise DataError(f"features have the shape {raw.shape}; {_wanted()}")
-    wrong = ~(np.abs(raw.astype(np.float64)) <= LARGEST_FEATURE)  # NaN is wrong too
-    if wrong.any():
+    # NaN is the least and the most of all that it is among, and no NaN is within anything.
+    if raw.size and not (float(raw.min()) >= -LARGEST_FEATURE and float(raw.max()) <= LARGEST_FEATURE):
+        wrong = ~(np.abs(raw.astype(np.float64)) <= LARGEST_FEATURE)
         row, column = (int(place) for place in np.argwhere(wrong)[0])
         raise DataError(_fault(row, column, raw[row, column]))
     return raw.astype(np.float32)

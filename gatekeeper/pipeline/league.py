@@ -54,7 +54,7 @@ def cases(
 
     if not run.settings.league or measured.champion is None or not measured.challenger.tested:
         return [Case(model, measured)]
-    book = Book(dataset, run.settings, measured.window, measured.ideas, measured.days)
+    book = Book.of(dataset, run.settings, measured.window, measured.ideas, measured.days)
     met = {measured.challenger.sha256, measured.champion.sha256}
     left_out: dict[str, str] = {}
     older = list(_entrants(run, registry, book, met, opened, left_out))

@@ -1,5 +1,6 @@
 """Ideas and datasets as values: taking, joining, fingerprints, and the file between the steps."""
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from market_bars import utc
 
 from gatekeeper.errors import DataError, Unavailable
 from gatekeeper.market.ideas import Dataset, Ideas, instant, join, market_day, moment, no_ideas
+from gatekeeper.market.ideas import _as_json as as_json
 
 
 def some_ideas(lengths: list[int], seed: int = 0) -> Ideas:
@@ -160,3 +162,10 @@ def test_instants_go_there_and_back() -> None:
 def test_midnight_belongs_to_the_day_it_ends() -> None:
     closes = np.array(["2018-01-02T00:00", "2018-01-02T00:00:01"], dtype="datetime64[ns]")
     assert market_day(closes).astype(str).tolist() == ["2018-01-01", "2018-01-02"]
+
+
+@given(st.lists(st.text(st.sampled_from('aB7 -."\\/\x00\x1f\x7fé€😀'), max_size=5), max_size=4))
+def test_texts_are_fingerprinted_as_json_writes_them(texts: list[str]) -> None:
+    """Plain ones are written in another way; all have to come out the same, or a fingerprint would."""
+    column = np.array(texts, dtype=np.str_)
+    assert as_json(column) == json.dumps(column.tolist()).encode()
