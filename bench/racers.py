@@ -3,10 +3,12 @@
 Usage: racers.py SIDE URL FOLDER PROCESSES PROMOTIONS ROUNDS     (SIDE: ours, alias, stage)
 """
 
+import itertools
 import json
 import os
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -127,7 +129,7 @@ SIDES: dict[str, Callable[[str, Path], Side]] = {"ours": Ours, "alias": Alias, "
 
 def raced(side: Side, number: int, together: Together, promotions: int, rounds: int) -> dict[str, object]:
     """What one process did: its promotions one after the other, then those of each round, without and with a guard."""
-    own = (2 * number + 1, 2 * number + 2)
+    own = itertools.cycle((2 * number + 2, 2 * number + 1))  # never the one that may be the primary by it already
     faults: Counter[str] = Counter()
 
     def tried(model: int, seen: object = None) -> bool:
@@ -138,21 +140,21 @@ def raced(side: Side, number: int, together: Together, promotions: int, rounds: 
             return False
 
     with suppress(*side.refusals):
-        side.promote(own[1])  # warmed up
+        side.promote(next(own))  # warmed up
     together()
     began = time.monotonic()
-    went_in = sum(tried(own[turn % 2]) for turn in range(promotions))
+    went_in = sum(tried(next(own)) for _ in range(promotions))
     ended = time.monotonic()
     said: dict[str, object] = {"began": began, "ended": ended, "promoted": went_in}
     for what, guarded in (("unguarded", False), ("guarded", True)):
         told = []
-        for turn in range(rounds):
+        for _ in range(rounds):
             together()
-            seen = side.seen() if guarded else None
+            model, seen = next(own), side.seen() if guarded else None
             together()
-            won = tried(own[turn % 2], seen)
+            won = tried(model, seen)
             together()
-            told.append({"won": own[turn % 2] if won else None, "primaries": side.primaries()})
+            told.append({"won": model if won else None, "primaries": side.primaries()})
         said[what] = told
     return {**said, "faults": faults}
 
@@ -165,6 +167,7 @@ def main(name: str, url: str, folder: Path, processes: int, promotions: int, rou
         import mlflow_side
 
         mlflow_side.installed()
+        warnings.filterwarnings("ignore", category=FutureWarning)  # stages will go one day
     context = get_context("fork")
     barrier: Barrier = context.Barrier(processes)
     said = context.SimpleQueue()

@@ -124,7 +124,7 @@ def _adopt(home: Home, work: Work, finds: list[Find], before: str | None) -> Upg
             schema.secure_names(connection)
         last = catalogue.newest_promotion(connection)
         if claims and (last is None or last.to_id != claims[0].id):
-            record_adopted(work, claims[0], "found as the primary by `gatekeeper db upgrade`")
+            record_adopted(work, claims[0], "found as the primary by `gatekeeper db upgrade`", last)
     home.step("adopted")
     return UpgradeReport(
         revision_before=before,

@@ -47,11 +47,10 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def chained(connection: Connection, promotion: Promotion) -> Promotion:
+def chained(connection: Connection, promotion: Promotion, newest: Promotion | None) -> Promotion:
     """The row as it is to be written behind the newest one."""
-    newest = select(tables.promotions.c.chain).order_by(tables.promotions.c.generation.desc()).limit(1)
-    before = connection.execute(newest).scalar()
-    return _linked(connection, promotion, GENESIS if before is None else before)
+    before = GENESIS if newest is None or newest.chain is None else newest.chain
+    return replace(promotion, chain=link(before, entry(connection, promotion)))
 
 
 def seal(work: Work) -> None:
@@ -60,7 +59,9 @@ def seal(work: Work) -> None:
     for promotion in history(work.connection):
         sealed = promotion
         if promotion.chain is None:
-            sealed = _linked(work.connection, promotion, before)
+            artifact = select(tables.artifacts.c.sha256).where(tables.artifacts.c.model_id == promotion.to_id)
+            sealed = replace(promotion, sha256=work.connection.execute(artifact).scalar())
+            sealed = replace(sealed, chain=link(before, entry(work.connection, sealed)))
             here = tables.promotions.c.generation == promotion.generation
             values = {"sha256": sealed.sha256, "chain": sealed.chain}
             work.connection.execute(update(tables.promotions).where(here).values(**values))
@@ -93,12 +94,6 @@ def facts(connection: Connection, evaluation_id: int) -> Entry:
     row = connection.execute(select(tables.evaluations).where(tables.evaluations.c.id == evaluation_id)).one()
     said = {name: _plain(value) for name, value in row._mapping.items() if name != "report"}
     return {**said, "document": json.loads(row.document)}
-
-
-def _linked(connection: Connection, promotion: Promotion, before: str) -> Promotion:
-    artifact = select(tables.artifacts.c.sha256).where(tables.artifacts.c.model_id == promotion.to_id)
-    row = replace(promotion, sha256=connection.execute(artifact).scalar())
-    return replace(row, chain=link(before, entry(connection, row)))
 
 
 def _plain(value: object) -> object:

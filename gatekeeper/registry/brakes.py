@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 
 from gatekeeper.errors import ConfigError, Held, Quarantined
 from gatekeeper.registry import catalogue, tables, twins
@@ -12,6 +12,12 @@ from gatekeeper.registry.home import Home, aware, plain
 from gatekeeper.registry.records import Hold, Quarantine
 
 _h, _q = tables.holds.c, tables.quarantines.c
+_STANDING = (
+    select(_q.model_id.label("id"), _q.sha256, _q.actor, _q.reason, _q.at)
+    .where((_q.sha256 == bindparam("these")) & _q.released_at.is_(None))
+    .order_by(_q.id.desc())
+    .limit(1)
+)
 
 
 def set_hold(home: Home, *, actor: str, reason: str, until: datetime | None) -> Hold:
@@ -73,12 +79,7 @@ def quarantine(work: Work, model_id: int, sha256: str, *, actor: str, reason: st
 
 def quarantined(connection: Connection, sha256: str | None) -> Quarantine | None:
     """The quarantine that stands on these bytes."""
-    row = connection.execute(
-        select(_q.model_id.label("id"), _q.sha256, _q.actor, _q.reason, _q.at)
-        .where((_q.sha256 == sha256) & _q.released_at.is_(None))
-        .order_by(_q.id.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_STANDING, {"these": sha256}).first()
     return Quarantine(**row._mapping) if row else None
 
 

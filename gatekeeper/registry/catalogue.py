@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from gatekeeper.errors import ClaimsUnsettled, SchemaOutOfDate, UnknownModel
 from gatekeeper.registry import naming, tables
@@ -23,13 +23,20 @@ MODELS: Select[tuple[object, ...]] = (  # in the order of the fields
     .outerjoin(tables.artifacts, _a.model_id == _m.id)
     .outerjoin(tables.faults, tables.faults.c.model_id == _m.id)
 )
+# Built once: what is asked often costs SQLAlchemy more to put together than the database to answer.
+_ONE = MODELS.where(_m.id == bindparam("model"))
+_CLAIMANTS = MODELS.where(tables.claims)
+_PAGE = MODELS.where(_m.id <= bindparam("last")).order_by(_m.id.desc()).limit(bindparam("limit", type_=_m.id.type))
+_AUDIT = select(tables.promotions).order_by(tables.promotions.c.generation.desc())
+_NEWEST = _AUDIT.limit(1)
+_GENERATION = select(tables.lock.c.generation).where(tables.lock.c.id == 1)
 
 
 def model(connection: Connection, model_id: int) -> Model:
     """Raises UnknownModel where no row has this id."""
     row = None
     if 0 <= model_id <= LARGEST_ID:
-        row = connection.execute(MODELS.where(tables.models.c.id == model_id)).first()
+        row = connection.execute(_ONE, {"model": model_id}).first()
     if row is None:
         raise UnknownModel(f"there is no model {model_id}; `gatekeeper list` shows the ids")
     return model_of(row)
@@ -37,16 +44,15 @@ def model(connection: Connection, model_id: int) -> Model:
 
 def models(connection: Connection, limit: int | None = None, before: int | None = None) -> list[Model]:
     """All models, newest first; or a page: at most `limit`, with ids under `before`."""
-    page = MODELS.order_by(tables.models.c.id.desc()).limit(limit)
-    if before is not None:
-        page = page.where(tables.models.c.id < before)
-    return [model_of(row) for row in connection.execute(page)]
+    last = LARGEST_ID if before is None else before - 1
+    page = connection.execute(_PAGE, {"last": last, "limit": LARGEST_ID if limit is None else limit})
+    return [model_of(row) for row in page.all()]
 
 
 def claimants(connection: Connection) -> list[Model]:
     """The rows that claim to be the active one, by id. At most one, once the unique index is there."""
-    found = connection.execute(MODELS.where(tables.claims))
-    return sorted((model_of(row) for row in found), key=lambda one: one.id)
+    found = [model_of(row) for row in connection.execute(_CLAIMANTS).all()]
+    return sorted(found, key=lambda one: one.id)
 
 
 def primary(connection: Connection) -> Model | None:
@@ -67,16 +73,12 @@ def unsettled(found: list[Model]) -> ClaimsUnsettled:
 
 def promotions(connection: Connection) -> list[Promotion]:
     """The whole audit, newest first."""
-    audit = select(tables.promotions).order_by(tables.promotions.c.generation.desc())
-    return [promotion_of(row) for row in connection.execute(audit)]
+    return [promotion_of(row) for row in connection.execute(_AUDIT)]
 
 
-def newest_promotion(connection: Connection, to_id: int | None = None) -> Promotion | None:
-    """The last promotion; with `to_id`, the last one of that model."""
-    audit = select(tables.promotions).order_by(tables.promotions.c.generation.desc()).limit(1)
-    if to_id is not None:
-        audit = audit.where(tables.promotions.c.to_id == to_id)
-    row = connection.execute(audit).first()
+def newest_promotion(connection: Connection) -> Promotion | None:
+    """The last promotion."""
+    row = connection.execute(_NEWEST).first()
     return promotion_of(row) if row else None
 
 
@@ -110,7 +112,7 @@ def holders(connection: Connection, name: str) -> list[int]:
 
 def generation(connection: Connection) -> int:
     """How many promotions there were: servers poll it."""
-    count: int | None = connection.execute(select(tables.lock.c.generation).where(tables.lock.c.id == 1)).scalar()
+    count: int | None = connection.execute(_GENERATION).scalar()
     if count is None:
         raise SchemaOutOfDate(f"the registry has lost its lock row; {UPGRADE}")
     return count

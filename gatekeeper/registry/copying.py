@@ -51,16 +51,16 @@ def copy(source: Home, target: Home, model_id: int) -> Copied:
     with target.database.write() as work:
         target.step("locked")
         there = by_run(work.connection, run_key, sha256)
-        row = there or new_row(target, work, content, model.description)
+        row_id = new_row(target, work, content, model.description) if there is None else there.id
         if there is None:
-            insert_artifact(work, row.id, shown, threshold=model.threshold or target.threshold, run_key=run_key)
+            insert_artifact(work, row_id, shown, threshold=model.threshold or target.threshold, run_key=run_key)
             target.step("described")
         if twin is not None:
-            twins.bind(work, row.id, twin.model.id)
+            twins.bind(work, row_id, twin.model.id)
         carried = () if twin is None else twin.evaluations
-        carried += tuple(copied for each in evidence if (copied := _carry(work, each, row.id)) is not None)
+        carried += tuple(copied for each in evidence if (copied := _carry(work, each, row_id)) is not None)
         target.step("evaluations written")
-        row = catalogue.model(work.connection, row.id)
+        row = catalogue.model(work.connection, row_id)
     target.step("committed")
     return Copied(row, there is None, carried)
 

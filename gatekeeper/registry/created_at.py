@@ -16,7 +16,9 @@ from sqlalchemy.types import UserDefinedType
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TEXT = re.compile(r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d:\d\d(?:\.(?P<fraction>\d+))?(?P<offset>Z|[+-][\d:]+)?")
+_NUMBER = re.compile(r"-?\d+(\.0*)?")
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
+_NEWEST = text('SELECT "createdAt" FROM "RLModel" WHERE "createdAt" IS NOT NULL ORDER BY id DESC LIMIT 1')
 _DEFAULT_TEXT = "2000-01-01 00:00:00.000000"  # what SQLAlchemy and Prisma both read as UTC
 
 
@@ -51,7 +53,7 @@ def read(stored: object) -> datetime | None:
     if isinstance(stored, date):
         return datetime.combine(stored, time(), UTC)
     try:
-        if isinstance(stored, str) and not re.fullmatch(r"-?\d+(\.0*)?", stored.strip()):
+        if isinstance(stored, str) and not _NUMBER.fullmatch(stored.strip()):
             return read(datetime.fromisoformat(stored.strip()))
         if isinstance(stored, (int, float, str, Decimal)) and not isinstance(stored, bool):
             return _EPOCH + timedelta(milliseconds=float(stored))
@@ -60,12 +62,12 @@ def read(stored: object) -> datetime | None:
     return None
 
 
-def written(instant: datetime, connection: Connection, declared: str) -> int | str | date:
+def written(instant: datetime, connection: Connection, declared: Callable[[], str]) -> int | str | date:
     """`instant` as the table writes its times: like its newest row that has one, else by the `declared` type."""
-    sample = connection.execute(
-        text('SELECT "createdAt" FROM "RLModel" WHERE "createdAt" IS NOT NULL ORDER BY id DESC LIMIT 1')
-    ).scalar()
-    return _like(sample_of(sample, declared, connection.dialect.name), instant.astimezone(UTC))
+    sample = connection.execute(_NEWEST).scalar()
+    if sample is None:
+        sample = _typical(declared(), connection.dialect.name)
+    return _like(sample, instant.astimezone(UTC))
 
 
 def sample_of(newest: object, declared: str, dialect: str) -> object:

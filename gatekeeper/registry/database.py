@@ -10,15 +10,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RootTransaction, func, select, text, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
 from gatekeeper.registry.dialects import DIALECTS, UPGRADE, Dialect
-from gatekeeper.registry.tables import lock, promotions
+from gatekeeper.registry.tables import Clock, lock, promotions
 
 __all__ = ["UPGRADE", "Database", "Work", "has_index", "has_table", "insert_row", "next_id", "now"]
+
+_LOCKED = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
+_COUNTED = update(lock)
+_NOW = select(Clock())
 
 
 @dataclass(slots=True)
@@ -50,13 +54,13 @@ class Work:
     def advance(self) -> int:
         """Count one more promotion; returns its generation."""
         self.generation += 1
-        self.connection.execute(update(lock).values(generation=self.generation))
+        self.connection.execute(_COUNTED, {"generation": self.generation})
         return self.generation
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The registry's database. `read()`, `write()` and `append()` are the only ways in."""
+    """The registry's database. `read()`, `glance()`, `write()` and `append()` are the only ways in."""
 
     engine: Engine
     dialect: Dialect
@@ -79,24 +83,26 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot; never waits for writers."""
-        with self._clear_errors(), self.engine.connect() as raw:
-            connection = raw.execution_options(**self.dialect.reading)
-            with connection.begin():
-                yield connection
+        with self._begun(self.dialect.reading) as connection:
+            yield connection
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """For a single statement: that is a snapshot by itself, and a transaction around it costs more than it does."""
+        with self._clear_errors(), self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self, *, first: bool = False) -> Iterator[Work]:
         """The only writer, until the block ends; then all of it is committed, or nothing. `first`: no tables yet."""
-        with self._clear_errors(), self.engine.connect() as raw:
-            connection = raw.execution_options(**self.dialect.writing)
-            with connection.begin() as transaction:
-                work = Work(connection, self._lock(connection, first=first))
-                try:
-                    yield work
-                except BaseException:
-                    work.undo()
-                    raise
-                self._commit(work, transaction)
+        with self._begun(self.dialect.writing) as connection:
+            work = Work(connection, self._lock(connection, first=first))
+            try:
+                yield work
+            except BaseException:
+                work.undo()
+                raise
+            self._commit(work)
 
     @contextmanager
     def append(self) -> Iterator[Connection]:
@@ -104,14 +110,19 @@ class Database:
 
         On SQLite, where a file has one writer, it queues with the others.
         """
-        with self._clear_errors(), self.engine.connect() as raw:
-            connection = raw.execution_options(**self.dialect.writing)
-            with connection.begin():
-                yield connection
+        with self._begun(self.dialect.writing) as connection:
+            yield connection
 
     def write_ahead(self) -> None:
         """Readers don't wait for writers, from now on."""
         self.dialect.write_ahead(self.engine)
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[Connection]:
+        """A transaction that this statement begins: the drivers begin none by themselves."""
+        with self._clear_errors(), self.engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(begin)
+            yield connection
 
     def _lock(self, connection: Connection, *, first: bool) -> int:
         """Wait until we are the only writer; returns the generation."""
@@ -119,8 +130,7 @@ class Database:
             self.dialect.queue_upgrade(connection)
             if not has_table(connection, lock.name):
                 return 0
-        row = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
-        generation: int | None = connection.execute(row).scalar()
+        generation: int | None = connection.execute(_LOCKED).scalar()
         if generation is None and first:
             generation = connection.execute(select(func.coalesce(func.max(promotions.c.generation), 0))).scalar_one()
             connection.execute(lock.insert().values(id=1, generation=generation))
@@ -128,10 +138,10 @@ class Database:
             raise SchemaOutOfDate(f"the registry {self.name} has lost its lock row; {UPGRADE}")
         return generation
 
-    def _commit(self, work: Work, transaction: RootTransaction) -> None:
+    def _commit(self, work: Work) -> None:
         """A commit that the database refused is undone; after one without an answer nobody knows, so files stay."""
         try:
-            transaction.commit()
+            work.connection.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(
@@ -158,7 +168,7 @@ def of(connection: Connection) -> Dialect:
 
 def now(connection: Connection) -> datetime:
     """The database's own time, aware UTC: one clock for all writers."""
-    return of(connection).now(connection)
+    return connection.execute(_NOW).scalar_one()
 
 
 def next_id(connection: Connection) -> int:

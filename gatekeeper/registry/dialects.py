@@ -4,14 +4,13 @@ import re
 import sqlite3
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
+from select import POLLIN, poll
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, column, create_engine, event, func, select, text
-from sqlalchemy import table as anyone
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from gatekeeper.errors import ConfigError, GatekeeperError, GenerationMoved, SchemaOutOfDate, Unavailable
 from gatekeeper.registry.tables import models
@@ -25,12 +24,15 @@ NUMBERING = 7_305_012_112  # and that of ids which no sequence counts
 
 SWITCH_ATTEMPTS = 200
 
+_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
+_IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
+
 
 class Dialect(Protocol):
     """One kind of database."""
 
-    reading: Mapping[str, Any]  # SQLAlchemy's execution options of a reader
-    writing: Mapping[str, Any]  # and of a writer
+    reading: str  # how a reader begins
+    writing: str  # and a writer
     overriding: str  # what an INSERT says that brings its own id
 
     def engine(self, url: URL, *, create: bool) -> Engine:
@@ -47,9 +49,6 @@ class Dialect(Protocol):
 
     def holds_lock(self, connection: Connection) -> bool:
         """After a fault: is the lock of this transaction still ours, so that files may be put back?"""
-
-    def now(self, connection: Connection) -> datetime:
-        """The database's own time at this moment, aware UTC."""
 
     def next_id(self, connection: Connection) -> int:
         """The id of the next row of `"RLModel"`, under the lock."""
@@ -76,8 +75,8 @@ class Dialect(Protocol):
 class Sqlite:
     """A file. Writers queue by BEGIN IMMEDIATE; on every connection it would make readers wait as well."""
 
-    reading: Mapping[str, Any] = {}
-    writing: Mapping[str, Any] = {"gatekeeper_writer": True}
+    reading = "BEGIN"
+    writing = "BEGIN IMMEDIATE"
     overriding = ""
 
     def engine(self, url: URL, *, create: bool) -> Engine:
@@ -91,7 +90,6 @@ class Sqlite:
             raise ConfigError(f"the folder {file.absolute().parent} of the registry {file} isn't there: make it first")
         engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "begin", self._begin)
         return engine
 
     def name(self, url: URL) -> str:
@@ -122,27 +120,19 @@ class Sqlite:
         """A file has no connection to lose."""
         return not connection.closed
 
-    def now(self, connection: Connection) -> datetime:
-        """To the millisecond."""
-        stamp = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
-        return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
-
     def next_id(self, connection: Connection) -> int:
         """Never one that was used before, whoever wrote it."""
         return self.draw_ids(connection, models.name, 1, 0)[0]
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
         """Under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
-        highest = max(above, _highest_id(connection, table))
-        if self.has(connection, "table", "sqlite_sequence"):
-            used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :table"), {"table": table})
-            highest = max(highest, used.scalar() or 0)
+        used = text("SELECT seq FROM sqlite_sequence WHERE name = :table")  # SQLite makes it with our own tables
+        highest = max(above, _highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
         return list(range(highest + 1, highest + 1 + count))
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """By the schema table."""
-        found = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
-        return connection.execute(found, {"kind": kind, "name": name}).first() is not None
+        return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """ "" where nothing is declared."""
@@ -185,17 +175,12 @@ class Sqlite:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
 
-    @staticmethod
-    def _begin(connection: Connection) -> None:
-        writer = connection.get_execution_options().get("gatekeeper_writer", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
-
 
 class Postgres:
     """A server. Writers queue on the lock row, and see what was committed while they waited: READ COMMITTED."""
 
-    reading: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    writing: Mapping[str, Any] = {"isolation_level": "READ COMMITTED"}
+    reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
@@ -211,13 +196,13 @@ class Postgres:
         try:
             engine = create_engine(
                 url.set(drivername="postgresql+psycopg"),
-                connect_args={**given, "prepare_threshold": None},
+                connect_args={**given, "autocommit": True, "prepare_threshold": None},
                 max_overflow=-1,
-                pool_pre_ping=True,
             )
         except ModuleNotFoundError:
             raise ConfigError("PostgreSQL needs psycopg: pip install 'gatekeeper[postgres]'") from None
         event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "checkout", self._refuse_closed)
         return engine
 
     def name(self, url: URL) -> str:
@@ -246,11 +231,6 @@ class Postgres:
         except DBAPIError as error:  # a transaction that failed already refuses, and holds its locks
             return not error.connection_invalidated
         return True
-
-    def now(self, connection: Connection) -> datetime:
-        """Not of the transaction's begin, before which it may have waited for the lock."""
-        stamp: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-        return stamp.astimezone(UTC)
 
     def next_id(self, connection: Connection) -> int:
         """The sequence's next one that is free: other tools bring ids of their own, and never tell the sequence."""
@@ -282,8 +262,7 @@ class Postgres:
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """As a statement would find it, along the search path."""
-        found = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
-        relkind = connection.execute(found, {"name": f'"{name}"'}).scalar()
+        relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
         return relkind is not None and (relkind in "iI") == (kind == "index")
 
     def declared_type(self, connection: Connection, column: str) -> str:
@@ -345,16 +324,24 @@ class Postgres:
             f"SET TIME ZONE 'UTC'; SET lock_timeout = '{BUSY_SECONDS}s'; "
             "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
         )
-        connection.commit()
+
+    @staticmethod
+    def _refuse_closed(connection: Any, _record: object, _pooled: object) -> None:
+        """A server that went away has closed its end, which shows without a question to it; then all connect anew."""
+        if connection.closed:
+            raise InvalidatePoolError
+        heard = poll()
+        heard.register(connection.fileno(), POLLIN)
+        if heard.poll(0):
+            raise InvalidatePoolError
 
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
 
 
 def _highest_id(connection: Connection, table: str) -> int:
-    ids = column("id", models.c.id.type)
-    highest: int = connection.execute(select(func.coalesce(func.max(ids), 0)).select_from(anyone(table))).scalar_one()
-    return highest
+    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # our own words
+    return int(connection.execute(highest).scalar_one())
 
 
 def _came_between(said: str) -> GatekeeperError:

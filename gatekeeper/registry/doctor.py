@@ -14,7 +14,7 @@ from gatekeeper.registry.database import Work
 from gatekeeper.registry.examination import Digests, Examination, Finding, examine
 from gatekeeper.registry.home import SIZE_CAP, Home
 from gatekeeper.registry.migration import migrate
-from gatekeeper.registry.promotions import Order, promote, settle_history
+from gatekeeper.registry.promotions import Order, promote, settled
 from gatekeeper.registry.retirement import retire
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ def _mend(home: Home, found: Examination) -> None:
     if examination.NO_PRIMARY in kinds:
         _promote_again(home)
     if examination.HISTORY in kinds:
-        settle_history(home)
+        with settled(home):
+            pass  # all that is wanted is what comes before the snapshot
     home.step("mended")
 
 

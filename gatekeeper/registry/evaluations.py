@@ -41,29 +41,27 @@ def record(
     """Keep the verdict, bound to the sha256 of both models. The same run key, contest and generation: one row."""
     aware(as_of, "as-of")
     plain(run_key, "run key")
-    text = _json(document)
+    said = {
+        "challenger": challenger,
+        "champion": champion,
+        "generation": generation,
+        "as_of": as_of,
+        "kind": kind,
+        "verdict": verdict,
+        "document": _json(document),
+        "run_key": run_key,
+        "report": report,
+    }
+    same = [_e[name] == said[name] for name in ("run_key", "challenger", "generation", "kind")]
+    wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(champion))
     with home.database.write() as work:
-        found = (_e.run_key == run_key) & (_e.challenger == challenger) & (_e.generation == generation)
-        found &= (_e.kind == kind) & (_e.champion.is_not_distinct_from(champion))
-        row = work.connection.execute(select(tables.evaluations).where(found)).first()
+        row = work.connection.execute(wanted).first()
         if row is None:
-            work.connection.execute(
-                tables.evaluations.insert().values(
-                    challenger=challenger,
-                    champion=champion,
-                    challenger_sha256=_sha256(work.connection, challenger),
-                    champion_sha256=None if champion is None else _sha256(work.connection, champion),
-                    generation=generation,
-                    as_of=as_of,
-                    kind=kind,
-                    verdict=verdict,
-                    document=text,
-                    run_key=run_key,
-                    report=report,
-                    at=now(work.connection),
-                )
-            )
-            row = work.connection.execute(select(tables.evaluations).where(found)).one()
+            bound = {"challenger_sha256": _sha256(work.connection, challenger), "champion_sha256": None}
+            if champion is not None:
+                bound["champion_sha256"] = _sha256(work.connection, champion)
+            work.connection.execute(tables.evaluations.insert(), {**said, **bound, "at": now(work.connection)})
+            row = work.connection.execute(wanted).one()
     return evaluation_of(row)
 
 

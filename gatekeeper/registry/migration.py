@@ -202,4 +202,4 @@ def _record(work: Work, plan: NamingPlan, reason: str) -> None:
         return
     last = catalogue.newest_promotion(work.connection)
     if last is None or last.to_id != plan.primary:
-        record_adopted(work, catalogue.model(work.connection, plan.primary), f"{plan.chosen_by}: {reason}")
+        record_adopted(work, catalogue.model(work.connection, plan.primary), f"{plan.chosen_by}: {reason}", last)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from gatekeeper.errors import ClaimsUnsettled, PromotionRefused
 from gatekeeper.registry import brakes, card, catalogue, rejected, rollback, tables, twins
 from gatekeeper.registry.database import Database
+from gatekeeper.registry.promotions import refuse_unsettled
 from gatekeeper.registry.records import Evaluation, Hold, Model, Promotion, Quarantine, promotion_of
 
 PAGE = 50
@@ -149,18 +150,18 @@ class Pages:
             wanted = wanted.where(_p.generation < before)
         if model is not None:
             wanted = wanted.where(_p.to_id == model)
-        with self.database.read() as connection:
+        with self.database.glance() as connection:
             found = [promotion_of(row) for row in connection.execute(wanted)]
         return Page(found[:limit], found[limit - 1].generation if len(found) > limit else None)
 
     def quarantines(self) -> list[Quarantine]:
         """All that stand, newest first."""
-        with self.database.read() as connection:
+        with self.database.glance() as connection:
             return list(_standing(connection).values())
 
     def holds(self) -> list[PastHold]:
         """The newest ones, whatever became of them."""
-        with self.database.read() as connection:
+        with self.database.glance() as connection:
             rows = connection.execute(select(tables.holds).order_by(_h.id.desc()).limit(HOLDS))
             return [
                 PastHold(
@@ -181,7 +182,7 @@ class Pages:
         """Where a rollback would go; None where there is nowhere."""
         with self.database.read() as connection:
             try:
-                return rollback.predecessor(connection)
+                return rollback.predecessor(connection, refuse_unsettled(connection))
             except (PromotionRefused, ClaimsUnsettled):
                 return None
 

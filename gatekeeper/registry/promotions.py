@@ -1,9 +1,11 @@
 """How does a model become the primary? In one act, under the lock, with nothing removed and nothing left half-done."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from gatekeeper.errors import ClaimsUnsettled, ConfigError, GenerationMoved, ModelRefused
 from gatekeeper.registry import brakes, catalogue, naming, tables
@@ -14,8 +16,10 @@ from gatekeeper.registry.evaluations import refuse_outdated
 from gatekeeper.registry.home import Home, aware, plain
 from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion
 from gatekeeper.registry.registration import refuse_taken
-from gatekeeper.registry.retirement import retire, strike, sweep
+from gatekeeper.registry.retirement import retire, sweep
 from gatekeeper.registry.verification import refuse_unregistered, vouch
+
+_RENAMED = update(tables.models).where(tables.models.c.id == bindparam("model"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,19 @@ class Order:
             plain(self.run_key, "run key")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The primary, and the promotion that the audit ends with."""
+
+    primary: Model | None
+    newest: Promotion | None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Does the audit say how the primary became it?"""
+        return self.primary is None or (self.newest is not None and self.newest.to_id == self.primary.id)
+
+
 def promote(home: Home, order: Order) -> Promotion:
     """Make the model the primary. Where it is already, or where the run key promoted before, nothing changes.
 
@@ -53,12 +70,12 @@ def promote(home: Home, order: Order) -> Promotion:
     with home.database.write() as work:
         home.step("locked")
         connection = work.connection
-        _settle(work)
-        if done := _done(connection, order):
+        found = _settle(work)
+        if done := _done(connection, order, found):
             return done
         model = catalogue.model(connection, order.model_id)
         evaluated_as_of = _refuse(home, connection, work.generation, order, model)
-        promotion = move(home, work, model, order, as_of=evaluated_as_of or order.as_of)
+        promotion = move(home, work, found, model, order, as_of=evaluated_as_of or order.as_of)
     home.step("committed")
     sweep(home)
     return promotion
@@ -70,10 +87,9 @@ def examine(home: Home, order: Order) -> Promotion | None:
     Raises what `promote` raises.
     """
     _refuse_kind(order)
-    settle_history(home)
-    with home.database.read() as connection:
+    with settled(home) as (connection, found):
         model = catalogue.model(connection, order.model_id)
-        if done := _done(connection, order):
+        if done := _done(connection, order, found):
             return done
         _refuse(home, connection, catalogue.generation(connection), order, model)
     vouch(home, model, _bytes_to_promote(home, model))
@@ -92,28 +108,41 @@ def refuse_unsettled(connection: Connection) -> Model | None:
     return found[0] if found else None
 
 
-def settle_history(home: Home) -> None:
-    """Put into the audit what another writer made the primary by SQL, so that the chain of from and to has no gap."""
-    with home.database.read() as connection:
-        current = refuse_unsettled(connection)
-        if _is_recorded(connection, current):
-            return
-    with home.database.write() as work:
-        _settle(work)
+def standing(connection: Connection) -> Standing:
+    """Raises ClaimsUnsettled as above."""
+    return Standing(refuse_unsettled(connection), catalogue.newest_promotion(connection))
 
 
-def _settle(work: Work) -> None:
-    current = refuse_unsettled(work.connection)
-    if current is not None and not _is_recorded(work.connection, current):
-        record_adopted(work, current, "found as the primary; another writer had made it so")
+@contextmanager
+def settled(home: Home) -> Iterator[tuple[Connection, Standing]]:
+    """A snapshot whose audit ends with its primary.
+
+    What another writer made the primary by SQL is put into the audit first: its chain of from and to has no gap.
+    """
+    while True:
+        with home.database.read() as connection:
+            found = standing(connection)
+            if found.is_recorded:
+                yield connection, found
+                return
+        with home.database.write() as work:
+            _settle(work)
 
 
-def record_adopted(work: Work, primary: Model, reason: str) -> Promotion:
+def _settle(work: Work) -> Standing:
+    found = standing(work.connection)
+    if found.primary is None or found.is_recorded:
+        return found
+    reason = "found as the primary; another writer had made it so"
+    return replace(found, newest=record_adopted(work, found.primary, reason, found.newest))
+
+
+def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | None) -> Promotion:
     """The primary that was found, as a promotion: its as-of is when its row was made, where that is known."""
-    last = catalogue.newest_promotion(work.connection)
     at = now(work.connection)
     return _audit(
         work,
+        last,
         Promotion(
             generation=work.advance(),
             from_id=last.to_id if last else None,
@@ -125,14 +154,17 @@ def record_adopted(work: Work, primary: Model, reason: str) -> Promotion:
             as_of=(at if last else primary.created_at) or at,
             at=at,
             run_key=None,
+            sha256=primary.sha256,
         ),
     )
 
 
-def move(home: Home, work: Work, model: Model, order: Order, *, as_of: datetime | None) -> Promotion:
-    """Steps 3 to 5 of a promotion: names, the two statements, the audit. Commits nothing itself."""
-    connection = work.connection
-    before = catalogue.primary(connection)
+def move(home: Home, work: Work, found: Standing, model: Model, order: Order, *, as_of: datetime | None) -> Promotion:
+    """Steps 3 to 5 of a promotion: names, the two statements, the audit. Commits nothing itself.
+
+    `found` is what stands under the lock.
+    """
+    connection, before, last = work.connection, found.primary, found.newest
     retiring = _write_name(home, work, model, naming.primary_version(model.id))
     if before is not None:
         retiring += _write_name(home, work, before, naming.standard_version(before.id))
@@ -142,10 +174,10 @@ def move(home: Home, work: Work, model: Model, order: Order, *, as_of: datetime 
         home.step("demoted")
     _rename_row(home, connection, model.id, naming.primary_version(model.id))
     home.step("promoted")
-    last = catalogue.newest_promotion(connection)
-    at = order.now or now(connection)
+    at = now(connection)
     promotion = _audit(
         work,
+        last,
         Promotion(
             generation=work.advance(),
             from_id=last.to_id if last else None,
@@ -154,13 +186,15 @@ def move(home: Home, work: Work, model: Model, order: Order, *, as_of: datetime 
             actor=order.actor.strip(),
             reason=order.reason.strip(),
             evaluation_id=order.evaluation,
-            as_of=as_of or at,
-            at=at,
+            as_of=as_of or order.now or at,
+            at=order.now or at,
             run_key=order.run_key,
+            sha256=model.sha256,
         ),
     )
     home.step("audited")
-    retire(work, retiring)
+    held = [naming.primary_version(model.id), *([] if before is None else [naming.standard_version(before.id)])]
+    retire(work, retiring, held=[naming.file_name(version) for version in held], at=at)
     home.step("noted")
     return promotion
 
@@ -172,11 +206,10 @@ def _refuse_kind(order: Order) -> None:
         raise ConfigError(f"a promotion {grounds} is {' or '.join(allowed)}, not {order.kind!r}")
 
 
-def _done(connection: Connection, order: Order) -> Promotion | None:
+def _done(connection: Connection, order: Order, found: Standing) -> Promotion | None:
     """What this order was answered with before, or the promotion that made the model the primary it is."""
-    current = refuse_unsettled(connection)
-    if current is not None and current.id == order.model_id:
-        return catalogue.newest_promotion(connection, to_id=current.id)
+    if found.primary is not None and found.primary.id == order.model_id:
+        return found.newest
     return catalogue.promotion_by_key(connection, order.run_key)
 
 
@@ -230,29 +263,22 @@ def _write_name(home: Home, work: Work, model: Model, version: str) -> list[str]
     if model.sha256 is not None:
         work.on_failure(home.store.put_blob(content))
     work.on_failure(home.store.place(name, content))
-    strike(work, [name])
     return [model.file_name] if model.sha256 is not None and model.file_name not in {"", name} else []
 
 
 def _find(home: Home, model: Model, sha256: str) -> bytes:
-    blob = blob_name(sha256)
-    return home.store.find(blob if home.store.holds(blob, sha256) else model.file_name, sha256)
+    try:
+        return home.store.find(blob_name(sha256), sha256)
+    except ModelRefused:
+        return home.store.find(model.file_name, sha256)
 
 
 def _rename_row(home: Home, connection: Connection, model_id: int, version: str) -> None:
-    connection.execute(
-        update(tables.models).where(tables.models.c.id == model_id).values(version=version, path=home.path_of(version))
-    )
+    connection.execute(_RENAMED, {"model": model_id, "version": version, "path": home.path_of(version)})
 
 
-def _audit(work: Work, promotion: Promotion) -> Promotion:
-    promotion = chained(work.connection, promotion)
-    work.connection.execute(
-        tables.promotions.insert().values({name: getattr(promotion, name) for name in Promotion.__slots__})
-    )
+def _audit(work: Work, last: Promotion | None, promotion: Promotion) -> Promotion:
+    promotion = chained(work.connection, promotion, last)
+    row = {name: getattr(promotion, name) for name in Promotion.__slots__}
+    work.connection.execute(tables.promotions.insert(), row)
     return promotion
-
-
-def _is_recorded(connection: Connection, current: Model | None) -> bool:
-    last = catalogue.newest_promotion(connection)
-    return current is None or (last is not None and last.to_id == current.id)

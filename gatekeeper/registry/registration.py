@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gatekeeper.errors import ClaimsUnsettled
 from gatekeeper.model.files import read_model
@@ -16,7 +16,10 @@ from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.retirement import strike
 from gatekeeper.registry.verification import Inspected, inspect
 
-_a = tables.artifacts.c
+_m, _a = tables.models.c, tables.artifacts.c
+_OTHERS = select(_m.id).where((_m.version == bindparam("name")) & (_m.id != bindparam("model")))
+_BY_RUN = select(_a.model_id).where((_a.run_key == bindparam("run")) & (_a.sha256 == bindparam("these")))
+_CANARY = select(_a.canary).where(_a.sha256 == bindparam("these")).limit(1)
 
 
 def register(
@@ -41,52 +44,58 @@ def register(
     aware(trained_to, "trained_to")
     content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=home.store.cap)
     sha256 = sha256_of(content)
-    with home.database.read() as connection:
-        found = by_run(connection, run_key, sha256)
-        if found is not None and _bound(connection, found, twin) and not _lost(home, found, sha256):
-            return found
-        known = connection.execute(select(_a.canary).where(_a.sha256 == sha256).limit(1)).scalar()
-    shown = inspect(content, cap=home.store.cap, details=details, known_canary=known)
+    found, canary = _seen(home, run_key, sha256, twin)
+    if found is not None:
+        return found
+    shown = inspect(content, cap=home.store.cap, details=details, known_canary=canary)
     if trained_to is not None:
         shown = replace(shown, details=replace(shown.details, trained_to=trained_to))
     home.step("verified")
     with home.database.write() as work:
         home.step("locked")
-        model = by_run(work.connection, run_key, sha256)
-        if model is not None:
-            for name in _lost(home, model, sha256):
-                work.on_failure(home.store.place(name, content))
-        else:
-            model = new_row(home, work, content, note)
-            insert_artifact(work, model.id, shown, threshold=threshold, run_key=run_key)
-            home.step("described")
-            model = catalogue.model(work.connection, model.id)
+        model = _row(home, work, content, shown, note=note, threshold=threshold, run_key=run_key)
         if twin is not None:
             twins.bind(work, model.id, twin)
     home.step("committed")
     return model
 
 
+def _row(
+    home: Home, work: Work, content: bytes, shown: Inspected, *, note: str, threshold: float, run_key: str | None
+) -> Model:
+    """The row that this run made of these bytes, with the files that it lost; else a new one."""
+    model = by_run(work.connection, run_key, shown.sha256)
+    if model is not None:
+        for name in _lost(home, model, shown.sha256):
+            work.on_failure(home.store.place(name, content))
+        return model
+    model_id = new_row(home, work, content, note)
+    insert_artifact(work, model_id, shown, threshold=threshold, run_key=run_key)
+    home.step("described")
+    return catalogue.model(work.connection, model_id)
+
+
 def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: float, run_key: str | None) -> None:
     """What was seen of the bytes of model `model_id`."""
     known = shown.details
     work.connection.execute(
-        tables.artifacts.insert().values(
-            model_id=model_id,
-            sha256=shown.sha256,
-            size=shown.size,
-            feature_schema=shown.feature_schema,
-            threshold=threshold,
-            trained_from=known.trained_from,
-            trained_to=known.trained_to,
-            cutoff=known.cutoff,
-            estimator=known.estimator,
-            fingerprint=known.fingerprint,
-            code_version=known.code_version,
-            canary=shown.canary_json,
-            recognised=shown.recognised,
-            run_key=run_key,
-        )
+        tables.artifacts.insert(),
+        {
+            "model_id": model_id,
+            "sha256": shown.sha256,
+            "size": shown.size,
+            "feature_schema": shown.feature_schema,
+            "threshold": threshold,
+            "trained_from": known.trained_from,
+            "trained_to": known.trained_to,
+            "cutoff": known.cutoff,
+            "estimator": known.estimator,
+            "fingerprint": known.fingerprint,
+            "code_version": known.code_version,
+            "canary": shown.canary_json,
+            "recognised": shown.recognised,
+            "run_key": run_key,
+        },
     )
 
 
@@ -95,10 +104,7 @@ def refuse_taken(home: Home, connection: Connection, model_id: int, version: str
 
     Rows that other tools named for another id do (case 61); readers of theirs must not be given our bytes.
     """
-    others = connection.execute(
-        select(tables.models.c.id).where((tables.models.c.version == version) & (tables.models.c.id != model_id))
-    )
-    taken = list(others.scalars())
+    taken = list(connection.execute(_OTHERS, {"name": version, "model": model_id}).scalars())
     name = naming.file_name(version)
     if not taken and (content is None or not home.store.may_hold(name, content)):
         taken = [holder for holder in catalogue.holders(connection, name) if holder != model_id]
@@ -113,8 +119,17 @@ def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | 
     """The row that this run key and these bytes have already."""
     if run_key is None:
         return None
-    found = connection.execute(select(_a.model_id).where((_a.run_key == run_key) & (_a.sha256 == sha256))).scalar()
+    found = connection.execute(_BY_RUN, {"run": run_key, "these": sha256}).scalar()
     return None if found is None else catalogue.model(connection, found)
+
+
+def _seen(home: Home, run_key: str | None, sha256: str, twin: int | None) -> tuple[Model | None, str | None]:
+    """The row that this run made of these bytes already, where nothing of it is to be mended; else their canary."""
+    with home.database.read() as connection:
+        found = by_run(connection, run_key, sha256)
+        if found is not None and _bound(connection, found, twin) and not _lost(home, found, sha256):
+            return found, None
+        return None, connection.execute(_CANARY, {"these": sha256}).scalar()
 
 
 def _bound(connection: Connection, model: Model, twin: int | None) -> bool:
@@ -127,8 +142,8 @@ def _lost(home: Home, model: Model, sha256: str) -> list[str]:
     return [name for name in (blob_name(sha256), model.file_name) if home.store.is_missing(name)]
 
 
-def new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
-    """The id comes before the version; the files before the row that names them."""
+def new_row(home: Home, work: Work, content: bytes, note: str) -> int:
+    """Returns its id, which comes before the version; the files come before the row that names them."""
     home.store.refuse_absent()  # bytes on an empty mount point would be lost when the volume comes back
     connection = work.connection
     model_id = next_id(connection)
@@ -139,7 +154,10 @@ def new_row(home: Home, work: Work, content: bytes, note: str) -> Model:
     work.on_failure(home.store.place(name, content))
     strike(work, [name])
     row = {"id": model_id, "version": version, "path": home.path_of(version), "description": note}
-    declared = of(connection).declared_type(connection, "createdAt")
+
+    def declared() -> str:
+        return of(connection).declared_type(connection, "createdAt")
+
     insert_row(connection, {**row, "createdAt": created_at.written(now(connection), connection, declared)})
     home.step("row written")
-    return catalogue.model(connection, model_id)
+    return model_id

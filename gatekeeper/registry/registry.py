@@ -144,17 +144,17 @@ class Registry:
 
     def model(self, model_id: int) -> Model:
         """Raises UnknownModel."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.model(connection, model_id)
 
     def models(self, *, limit: int | None = None, before: int | None = None) -> list[Model]:
         """All models, newest first; or a page: at most `limit`, with ids under `before`."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.models(connection, limit, before)
 
     def primary(self) -> Model | None:
         """The active model. Raises ClaimsUnsettled where, in a table not settled yet, several rows claim to be it."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.primary(connection)
 
     def model_bytes(self, model: Model) -> bytes:
@@ -237,17 +237,17 @@ class Registry:
 
     def generation(self) -> int:
         """How many promotions there were: it moves when the primary does."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.generation(connection)
 
     def promotions(self) -> list[Promotion]:
         """The audit, newest first."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.promotions(connection)
 
     def highest_as_of(self) -> datetime | None:
         """The latest as-of that was ever promoted."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return catalogue.highest_as_of(connection)
 
     def primary_before(self, as_of: datetime) -> Model | None:
@@ -274,7 +274,7 @@ class Registry:
 
     def quarantined(self, sha256: str | None) -> Quarantine | None:
         """The quarantine that stands on these bytes."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return brakes.quarantined(connection, sha256)
 
     # Evaluations
@@ -308,7 +308,7 @@ class Registry:
 
     def evaluation(self, evaluation_id: int) -> Evaluation:
         """Raises UnknownModel."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return evaluations.evaluation(connection, evaluation_id)
 
     def evaluations(
@@ -320,7 +320,7 @@ class Registry:
 
     def passed(self) -> set[tuple[int, str]]:
         """The models, with the sha256 that was judged, that an evaluation said to promote here."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return evaluations.passed(connection)
 
     def looks(self, as_of: datetime, run_key: str | None, *, days: int) -> looks.Looks:
@@ -330,7 +330,7 @@ class Registry:
 
     def last_verdict(self) -> datetime | None:
         """When the newest evaluation of this registry's own weekly runs was recorded."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return evaluations.last_verdict(connection)
 
     # What the monitor saw
@@ -341,17 +341,17 @@ class Registry:
 
     def check(self, as_of: datetime, sha256: str) -> Check | None:
         """The monitor's look at these bytes as of then."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return checks.find(connection, as_of, sha256)
 
     def checks(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
         """All looks of the monitor, newest first; or a page: at most `limit`, with ids under `before`."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return checks.newest(connection, limit, before)
 
     def alarm_reached(self, kind: str, run_key: str) -> set[str]:
         """The receivers, by their digests, that have this alarm already."""
-        with self._home.database.read() as connection:
+        with self._home.database.glance() as connection:
             return checks.reached(connection, kind, run_key)
 
     def note_alarm(self, kind: str, run_key: str, receiver: str) -> None:

@@ -7,11 +7,11 @@ lock. Blobs and half-written files that no row knows go by `gc` alone. What a ro
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, select, union
+from sqlalchemy import Connection, bindparam, delete, select, union
 
 from gatekeeper.errors import ModelRefused, Unavailable
 from gatekeeper.registry import catalogue, naming, tables
@@ -21,6 +21,8 @@ from gatekeeper.registry.home import Home
 
 log = logging.getLogger(__name__)
 _name = tables.retired.c.name
+_STRUCK = delete(tables.retired).where(_name.in_(bindparam("names", expanding=True)))
+_AGES = select(_name, tables.retired.c.at, tables.Clock().label("now"))
 _EVER = datetime.min.replace(tzinfo=UTC)
 _OURS = re.compile(rf"({naming.PRIMARY}|{naming.STANDARD})\d+{re.escape(naming.SUFFIX)}")
 
@@ -45,17 +47,17 @@ class CleanUp:
     dry_run: bool
 
 
-def retire(work: Work, names: Iterable[str]) -> None:
-    """Note that no row holds these names from now on."""
-    at = now(work.connection)
-    for name in names:
-        strike(work, [name])
-        work.connection.execute(tables.retired.insert().values(name=name, at=at))
+def retire(work: Work, names: Sequence[str], *, held: Sequence[str] = (), at: datetime | None = None) -> None:
+    """Note that no row holds these names from now on (`at`, the database's time); those of `held` are held again."""
+    strike(work, [*held, *names])
+    if names:
+        at = at or now(work.connection)
+        work.connection.execute(tables.retired.insert(), [{"name": name, "at": at} for name in names])
 
 
 def strike(work: Work, names: Iterable[str]) -> None:
     """These names are held again, or gone."""
-    work.connection.execute(delete(tables.retired).where(_name.in_(list(names))))
+    work.connection.execute(_STRUCK, {"names": list(names)})
 
 
 def noted(connection: Connection) -> dict[str, datetime]:
@@ -65,7 +67,7 @@ def noted(connection: Connection) -> dict[str, datetime]:
 
 def sweep(home: Home) -> None:
     """Remove the retired names that are past the grace. What can't be removed just now is left for the next time."""
-    with home.database.read() as connection:
+    with home.database.glance() as connection:
         if not _due(connection, home):
             return
     try:
@@ -128,8 +130,8 @@ def held_digests(connection: Connection) -> set[str]:
 
 def _due(connection: Connection, home: Home) -> list[str]:
     """Retired names past the grace; blobs are for `gc` alone."""
-    limit = now(connection) - timedelta(seconds=home.grace_seconds)
-    past = connection.execute(select(_name).where(tables.retired.c.at <= limit)).scalars()
+    grace = timedelta(seconds=home.grace_seconds)
+    past = [row.name for row in connection.execute(_AGES) if row.at <= row.now - grace]
     return [name for name in past if not name.startswith(BLOBS)]
 
 

@@ -8,7 +8,7 @@ from gatekeeper.errors import GenerationMoved, PromotionRefused
 from gatekeeper.registry import brakes, catalogue, tables, twins
 from gatekeeper.registry.database import Work
 from gatekeeper.registry.home import Home
-from gatekeeper.registry.promotions import Order, move, refuse_unsettled, settle_history
+from gatekeeper.registry.promotions import Order, move, settled, standing
 from gatekeeper.registry.records import Model, Promotion
 from gatekeeper.registry.retirement import sweep
 from gatekeeper.registry.verification import refuse_unregistered, vouch
@@ -29,11 +29,11 @@ def roll_back(
     rolls back once. Raises PromotionRefused where there is none, ModelRefused where it doesn't load: `promote -i ID`
     takes another; GenerationMoved where another promotion came between.
     """
-    settle_history(home)
-    with home.database.read() as connection:
+    with settled(home) as (connection, found):
         if done := catalogue.promotion_by_key(connection, run_key):
             return done
-        back, left = predecessor(connection), refuse_unsettled(connection)
+        left = found.primary
+        back = predecessor(connection, left)
     order = Order(back.id, actor=actor, reason=reason, kind="rollback", run_key=run_key, now=now)
     vouch(home, back, home.store.find(back.file_name, refuse_unregistered(back)))
     home.step("verified")
@@ -42,14 +42,12 @@ def roll_back(
         connection = work.connection
         if done := catalogue.promotion_by_key(connection, run_key):
             return done
-        current = _refuse_moved(work, expected, left, back)
+        found = standing(connection)
+        current, back = _refuse_moved(work, expected, found.primary, left, back)
         if current.sha256 is not None:
-            brakes.quarantine(work, current.id, current.sha256, actor=order.actor, reason=order.reason)
-            if (twin := twins.unseen(connection, current.id)) is not None and twin.sha256 is not None:
-                why = f"the judged twin of model {current.id}: {order.reason}"
-                brakes.quarantine(work, twin.id, twin.sha256, actor=order.actor, reason=why)
+            _quarantine(work, current, current.sha256, order)
             home.step("quarantined")
-        promotion = move(home, work, catalogue.model(connection, back.id), order, as_of=None)
+        promotion = move(home, work, found, back, order, as_of=None)
     home.step("committed")
     sweep(home)
     return promotion
@@ -57,16 +55,14 @@ def roll_back(
 
 def way_back(home: Home) -> Model:
     """Where a rollback would go now, verified to load; nothing moves. Raises what `roll_back` raises."""
-    settle_history(home)
-    with home.database.read() as connection:
-        back = predecessor(connection)
+    with settled(home) as (connection, found):
+        back = predecessor(connection, found.primary)
     vouch(home, back, home.store.find(back.file_name, refuse_unregistered(back)))
     return back
 
 
-def predecessor(connection: Connection) -> Model:
+def predecessor(connection: Connection, current: Model | None) -> Model:
     """The primary before this one; never one with quarantined bytes, or with those that are being left."""
-    current = refuse_unsettled(connection)
     if current is None:
         raise PromotionRefused("there is no primary to roll back from; `gatekeeper promote -i ID` makes one")
     for model_id in reversed(_ladder(connection, current.id)):
@@ -76,6 +72,14 @@ def predecessor(connection: Connection) -> Model:
     raise PromotionRefused(
         f"no primary before {current.version} is left to go back to; `gatekeeper promote -i ID` takes another model"
     )
+
+
+def _quarantine(work: Work, left: Model, sha256: str, order: Order) -> None:
+    """The bytes that are left, and those of the twin that was judged for them."""
+    brakes.quarantine(work, left.id, sha256, actor=order.actor, reason=order.reason)
+    if (twin := twins.unseen(work.connection, left.id)) is not None and twin.sha256 is not None:
+        why = f"the judged twin of model {left.id}: {order.reason}"
+        brakes.quarantine(work, twin.id, twin.sha256, actor=order.actor, reason=why)
 
 
 def _ladder(connection: Connection, current_id: int) -> list[int]:
@@ -93,10 +97,12 @@ def _ladder(connection: Connection, current_id: int) -> list[int]:
     return ladder
 
 
-def _refuse_moved(work: Work, expected: int | None, left: Model | None, back: Model) -> Model:
-    """The primary that is left: still the one that was looked at, with the same one before it."""
-    current = refuse_unsettled(work.connection)
-    moved = expected not in (None, work.generation)
-    if moved or current is None or left is None or current.id != left.id or predecessor(work.connection).id != back.id:
-        raise GenerationMoved("another promotion came between; nothing has changed: look at `gatekeeper history`")
-    return current
+def _refuse_moved(
+    work: Work, expected: int | None, current: Model | None, left: Model | None, back: Model
+) -> tuple[Model, Model]:
+    """The primary that is left and the one before it: still those that were looked at."""
+    if expected in (None, work.generation) and current is not None and left is not None and current.id == left.id:
+        before = predecessor(work.connection, current)
+        if before.id == back.id:
+            return current, before
+    raise GenerationMoved("another promotion came between; nothing has changed: look at `gatekeeper history`")
