@@ -51,13 +51,11 @@ class Server:
 @contextmanager
 def ours(folder: Path, url: str) -> Iterator[Server]:
     """`gatekeeper serve`, as it comes."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith("GATEKEEPER_")}
     settings = {"DB": url, "MODELS": str(folder / "models"), "SPOOL": str(folder / "spool"), "PORT": "0"}
     command = [sys.executable, "-c", "from gatekeeper.cli import main; main()", "serve"]
     with (folder / "said.txt").open("w") as said:
-        process = subprocess.Popen(
-            command, env={**own, **{f"GATEKEEPER_{name}": value for name, value in settings.items()}}, stderr=said
-        )
+        environ = environment({f"GATEKEEPER_{name}": value for name, value in settings.items()})
+        process = subprocess.Popen(command, env=environ, stderr=said)
     try:
         while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "said.txt").read_text())):
             if process.poll() is not None:
@@ -99,9 +97,9 @@ def mlflow(url: str, folder: Path) -> Iterator[Server]:
     words = ["models", "serve", "--model-uri", "models:/gatekeeper@champion", "--env-manager", "local"]
     command = [sys.executable, "-m", "mlflow", *words, "--port", str(port)]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # it calls uvicorn by name
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": url, "PATH": path}
+    environ = environment({"MLFLOW_TRACKING_URI": url, "PATH": path})
     with (folder / "mlflow_said.txt").open("w") as said:
-        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True)
+        process = subprocess.Popen(command, env=environ, stdout=said, stderr=said, start_new_session=True)
     try:
         body = json.dumps({"inputs": [list(FEATURES.values())]})
         yield _answering(Server(port, process.pid, "/invocations", body), process, "predictions")
@@ -116,12 +114,19 @@ def started(
     command: Sequence[str], settings: Mapping[str, str] | None = None, said: object = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The process, ended at the end."""
-    process = subprocess.Popen(command, env={**os.environ, **(settings or {})}, stdout=said, stderr=said)  # type: ignore[call-overload]  # a file or None
+    process = subprocess.Popen(command, env=environment(settings or {}), stdout=said, stderr=said)  # type: ignore[call-overload]  # a file or None
     try:
         yield process
     finally:
         process.terminate()
         process.wait()
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The caller's without its own Gatekeeper, as from a shell: compiled modules are kept, or each start compiles."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GATEKEEPER_")}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)
+    return own | dict(settings)
 
 
 def free_port() -> int:

@@ -4,7 +4,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, get_parsing_context, task
+from airflow.providers.standard.operators.python import PythonOperator  # not @task: Airflow would import that anew
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context
 from gatekeeper_airflow.alarms import on_failure
 
 from gatekeeper import gates
@@ -41,11 +42,17 @@ def schedule(gate: gates.Gate) -> CronTriggerTimetable | None:
     return CronTriggerTimetable("30 4 * * *", timezone="UTC", interval=timedelta(days=1))
 
 
-def monitor_of(gate: gates.Gate) -> None:
-    """The DAG of one gate."""
+def look(gate: str) -> dict[str, Any]:
+    """The task `monitor`."""
+    from gatekeeper_airflow import monitor
 
-    @dag(
-        dag_id=gate.dag_id("monitor"),
+    return monitor.look(get_current_context(), gate)
+
+
+def monitor_of(gate: gates.Gate) -> DAG:
+    """The DAG of one gate."""
+    with DAG(
+        gate.dag_id("monitor"),
         dag_display_name=f"Gatekeeper: monitor{'' if gate.is_default else f' ({gate.title or gate.name})'}",
         schedule=schedule(gate),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
@@ -60,23 +67,17 @@ def monitor_of(gate: gates.Gate) -> None:
         params={"as_of": AS_OF},
         doc_md=DOC,
         tags=["gatekeeper", gate.name],
-    )
-    def gatekeeper_monitor() -> None:
-        """Looks at the primary, and tells of what it finds."""
-
-        @task
-        def monitor() -> dict[str, Any]:
-            """Compares, measures drift, and opens the circuit where the drawdown is too deep."""
-            from gatekeeper_airflow.monitor import look
-
-            return look(get_current_context(), gate.name)
-
-        monitor()
-
-    gatekeeper_monitor()
+    ) as dag:
+        PythonOperator(
+            task_id="monitor",
+            python_callable=look,
+            op_args=[gate.name],
+            doc_md="Compares, measures drift, and opens the circuit where the drawdown is too deep.",
+        )
+    return dag
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
 for each in gates.from_environment(os.environ):
     if only in (None, each.dag_id("monitor")):
-        monitor_of(each)
+        globals()[each.dag_id("monitor")] = monitor_of(each)

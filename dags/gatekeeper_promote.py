@@ -4,9 +4,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, get_parsing_context, task
+from airflow.providers.standard.operators.python import PythonOperator  # not @task: Airflow would import that anew
+from airflow.sdk import DAG, Param, get_current_context, get_parsing_context
 from gatekeeper_airflow.alarms import on_failure
-from gatekeeper_airflow.approval import ManualApproval, wanted
 from gatekeeper_airflow.promote import ACTS
 
 from gatekeeper import gates
@@ -62,11 +62,24 @@ PARAMS = {
 }
 
 
-def promote_dag(gate: gates.Gate) -> None:
-    """The DAG of one gate."""
+def check(gate: str) -> dict[str, Any]:
+    """The task `check`."""
+    from gatekeeper_airflow import promote
 
-    @dag(
-        dag_id=gate.dag_id("promote"),
+    return promote.check(gate, get_current_context())
+
+
+def act(gate: str, checked: dict[str, Any]) -> dict[str, Any]:
+    """The task `act`; checked: what `check` handed on."""
+    from gatekeeper_airflow import promote
+
+    return promote.act(gate, get_current_context(), checked)
+
+
+def promote_dag(gate: gates.Gate) -> DAG:
+    """The DAG of one gate."""
+    with DAG(
+        gate.dag_id("promote"),
         schedule=None,
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
@@ -77,41 +90,36 @@ def promote_dag(gate: gates.Gate) -> None:
             "retry_delay": timedelta(minutes=1),
             "on_failure_callback": on_failure(gate.name),
         },
-        params=PARAMS,
         doc_md=DOC,
         tags=["gatekeeper", gate.name],
-    )
-    def gatekeeper_promote() -> None:
-        """Promotes, rolls back, holds or releases by hand."""
+    ) as dag:
+        checked = PythonOperator(
+            task_id="check",
+            python_callable=check,
+            op_args=[gate.name],
+            doc_md="Reads the form, refuses what it can't mean, and verifies the model; nothing moves.",
+        )
+        done = PythonOperator(
+            task_id="act",
+            python_callable=act,
+            op_args=[gate.name, checked.output],
+            trigger_rule="none_failed",
+            doc_md="Does it, once; where another promotion came between, it refuses and says so.",
+        )
+        if gate.asks(os.environ):
+            from gatekeeper_airflow.approval import ManualApproval  # most gates ask nobody
 
-        @task
-        def check() -> dict[str, Any]:
-            """Reads the form, refuses what it can't mean, and verifies the model; nothing moves."""
-            from gatekeeper_airflow.promote import check
-
-            return check(gate.name, get_current_context())
-
-        @task(trigger_rule="none_failed")
-        def act(checked: dict[str, Any]) -> dict[str, Any]:
-            """Does it, once; where another promotion came between, it refuses and says so."""
-            from gatekeeper_airflow.promote import act
-
-            return act(gate.name, get_current_context(), checked)
-
-        checked = check()
-        done = act(checked)
-        if wanted(gate, os.environ):
             ask = ManualApproval(
                 task_id="approve",
                 gate=gate.name,
                 doc_md="Asks a person before a promotion; skipped for other acts. No answer in time is a rejection.",
             )
             checked >> ask >> done
-
-    gatekeeper_promote()
+    dag.params.update(PARAMS)  # not before: each task would take a copy, validated again at every look at this file
+    return dag
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
 for gate in gates.from_environment(os.environ):
     if only in (None, gate.dag_id("promote")):
-        promote_dag(gate)
+        globals()[gate.dag_id("promote")] = promote_dag(gate)

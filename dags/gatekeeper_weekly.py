@@ -1,12 +1,10 @@
 """Every Monday: is there a better gatekeeper? Wiring only, one DAG for each gate; the steps are the pipeline's."""
 
-import os
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 from gatekeeper_airflow import form
 from gatekeeper_airflow.alarms import on_failure
-from gatekeeper_airflow.approval import WeeklyApproval, wanted
 from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
 from gatekeeper import config, gates
@@ -62,7 +60,6 @@ Asks a person where the verdict is to promote, under *Required Actions*. A rejec
 
 def weekly(gate: gates.Gate, settings: config.Settings) -> DAG:
     """The DAG of one gate."""
-    asking = wanted(gate, os.environ)
     title = {"dag_display_name": f"{gate.title}: the weekly look"} if gate.title else {}
     with DAG(
         gate.dag_id("weekly"),
@@ -77,7 +74,6 @@ def weekly(gate: gates.Gate, settings: config.Settings) -> DAG:
             "retry_delay": timedelta(minutes=1),
             "on_failure_callback": on_failure(gate.name),
         },
-        params=form.params(settings),
         doc_md=DOC.format(gate=gate.title or gate.name, schedule=gate.schedule, dag_id=gate.dag_id("weekly")),
         tags=["gatekeeper", gate.name],
         **title,
@@ -91,11 +87,15 @@ def weekly(gate: gates.Gate, settings: config.Settings) -> DAG:
             step="promote",
             handed=backtest.output,
             doc_md=PROMOTE,
-            trigger_rule="none_failed" if asking else "all_success",
+            trigger_rule="none_failed" if settings.approval else "all_success",
             **of,
         )
-        if asking:
+        if settings.approval:
+            from gatekeeper_airflow.approval import WeeklyApproval  # most gates ask nobody
+
             backtest >> WeeklyApproval(task_id="approve", doc_md=APPROVE, **of) >> promote
+    # Not before: each task would take a copy, which Airflow validates again and again at every look at this file.
+    dag.params.update(form.params(settings))
     return dag
 
 

@@ -4,7 +4,6 @@ Only the standard library is needed here: DAG files ask while Airflow parses the
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ FILE = "gates.toml"
 DEFAULT = "default"
 MONDAYS = "0 2 * * 1"
 
+_ON = {"1", "true", "t", "yes", "y", "on"}  # as the settings read it
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
 
@@ -34,6 +34,10 @@ class Gate:
         """Of its DAG for `act`: weekly, promote or monitor."""
         return f"gatekeeper_{act}" if self.is_default else f"gatekeeper_{act}_{self.name}"
 
+    def asks(self, environment: Mapping[str, str]) -> bool:
+        """Does a person approve its promotions? For DAG files, as Airflow parses them; their tasks ask the settings."""
+        return str(self.settings.get("approval", environment.get("GATEKEEPER_APPROVAL", ""))).strip().lower() in _ON
+
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Gate, ...]:
     """The gates of GATEKEEPER_GATES, or of gates.toml in the working folder."""
@@ -47,13 +51,14 @@ def declared(path: Path) -> tuple[Gate, ...]:
     ConfigError.
     """
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        said = path.read_text("utf-8")
     except FileNotFoundError:
         if path != Path(FILE):
             raise ConfigError(f"GATEKEEPER_GATES={path}: there is no such file; write one, or unset it") from None
         return (Gate(),)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+    except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path} can't be read: {fault}") from None
+    content = _tables(path, said)
     named = content.pop(DEFAULT, DEFAULT)
     if isinstance(named, dict):  # a table [default]: what the default gate sets for itself
         content[DEFAULT], named = named, DEFAULT
@@ -63,6 +68,15 @@ def declared(path: Path) -> tuple[Gate, ...]:
     if not any(gate.is_default for gate in gates):
         raise ConfigError(f"{path}: default = {named!r} names no gate of this file; there are {_names(gates)}")
     return tuple(sorted(gates, key=lambda gate: (not gate.is_default, gate.name)))
+
+
+def _tables(path: Path, said: str) -> dict[str, object]:
+    import tomllib  # most houses have no such file
+
+    try:
+        return tomllib.loads(said)
+    except tomllib.TOMLDecodeError as fault:
+        raise ConfigError(f"{path} can't be read: {fault}") from None
 
 
 def chosen(gates: Sequence[Gate], name: str | None) -> Gate:

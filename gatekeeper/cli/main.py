@@ -1,6 +1,7 @@
 """Which command is meant, and how does it end? A fault is a line on stderr and an exit code, never a traceback."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -95,6 +96,8 @@ def gatekeeper() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 1 refused or failed, 2 the call's words are off."""
+    # Otherwise pydantic asks each package that is installed whether it is a plugin, a tenth of a command's time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         result: Any = gatekeeper.main(args=arguments, standalone_mode=False)
     except click.exceptions.Abort:

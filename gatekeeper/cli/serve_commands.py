@@ -1,11 +1,14 @@
 """How does the active model answer over HTTP?"""
 
+import gc
+from importlib.util import find_spec
+
 import click
 
 from gatekeeper import config
 from gatekeeper.errors import ConfigError
 
-EXTRA = {"fastapi", "httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "uvloop"}
+EXTRA = {"httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "uvloop"}
 
 
 @click.command()
@@ -22,7 +25,10 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """
     given = {"host": host, "port": port, "workers": workers}
     settings = config.override(config.load(), {name: value for name, value in given.items() if value is not None})
+    gc.disable()  # what is imported stays, and would be looked through again and again
     try:
+        if find_spec("prometheus_client") is None:  # imported at the first scrape
+            raise ModuleNotFoundError(name="prometheus_client")
         from gatekeeper.serving.http.listening import serve as listen
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in EXTRA:
@@ -30,6 +36,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         raise ConfigError(
             f"the server needs {missing.name}, which is not installed: pip install 'gatekeeper[server]'"
         ) from None
+    finally:
+        gc.enable()
     listen(settings, lambda text: click.echo(f"gatekeeper: {text}", err=True))
 
 

@@ -13,7 +13,6 @@ from gatekeeper.pipeline import league
 from gatekeeper.pipeline.run import Run
 from gatekeeper.pipeline.workspace import Handed, dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
-from gatekeeper.serving import checked, fallbacks
 
 if TYPE_CHECKING:
     from gatekeeper.judgement.backtest import Contender
@@ -137,6 +136,7 @@ def _beside(
 def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
     """The model, verified. Raises ModelRefused."""
     from gatekeeper.judgement.backtest import Contender
+    from gatekeeper.serving import checked  # brings the model runtime
 
     scorer = checked(registry, model, registry.model_bytes(model))
     return Contender(
@@ -205,6 +205,8 @@ def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
 
 def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender":
     """The model that servers fall back to. Without one there is nothing to be judged against, and a person decides."""
+    from gatekeeper.serving import fallbacks
+
     for model in fallbacks(registry, primary):
         try:
             return in_its_stead(run.settings, registry, model)

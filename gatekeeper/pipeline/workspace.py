@@ -15,12 +15,13 @@ Handed = dict[str, Any]
 
 def dataset_of(run: Run, handed: Handed) -> "Dataset":
     """The dataset of the retrain step; built again where its file is gone, and then only the very same one will do."""
-    from gatekeeper.market import sources
     from gatekeeper.market.ideas import Dataset
 
     place = Path(handed["dataset"])
     if place.exists():
         return Dataset.load(place, handed["dataset_sha256"])
+    from gatekeeper.market import sources
+
     dataset = sources.load(run.settings.data, run.as_of, run.settings)
     if dataset.fingerprint() != handed["dataset_fingerprint"]:
         raise DataError(

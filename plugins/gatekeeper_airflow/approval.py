@@ -14,12 +14,10 @@ from gatekeeper_airflow.links import page_of
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
-    from gatekeeper.gates import Gate
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
 
 TASK = "approve"
-_ON = {"1", "true", "t", "yes", "y", "on"}  # as the settings read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +34,6 @@ class Settled:
 
     promoted: bool
     why: str
-
-
-def wanted(gate: "Gate", environ: Mapping[str, str]) -> bool:
-    """Does the gate's DAG have the task at all? For DAG files, as Airflow parses them; the task asks the settings."""
-    return str(gate.settings.get("approval", environ.get("GATEKEEPER_APPROVAL", ""))).strip().lower() in _ON
 
 
 def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:

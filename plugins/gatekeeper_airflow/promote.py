@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gatekeeper_airflow import approval
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 
@@ -107,6 +106,7 @@ def check(gate: str, context: Mapping[str, Any]) -> dict[str, Any]:
 def act(gate: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
     """The last task: does what was checked, if the registry is still as it was then."""
     from gatekeeper.errors import PromotionRefused
+    from gatekeeper_airflow import approval
 
     with final_faults():
         order, hook = ordered(context), RegistryHook(gate=gate)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from gatekeeper_airflow import approval
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import EvaluationLink
@@ -40,9 +39,10 @@ class StepOperator(BaseOperator):
         """Runs the step."""
         from gatekeeper import pipeline
         from gatekeeper.registry import Registry
+        from gatekeeper_airflow import approval
 
         with final_faults():
-            run, handed = look(context, self.gate), dict(self.handed or {})
+            run, handed = look(context, self.gate, reads=self.step == "retrain"), dict(self.handed or {})
             log.info("gate %s, as-of %s", self.gate, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
             if self.step == "promote":
                 run, handed = approval.settled(context, run, handed)
@@ -100,8 +100,11 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     return (run.data_interval_end or run.run_after).astimezone(UTC)
 
 
-def look(context: Mapping[str, Any], gate: str | None = None) -> "Run":
-    """The run of this task's context. Keys that the form doesn't know fail it, and so does an as-of that can't be."""
+def look(context: Mapping[str, Any], gate: str | None = None, *, reads: bool = True) -> "Run":
+    """The run of this task's context. Keys that the form doesn't know fail it, and so does an as-of that can't be.
+
+    reads: does the task read the source? Those after it needn't ask again whether it has this as-of.
+    """
     from gatekeeper import pipeline
     from gatekeeper.errors import ConfigError
 
@@ -118,4 +121,5 @@ def look(context: Mapping[str, Any], gate: str | None = None) -> "Run":
         settings=RegistryHook(gate=gate).settings(),
         parameters={name: given[name] for name in pipeline.PARAMETERS if name in given},
         actor="airflow",
+        reads=reads,
     )

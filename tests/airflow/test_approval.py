@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow_server import Airflow, Refused
-from gatekeeper_airflow.approval import ManualApproval, Question, Settled, WeeklyApproval, wanted
+from gatekeeper_airflow.approval import ManualApproval, Question, Settled, WeeklyApproval
 from gatekeeper_airflow.promote import ACTS
 from registry_site import OWN, own_model
 from weekly_house import House
@@ -41,7 +41,7 @@ def handed_on(airflow: Airflow, dag_id: str, run_id: str, task_id: str) -> dict[
 def test_a_dag_has_the_task_where_its_gate_wants_it(
     settings: dict[str, object], environ: dict[str, str], asks: bool
 ) -> None:
-    assert wanted(Gate(settings=settings), environ) is asks
+    assert Gate(settings=settings).asks(environ) is asks
 
 
 def judged(house: House, challenger: int, run_key: str) -> Evaluation:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gatekeeper.serving.http.metrics import Snapshot
+from gatekeeper.serving.http.snapshots import Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
@@ -53,6 +52,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             partial(worker, settings, shared),
             factory=True,
             workers=settings.workers,
+            ws="none",  # nobody speaks it here; its modules would be imported
             log_config=LOGGING,
             access_log=False,  # /metrics counts; the decisions are logged
             server_header=False,
@@ -67,6 +67,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
         if settings.workers > 1:
+            from uvicorn.supervisors import Multiprocess  # brings watchers of files
+
             Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
@@ -85,7 +87,6 @@ def worker(settings: Settings, folder: Path | None) -> Door:
 def _tune() -> None:
     """What is there by now stays, so the collector needn't look through it again and again; and who scores lets go of
     the interpreter for each run of a model, and must not wait long for the thread that brings lines to the database."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -1,74 +1,17 @@
 """How are all processes of this server doing, in Prometheus' words?"""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
-import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from gatekeeper.serving.http.meters import BUCKETS, Counts
 from gatekeeper.serving.http.replies import Reply
+from gatekeeper.serving.http.snapshots import NO_MODEL_STEP, Gauges, Snapshot
 
-if TYPE_CHECKING:
-    from gatekeeper.serving.decisions import LogState
-    from gatekeeper.serving.loader import State
-
-NO_MODEL_STEP = 6  # of the order of trust
 NEVER = float("inf")
-
-
-class Gauges(msgspec.Struct, frozen=True):
-    """How one process stands now."""
-
-    model_id: int | None
-    version: str | None
-    sha256: str | None
-    model_age: float | None
-    step: int
-    degraded: bool
-    generation: int | None
-    served_generation: int | None
-    lag: float
-    verdict_age: float | None
-    backlog: int
-    backlog_bytes: int
-    flush_age: float | None
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """One process: what it has counted, and how it stands; `gauges` is None for one that has ended."""
-
-    counts: Counts
-    gauges: Gauges | None
-
-
-def gauges(state: "State", log: "LogState", now: datetime) -> Gauges:
-    """How this process stands."""
-    loaded = state.loaded
-    created = loaded.model.created_at if loaded else None
-    return Gauges(
-        model_id=loaded.model.id if loaded else None,
-        version=loaded.model.version if loaded else None,
-        sha256=loaded.scorer.sha256 if loaded else None,
-        model_age=_age(created, now),
-        step=loaded.step if loaded else NO_MODEL_STEP,
-        degraded=loaded.degraded if loaded else True,
-        generation=state.generation,
-        served_generation=state.served_generation,
-        lag=state.lag_seconds,
-        verdict_age=_age(state.last_verdict, now),
-        backlog=log.backlog,
-        backlog_bytes=log.backlog_bytes,
-        flush_age=_age(log.last_flush, now),
-    )
-
-
-def _age(since: datetime | None, now: datetime) -> float | None:
-    return None if since is None else max(0.0, (now - since).total_seconds())
 
 
 def exposition(snapshots: Sequence[Snapshot], workers: int) -> Reply:

@@ -1,16 +1,19 @@
 """The HTTP server of one process: which routes are there, and what stands behind them?"""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gatekeeper.config import Settings
@@ -18,7 +21,7 @@ from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
 from gatekeeper.registry.home import Home
 from gatekeeper.serving.decisions import DecisionLog
-from gatekeeper.serving.http import metrics, openapi
+from gatekeeper.serving.http import openapi
 from gatekeeper.serving.http.answering import Closing, Scoring, utc_now
 from gatekeeper.serving.http.colleagues import Colleagues
 from gatekeeper.serving.http.edge import Door, Edge, Get, Post, no_route
@@ -27,6 +30,7 @@ from gatekeeper.serving.http.messages import Alive, Ready, Serving
 from gatekeeper.serving.http.meters import Meters
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
+from gatekeeper.serving.http.snapshots import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
 
 log = logging.getLogger(__name__)
@@ -72,35 +76,31 @@ class Parts:
         self.log.stop()
         self.registry.close()
 
-    def snapshot(self, now: datetime) -> metrics.Snapshot:
+    def snapshot(self, now: datetime) -> Snapshot:
         """How this process stands."""
         state, logged, counts = self.gatekeeper.state(), self.log.state(), self.meters.counts
         counts.failures = dict(state.failures)
         counts.dropped, counts.rejected, counts.torn = logged.dropped, logged.rejected, logged.torn
-        return metrics.Snapshot(counts, metrics.gauges(state, logged, now))
+        return Snapshot(counts, gauges(state, logged, now))
 
 
 def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> Door:
     """The application of one process; `folder` is where it meets the others, if there are any."""
     parts = Parts.of(settings)
     colleagues = Colleagues(folder, lambda: parts.snapshot(clock()))
-    app = FastAPI(
-        title="Gatekeeper",
-        lifespan=_lifespan(parts, colleagues),
-        docs_url=None,  # these pages come with scripts from elsewhere
-        redoc_url=None,
-        openapi_url=None,
-    )
     guard = Guard.of(settings)
     posts = {path: Post(guard, answer) for path, answer in _posts(settings, parts, clock).items()}
     gets = {path: Get(answer) for path, answer in _gets(settings, parts, colleagues).items()}
-    app.add_middleware(Edge, meters=parts.meters)
-    app.add_exception_handler(HTTPException, no_route)
+    app = Starlette(
+        routes=[
+            *(Route(path, post, methods=["POST"]) for path, post in posts.items()),
+            *(Route(path, get, methods=["GET"]) for path, get in gets.items()),
+        ],
+        middleware=[Middleware(Edge, meters=parts.meters)],
+        exception_handlers={HTTPException: no_route},
+        lifespan=_lifespan(parts, colleagues),
+    )
     app.router.redirect_slashes = False
-    app.router.routes[:] = [
-        *(Route(path, post, methods=["POST"]) for path, post in posts.items()),
-        *(Route(path, get, methods=["GET"]) for path, get in gets.items()),
-    ]
     return Door(app, meters=parts.meters, posts=posts)
 
 
@@ -123,6 +123,10 @@ def _gets(settings: Settings, parts: Parts, colleagues: Colleagues) -> dict[str,
     description = Reply(200, _encode(openapi.document(settings.max_ideas, with_token=settings.token is not None)))
 
     async def scrape() -> Reply:
+        # Prometheus' library takes as long to import as the model to load, and nobody scrapes before the first answer.
+        await asyncio.to_thread(import_module, "gatekeeper.serving.http.metrics")
+        from gatekeeper.serving.http import metrics
+
         return metrics.exposition(await colleagues.snapshots(), settings.workers)
 
     async def live() -> Reply:
@@ -171,9 +175,9 @@ def _current(gatekeeper: Gatekeeper) -> Any:
         raise Problem(503, "no_model", str(fault)) from None
 
 
-def _lifespan(parts: Parts, colleagues: Colleagues) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(parts: Parts, colleagues: Colleagues) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.start()
         await colleagues.start()
         try:
