@@ -4,8 +4,9 @@ The environment is read once, by `load()`; everything else takes a `Settings` as
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -29,6 +30,7 @@ ALARM_KINDS = (
     "approval",
 )
 ALARM_LEVELS = ("off", "quiet", "loud")
+LIKENESS = 0.8  # of an unknown name to a setting's, by difflib: the one is taken for a slip of the other
 OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two gates never share
 
 
@@ -244,6 +246,7 @@ def choose(gate: str) -> None:
 def _of(gate: Gate, overrides: Mapping[str, object]) -> Settings:
     if unknown := sorted(set(gate.settings) - (set(Settings.model_fields) - {"gate", "gates"})):
         raise ConfigError(f"gate {gate.name} sets {', '.join(unknown)}; `gatekeeper config` shows what can be set")
+    _refuse_misspelt(os.environ)
     try:
         settings = _checked({**gate.settings, "gate": gate.name, **overrides})
     except ConfigError as fault:
@@ -255,6 +258,17 @@ def _of(gate: Gate, overrides: Mapping[str, object]) -> Settings:
         apart = {name for name in OWN_FOLDERS if name not in gate.settings and name not in overrides}
         own |= {name: f"{getattr(settings, name).rstrip('/')}/{gate.name}" for name in sorted(apart)}
     return settings.model_copy(update=own)
+
+
+def _refuse_misspelt(names: Iterable[str]) -> None:
+    """A name like no setting's is let be: Kubernetes, for one, has GATEKEEPER_SERVICE_HOST for a service of ours."""
+    ours = {name.upper().removeprefix(PREFIX).lower() for name in names if name.upper().startswith(PREFIX)}
+    for name in sorted(ours - Settings.model_fields.keys()):
+        if meant := get_close_matches(name, Settings.model_fields, n=1, cutoff=LIKENESS):
+            raise ConfigError(
+                f"{PREFIX}{name.upper()} is no setting and would change nothing; did you mean "
+                f"{PREFIX}{meant[0].upper()}? Rename it or unset it; `gatekeeper config` shows every setting"
+            )
 
 
 def override(settings: Settings, changes: Mapping[str, object]) -> Settings:
