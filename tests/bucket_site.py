@@ -44,8 +44,9 @@ class BucketSite(Site):
         """Folder and objects once more, under another name. Nobody may be using them."""
         shutil.copytree(self.root, root)
         other = BucketSite(root, s3=self.s3)
-        for name, content in self.s3.objects(BUCKET, self.prefix).items():
-            other.put(name, content)
+        for name in self.s3.names(BUCKET, self.prefix):
+            source = {"Bucket": BUCKET, "Key": f"{self.prefix}/{name}"}
+            self.s3.client.copy_object(CopySource=source, Bucket=BUCKET, Key=f"{other.prefix}/{name}")
         return other
 
     def state(self) -> tuple[list[tuple], dict[str, str]]:

@@ -33,8 +33,9 @@ SLOTS = 2
 UNHEARD = 20
 """Seconds without a heartbeat after which a task's worker counts as gone; Airflow's own are 300."""
 LOCAL_SETTINGS = f"""
-import sys, warnings
+import gc, sys, warnings
 from datetime import timedelta
+gc.set_threshold(100_000, 50, 50)  # as for the other Airflow
 
 def dag_policy(dag):
     from airflow.sdk.definitions.timetables.simple import NullTimetable
@@ -165,9 +166,10 @@ class Machines(Airflow):
         for gate in self.gates:
             place = self.settings(gate)
             registries.upgrade(place.db, models=place.models)
+        self._begin("one")
         super().__enter__()
         try:
-            self.join("one")
+            self._wait_for("one")
         except BaseException:
             self.end()
             raise
@@ -186,6 +188,9 @@ class Machines(Airflow):
     def join(self, name: str) -> None:
         """One more worker, once it takes tasks."""
         self._begin(name)
+        self._wait_for(name)
+
+    def _wait_for(self, name: str) -> None:
         until(lambda: self._is_ready(name), f"worker {name} is ready", self.words)
 
     def _begin(self, name: str) -> None:

@@ -13,12 +13,16 @@ import boto3
 # Ends when whoever started it closes its standard input, or dies.
 _SERVER = """
 import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
+from threading import Thread
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+# S3 alone: moto's own server looks through all of Amazon's services for each request.
+app = create_backend_app("s3")
+server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
 sys.stdin.read()
-server.stop()
+server.shutdown()
 """
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -26,6 +30,8 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"  # moto's server says it twice: once more just before the answer
 
 
 class Wire:
@@ -107,7 +113,7 @@ class Wire:
     def _answers(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
             while data := server.recv(1 << 16):
-                if server not in self._open and not data.startswith(b"HTTP/1.1 100"):
+                if server not in self._open and data.replace(GO_ON, b""):
                     break  # what was asked is done; nobody hears of it
                 self.answered += len(data)
                 client.sendall(data)
@@ -128,11 +134,14 @@ class S3:
         self.wire = Wire(port)
         self.client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
 
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        """Of all objects under `prefix`, without it."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+        return [entry["Key"].removeprefix(f"{prefix}/") for page in pages for entry in page.get("Contents", [])]
+
     def objects(self, bucket: str, prefix: str) -> dict[str, bytes]:
         """All objects under `prefix`, by their names without it."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key.removeprefix(f"{prefix}/"): self.get(bucket, key) for key in keys}
+        return {name: self.get(bucket, f"{prefix}/{name}") for name in self.names(bucket, prefix)}
 
     def get(self, bucket: str, key: str) -> bytes:
         return self.client.get_object(Bucket=bucket, Key=key)["Body"].read()

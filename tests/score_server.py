@@ -43,7 +43,7 @@ def eventually(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
+        time.sleep(0.05)  # what is asked may cost its server a little
     return found
 
 

@@ -87,6 +87,12 @@ class Place:
         runs = self.call("GET", "/api/v2/dags/gatekeeper_weekly/dagRuns")["dag_runs"]
         return {run["dag_run_id"]: (run["run_type"], run["state"]) for run in runs}
 
+    def state(self, run: str, task: str) -> str | None:
+        """Of a task of the weekly DAG."""
+        path = f"/api/v2/dags/gatekeeper_weekly/dagRuns/{run}/taskInstances/{task}"
+        state: str | None = self.call("GET", path)["state"]
+        return state
+
     def answer(self) -> Any:
         """The model that answers on the scoring server, or why there is none."""
         return json.loads(httpx.get(f"{self.server}/v1/model", timeout=60).text)

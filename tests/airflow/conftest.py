@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -33,23 +32,11 @@ sys.path.append(str(HOUSE / "plugins"))  # as Airflow itself does
 
 
 @pytest.fixture(scope="session")
-def airflow_home() -> Iterator[Path]:
-    """The folder of an Airflow whose metadata database is ready."""
-    log = HOME / "migrate.log"
-    with log.open("w") as output:
-        ended = subprocess.run(
-            [str(Path(sys.executable).with_name("airflow")), "db", "migrate"], stdout=output, stderr=subprocess.STDOUT
-        )
-    assert ended.returncode == 0, log.read_text()[-3000:]
-    yield HOME
-    _PLACE.cleanup()
-
-
-@pytest.fixture(scope="session")
-def runs(airflow_home: Path) -> Iterator[Runs]:
+def runs() -> Iterator[Runs]:
     """One Airflow process for every run of a DAG."""
-    with Runs(airflow_home) as started:
+    with Runs(HOME) as started:
         yield started
+    _PLACE.cleanup()
 
 
 @pytest.fixture(scope="session")

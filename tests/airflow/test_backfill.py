@@ -3,14 +3,14 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import airflow_gates
 import pytest
-from airflow_server import Airflow, until
+from airflow_server import ENDED, Airflow, until
 from weekly_house import House
 
 from gatekeeper.registry import Registry
@@ -31,16 +31,32 @@ def registered(registry: Registry) -> set[tuple[str, str]]:
     return {(str(model.run_key).split("/")[1], str(model.sha256)) for model in registry.models()}
 
 
-def backfill(airflow: Airflow, first: datetime, last: datetime, *more: str) -> None:
-    """As an operator would: the last day is the one after the last Monday, which is at 02:00. Waits for its end."""
-    days = ("--from-date", f"{first:%Y-%m-%d}", "--to-date", f"{last + timedelta(days=1):%Y-%m-%d}")
-    with airflow.without_scheduler():  # docs/backfills.md says what may happen otherwise, on SQLite
-        airflow.command("backfill", "create", "--dag-id", DAG, *days, "--max-active-runs", "2", *more)
+def by_command(airflow: Airflow, first: str, last: str) -> None:
+    days = ("--from-date", first, "--to-date", last)
+    airflow.command("backfill", "create", "--dag-id", DAG, *days, "--max-active-runs", "2")
+
+
+def by_form(airflow: Airflow, first: str, last: str) -> None:
+    """What the form's *Backfill* sends, with the choice that weeks which are done run again."""
+    days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T00:00:00Z"}
+    again = {"reprocess_behavior": "completed", "max_active_runs": 2}
+    airflow.call("POST", "/api/v2/backfills", {"dag_id": DAG, **days, **again})
+
+
+def backfill(airflow: Airflow, create: Callable[[Airflow, str, str], None], first: datetime, last: datetime) -> None:
+    """As an operator would: the last day is the one after the last Monday, which is at 02:00. Waits for the runs."""
 
     def complete() -> bool:
         return all(each["completed_at"] for each in airflow.call("GET", f"/api/v2/backfills?dag_id={DAG}")["backfills"])
 
-    until(complete, f"the backfill of {DAG} is complete", lambda: str(airflow.runs(DAG)))
+    until(complete, f"the backfill of {DAG} before this one is complete", lambda: str(airflow.runs(DAG)))
+    with airflow.without_scheduler():  # docs/backfills.md says what may happen otherwise, on SQLite
+        create(airflow, f"{first:%Y-%m-%d}", f"{last + timedelta(days=1):%Y-%m-%d}")
+
+    def ended() -> bool:
+        return {state for _, state in states(airflow).values()} <= ENDED
+
+    until(ended, f"the backfill of {DAG} ends", lambda: str(airflow.runs(DAG)))
 
 
 def states(airflow: Airflow) -> dict[datetime, tuple[str, str]]:
@@ -77,7 +93,7 @@ def struck(airflow: Airflow) -> str:
 def filled(airflow: Airflow, struck: str) -> Airflow:  # the killed task's minute passes meanwhile
     """After the backfill of the eight Mondays."""
     airflow.unpause(DAG)
-    backfill(airflow, MONDAYS[0], MONDAYS[-1])
+    backfill(airflow, by_command, MONDAYS[0], MONDAYS[-1])
     return airflow
 
 
@@ -126,7 +142,7 @@ def test_an_older_week_and_reprocessing_promote_nothing(filled: Airflow) -> None
     """Cases 44 and 46: a Monday before all of them, judged as what-if, and two that are run again."""
     with filled.registry("backfill") as registry:
         before = (registry.models(), registry.promotions(), registry.evaluations(), registry.generation())
-    backfill(filled, BEFORE, MONDAYS[1], "--reprocess-behavior", "completed")
+    backfill(filled, by_form, BEFORE, MONDAYS[1])
     ended = states(filled)
     assert {ended[monday][1] for monday in (BEFORE, *MONDAYS[:2])} == {"success"}
     tries = filled.tasks(DAG, ended[MONDAYS[0]][0])

@@ -23,12 +23,11 @@ def shared() -> Iterator[str]:
         yield url
 
 
-def airflow(url: str, home: Path, *words: str) -> str:
-    """What one of Airflow's database commands printed."""
+def migrate(url: str, home: Path) -> None:
+    """Airflow's own tables, as its command makes them."""
     settings = {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url}
-    ended = subprocess.run([AIRFLOW, "db", *words], env={**os.environ, **settings}, capture_output=True, text=True)
+    ended = subprocess.run([AIRFLOW, "db", "migrate"], env={**os.environ, **settings}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
-    return ended.stdout
 
 
 def tables(url: str) -> dict[str, list[str]]:
@@ -49,7 +48,7 @@ def test_airflow_and_the_registry_share_a_database(shared: str, tmp_path: Path) 
         registry.promote(registry.register(own_model(1), details=OWN).id, actor="ann", reason="r")
         before = (registry.models(), registry.promotions())
     ours = tables(shared)
-    airflow(shared, tmp_path, "migrate")
+    migrate(shared, tmp_path)
     both = tables(shared)
     airflows = {name: both[name] for name in both.keys() - ours.keys()}
     assert {name: both[name] for name in ours} == ours
@@ -69,4 +68,4 @@ def test_airflow_and_the_registry_share_a_database(shared: str, tmp_path: Path) 
     assert tables(shared) == airflows
     assert site.upgrade().revision_before is None
     assert tables(shared) == both
-    airflow(shared, tmp_path, "check-migrations", "--migration-wait-timeout", "5")
+    assert site.sql("SELECT version_num FROM alembic_version") == head

@@ -2,8 +2,9 @@
 
 import pytest
 from command_shell import Shell, bare
+from site_fixtures import tried_once
 
-__all__ = ["bare", "shell"]
+__all__ = ["bare", "shell", "tried_once"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow_server import LOCAL_SETTINGS
 from up_machine import Place, machine
 from weekly_data import write_ideas
 from weekly_house import House
@@ -13,8 +14,12 @@ MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Airflow and the scoring server on the demo's bars, up and well."""
-    with machine(tmp_path_factory.mktemp("up"), GATEKEEPER_RECIPE="hist_gradient_boosting") as started:
+    """Airflow and the scoring server on the demo's bars, up and well; its operator has tasks start warm."""
+    folder = tmp_path_factory.mktemp("up")
+    own = folder / "airflow" / "config"
+    own.mkdir(parents=True)
+    (own / "airflow_local_settings.py").write_text(LOCAL_SETTINGS)
+    with machine(folder, GATEKEEPER_RECIPE="hist_gradient_boosting") as started:
         yield started.up()
 
 

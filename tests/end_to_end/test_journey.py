@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from airflow_server import ENDED, until
 from chromium import chromium
 from playwright.sync_api import FrameLocator, Page, expect
 from score_server import eventually
@@ -103,7 +104,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
 def test_a_bad_monday_says_why_where_one_looks_first(screen: Screen) -> None:
     """Triggering unpaused the DAG, which ran last Monday at once; the demo's bars end with 2018."""
     (run,) = (name for name, (kind, _) in screen.place.runs().items() if kind == "scheduled")
-    eventually(lambda: screen.place.runs()[run][1] not in {"queued", "running"})
+    until(lambda: screen.place.runs()[run][1] in ENDED, f"{run} ends")
     assert screen.place.runs()[run] == ("scheduled", "failed")
     screen.go(f"{WEEKLY}/runs/{run}/tasks/retrain")
     expect(screen.page.get_by_text("lies beyond the bars of demo:").first).to_be_visible()

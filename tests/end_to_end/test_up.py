@@ -4,12 +4,16 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from airflow_server import until
 from score_server import eventually
 from up_machine import Machine, Place, free_ports, machine
 
@@ -161,6 +165,14 @@ def under_way(place: Place) -> list[psutil.Process]:
     return [process for process in workers if process.ppid() in {worker.pid for worker in workers}]
 
 
+def groups_of(processes: list[psutil.Process]) -> set[int]:
+    found = set()
+    for process in processes:
+        with suppress(ProcessLookupError):  # a look at the DAGs ended meanwhile
+            found.add(os.getpgid(process.pid))
+    return found
+
+
 def named(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
@@ -173,12 +185,22 @@ def test_down_leaves_no_process_behind(place: Place) -> None:
     weekly = "/api/v2/dags/gatekeeper_weekly"
     place.call("PATCH", weekly, {"is_paused": False})
     run = {"dag_run_id": "last", "logical_date": None, "conf": {"as_of": "2018-11-19"}}
-    place.call("POST", f"{weekly}/dagRuns", run)
-    (task,) = eventually(lambda: under_way(place), 240)
-    living = tree(place)
-    groups = {os.getpgid(process.pid) for process in living}
-    assert task.pid in groups
-    assert "processes ended" in place.machine.down()
+    log = place.machine.folder / "logs" / "supervisord.log"
+    with (
+        closing(sqlite3.connect(place.machine.folder / "registry.db", isolation_level=None)) as holder,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        holder.execute("BEGIN IMMEDIATE")  # who registers waits for this
+        place.call("POST", f"{weekly}/dagRuns", run)
+        until(lambda: place.state("last", "register") == "running", "register waits for the registry")
+        (task,) = under_way(place)
+        living = tree(place)
+        groups = groups_of(living)
+        assert task.pid in groups
+        going = beside.submit(place.machine.down)
+        eventually(lambda: "to die" in log.read_text())
+        holder.execute("ROLLBACK")
+    assert "processes ended" in going.result()
     assert [process for process in living if process.is_running()] == []
     for number in groups:
         with pytest.raises(ProcessLookupError):

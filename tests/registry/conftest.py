@@ -8,11 +8,33 @@ from datetime import timedelta
 
 import pytest
 from registry_site import MONDAY, OWN, own_model
-from site_fixtures import dialect, empty_site, new_site, postgres, registry, site, template, templates, upgraded
+from site_fixtures import (
+    dialect,
+    empty_site,
+    new_site,
+    postgres,
+    registry,
+    site,
+    template,
+    templates,
+    tried_once,
+    upgraded,
+)
 
 from gatekeeper.registry import Evaluation, Model, Registry
 
-__all__ = ["dialect", "empty_site", "new_site", "postgres", "registry", "site", "template", "templates", "upgraded"]
+__all__ = [
+    "dialect",
+    "empty_site",
+    "new_site",
+    "postgres",
+    "registry",
+    "site",
+    "template",
+    "templates",
+    "tried_once",
+    "upgraded",
+]
 
 
 @pytest.fixture

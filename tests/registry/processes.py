@@ -1,10 +1,11 @@
-"""Real processes that race, are killed, or run out of disk.
+"""Real processes that race, are killed, or may not write, for want of disk or of leave.
 
-Run as a script: `processes.py ACT FOLDER URL [OPTIONS]`, with "" for the database in the folder and the options as
-JSON. Each act forks its workers after the slow imports, and prints as JSON what happened; the tests check it in
-another process.
+Run as a script: it imports what is slow, then reads acts from stdin, a line each: `[ACT, FOLDER, URL, OPTIONS]` in
+JSON, with null for the database in the folder. Each act is a fork, which forks its workers and prints as JSON what
+happened; the line is empty where it failed. The tests check what it left in another process.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -22,10 +23,11 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+import alembic.command  # noqa: F401  # imported before the forks, as is verify: 0.5 s each otherwise
 from psycopg.errors import DeadlockDetected
 from registry_site import MONDAY, OWN, REFUSED, Site, own_model
 
-import gatekeeper.model.verify  # noqa: F401  # imported before the forks: 0.5 s each otherwise
+import gatekeeper.model.verify  # noqa: F401
 from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Unavailable
 from gatekeeper.registry import Registry
 
@@ -182,7 +184,6 @@ def register(site: Site, rounds: int) -> object:
 
 def upgrade(site: Site) -> object:
     """All make the tables at once, and adopt what is there: what each reports of it."""
-    import alembic.command  # noqa: F401  # before the forks, as above
 
     def work(_worker: int, together: Callable[[], object]) -> list[object]:
         together()
@@ -256,19 +257,55 @@ def kill(template: Site, act: str) -> object:
 
 def full(site: Site, limit: int, acts: list[str]) -> object:
     """Acts where no file may grow over `limit` bytes, as on a full disk: the refusals."""
-    refusals = []
     with site.open() as registry:
         registry.models()  # opened before the disk is full
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        for act in acts:
-            try:
-                ACTS[act](registry)
-            except Unavailable as refused:
-                refusals.append(str(refused))
-    return refusals
+        return refusals(registry, acts)
+
+
+def readonly(site: Site, acts: list[str]) -> object:
+    """Acts where a folder's mode forbids to write, which root is made to heed: the refusals."""
+    _give_up_powers()
+    with site.open() as registry:
+        return refusals(registry, acts)
+
+
+def _give_up_powers() -> None:
+    """This process keeps its user, and none of root's capabilities (Linux; version 3: two times 32 bits)."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def refusals(registry: Registry, acts: list[str]) -> list[str]:
+    """What each act that is refused says."""
+    said = []
+    for act in acts:
+        try:
+            ACTS[act](registry)
+        except Unavailable as refused:
+            said.append(str(refused))
+    return said
+
+
+BY_NAME: dict[str, Callable[..., object]] = {
+    act.__name__: act for act in (promote, register, upgrade, judge, kill, full, readonly)
+}
+
+
+def told(act: str, root: str, url: str | None, options: dict[str, Any]) -> None:
+    """Do it, and print what happened."""
+    say(json.dumps(BY_NAME[act](Site(Path(root), url), **options)))
+
+
+def say(line: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    acts = {"promote": promote, "register": register, "upgrade": upgrade, "judge": judge, "kill": kill, "full": full}
-    done = acts[sys.argv[1]](Site(Path(sys.argv[2]), sys.argv[3] or None), **json.loads(sys.argv[4]))
-    sys.stdout.write(json.dumps(done))
+    for line in sys.stdin:
+        child = fork(lambda line=line: told(*json.loads(line)))
+        if os.waitpid(child, 0)[1]:
+            say("")

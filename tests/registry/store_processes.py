@@ -1,9 +1,8 @@
-"""Real processes on a store race, are killed, or may not write: `store_processes.py race|promote|readonly FOLDER`.
+"""Real processes on a store race, or are killed: `store_processes.py race|promote FOLDER`.
 
 The end point of the object store and its credentials come with the environment.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import s3fs  # noqa: F401  # imported before the forks, as is verify: 1 s each otherwise
 from bucket_site import BucketSite
-from registry_site import OWN, Site, own_model
+from registry_site import OWN, own_model
 
 import gatekeeper.model.verify  # noqa: F401
-from gatekeeper.errors import GenerationMoved, Unavailable
+from gatekeeper.errors import GenerationMoved
 
 WORKERS = 4
 ROUNDS = 3
@@ -76,28 +75,5 @@ def promote(sites: Path) -> int:
     return 0
 
 
-def readonly(root: Path) -> int:
-    """Register, promote and roll back where a folder's mode forbids to write; root must be made to heed it."""
-    _give_up_powers()
-    with Site(root).open() as registry:
-        for act in (
-            lambda: registry.register(own_model(9), details=OWN),
-            lambda: registry.promote(2, actor="ann", reason="r"),
-            lambda: registry.rollback(actor="ann", reason="r"),
-        ):
-            try:
-                act()
-            except Unavailable as refused:
-                sys.stdout.write(f"{refused}\n")
-    return 0
-
-
-def _give_up_powers() -> None:
-    """This process keeps its user, and none of root's capabilities (Linux; version 3: two times 32 bits)."""
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
-
-
 if __name__ == "__main__":
-    sys.exit({"race": race, "promote": promote, "readonly": readonly}[sys.argv[1]](Path(sys.argv[2])))
+    sys.exit({"race": race, "promote": promote}[sys.argv[1]](Path(sys.argv[2])))

@@ -1,22 +1,29 @@
 """`kill -9` at any moment: what was promised is in the tables, each once, whoever brings it there."""
 
-import os
 import random
-import subprocess
-import sys
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from decision_processes import decide
 from decision_samples import logged, rejected, until
 from registry_site import Site
 
 from gatekeeper.serving.decisions import DecisionLog
 from gatekeeper.serving.spool import ENDING
 
-SCRIPT = Path(__file__).parent / "decision_processes.py"
-PATHS = os.pathsep.join([str(SCRIPT.parents[1]), str(SCRIPT.parents[2])])
+PATH = str(Path(__file__).parents[1])
 WORKERS = 2
+FORKED = get_context("forkserver")  # a worker promises at once, its imports done
+
+
+@pytest.fixture(autouse=True)
+def imported(monkeypatch):
+    """What the server of forks has imported; it starts with the first fork."""
+    monkeypatch.setenv("PYTHONPATH", PATH)
+    FORKED.set_forkserver_preload(["decision_processes"])
 
 
 class Victim:
@@ -24,24 +31,23 @@ class Victim:
 
     def __init__(self, site: Site, worker: int) -> None:
         self.said: list[str] = []
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(site.root), site.postgres or "", str(worker)],
-            env={**os.environ, "PYTHONPATH": PATHS},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.heard, told = FORKED.Pipe(duplex=False)
+        self.process = FORKED.Process(target=decide, args=(site.root, site.postgres, worker, told))
+        self.process.start()
+        told.close()
         self.reader = Thread(target=self._read)
         self.reader.start()
 
     def _read(self) -> None:
-        self.said += [line for line in self.process.stdout if line.endswith("\n")]
+        with suppress(EOFError, OSError):  # nothing more, or half of what it was killed in
+            while True:
+                self.said += self.heard.recv()
 
     def kill(self) -> list[str]:
         self.process.kill()
+        self.process.join()
         self.reader.join()
-        error = self.process.communicate()[1]
-        assert self.process.returncode == -9, error
+        assert self.process.exitcode == -9
         return self.said
 
 

@@ -26,6 +26,19 @@ def template(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> BucketSite:
     return site
 
 
+@pytest.fixture(scope="session")
+def template_of_three(template: BucketSite, tmp_path_factory: pytest.TempPathFactory) -> BucketSite:
+    """The same with models 1 to 3: 1 was the primary, 3 is."""
+    root = tmp_path_factory.mktemp("template")
+    site = template.copy(root / f"{root.name}_of_three")
+    with site.open() as registry:
+        for number in (1, 2, 3):
+            registry.register(own_model(number), details=OWN)
+        for number in (1, 3):
+            registry.promote(number, actor="ann", reason="r")
+    return site
+
+
 @pytest.fixture
 def empty_site(s3: S3, tmp_path: Path) -> Iterator[BucketSite]:
     (tmp_path / tmp_path.name).mkdir()
@@ -34,15 +47,14 @@ def empty_site(s3: S3, tmp_path: Path) -> Iterator[BucketSite]:
 
 
 @pytest.fixture
-def site(template: BucketSite, tmp_path: Path) -> Iterator[BucketSite]:
+def site(request: pytest.FixtureRequest, s3: S3, tmp_path: Path) -> Iterator[BucketSite]:
+    """With three models where the test asks for `three`."""
+    template = request.getfixturevalue("template_of_three" if "three" in request.fixturenames else "template")
     yield template.copy(tmp_path / tmp_path.name)
-    template.s3.wire.mend()
+    s3.wire.mend()
 
 
 @pytest.fixture
 def three(registry: Registry) -> list[Model]:
-    """Models 1 to 3; 1 was the primary, 3 is."""
-    models = [registry.register(own_model(number), details=OWN) for number in (1, 2, 3)]
-    for number in (1, 3):
-        registry.promote(number, actor="ann", reason="r")
-    return models
+    """Models 1 to 3, of which 1 was the primary, and 3 is."""
+    return registry.models()[::-1]
