@@ -27,8 +27,8 @@ BOUND = {
     "logistic": "the runtime's scoring is half of it, the daily sums of three streams over three million marks are "
     "two fifths",
     "hist_gradient_boosting": "the runtime's scoring is over nine tenths of it, 1.5 µs a row and model, at which the "
-    "other side as a whole takes 1.6 times as long; half of that is branches guessed wrong, since rows drawn at random "
-    "take any way through 80 trees; smaller batches are no faster",
+    "other side as a whole takes 1.6 times as long; the same row over and over takes half of that, which points to "
+    "branches guessed wrong where random rows go any way through 80 trees; smaller batches are no faster",
 }
 """By recipe."""
 LONGEST = 5
