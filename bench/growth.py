@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from results import Result, alone, missing, processor
+from results import Result, alone, missing, peak_memory, processor
 
 BARS = (10_000, 100_000, 1_000_000)
 ROWS = (10_000, 100_000, 300_000)
@@ -69,8 +69,6 @@ def walk(bars: int) -> Any:
 
 def loaded(source: Path, dataset: Path) -> dict[str, float]:
     """In this process: the dataset of these bars, written."""
-    import resource
-
     import pandas as pd
 
     from gatekeeper.config import Settings
@@ -80,8 +78,7 @@ def loaded(source: Path, dataset: Path) -> dict[str, float]:
     before = processor()
     made = sources.load(f"candles:{source}", last.to_pydatetime(), Settings())
     made.save(dataset)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"ideas": len(made.ideas), "cpu": processor() - before, "peak": peak}
+    return {"ideas": len(made.ideas), "cpu": processor() - before, "peak": peak_memory()}
 
 
 def decisions(folder: Path, sizes: Sequence[int], *, others: bool) -> list[Result]:

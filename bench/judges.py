@@ -1,5 +1,6 @@
 """How soon are a million ideas scored by champion and challenger and judged, beside scikit-learn and empyrical?"""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -54,10 +55,12 @@ def beside(recipe: str, dataset: Dataset, *, rounds: int) -> Result:
     estimators = [fitted(recipe, dataset, seed) for seed in (0, 1)]
     sides = [contender(f"model_{number}", estimator) for number, estimator in enumerate(estimators)]
     first, second = ours(dataset, *sides), by_hand(dataset, estimators)
+    if not math.isclose(first(), second(), rel_tol=1e-6):
+        raise RuntimeError(f"the challenger's Sharpe is {first()} here and {second()} there: not the same work")
     note = (
-        "one thread each; ours also finds the window, checks every score, tests the difference of the two Sharpes and "
-        "decides; the others give scores, Sharpe, drawdown and total, by pandas' sums of each day; the challenger's "
-        f"Sharpe is {first():.6f} / {second():.6f}. What bounds ours at 1e6 ideas: {BOUND[recipe]}"
+        "one thread each, and the same Sharpe of the challenger to six digits; ours also finds the window, checks all "
+        "scores, tests the difference of the two Sharpes and decides; the others give scores, Sharpe, drawdown and "
+        f"total, by pandas' sums of each day. What bounds ours at 1e6 ideas: {BOUND[recipe]}"
     )
     with threadpool_limits(1):
         return pair(

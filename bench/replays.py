@@ -7,7 +7,6 @@ Usage: replays.py BARS SYMBOLS, which prints what a process takes that replays s
 """
 
 import json
-import resource
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import replay_peers as peers
 from market import LATER, walk
-from results import FASTER, Result, alone, compared, in_turns, missing, pair, processor
+from results import FASTER, Result, alone, compared, in_turns, missing, pair, peak_memory, processor
 
 from gatekeeper.config import Settings
 from gatekeeper.judgement.backtest import daily_returns
@@ -52,7 +51,7 @@ def daily(bars: Candles, ideas: object) -> np.ndarray:
 
 
 def beside_numpy(bars: Candles, *, rounds: int) -> Result:
-    """By hand, as short as it goes."""
+    """By hand, as short as it goes. Notes stand once, with the sums of the largest size."""
     note = (
         "by hand there are no features, no marks at each day's close (a trade counts on its last day), no costs by "
         f"part, no order by symbol and strategy; the Sharpe is {said(ours(bars), peers.by_hand(bars))}"
@@ -66,7 +65,7 @@ def beside_numpy(bars: Candles, *, rounds: int) -> Result:
         lambda: peers.by_hand(bars),
         rounds=rounds,
         as_=FASTER,
-        note=note,
+        note=note if len(bars) == SIZES[-1] else "",
     )
 
 
@@ -95,7 +94,8 @@ def beside_vectorbt(bars: Candles) -> list[Result]:
             rounds=3 if len(bars) == SIZES[-1] else 5,
         )
         target = 10 if len(bars) == SIZES[-1] and not single else None
-        results.append(compared("Replay", work, size, peer, ours_took, its, as_=FASTER, at_least=target, note=note))
+        once = note if len(bars) == SIZES[-1] else ""
+        results.append(compared("Replay", work, size, peer, ours_took, its, as_=FASTER, at_least=target, note=once))
     return results
 
 
@@ -159,8 +159,7 @@ def replayed(bars: int, symbols: int) -> dict[str, float]:
         before = processor()
         together = together + daily(market, replay(market, LATER, FREE).ideas)
         spent += processor() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"cpu": spent, "peak": peak, "sharpe": sharpe_ratio(together, peers.PERIODS) or 0.0}
+    return {"cpu": spent, "peak": peak_memory(), "sharpe": sharpe_ratio(together, peers.PERIODS) or 0.0}
 
 
 def said(first: float | None, second: float | None) -> str:

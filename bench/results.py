@@ -4,10 +4,13 @@ Every part of the benchmarks returns these, `run.py` keeps them, and `page.py` w
 """
 
 import math
+import re
 import resource
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 
 FASTER, ITS_TIME, ITS_RATE = "times as fast", "of its time", "of its rate"
@@ -156,6 +159,14 @@ def processor() -> float:
     """Seconds of processors, of this process and of those that it started and that ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def peak_memory() -> float:
+    """MB that this process has held at most. On Linux `getrusage` counts what its parent held when it started it."""
+    status = Path("/proc/self/status")
+    if status.exists() and (said := re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)):
+        return int(said[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def spread(each: Sequence[float]) -> tuple[float, float]:
