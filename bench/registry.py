@@ -75,10 +75,9 @@ def measured(folder: Path, kind: str, database: DatabaseOf, *, quick: bool) -> l
             ours[size] = works(opened)
             theirs = mlflow_side.works(database(place, "mlflow"), place, size, next(contents())) if peers else {}
             results += beside(kind, size, ours[size], theirs, rounds)
-            if size == SIZES[0] and not quick:
-                results += floors(
-                    kind, f"{size:,} models", ours[size], hand(place, database(place, "hand"), size), rounds
-                )
+            if size == SIZES[0]:
+                alone = hand(place, database(place, "hand"), size)
+                results += floors(kind, f"{size:,} models", ours[size], alone, rounds)
         return results + flat(kind, ours, rounds)
 
 

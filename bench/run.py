@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
@@ -52,23 +53,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if words.quick else KEPT
         parts = () if words.page else words.only or PARTS
-        measure = measured if words.quick else apart
-        failed = [part for part in parts if not measure(part, folder, quick=words.quick)]
+        measure = partial(measured, quick=True) if words.quick else apart
+        failed = [part for part in parts if not measure(part, folder)]
         page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs")
     print(f"{page.name}: written" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 
-def apart(part: str, folder: Path, *, quick: bool) -> bool:
-    """The same in a process of its own."""
-    process = get_context("spawn").Process(target=_ended, args=(part, folder, quick))
+def apart(part: str, folder: Path) -> bool:
+    """In a process of its own, whether it went through."""
+    process = get_context("spawn").Process(target=_ended, args=(part, folder))
     process.start()
     process.join()
     return process.exitcode == 0
 
 
-def _ended(part: str, folder: Path, quick: bool) -> None:
-    sys.exit(not measured(part, folder, quick=quick))
+def _ended(part: str, folder: Path) -> None:
+    sys.exit(not measured(part, folder, quick=False))
 
 
 def measured(part: str, folder: Path, *, quick: bool) -> bool:

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from select import POLLIN, poll
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
@@ -330,10 +330,10 @@ class Postgres:
         """A server that went away has closed its end, which shows without a question to it; then all connect anew."""
         if connection.closed:
             raise InvalidatePoolError
-        heard = poll()
-        heard.register(connection.fileno(), POLLIN)
-        if heard.poll(0):
-            raise InvalidatePoolError
+        with DefaultSelector() as heard:
+            heard.register(connection.fileno(), EVENT_READ)
+            if heard.select(0):
+                raise InvalidatePoolError
 
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
