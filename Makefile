@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up down bench bench-judgement lock clean
+.PHONY: help setup demo test stress mutants check lint up down bench bench-judgement lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -37,6 +37,9 @@ test: $(VENV)/ready  ## every test
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
+
+mutants: $(VENV)/ready  ## mutation testing of the promotion rule, the promotion act and the ladder
+	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check .
