@@ -1,10 +1,11 @@
 """Mutation testing of the promotion rule, the promotion act and the ladder (`make mutants`).
 
-The files and their tests stand in `[tool.mutmut]` of pyproject.toml. mutmut changes one thing at a time in a copy of them
-(build/mutants) and runs the tests that reach it: a mutant that no test notices has survived. Exit status 1 if one
+The files and their tests stand in `[tool.mutmut]` of pyproject.toml. mutmut changes one thing at a time in a copy of
+them (build/mutants) and runs the tests that reach it: a mutant that no test notices has survived. Exit status 1 if one
 survived that `equivalent.toml` does not list, or if that list names a mutant that no longer survives.
 
-Arguments choose mutants by name, with wildcards: `make mutants MUTANTS='*ladder.x_load__*'`.
+Arguments choose mutants by name, with wildcards, which are tried again while the results of the others stand:
+`make mutants MUTANTS='*ladder.x_load__*'`.
 """
 
 import os
@@ -96,11 +97,13 @@ def add_operators() -> None:
     operators += [(cst.Expr, drop_call), (cst.Return, return_none), (cst.If, mutators.operator_if_exp)]
 
 
-def copy_of_the_house(files: Iterable[str]) -> None:
-    """Package, tests and settings once more, where mutmut may write."""
-    shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
+def copy_of_the_house(files: Iterable[str], *, anew: bool) -> None:
+    """Package, tests and settings once more, where mutmut may write; `anew`: no result of before stands."""
+    if anew:
+        shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir(parents=True, exist_ok=True)
     for name in ("gatekeeper", "tests"):
+        shutil.rmtree(PLACE / name, ignore_errors=True)
         shutil.copytree(ROOT / name, PLACE / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(ROOT / "pyproject.toml", PLACE)
     for name in files:
@@ -118,13 +121,12 @@ def change_of(name: str, path: Path) -> Change:
     lines = list(ndiff(*pair))
     before, after = (" ".join(line[2:].strip() for line in lines if line.startswith(sign)) for sign in ("- ", "+ "))
     module, _, function = name.rpartition("__mutmut_")[0].rpartition(".")
-    return Change(f"{module.rpartition('.')[2]}.{function.removeprefix('x_').strip('xǁ').replace('ǁ', '.')}", before, after)
+    function = function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    return Change(f"{module.rpartition('.')[2]}.{function}", before, after)
 
 
-def outcomes(names: list[str]) -> Iterator[tuple[Path, str, str]]:
+def outcomes() -> Iterator[tuple[Path, str, str]]:
     """File, name and status of each mutant."""
-    from fnmatch import fnmatch
-
     from mutmut.mutation.data import SourceFileMutationData
     from mutmut.stats import status_by_exit_code
     from mutmut.utils.file_utils import walk_mutatable_files
@@ -133,8 +135,7 @@ def outcomes(names: list[str]) -> Iterator[tuple[Path, str, str]]:
         data = SourceFileMutationData(path=path)
         data.load()
         for name, code in data.exit_code_by_key.items():
-            if not names or any(fnmatch(name, chosen) for chosen in names):
-                yield path, name, status_by_exit_code[code]
+            yield path, name, status_by_exit_code[code]
 
 
 def listed() -> dict[Change, str]:
@@ -147,7 +148,7 @@ def main(names: list[str]) -> int:
     """Make the mutants, try them, and print what survived."""
     started = time.monotonic()
     files = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]["only_mutate"]
-    copy_of_the_house(files)
+    copy_of_the_house(files, anew=not names)
     os.chdir(PLACE)  # mutmut reads its settings from there when it is imported
     os.nice(10)
     from mutmut.__main__ import cli
@@ -157,7 +158,7 @@ def main(names: list[str]) -> int:
     equivalent, counts = listed(), {file: Counter[str]() for file in files}
     survivors: list[tuple[str, str, Change]] = []
     found: set[Change] = set()
-    for path, name, status in outcomes(names):
+    for path, name, status in outcomes():
         change = None if status in ("killed", "timeout") else change_of(name, path)
         if change in equivalent:
             found.add(change)
@@ -170,7 +171,7 @@ def main(names: list[str]) -> int:
     print()
     for file, each in counts.items():
         print(f"{file}: {each.total()} mutants, " + ", ".join(f"{count} {status}" for status, count in each.items()))
-    stale = [] if names else [change for change in equivalent if change not in found]
+    stale = [change for change in equivalent if change not in found]
     for change in stale:
         print(f"\n{EQUIVALENT.relative_to(ROOT)} lists what does not survive or is no longer made: {change}")
     print(f"{len(survivors)} survived unlisted; {time.monotonic() - started:.0f} s")
