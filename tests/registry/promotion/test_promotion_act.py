@@ -3,6 +3,8 @@
 The right values are the order's own words, the database's clock, and what rows and files were before.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,6 +52,18 @@ def overwrite(site: Site, name: str, content: bytes) -> None:
     site.put(name, content)
 
 
+def check_chain(registry: Registry) -> None:
+    """Each row holds the sha256 over the row before's and its own fields, recomputed here: an act breaks no chain."""
+    before = hashlib.sha256(b"gatekeeper").hexdigest()
+    for row in reversed(registry.promotions()):
+        fields = {name: getattr(row, name) for name in row.__slots__ if name != "chain"}
+        times = {name: fields[name].astimezone(UTC).isoformat(timespec="microseconds") for name in ("as_of", "at")}
+        entry = {**fields, **times, "evidence": None}  # none of these rests on an evaluation
+        written = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+        before = hashlib.sha256(f"{before}\n{written}".encode()).hexdigest()
+        assert row.chain == before
+
+
 # What it writes
 
 
@@ -66,6 +80,7 @@ def test_an_order_by_hand_is_audited_in_its_own_words(registry, site, add):
     assert start.as_of == start.at  # of an order that says none, by the database's clock
     assert registry.promotions()[0] == made
     check_history(registry)
+    check_chain(registry)
 
 
 def test_the_file_name_that_a_row_leaves_is_noted_and_one_that_it_takes_is_not(registry, site, add):
@@ -97,6 +112,7 @@ def test_what_an_sql_writer_made_the_first_primary_is_adopted_as_of_its_creation
     assert (adopted.evaluation_id, adopted.run_key, adopted.as_of) == (None, None, first.created_at)
     assert adopted.reason
     check_history(registry)
+    check_chain(registry)
 
 
 def test_what_an_sql_writer_made_a_later_primary_is_adopted_as_of_now(registry, site, add, promote):
@@ -111,6 +127,7 @@ def test_what_an_sql_writer_made_a_later_primary_is_adopted_as_of_now(registry, 
     assert (adopted.from_id, adopted.to_id, newest.from_id) == (1, 2, 2)
     assert first.at <= adopted.as_of == adopted.at <= newest.at
     check_history(registry)
+    check_chain(registry)
 
 
 def test_a_first_primary_without_a_date_is_adopted_as_of_now(registry, site, add):
