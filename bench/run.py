@@ -42,7 +42,7 @@ PARTS = {
     "rehearsal": "520 Mondays rehearsed, beside as many weekly runs",
     "growth": "what one more bar and one more decision cost",
 }
-"""Modules in the folders of their subjects, each with `main(quick=...)`, in the order of their runs, and what each is for."""
+"""Modules in the subjects' folders, each with `main(quick=...)`, in the order of their runs, and what each is for."""
 KEPT = HOUSE / "build" / "bench-results"
 
 
