@@ -107,13 +107,14 @@ def test_no_champion_and_no_sharpe_are_no_gain(card: Make, policy: Policy) -> No
 
 
 def test_a_gain_of_a_billionth_counts_on_either_side_of_zero(card: Make, small: Policy) -> None:
-    """A gain under 1e-9 of annual Sharpe is rounding, in either direction."""
+    """A gain under 1e-9 of annual Sharpe is rounding, in either direction: 6e-12 on the first day makes 7.7e-10."""
     base = np.array([0.01, -0.02, 0.015, 0.003, -0.007, 0.012, 0.0, -0.004, 0.009, 0.001])
-    for nudge in (1e-13, -1e-13):
+    for nudge in (6e-12, -6e-12):
         more = base.copy()
         more[0] += nudge
+        assert abs(card(more).sharpe - card(base).sharpe) == pytest.approx(7.7e-10, rel=0.01)
         assert gain_of(card(more), card(base), small).value == 0.0
-    for nudge, sign in ((1e-10, 1), (-1e-10, -1)):
+    for nudge, sign in ((1e-11, 1), (-1e-11, -1)):
         more = base.copy()
         more[0] += nudge
         assert math.copysign(1, gain_of(card(more), card(base), small).value) == sign
