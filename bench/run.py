@@ -1,4 +1,4 @@
-"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/benchmarks.md.
+"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/why/benchmarks.md.
 
 The page is written of the newest figures of each part, so one can be measured again alone. Each runs in a process of
 its own: what one leaves behind, such as a heap grown large, changes the next one's figures. A part that fails is named,
@@ -55,7 +55,7 @@ def main() -> int:
         parts = () if words.page else words.only or PARTS
         measure = partial(measured, quick=True) if words.quick else apart
         failed = [part for part in parts if not measure(part, folder)]
-        page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs")
+        page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs" / "why")
     print(f"{page.name}: written" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
