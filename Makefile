@@ -57,7 +57,7 @@ bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers,
 	@build/bench/bin/python bench/run.py
 
 bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/why/judgement.md)
-	@$(BIN)/python bench/judgement.py --plots docs/why/pictures
+	@$(BIN)/python bench/judgement.py --plots docs/pictures
 
 docs: $(VENV)/ready  ## the documentation as a site: build/docs/index.html; a broken link fails
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -d build/docs-trees docs build/docs

@@ -55,7 +55,7 @@ def main() -> int:
         parts = () if words.page else words.only or PARTS
         measure = partial(measured, quick=True) if words.quick else apart
         failed = [part for part in parts if not measure(part, folder)]
-        page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs" / "why")
+        page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs")
     print(f"{page.name}: written" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
