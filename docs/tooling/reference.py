@@ -14,7 +14,7 @@ import tables_page
 
 PLACE = Path(__file__).parents[1] / "reference"
 PAGES = {
-    "settings": (settings_page, "every setting: type, default, limits, meaning"),
+    "settings": (settings_page, "every setting: its values, default and meaning"),
     "commands": (commands_page, "every command of `gatekeeper`, its options, exit codes"),
     "tables": (tables_page, "every table and column of the registry"),
     "metrics": (metrics_page, "every metric of the server"),

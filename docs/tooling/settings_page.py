@@ -36,19 +36,14 @@ def made() -> str:
             rows = []
             sections += [f"## {GROUPS[name]}", ""]
         rows.append(row(name, field))
-        sections[-1] = table(["setting", "type", "default", "limits", "meaning"], rows)
+        sections[-1] = table(["setting", "value", "default", "meaning"], rows)
     return page("Settings", ABOUT, *sections)
 
 
 def row(name: str, field: FieldInfo) -> list[str]:
     """One setting."""
-    return [
-        code(PREFIX + name.upper()),
-        kind(field.annotation),
-        default(field),
-        limits(field),
-        sentence(field.description or ""),
-    ]
+    value = ", ".join(filter(None, [kind(field.annotation), limits(field)]))
+    return [code(PREFIX + name.upper()), value, default(field), sentence(field.description or "")]
 
 
 def kind(annotation: Any) -> str:

@@ -64,9 +64,8 @@ def test_every_setting(page: Any) -> None:
     found = rows(page("settings"))
     assert set(found) == {PREFIX + name.upper() for name in Settings.model_fields}
     assert found["GATEKEEPER_THRESHOLD"] == [
-        "number",
+        "number, over 0, under 1",
         "`0.55`",
-        "over 0, under 1",
         "Score below which an idea is vetoed.",
     ]
     assert found["GATEKEEPER_ON_NO_MODEL"][:2] == ["`veto` or `pass` or `error`", "`veto`"]
