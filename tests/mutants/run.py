@@ -159,6 +159,8 @@ def main(names: list[str]) -> int:
     survivors: list[tuple[str, str, Change]] = []
     found: set[Change] = set()
     for path, name, status in outcomes():
+        if status == "timeout":  # an endless loop is noticed too
+            print(f"timed out: {name}")
         change = None if status in ("killed", "timeout") else change_of(name, path)
         if change in equivalent:
             found.add(change)
@@ -167,13 +169,12 @@ def main(names: list[str]) -> int:
             survivors.append((name, status, change))
         counts[str(path)][status] += 1
     for name, status, change in survivors:
-        print(f"\n{status}: {name}\n{change}")
-    print()
+        print(f"{status}: {name}\n{change}")
     for file, each in counts.items():
         print(f"{file}: {each.total()} mutants, " + ", ".join(f"{count} {status}" for status, count in each.items()))
     stale = [change for change in equivalent if change not in found]
     for change in stale:
-        print(f"\n{EQUIVALENT.relative_to(ROOT)} lists what does not survive or is no longer made: {change}")
+        print(f"{EQUIVALENT.relative_to(ROOT)} lists what does not survive or is no longer made: {change}")
     print(f"{len(survivors)} survived unlisted; {time.monotonic() - started:.0f} s")
     return 1 if survivors or stale else 0
 

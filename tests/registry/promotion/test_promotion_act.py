@@ -92,6 +92,21 @@ def test_the_file_name_that_a_row_leaves_is_noted_and_one_that_it_takes_is_not(r
     assert noted == {"gatekeeper_2.onnx", "gatekeeper_primary1.onnx"}  # gatekeeper_1.onnx is model 1's again
     (at,) = site.sql("SELECT DISTINCT at FROM gatekeeper_retired")
     assert datetime.fromisoformat(at[0]).replace(tzinfo=UTC) == promotion.at
+    registry.promote(first.id, actor="ann", reason="back")
+    noted = {name for (name,) in site.sql("SELECT name FROM gatekeeper_retired")}
+    assert noted == {"gatekeeper_1.onnx", "gatekeeper_primary2.onnx"}
+
+
+@pytest.mark.parametrize("path", ["", "models/gatekeeper_primary1.onnx"], ids=["no path", "the new path already"])
+def test_a_row_that_leaves_no_other_name_retires_none(registry, site, add, path):
+    """An older tool took the path away, or wrote the one that the model is about to get."""
+    add(1)
+    if path:
+        (site.models / "gatekeeper_1.onnx").rename(site.models / "gatekeeper_primary1.onnx")
+    site.sql('UPDATE "RLModel" SET path = ? WHERE id = 1', path)
+    registry.promote(1, actor="ann", reason="r")
+    assert site.sql("SELECT name FROM gatekeeper_retired") == []
+    assert registry.model_bytes(registry.primary()) == own_model(1)
 
 
 def test_retired_names_count_from_the_databases_clock_not_from_the_orders(registry, site, add):
@@ -160,6 +175,16 @@ def test_a_failure_at_any_step_leaves_rows_and_files_as_they_were(site, registry
     check_history(registry)
 
 
+def test_what_fails_after_the_commit_undoes_nothing(site, registry, add, promote):
+    promote(add(1))
+    add(2)
+    with site.open(step=at_step("committed", stop)) as stopping, pytest.raises(Stopped):
+        stopping.promote(2, actor="ann", reason="r")
+    assert (registry.primary().id, registry.generation()) == (2, 2)
+    assert registry.model_bytes(registry.primary()) == own_model(2)
+    check_history(registry)
+
+
 def test_a_refused_demotion_takes_the_new_primarys_name_away_again(site, registry, add, promote):
     """Case 113: model 1 can't have its name back, which another row has; by then the new name is written."""
     promote(add(1))
@@ -216,6 +241,7 @@ def test_a_primary_that_never_was_a_model_of_ours_keeps_its_bytes_and_gives_way(
     assert (version, path) == ("gatekeeper_9", "models/gatekeeper_9.onnx")
     noted = {name for (name,) in site.sql("SELECT name FROM gatekeeper_retired")}
     assert noted == {"gatekeeper_1.onnx"}  # nobody registered the other's bytes: they are in no blob
+    assert f".blobs/{hashlib.sha256(b'what an older tool put there').hexdigest()}" not in site.files()
     check_history(registry)
 
 
@@ -263,6 +289,8 @@ def test_a_model_that_is_quarantined_before_the_lock_is_refused(site, registry, 
 
     refused(site, Quarantined, fell, meanwhile, mine.id)
     assert registry.primary().id == 1
+    with pytest.raises(Quarantined, match=f"model {mine.id} .*{mine.sha256[:12]}.*it lost money"):
+        promote(mine)
 
 
 def test_a_hold_before_the_lock_stops_an_evaluation(site, registry, add, judged, meanwhile):
@@ -278,6 +306,19 @@ def test_bytes_that_change_before_the_lock_are_not_those_that_were_judged(site, 
     change = partial(overwrite, site, model.file_name, own_model(2))
     refused(site, EvaluationOutdated, change, meanwhile, 1, evaluation=evaluation.id, kind="weekly")
     assert registry.primary() is None
+
+
+def test_bytes_that_are_lost_before_the_lock_are_promoted_by_nobody(site, registry, add, promote, meanwhile):
+    """A primary whose file holds nothing would leave every server on its fallback."""
+    promote(add(1))
+    mine = add(2)
+
+    def lose() -> None:
+        for name in (mine.file_name, f".blobs/{mine.sha256}"):
+            (site.models / name).unlink()
+
+    refused(site, ModelRefused, lose, meanwhile, mine.id)
+    assert registry.primary().id == 1
 
 
 def test_the_same_order_that_another_process_fulfils_before_the_lock_is_done_once(registry, add, meanwhile):
@@ -309,25 +350,36 @@ def test_words_that_can_not_be_stored_are_refused(site, registry, add, field):
     add(1)
     before = site.rows()
     for words in (" ", "a\0b", "\ud800"):
-        with pytest.raises(ConfigError):
+        with pytest.raises(ConfigError, match=f"^{field.replace('_', ' ')}"):
             registry.promote(1, **{"actor": "ann", "reason": "r", field: words})
     assert site.rows() == before
 
 
-@pytest.mark.parametrize("field", ["as_of", "now"])
-def test_times_without_an_offset_are_refused(registry, add, field):
+@pytest.mark.parametrize(("field", "named"), [("as_of", "as-of"), ("now", "now")])
+def test_times_without_an_offset_are_refused(registry, add, field, named):
     add(1)
-    with pytest.raises(ConfigError, match="no offset"):
+    with pytest.raises(ConfigError, match=f"^{named} 2018-01-01.* no offset"):
         registry.promote(1, actor="ann", reason="r", **{field: datetime(2018, 1, 1)})  # noqa: DTZ001  # that is the point
 
 
 @pytest.mark.parametrize("kind", ["weekly", "bootstrap", "recovery"])
 def test_each_kind_of_evaluation_promotes_and_none_by_hand(registry, add, judged, kind):
     evaluation = judged(add(1))
-    with pytest.raises(ConfigError, match="manual"):
+    with pytest.raises(ConfigError, match=f"without an evaluation is manual, not '{kind}'"):
         registry.promote(1, actor="ann", reason="r", kind=kind)
+    with pytest.raises(ConfigError, match="by evaluation is weekly or bootstrap or recovery, not 'manual'"):
+        registry.promote(1, actor="ann", reason="r", evaluation=evaluation.id)
     made = registry.promote(1, actor="weekly", reason="better", evaluation=evaluation.id, kind=kind)
     assert (made.kind, made.evaluation_id) == (kind, evaluation.id)
+
+
+def test_a_name_that_leads_nowhere_is_a_lost_one(site, registry, add):
+    """A link whose target is gone: the blob answers, and the link becomes a file."""
+    model = add(1)
+    (site.models / model.file_name).unlink()
+    (site.models / model.file_name).symlink_to("nowhere.onnx")
+    assert registry.promote(1, actor="ann", reason="r").to_id == 1
+    assert registry.model_bytes(registry.primary()) == own_model(1)
 
 
 def test_a_file_that_is_too_large_is_no_lost_one(site, registry, add):
