@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 UNWRAPPED = m.Decorator(m.Name("property") | m.Name("contextmanager"))
-CORES = 2
 
 
 class Change(NamedTuple):
@@ -154,7 +153,7 @@ def main(names: list[str]) -> int:
     from mutmut.__main__ import cli
 
     add_operators()
-    cli.main(["run", "--max-children", str(CORES), *names], standalone_mode=False)
+    cli.main(["run", *names], standalone_mode=False)
     equivalent, counts = listed(), {file: Counter[str]() for file in files}
     survivors: list[tuple[str, str, Change]] = []
     found: set[Change] = set()
