@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     work: str = Field("work", description="folder for what travels between the weekly steps")
     reports: str = Field("reports", description="folder of the evaluation reports")
 
-    recipe: str = Field("logistic", description="training recipe")
+    recipe: str = Field("hist_gradient_boosting", description="training recipe")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the training")
     threshold: float = Field(0.55, gt=0, lt=1, description="an idea that scores under it is vetoed")
     holdout_days: int = Field(365, ge=1, le=3650, description="days before the as-of that training never sees")

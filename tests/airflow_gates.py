@@ -57,4 +57,4 @@ def write(folder: Path) -> dict[str, str]:
         tables.append("\n".join([f"[{gate}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]))
     (folder / "gates.toml").write_text("\n\n".join(tables))
     default = {f"GATEKEEPER_{key.upper()}": value for key, value in place_of(folder, "default", "demo:").items()}
-    return {**default, "GATEKEEPER_GATES": str(folder / "gates.toml")}
+    return {**default, "GATEKEEPER_RECIPE": "logistic", "GATEKEEPER_GATES": str(folder / "gates.toml")}
