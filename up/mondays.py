@@ -13,7 +13,7 @@ from gatekeeper import config
 from gatekeeper.registry import Evaluation, Registry
 
 sys.path.append(str(HOUSE / "demo"))
-from table import HEAD, MONDAYS, line  # noqa: E402  # the demo's folder is on the path just now
+from table import HEAD, MONDAYS, line  # its folder is on the path by now
 
 PATIENCE = 900.0  # seconds for one Monday; a quarter of a minute is usual
 ENDED = ("success", "failed")
@@ -30,7 +30,7 @@ def run_mondays(answers: Answers, count: int) -> None:
         raise SystemExit(
             f"these Mondays are the demo's, and GATEKEEPER_DATA={settings.data!r}: run yours by form or by backfill"
         )
-    dag_id = next(gate for gate in config.gates() if gate.name == settings.gate).dag_id("weekly")
+    dag_id = next(desk for desk in config.desks() if desk.name == settings.desk).dag_id("weekly")
     click.echo(HEAD)
     late = []
     with answers.logged_in() as airflow:

@@ -139,7 +139,7 @@ def prepare(machine: Machine, answers: Answers) -> None:
         raise SystemExit("\n".join(taken))
     click.echo("the tables of Airflow and of the registry ...")
     commands = [["airflow", "db", "migrate"]]
-    commands += [["gatekeeper", "--gate", gate.name, "db", "upgrade"] for gate in config.gates()]
+    commands += [["gatekeeper", "--desk", desk.name, "db", "upgrade"] for desk in config.desks()]
     with machine.log("tables").open("w") as output:
         for command in commands:
             words = [str(BIN / command[0]), *command[1:]]
@@ -167,7 +167,7 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
 def unpause(machine: Machine, answers: Answers) -> None:
     """Let each DAG run, once: who pauses it later has a reason. Raises SystemExit."""
     acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
-    wanted = {gate.dag_id(act) for gate in config.gates() for act in acts}
+    wanted = {desk.dag_id(act) for desk in config.desks() for act in acts}
     known = machine.folder / "unpaused"
     before = set(known.read_text().split()) if known.exists() else set()
     new = wanted - before
@@ -194,7 +194,7 @@ def account(machine: Machine, answers: Answers) -> Iterator[str]:
     with answers.logged_in() as airflow:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
     if config.load().data.startswith("demo:"):
-        yield "first weeks     make mondays    (the eight Mondays of the README, one after another; the data end with 2018)"
+        yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end with 2018)"
 
 
 def mondays(machine: Machine, count: str = "8") -> None:

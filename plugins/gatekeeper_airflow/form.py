@@ -52,7 +52,7 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 
 
 def on_demo_data(settings: config.Settings) -> bool:
-    """Whether a gate reads the demo's bars, which end with 2018."""
+    """Whether a desk reads the demo's bars, which end with 2018."""
     return settings.data.startswith("demo:")
 
 
@@ -62,7 +62,7 @@ def last_due(settings: config.Settings) -> datetime | None:
 
 
 def params(settings: config.Settings) -> dict[str, Param]:
-    """The fields in their order, each with the gate's own setting in it; emptied, that setting holds too."""
+    """The fields in their order, each with the desk's own setting in it; emptied, that setting holds too."""
     on_demo = on_demo_data(settings)
     return {
         "as_of": Param(
@@ -93,7 +93,7 @@ def _field(name: str, value: object, known: dict[str, Any]) -> Param:
         value,
         type=["null", known["type"]],
         title=title,
-        description_md=f"{text}{_range(known)} This gate's setting is **{value}**; empty means that too.",
+        description_md=f"{text}{_range(known)} This desk's setting is **{value}**; empty means that too.",
         section=section,
         **shown,
     )
