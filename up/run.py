@@ -201,9 +201,9 @@ def mondays(machine: Machine, count: str = "8") -> None:
     """Run the first `count` of the demo's Mondays in what is up. Raises SystemExit."""
     if not count.isdecimal() or not 1 <= int(count) <= 8:
         raise SystemExit(f"{count!r} Mondays can't be run; the demo has 8, so give 1 to 8")
-    answers = surround(machine)
     if not machine.states():
         raise SystemExit("nothing is up: `make up` first")
+    answers = surround(machine)
     refuse_other_settings(machine)
     run_mondays(answers, int(count))
 
