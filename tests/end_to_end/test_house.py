@@ -77,6 +77,7 @@ def test_compose_has_no_default_passwords() -> None:
     assert literal == set()
 
 
+@pytest.mark.matrix
 def test_docker_compose_understands_the_file() -> None:
     command = shutil.which("docker-compose")
     if command is None:
