@@ -37,7 +37,8 @@ def _template() -> "Template":
         from jinja2 import Environment, StrictUndefined
     except ModuleNotFoundError:
         raise ConfigError(
-            "a model card needs jinja2, which is not installed: pip install 'gatekeeper[train]' or 'gatekeeper[console]'"
+            "a model card needs jinja2, which is not installed: "
+            "pip install 'gatekeeper[train]' or 'gatekeeper[console]'"
         ) from None
     environment = Environment(  # noqa: S701  # Markdown, where `words` and `code` make others' marks harmless
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
