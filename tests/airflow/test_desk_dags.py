@@ -156,7 +156,9 @@ def test_only_the_demos_schedule_ends(bag: Callable[[str], Any]) -> None:
 
     read = {name: DagSerialization.from_dict(DagSerialization.to_dict(dag)) for name, dag in bag(DESKS).dags.items()}
     unpaused = {
-        name: dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=dag._time_restriction)
+        name: dag.timetable.next_dagrun_info(
+            last_automated_data_interval=None, restriction=TimeRestriction(dag.start_date, dag.end_date, dag.catchup)
+        )
         for name, dag in read.items()
     }
     assert {name for name, info in unpaused.items() if info is not None} == {"gatekeeper_weekly_fx"}
