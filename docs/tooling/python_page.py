@@ -35,7 +35,7 @@ def thing(name: str, value: object) -> str:
         return cls(name, value)
     if inspect.isroutine(value):
         return "\n\n".join([f"### {name}", block(f"{name}{signature(value)}"), doc(value)])
-    return "\n\n".join([f"### {name}", block(f"{name} = {value!r}")])
+    return "\n\n".join([f"### {name}", block(f"{name} = {value!r}".replace("'", '"'))])
 
 
 def cls(name: str, kind: type) -> str:
