@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from airflow_server import ENDED, until
-from chromium import chromium
+from chromium import chromium, pictured
 from playwright.sync_api import FrameLocator, Page, expect
 from score_server import eventually
 from up_machine import Place
@@ -24,7 +24,7 @@ WEEKLY = "/dags/gatekeeper_weekly"
 
 @dataclass(frozen=True)
 class Screen:
-    """The one window, logged in to Airflow; GATEKEEPER_PICTURES=docs/pictures takes those of the docs anew."""
+    """The one window, logged in to Airflow; `make pictures` keeps those of the docs."""
 
     page: Page
     place: Place
@@ -34,8 +34,7 @@ class Screen:
         self.page.goto(self.place.airflow + path)
 
     def picture(self, name: str) -> None:
-        self.pictures.mkdir(exist_ok=True)
-        self.page.screenshot(path=self.pictures / f"{name}.png")
+        pictured(self.page, self.pictures / name)
 
     def console(self) -> FrameLocator:
         """The page in Airflow's menu."""
