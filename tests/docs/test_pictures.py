@@ -21,7 +21,7 @@ def made() -> set[str]:
         if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Div) and isinstance(each.right, ast.Constant)
     }
     journey = (HOUSE / "tests" / "end_to_end" / "test_journey.py").read_text()
-    return names | set(re.findall(r'screen\.picture\("([\w-]+)"\)', journey))
+    return names | set(re.findall(r'screen\.picture\("([\w-]+)"', journey))
 
 
 def size(picture: Path) -> tuple[int, int]:
