@@ -56,7 +56,7 @@ down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
-bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/judgement.md)
+bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/why/judgement.md)
 	@$(BIN)/python bench/judgement.py --plots docs/pictures
 
 build/bench/ready: $(VENV)/ready bench/requirements.lock
