@@ -39,7 +39,7 @@ FORKED = (
     "milliseconds, and `ours` is what counts. An empty DAG has no tasks: for the first one Airflow imports what it "
     "looks for among them, and each is written out"
 )
-OF_FIVE = "the same five tasks, empty; ours has a form besides, which comes of the gate's settings, and checks those"
+OF_FIVE = "the same five tasks, empty; ours has a form besides, which comes of the desk's settings, and checks those"
 
 
 def main(*, quick: bool) -> list[Result]:
@@ -170,7 +170,7 @@ def row(where: str, ours: Sequence[float], empty: Sequence[float], unit: str, mo
 
 def scheduled(settings: Mapping[str, str], place: Path) -> list[Result]:
     """Whole runs by scheduler and LocalExecutor: every task is a process that imports what it needs."""
-    sys.path.append(str(HOUSE / "tests"))
+    sys.path.append(str(HOUSE / "tests" / "support"))
     from airflow_server import Airflow
 
     airflow(settings, "dags", "reserialize")

@@ -9,7 +9,7 @@ from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gatekeeper.registry.checks import Check
+    from gatekeeper.registry.promotion.checks import Check
 
 ROLES = ("primary", "before", "ungated")
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
@@ -26,7 +26,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     """
     from gatekeeper import config, pipeline
     from gatekeeper.pipeline import alarms
-    from gatekeeper.pipeline import monitor as monitors
+    from gatekeeper.pipeline.monitoring import monitor as monitors
     from gatekeeper.registry import Registry
 
     settings, now = config.load(), datetime.now(UTC)
@@ -36,7 +36,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
         done = monitors.monitor(instant, registry, settings, now=now)
     if as_json_:
         document = done.check.document if done.check else None
-        as_json({**done.to_dict(), "gate": settings.gate, "document": document})
+        as_json({**done.to_dict(), "desk": settings.desk, "document": document})
         return
     click.echo(done.summary)
     if done.check is not None:

@@ -1,0 +1,134 @@
+"""Which look is this? An as-of, the settings that bear on its result, and the key that names it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from gatekeeper.config import Settings, override
+from gatekeeper.errors import AsOfError, ConfigError
+
+DAG_ID = "gatekeeper_weekly"
+PARAMETERS = ("data", "recipe", "seed", "threshold", "holdout_days", "policy", "tolerance", "margin")
+WEEKLY_HOUR = 2
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hold
+
+# Where things are, and how servers answer, changes no result: these stay out of the run key.
+_PLACES = frozenset(
+    {
+        "desk",
+        "desks",
+        "db",
+        "models",
+        "path_prefix",
+        "work",
+        "reports",
+        "grace_seconds",
+        "model_size_cap_mb",
+        "poll_seconds",
+        "on_no_model",
+        "host",
+        "port",
+        "workers",
+        "token",
+        "max_body_kb",
+        "max_ideas",
+        "spool",
+        "spool_cap_mb",
+        "alarms",
+        "alarm_levels",
+        "breaker",
+        "breaker_level",
+        "approval",
+        "approval_timeout_hours",
+    }
+)
+
+# Came with a later version: left out of the run key until they are set, so that an upgrade makes no look a new one.
+_LATER = frozenset(
+    {
+        "deploy",
+        "refit_disagreement",
+        "league",
+        "league_size",
+        "spread_bp",
+        "slippage_atr",
+        "borrow",
+        "funding",
+        "calendars",
+        "sizing",
+        "volatility_target",
+        "largest_fraction",
+        "most_open",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One look: an as-of and every setting that bears on its result."""
+
+    as_of: datetime
+    settings: Settings
+    actor: str = "gatekeeper"
+
+    @property
+    def key(self) -> str:
+        """The same for the same DAG, as-of and parameters, whoever runs it and however often."""
+        judged = self.settings.model_dump(exclude=set(_PLACES), exclude_none=True)
+        for name in _LATER & judged.keys():
+            if judged[name] == Settings.model_fields[name].default:
+                del judged[name]
+        digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
+        return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
+
+    @property
+    def work(self) -> Path:
+        """Where this run's files travel between the steps."""
+        return Path(self.settings.work) / self.key.replace("/", "_").replace(":", "")
+
+
+def parse_as_of(text: str) -> datetime:
+    """`2018-11-05`, at 02:00 UTC as the schedule has it, or a full ISO 8601 instant with its offset (without: UTC)."""
+    text = text.strip()
+    try:
+        try:
+            instant = datetime.combine(date.fromisoformat(text), time(WEEKLY_HOUR))
+        except ValueError:
+            instant = datetime.fromisoformat(text)
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise AsOfError(f"as-of {text!r} is no ISO 8601 date; write it like 2018-11-05 or 2018-11-05T02:00Z") from None
+    return instant.replace(microsecond=0)
+
+
+def start(
+    as_of: datetime,
+    *,
+    now: datetime,
+    settings: Settings,
+    parameters: Mapping[str, object] | None = None,
+    actor: str = "gatekeeper",
+    reads: bool = True,
+) -> Run:
+    """The run of `as_of`; `now` only serves to refuse an as-of in the future.
+
+    reads: is the source still to be read? Only then is it asked for this as-of: a source's modules take long to import.
+    Raises ConfigError for a parameter that is unknown or out of range, AsOfError for an as-of that can't be run.
+    """
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
+    unknown = sorted(set(given) - set(PARAMETERS))
+    if unknown:
+        raise ConfigError(
+            f"unknown parameter {', '.join(unknown)}; a run takes {', '.join(PARAMETERS)}, and its as-of by itself"
+        )
+    if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+        raise AsOfError(f"as-of {as_of.isoformat()} lies outside {FIRST_YEAR} to {LAST_YEAR}; choose one within")
+    run = Run(as_of.astimezone(UTC).replace(microsecond=0), override(settings, given), actor)
+    if reads:
+        from gatekeeper.market import sources
+
+        sources.check_as_of(run.settings.data, run.as_of, now)
+    return run

@@ -1,0 +1,147 @@
+"""One DAG file, a DAG for each desk: what its form shows and takes, and which registry its tasks go to."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow_runs import DAGS
+from gatekeeper_airflow.hook import RegistryHook
+
+from gatekeeper import config
+from gatekeeper.errors import ConfigError
+
+pytestmark = pytest.mark.xdist_group("airflow")
+DESKS = """
+[fx]
+title = "Foreign exchange"
+schedule = "30 3 * * 2"
+data = "sql:postgresql+psycopg://bot:secret@db/live"
+db = "sqlite:///fx.db"
+threshold = 0.6
+holdout_days = 200
+policy = "proven"
+
+[crypto]
+db = "sqlite:///crypto.db"
+approval = true
+"""
+FIVE = {"retrain", "export_onnx", "register", "backtest", "promote"}
+
+
+@pytest.fixture
+def bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """The weekly DAGs, parsed anew under the desks.toml of that text."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    def parsed(text: str) -> Any:
+        (tmp_path / "desks.toml").write_text(text)
+        monkeypatch.setenv("GATEKEEPER_DESKS", str(tmp_path / "desks.toml"))
+        return DagBag(dag_folder=str(DAGS / "gatekeeper_weekly.py"))
+
+    return parsed
+
+
+def test_each_desk_has_its_own_dag(bag: Callable[[str], Any]) -> None:
+    found = bag(DESKS)
+    assert found.import_errors == {}
+    dags = found.dags
+    assert sorted(dags) == ["gatekeeper_weekly", "gatekeeper_weekly_crypto", "gatekeeper_weekly_fx"]
+    assert {dag_id: dag.schedule.expression for dag_id, dag in dags.items()} == {
+        "gatekeeper_weekly": "0 2 * * 1",
+        "gatekeeper_weekly_crypto": "0 2 * * 1",
+        "gatekeeper_weekly_fx": "30 3 * * 2",
+    }
+    assert dags["gatekeeper_weekly_fx"].dag_display_name == "Foreign exchange: the weekly look"
+    assert "Foreign exchange" in dags["gatekeeper_weekly_fx"].doc_md
+    assert {task.task_id for task in dags["gatekeeper_weekly_fx"].tasks} == FIVE
+    assert {task.desk for task in dags["gatekeeper_weekly_fx"].tasks} == {"fx"}
+    assert {task.task_id for task in dags["gatekeeper_weekly_crypto"].tasks} == FIVE | {"approve"}
+
+
+def test_a_fault_in_the_desks_is_shown_where_the_dags_would_be(bag: Callable[[str], Any]) -> None:
+    (fault,) = bag('[fx]\ndb = "sqlite:///fx.db"\nthreshold = 7\n').import_errors.values()
+    assert "GATEKEEPER_THRESHOLD" in fault
+
+
+def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callable[[str], Any]) -> None:
+    """Every parameter with title, help and section; the ranges are those of config.py."""
+    params = bag(DESKS).dags["gatekeeper_weekly_fx"].params
+    fields = {name: params.get_param(name) for name in params}
+    assert list(fields) == [
+        *("as_of", "data", "recipe", "seed", "holdout_days", "threshold", "policy", "tolerance", "margin"),
+    ]
+    for field in fields.values():
+        assert field.schema["title"]
+        assert field.schema["description_md"]
+        assert field.schema["section"]
+        assert "null" in field.schema["type"]
+    assert {name: field.value for name, field in fields.items()} == {
+        "as_of": None,
+        "data": None,
+        "recipe": "logistic",
+        "seed": 0,
+        "holdout_days": 200,
+        "threshold": 0.6,
+        "policy": "proven",
+        "tolerance": 0.5,
+        "margin": 0.0,
+    }
+    written = json.dumps([field.serialize() for field in fields.values()])
+    assert "secret" not in written
+    assert "sql:postgresql+psycopg://bot:***@db/live" in written
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("seed", (-1, 0, 2**32 - 1, 2**32)),
+        ("holdout_days", (0, 1, 3650, 3651)),
+        ("threshold", (0, 0.01, 0.99, 1)),
+        ("tolerance", (-0.1, 0, 3)),
+        ("margin", (-0.1, 0, 3)),
+        ("policy", ("best", "better", "safe", "proven")),
+    ],
+)
+def test_the_form_refuses_what_the_settings_refuse(
+    bag: Callable[[str], Any], name: str, values: tuple[object, ...]
+) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    field = bag("").dags["gatekeeper_weekly"].params.get_param(name)
+    for value in values:
+        try:
+            config.load({name: value})
+        except ConfigError:
+            with pytest.raises(ParamValidationError):
+                field.resolve(value)
+        else:
+            assert field.resolve(value) == value
+    assert field.resolve(None) is None
+
+
+def test_only_the_demos_form_is_prefilled_with_its_last_monday(bag: Callable[[str], Any]) -> None:
+    dags = bag(DESKS).dags
+    given = {dag_id: dag.params.get_param("as_of").value for dag_id, dag in dags.items()}
+    assert given == {
+        "gatekeeper_weekly": "2018-12-31T02:00:00Z",
+        "gatekeeper_weekly_crypto": "2018-12-31T02:00:00Z",
+        "gatekeeper_weekly_fx": None,
+    }
+
+
+def test_each_desk_has_its_own_connection(bag: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of its name where it exists; else what its settings say. The default desk's is nobody else's."""
+    bag(DESKS)
+    monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", "sqlite:////default.db")
+    monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY_FX", "sqlite:////elsewhere.db")
+    assert {desk: RegistryHook(desk=desk).settings().db for desk in (None, "default", "fx", "crypto")} == {
+        None: "sqlite:////default.db",
+        "default": "sqlite:////default.db",
+        "fx": "sqlite:////elsewhere.db",
+        "crypto": "sqlite:///crypto.db",
+    }
+    assert RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db == "sqlite:////elsewhere.db"
+    with pytest.raises(ConfigError, match="metals"):
+        RegistryHook(desk="metals").settings()
