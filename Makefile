@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up down bench bench-judgement docs lock clean
+.PHONY: help setup demo test stress check lint up mondays down bench bench-judgement docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -49,6 +49,9 @@ check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
 
 up: $(VENV)/ready  ## Airflow and the scoring server on this machine; says where, and the password
 	@$(BIN)/python up/run.py up
+
+mondays: $(VENV)/ready  ## the demo's eight Mondays, one after another, in what `make up` has started
+	@$(BIN)/python up/run.py mondays $(COUNT)
 
 down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 	@$(BIN)/python up/run.py down

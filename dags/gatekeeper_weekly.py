@@ -23,6 +23,8 @@ DOC = """
 * A new DAG starts paused. Unpausing it runs the *last* week at once; after an outage over several weeks only the
   latest one runs, and a backfill does the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
   --to-date DAY_AFTER_THE_LAST`. A backfill runs only while the DAG is unpaused, and with an empty as-of.
+* On `demo:` data nothing is scheduled, since its bars end with 2018: its Mondays are run by form, by backfill or, with
+  `make up`, by `make mondays`.
 * An older as-of than the newest that was ever promoted is judged, recorded as `what-if` and never promoted.
 * A refusal (data that is missing or stale, a key that the form doesn't know) fails at once. A database, store or folder
   that can't be reached is tried twice more, a minute apart.
@@ -66,6 +68,7 @@ def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
         description="Retrains, exports, registers, backtests and, where it is better, promotes",
         schedule=CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7)),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
+        end_date=form.last_due(settings),
         catchup=False,
         max_active_runs=1,
         default_args={

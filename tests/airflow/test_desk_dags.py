@@ -80,7 +80,7 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     assert {name: field.value for name, field in fields.items()} == {
         "as_of": None,
         "data": None,
-        "recipe": "logistic",
+        "recipe": "hist_gradient_boosting",
         "seed": 0,
         "holdout_days": 200,
         "threshold": 0.6,
