@@ -55,7 +55,11 @@ def ideas(bars: Path) -> pd.DataFrame:
     columns["action"] = np.where(found.features[:, FEATURES.index("action")] == 1, "buy", "sell")
     for number, name in enumerate(FEATURES[:-1]):
         columns[name] = found.features[:, number].round(5)
-    columns |= {"outcome": found.outcome.round(6), "closed_at": _text(found.closed_at), "known_at": _text(found.known_at)}
+    columns |= {
+        "outcome": found.outcome.round(6),
+        "closed_at": _text(found.closed_at),
+        "known_at": _text(found.known_at),
+    }
     return pd.DataFrame(columns)
 
 
