@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         description="promotion policy: better (a gain), safe (surely no worse by the tolerance), proven (a sure gain)",
     )
     tolerance: float = Field(
-        0.5, ge=0, description="safe: how far below 0 the lower bound of the gain may lie, in annual Sharpe"
+        0.5, ge=0, description="policy safe: how far below 0 the lower bound of the gain may lie, in annual Sharpe"
     )
     margin: float = Field(0.0, ge=0, description="gain that a challenger must exceed to be promoted, in annual Sharpe")
     false_promotions_a_year: float = Field(
@@ -202,7 +202,10 @@ class Settings(BaseSettings):
     )
 
     max_hold: int | None = Field(
-        None, ge=1, le=365, description="sql: days after which an outcome logged by an older server counts as known"
+        None,
+        ge=1,
+        le=365,
+        description="logged ideas: days after which the outcome from an older server counts as known",
     )
 
     @field_validator("alarm_levels")

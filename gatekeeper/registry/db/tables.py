@@ -208,9 +208,9 @@ evaluations = Table(
         "kind",
         Text,
         nullable=False,
-        comment="weekly, bootstrap (first model), recovery (unusable primary), what-if (promotes nothing), copied",
+        comment="One of weekly, bootstrap (first model), recovery (primary unusable), what-if (no promotion), copied",
     ),
-    Column("verdict", Text, nullable=False, comment="promote, keep or undecided"),
+    Column("verdict", Text, nullable=False, comment="Verdict: promote, keep or undecided"),
     Column(
         "document",
         Text,
@@ -239,7 +239,7 @@ promotions = Table(
     ),
     Column("from_id", Id, ForeignKey("RLModel.id"), comment="Primary before; null if there was none"),
     Column("to_id", Id, ForeignKey("RLModel.id"), nullable=False, comment="Primary from then on"),
-    Column("kind", Text, nullable=False, comment="adopted, bootstrap, weekly, recovery, manual or rollback"),
+    Column("kind", Text, nullable=False, comment="One of adopted, bootstrap, weekly, recovery, manual and rollback"),
     Column("actor", Text, nullable=False, comment="Who did it"),
     Column("reason", Text, nullable=False, comment="Why, in the actor's words or those of the verdict"),
     Column(
@@ -285,8 +285,8 @@ quarantines = Table(
         "sha256", Text, nullable=False, index=True, comment="SHA-256 of the bytes that are barred, under whatever name"
     ),
     Column("actor", Text, nullable=False, comment="Who rolled back"),
-    Column("reason", Text, nullable=False, comment="Why"),
-    Column("at", Instant, nullable=False, comment="When"),
+    Column("reason", Text, nullable=False, comment="Why the rollback was done"),
+    Column("at", Instant, nullable=False, comment="When the rollback was done"),
     Column("released_at", Instant, comment="When the quarantine was lifted; null while it stands"),
     Column("released_by", Text, comment="Who lifted it"),
     Column("release_reason", Text, comment="Why it was lifted"),

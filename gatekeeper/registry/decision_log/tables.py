@@ -24,7 +24,7 @@ dataset = Table(
         nullable=False,
         comment="The seven features as a JSON array of numbers",
     ),
-    Column("action", Text, nullable=False, comment="buy or sell"),
+    Column("action", Text, nullable=False, comment="Direction of the trade: buy or sell"),
     Column(
         "outcome", Float, comment="Net return of the trade as a fraction of its entry price; null until it is known"
     ),
