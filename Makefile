@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up mondays down bench bench-judgement reference docs lock clean
+.PHONY: help setup demo test stress check lint up mondays down bench bench-judgement reference docs lock clean pictures
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -64,6 +64,9 @@ bench-judgement: $(VENV)/ready  ## simulated years of weekly runs: which policy 
 
 reference: $(VENV)/ready  ## docs/reference again, from the code
 	@$(BIN)/python docs/tooling/reference.py
+
+pictures: $(VENV)/ready  ## every picture of the documentation again, in Chromium
+	@$(BIN)/python docs/tooling/pictures.py
 
 docs: $(VENV)/ready  ## the documentation as a site: build/docs/index.html; a broken link fails
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -d build/docs-trees docs build/docs
