@@ -62,7 +62,7 @@ down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
-bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/why/judgement.md)
+bench-judgement: $(VENV)/ready  ## simulated years of weekly runs: which policy should decide (docs/why/judgement.md)
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code

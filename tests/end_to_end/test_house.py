@@ -131,7 +131,7 @@ def test_every_document_links_to_what_there_is() -> None:
 def test_troubleshooting_knows_every_reason_that_a_server_gives() -> None:
     code = "\n".join(path.read_text() for path in HOUSE.glob("gatekeeper/**/*.py"))
     given = set(re.findall(r'(?:ModelRefused\(|Problem\(\s*\d+,)\s*"([a-z_0-9]+)"', code))
-    known = set(re.findall(r"`([a-z_0-9]+)`", (HOUSE / "docs" / "troubleshooting.md").read_text()))
+    known = set(re.findall(r"`([a-z_0-9]+)`", (HOUSE / "docs" / "how-to" / "troubleshoot.md").read_text()))
     assert {"sha256", "no_model", "token"} <= given
     assert given - known == set()
 
