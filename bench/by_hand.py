@@ -10,12 +10,12 @@ from typing import Any
 
 from results import Work
 
-from gatekeeper.registry import catalogue
-from gatekeeper.registry.artifacts import sha256_of
-from gatekeeper.registry.database import Database
-from gatekeeper.registry.home import SIZE_CAP, no_step
-from gatekeeper.registry.local_store import LocalStore
-from gatekeeper.registry.tables import claims, models
+from gatekeeper.registry.context import SIZE_CAP, no_step
+from gatekeeper.registry.db.database import Database
+from gatekeeper.registry.db.tables import claims, models
+from gatekeeper.registry.models import catalogue
+from gatekeeper.registry.store.base import sha256_of
+from gatekeeper.registry.store.local import LocalStore
 
 
 def works(url: str, folder: Path, contents: Iterator[bytes], page: int) -> dict[str, Work]:

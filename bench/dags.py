@@ -170,7 +170,7 @@ def row(where: str, ours: Sequence[float], empty: Sequence[float], unit: str, mo
 
 def scheduled(settings: Mapping[str, str], place: Path) -> list[Result]:
     """Whole runs by scheduler and LocalExecutor: every task is a process that imports what it needs."""
-    sys.path.append(str(HOUSE / "tests"))
+    sys.path.append(str(HOUSE / "tests" / "support"))
     from airflow_server import Airflow
 
     airflow(settings, "dags", "reserialize")

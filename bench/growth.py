@@ -130,7 +130,7 @@ def filled(kind: str, url: str, models: Path, sizes: Sequence[int]) -> list[Resu
 
 def delivered(log: Callable[[Sequence[Sequence[Any]]], int], first: int, count: int) -> float:
     """Seconds for so many decisions, from their lines on."""
-    from gatekeeper.registry.decision_lines import Decision, decision_lines, parse
+    from gatekeeper.registry.decision_log.line_format import Decision, decision_lines, parse
 
     features = (41.0, 22.0, 0.02, 0.05, 0.0, 0.0, 1.0)
     made = [

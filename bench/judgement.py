@@ -27,7 +27,7 @@ from judgement_worlds import ALWAYS_WORSE, WORLDS, Rows, Setting
 from rich.console import Console
 from rich.progress import track
 
-from gatekeeper.judgement.sharpe import sharpe_difference
+from gatekeeper.judgement.statistics.sharpe import sharpe_difference
 
 EVERY = (*WORLDS, *ALWAYS_WORSE.values())
 GAINS = (0.0, 0.25, 0.5, 1.0)
@@ -165,7 +165,7 @@ def show_bootstrap(draws: int) -> None:
     """The confirmation's time beside `arch`'s circular block bootstrap of the same statistic, 1,000 days."""
     from arch.bootstrap import CircularBlockBootstrap
 
-    from gatekeeper.judgement.resampling import confirm
+    from gatekeeper.judgement.statistics.resampling import confirm
 
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.0005, 0.01, (2, 1000))

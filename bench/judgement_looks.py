@@ -30,7 +30,7 @@ class Seen:
 def seen(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     """Difference of Sharpe per day and its error, for each row of two (repeats, days): sharpe_difference, all at once.
 
-    Ledoit & Wolf (2008), sec. 3.1, as in gatekeeper/judgement/sharpe.py, which a test holds it to.
+    Ledoit & Wolf (2008), sec. 3.1, as in gatekeeper/judgement/statistics/sharpe.py, which a test holds it to.
     """
     days = a.shape[1]
     columns = (a, b, a * a, b * b)

@@ -11,8 +11,9 @@ from results import FASTER, Result, missing, pair
 from threadpoolctl import threadpool_limits
 
 from gatekeeper.config import Settings
-from gatekeeper.judgement import Policy, backtest, judge
-from gatekeeper.judgement.backtest import Contender
+from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement.backtest import backtest
+from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 from gatekeeper.model.export import convert
 from gatekeeper.model.recipes import RECIPES

@@ -6,8 +6,8 @@ import numpy as np
 import talib
 from results import ITS_TIME, Result, pair
 
-from gatekeeper.market.candles import Candles
-from gatekeeper.market.indicators import indicators
+from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.replay.indicators import indicators
 
 SIZES = (10_000, 100_000, 1_000_000)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, insert, select, text
 
 from gatekeeper import registry
 from gatekeeper.registry import Details, Registry
-from gatekeeper.registry.tables import artifacts
+from gatekeeper.registry.db.tables import artifacts
 
 OWN = Details(trained_to=datetime(2018, 1, 5, tzinfo=UTC))
 """Of our own export, as the weekly run registers it: it needs no child process to be run in for the first time."""
@@ -195,7 +195,7 @@ def works(opened: Registry) -> dict[str, Work]:
 
 def contents() -> Iterator[bytes]:
     """Models that differ in a word of their metadata, and so in their sha256."""
-    sys.path.append(str(HOUSE / "tests"))
+    sys.path.append(str(HOUSE / "tests" / "support"))
     from model_files import contract_model
 
     model = contract_model([0.1] * 7, number="_number_")

@@ -18,9 +18,9 @@ from results import FASTER, Result, alone, compared, in_turns, missing, pair, pe
 
 from gatekeeper.config import Settings
 from gatekeeper.judgement.backtest import daily_returns
-from gatekeeper.judgement.sharpe import sharpe_ratio
-from gatekeeper.market.candles import Candles
-from gatekeeper.market.replay import replay
+from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
+from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.replay.kernel import replay
 
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE = ((10_000, 1), (100_000, 1), (1_000_000, 1), (1_000_000, 10))

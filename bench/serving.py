@@ -31,7 +31,7 @@ PROMOTIONS = 30
 
 def main(*, quick: bool) -> list[Result]:
     """Rates and costs beside the others, then how soon a promotion is followed."""
-    sys.path.append(str(HOUSE / "tests"))
+    sys.path.append(str(HOUSE / "tests" / "support"))
     from model_files import constant_model
 
     with tempfile.TemporaryDirectory() as name:

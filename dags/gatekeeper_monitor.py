@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.python import PythonOperator  # not @t
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context
 from gatekeeper_airflow.alarms import on_failure
 
-from gatekeeper import gates
+from gatekeeper import desks
 
 DOC = """
 ### The daily look
@@ -34,7 +34,7 @@ AS_OF = Param(
 )
 
 
-def schedule(gate: gates.Gate) -> CronTriggerTimetable | None:
+def schedule(gate: desks.Gate) -> CronTriggerTimetable | None:
     """Each night, after what the Monday run may have changed."""
     data = str(gate.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
     if data.startswith("demo:"):
@@ -49,7 +49,7 @@ def look(gate: str) -> dict[str, Any]:
     return monitor.look(get_current_context(), gate)
 
 
-def monitor_of(gate: gates.Gate) -> DAG:
+def monitor_of(gate: desks.Gate) -> DAG:
     """The DAG of one gate."""
     with DAG(
         gate.dag_id("monitor"),
@@ -78,6 +78,6 @@ def monitor_of(gate: gates.Gate) -> DAG:
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for each in gates.from_environment(os.environ):
+for each in desks.from_environment(os.environ):
     if only in (None, each.dag_id("monitor")):
         globals()[each.dag_id("monitor")] = monitor_of(each)

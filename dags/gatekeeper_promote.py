@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Param, get_current_context, get_parsing_context
 from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.promote import ACTS
 
-from gatekeeper import gates
+from gatekeeper import desks
 
 DOC = """
 ### Promote, roll back, hold, release
@@ -76,7 +76,7 @@ def act(gate: str, checked: dict[str, Any]) -> dict[str, Any]:
     return promote.act(gate, get_current_context(), checked)
 
 
-def promote_dag(gate: gates.Gate) -> DAG:
+def promote_dag(gate: desks.Gate) -> DAG:
     """The DAG of one gate."""
     with DAG(
         gate.dag_id("promote"),
@@ -120,6 +120,6 @@ def promote_dag(gate: gates.Gate) -> DAG:
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for gate in gates.from_environment(os.environ):
+for gate in desks.from_environment(os.environ):
     if only in (None, gate.dag_id("promote")):
         globals()[gate.dag_id("promote")] = promote_dag(gate)

@@ -7,7 +7,7 @@ from gatekeeper_airflow import form
 from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
-from gatekeeper import config, gates
+from gatekeeper import config, desks
 
 DOC = """
 ### The weekly look of {gate}
@@ -58,7 +58,7 @@ Asks a person where the verdict is to promote, under *Required Actions*. A rejec
 """
 
 
-def weekly(gate: gates.Gate, settings: config.Settings) -> DAG:
+def weekly(gate: desks.Gate, settings: config.Settings) -> DAG:
     """The DAG of one gate."""
     title = {"dag_display_name": f"{gate.title}: the weekly look"} if gate.title else {}
     with DAG(

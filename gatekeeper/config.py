@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gatekeeper import gates as gates_file
+from gatekeeper import desks as gates_file
+from gatekeeper.desks import DEFAULT, FILE, Gate
 from gatekeeper.errors import ConfigError, mask
-from gatekeeper.gates import DEFAULT, FILE, Gate
 
 PREFIX = "GATEKEEPER_"
 ALARM_KINDS = (

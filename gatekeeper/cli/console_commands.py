@@ -20,7 +20,7 @@ def console(port: int) -> None:
     Example: gatekeeper console --port 8056
     """
     try:
-        from gatekeeper.console.alone import serve
+        from gatekeeper.console.standalone import serve
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in EXTRA:
             raise

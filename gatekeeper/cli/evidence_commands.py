@@ -18,7 +18,7 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
     `gatekeeper explain ID` and `gatekeeper card ID` name a model's evaluations.
     """
     from gatekeeper.files import write_whole
-    from gatekeeper.judgement import report as reports
+    from gatekeeper.judgement.report import report as reports
 
     with opened() as registry:
         evaluation = registry.evaluation(evaluation_id)
@@ -40,7 +40,7 @@ def card(model_id: int, output: Path | None, as_json_: bool) -> None:
     With --json the facts that it is made of.
     """
     from gatekeeper.files import write_whole
-    from gatekeeper.registry import card_text
+    from gatekeeper.registry.views import card_text
 
     with opened() as registry:
         facts = registry.pages.card(model_id, now=datetime.now(UTC))

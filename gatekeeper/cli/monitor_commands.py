@@ -9,7 +9,7 @@ from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gatekeeper.registry.checks import Check
+    from gatekeeper.registry.promotion.checks import Check
 
 ROLES = ("primary", "before", "ungated")
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
@@ -26,7 +26,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     """
     from gatekeeper import config, pipeline
     from gatekeeper.pipeline import alarms
-    from gatekeeper.pipeline import monitor as monitors
+    from gatekeeper.pipeline.monitoring import monitor as monitors
     from gatekeeper.registry import Registry
 
     settings, now = config.load(), datetime.now(UTC)

@@ -27,8 +27,8 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     Example: gatekeeper plan --years 1 --years 3
     """
     from gatekeeper import config
-    from gatekeeper.judgement import planning
-    from gatekeeper.judgement.verdict import Policy
+    from gatekeeper.judgement.rule import power
+    from gatekeeper.judgement.rule.verdict import Policy
 
     settings = config.load()
     if correlation is None:
@@ -39,11 +39,11 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
                 "no evaluation here has a gain with an error yet; name --correlation: 0.5 for models that share "
                 "little, 0.9 for two of the same recipe"
             )
-        by = planning.measured(found.document)
+        by = power.measured(found.document)
         periods, source = found.document["rules"]["periods_per_year"], f"evaluation {found.id}"
     else:
-        by, periods, source = planning.supposed(correlation, 1.0), 252, "the closed form"
-    sights = planning.sights(Policy.from_settings(settings, periods), by, windows or planning.WINDOWS)
+        by, periods, source = power.supposed(correlation, 1.0), 252, "the closed form"
+    sights = power.sights(Policy.from_settings(settings, periods), by, windows or power.WINDOWS)
     if as_json_:
         wanted = {"gain_of_interest": settings.gain_of_interest, "power": settings.power}
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights]})

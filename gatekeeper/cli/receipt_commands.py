@@ -40,7 +40,7 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
 @json_option
 def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -> int:
     """Recomputes a receipt's verdict and history, offline; exits 1 where anything isn't as it was written."""
-    from gatekeeper.registry import receipts
+    from gatekeeper.registry.views import receipts
 
     if file.stat().st_size > receipts.LARGEST:
         raise DataError(f"{file} has {file.stat().st_size} bytes; a receipt has at most {receipts.LARGEST}")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gatekeeper.cli.show import as_json, json_option, table
-from gatekeeper.judgement.verdict import DEPLOYS, POLICIES
+from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
 STREAMS = ("who was live", "Sharpe", "made", "max drawdown", "kept", "ideas", "data age, days")
 STREAM = ("name", "sharpe", "total_return", "max_drawdown", "kept_trades", "ideas", "age_days")

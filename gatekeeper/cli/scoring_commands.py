@@ -64,7 +64,7 @@ def _named(values: tuple[str, ...]) -> dict[str, object]:
 
 
 def _rows(ideas: Any) -> list[list[float]]:
-    from gatekeeper.market.ideas import FEATURES
+    from gatekeeper.features import FEATURES
 
     listed = ideas if isinstance(ideas, list) else [ideas]
     rows = []

@@ -79,7 +79,7 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
 
 
 def _explain(document: Mapping[str, Any]) -> None:
-    from gatekeeper.judgement import looks
+    from gatekeeper.judgement.rule import tests_spent
 
     verdict, window = document["verdict"], document["window"]
     click.echo(verdict["message"])
@@ -99,7 +99,7 @@ def _explain(document: Mapping[str, Any]) -> None:
     click.echo("\nwhat each policy would have said")
     for name, said in document["policies"].items():
         click.echo(f"  {name:<7} {said['message']}")
-    if (spent := looks.sentences(document)) is not None:
+    if (spent := tests_spent.sentences(document)) is not None:
         click.echo(f"\n{spent}")
 
 

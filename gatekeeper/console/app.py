@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gatekeeper.console import acts, drawing, problems, showing
-from gatekeeper.console.entrance import House
+from gatekeeper.console import actions, error_pages, rendering, views
+from gatekeeper.console.dependencies import House
 
 
 def create(house: House) -> FastAPI:
@@ -20,21 +20,21 @@ def create(house: House) -> FastAPI:
     )
     app.state.house = house
     app.middleware("http")(_secured)
-    problems.install(app)
+    error_pages.install(app)
 
     @app.get("/", include_in_schema=False)
     def first(request: Request) -> RedirectResponse:
         """The default gate."""
-        return RedirectResponse(f"{drawing.root_of(request)}/{house.gates()[0].name}/models")
+        return RedirectResponse(f"{rendering.root_of(request)}/{house.gates()[0].name}/models")
 
-    app.include_router(drawing.router)
-    app.include_router(acts.router)
-    app.include_router(showing.router)
+    app.include_router(rendering.router)
+    app.include_router(actions.router)
+    app.include_router(views.router)
     return app
 
 
 async def _secured(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
     answer = await forward(request)
-    for name, value in drawing.SECURITY.items():
+    for name, value in rendering.SECURITY.items():
         answer.headers.setdefault(name, value)
     return answer

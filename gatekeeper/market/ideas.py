@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
+from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
 
-FEATURES = ("rsi14", "adx14", "fastMASlowDelta", "bbWidth", "avgSent", "avgOB", "action")
-FEATURE_SCHEMA = "gatekeeper-7-v1"
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError, mask
-from gatekeeper.market import calendars, candles, labelled
-from gatekeeper.market.candles import Book, Candles
-from gatekeeper.market.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
-from gatekeeper.market.files import tables
+from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
+from gatekeeper.market.data.files import tables
+from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
+from gatekeeper.market.data.sessions import calendar_of, periods_per_year
 from gatekeeper.market.ideas import Dataset, instant, join
-from gatekeeper.market.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
-from gatekeeper.market.replay import replay
-from gatekeeper.market.sessions import calendar_of, periods_per_year
+from gatekeeper.market.replay.kernel import replay
 
 __all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ModelRefused
-from gatekeeper.market.ideas import FEATURES
+from gatekeeper.features import FEATURES
 
 CANARY_ROWS = 16
 

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from threadpoolctl import threadpool_limits
 
 from gatekeeper.errors import ExportRefused, ModelRefused
-from gatekeeper.market.ideas import FEATURE_SCHEMA, FEATURES
+from gatekeeper.features import FEATURE_SCHEMA, FEATURES
 from gatekeeper.model.graph import IR_VERSION, OPSETS, OUTPUTS
 from gatekeeper.model.training import Trained
 from gatekeeper.model.verify import open_scorer, verify, verify_exact

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from gatekeeper.errors import DataError, ModelRefused
-from gatekeeper.market.ideas import FEATURE_SCHEMA, FEATURES
+from gatekeeper.features import FEATURE_SCHEMA, FEATURES
 from gatekeeper.model.canary import Canary, canary_rows
 from gatekeeper.model.files import read_model, refuse_other_content
 from gatekeeper.model.graph import inspect, parse, verify_exact

@@ -1,6 +1,6 @@
 """The weekly steps, in order: what does one Monday do?"""
 
-from gatekeeper.pipeline.run import DAG_ID, PARAMETERS, Run, parse_as_of, start
-from gatekeeper.pipeline.steps import STEPS, weekly
+from gatekeeper.pipeline.weekly.run import DAG_ID, PARAMETERS, Run, parse_as_of, start
+from gatekeeper.pipeline.weekly.steps import STEPS, weekly
 
 __all__ = ["DAG_ID", "PARAMETERS", "STEPS", "Run", "parse_as_of", "start", "weekly"]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
-from gatekeeper.pipeline.judging import WHAT_IF
 from gatekeeper.registry import Promotion, Registry
+from gatekeeper.registry.records import WHAT_IF
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -54,7 +54,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class AlarmDelivery:
     """What became of an alarm at one receiver, whose address is masked. fault: None where it arrived."""
 
     receiver: str
@@ -139,7 +139,7 @@ def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
         raise
 
 
-def rehearse(settings: Settings) -> list[Delivery]:
+def rehearse(settings: Settings) -> list[AlarmDelivery]:
     """One message to every receiver, whatever it has had.
 
     Raises ConfigError where none is named, or a level can't be read.
@@ -152,7 +152,7 @@ def rehearse(settings: Settings) -> list[Delivery]:
     )
 
 
-def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Level) -> Iterator[Delivery]:
+def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Level) -> Iterator[AlarmDelivery]:
     told = _reached(registry, alarm)
     for url in settings.alarms.get_secret_value().split():
         receiver = hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -177,7 +177,7 @@ def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
         return set()
 
 
-def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> Delivery:
+def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> AlarmDelivery:
     apprise = _library()
     own = logging.getLogger("apprise")
     own.disabled = True  # what it can't read, it logs as it stands
@@ -186,7 +186,9 @@ def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> Delivery:
     finally:
         own.disabled = False
     if service is None:
-        return Delivery(f"{url.partition(':')[0]}://***", "apprise can't read this address; see its list of services")
+        return AlarmDelivery(
+            f"{url.partition(':')[0]}://***", "apprise can't read this address; see its list of services"
+        )
     letterbox = apprise.Apprise()
     letterbox.add(service)
     result = letterbox.notify(
@@ -198,9 +200,9 @@ def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> Delivery:
     )
     masked = _masked(str(service.url(privacy=True)))  # type: ignore[no-untyped-call]  # apprise's own
     if result:
-        return Delivery(masked, None)
+        return AlarmDelivery(masked, None)
     said = "; ".join(entry.message for entry in result.logs())
-    return Delivery(masked, said or f"no answer within {PATIENCE} s")
+    return AlarmDelivery(masked, said or f"no answer within {PATIENCE} s")
 
 
 def _masked(address: str) -> str:

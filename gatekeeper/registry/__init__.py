@@ -1,13 +1,13 @@
 """Which models are there, which one is active, and how does that change safely?"""
 
-from gatekeeper.registry.adoption import Mark, UpgradeReport, upgrade
-from gatekeeper.registry.copying import Copied
-from gatekeeper.registry.doctor import Checkup, check_up
-from gatekeeper.registry.examination import Finding
-from gatekeeper.registry.migration import NamingPlan, NamingStep
+from gatekeeper.registry.models.retirement import CleanUp, Disposal
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.registry import Registry
-from gatekeeper.registry.retirement import CleanUp, Disposal
+from gatekeeper.registry.upkeep.adopt import Mark, UpgradeReport, upgrade
+from gatekeeper.registry.upkeep.copy_model import Copied
+from gatekeeper.registry.upkeep.doctor import Checkup, check_up
+from gatekeeper.registry.upkeep.findings import Finding
+from gatekeeper.registry.upkeep.rename import NamingPlan, NamingStep
 
 __all__ = [
     "Checkup",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
 
 KINDS_BY_HAND = ("manual",)
 KINDS_BY_EVALUATION = ("weekly", "bootstrap", "recovery")
+WHAT_IF = "what-if"
+"""Kind of an evaluation that may promote nothing: a later week was promoted already."""
 COPIED = "copied"  # the kind of an evaluation that was made in another environment, against its primary
 
 
@@ -91,7 +93,7 @@ class Promotion:
     sha256: str | None = None
     """Of the bytes that went in; None for an adopted row that is no model."""
     chain: str | None = None
-    """A hash over this row, its evidence and the row before (audit.py)."""
+    """A hash over this row, its evidence and the row before (history_chain.py)."""
 
 
 @dataclass(frozen=True, slots=True)

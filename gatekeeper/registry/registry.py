@@ -10,31 +10,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from gatekeeper.config import Settings
-from gatekeeper.registry import (
-    brakes,
-    catalogue,
-    checks,
-    copying,
-    decisions,
-    doctor,
-    evaluations,
-    looks,
-    migration,
-    promotions,
-    receipts,
-    registration,
-    retirement,
-    rollback,
-    schema,
-    twins,
-)
-from gatekeeper.registry.artifacts import blob_name
-from gatekeeper.registry.checks import Check
-from gatekeeper.registry.decision_lines import Outcome
-from gatekeeper.registry.home import SIZE_CAP, Home, Step, no_step
-from gatekeeper.registry.overview import Pages
+from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.db import schema
+from gatekeeper.registry.decision_log import log
+from gatekeeper.registry.decision_log.line_format import Outcome
+from gatekeeper.registry.models import catalogue, refits, registration, retirement
+from gatekeeper.registry.models.verification import refuse_unregistered
+from gatekeeper.registry.promotion import checks, evaluations, holds, promotions, rollback, tests_spent
+from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
-from gatekeeper.registry.verification import refuse_unregistered
+from gatekeeper.registry.store.base import blob_name
+from gatekeeper.registry.upkeep import copy_model, doctor, rename
+from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views.pages import Pages
 
 
 class Registry:
@@ -43,8 +31,8 @@ class Registry:
     Threads may share one. After any error, registry and files are as they were before the call.
     """
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
 
     @classmethod
     def open(
@@ -63,7 +51,7 @@ class Registry:
         `threshold` goes to models whose file and caller say none; default 0.55. `step` is told of each step of a change
         as it is reached; tests stop the process there.
         """
-        home = Home.at(
+        context = RegistryContext.at(
             url,
             models=models,
             path_prefix=path_prefix,
@@ -73,12 +61,12 @@ class Registry:
             threshold=threshold,
         )
         try:
-            with home.database.read() as connection:
-                schema.refuse_other_revision(connection, home.database.name)
+            with context.database.read() as connection:
+                schema.refuse_other_revision(connection, context.database.name)
         except BaseException:
-            home.database.close()
+            context.database.close()
             raise
-        return cls(home)
+        return cls(context)
 
     @classmethod
     def configured(cls, settings: Settings) -> Self:
@@ -94,7 +82,7 @@ class Registry:
 
     def close(self) -> None:
         """Give the database connections back."""
-        self._home.database.close()
+        self._context.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +93,7 @@ class Registry:
     @property
     def pages(self) -> Pages:
         """The same, read a page at a time: for those who look through a large registry."""
-        return Pages(self._home.database)
+        return Pages(self._context.database)
 
     # Models
 
@@ -123,10 +111,10 @@ class Registry:
         """Verify `file` and copy it in, under a new row; the same run key and bytes: the row that is there already.
 
         `details` come with our own exports; a foreign file is tried in a child process first. `twin` is the model that
-        is judged in its stead (twins.py). Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
+        is judged in its stead (refit_agreement.py). Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
         """
         return registration.register(
-            self._home,
+            self._context,
             file,
             note=note,
             run_key=run_key,
@@ -138,46 +126,46 @@ class Registry:
 
     def twin(self, model_id: int) -> Model | None:
         """The model that was judged in the stead of this one; None where it stands for itself."""
-        with self._home.database.read() as connection:
-            found = twins.of(connection, model_id)
+        with self._context.database.read() as connection:
+            found = refits.of(connection, model_id)
             return None if found is None else catalogue.model(connection, found)
 
     def model(self, model_id: int) -> Model:
         """Raises UnknownModel."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.model(connection, model_id)
 
     def models(self, *, limit: int | None = None, before: int | None = None) -> list[Model]:
         """All models, newest first; or a page: at most `limit`, with ids under `before`."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.models(connection, limit, before)
 
     def primary(self) -> Model | None:
         """The active model. Raises ClaimsUnsettled where, in a table not settled yet, several rows claim to be it."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.primary(connection)
 
     def model_bytes(self, model: Model) -> bytes:
         """The registered bytes: from the named file, else from the blob. Raises ModelRefused, Unavailable."""
-        return self._home.store.find(model.file_name, refuse_unregistered(model))
+        return self._context.store.find(model.file_name, refuse_unregistered(model))
 
     def named_bytes(self, model: Model) -> bytes:
         """What lies at the model's path, whatever it is. Raises ModelRefused, Unavailable."""
-        return self._home.store.read(model.file_name)
+        return self._context.store.read(model.file_name)
 
     def blob_bytes(self, model: Model) -> bytes:
         """What lies at the model's blob, whatever it is. Raises ModelRefused, Unavailable."""
-        return self._home.store.read(blob_name(refuse_unregistered(model)))
+        return self._context.store.read(blob_name(refuse_unregistered(model)))
 
     @property
     def size_cap(self) -> int:
         """The largest model file, in bytes."""
-        return self._home.store.cap
+        return self._context.store.cap
 
     def restore_name(self, model: Model) -> bool:
         """Put the named file back from the blob, where it needs that. True: the name holds the registered bytes now."""
-        with self._home.database.write() as work:
-            return evaluations.restore_name(self._home, catalogue.model(work.connection, model.id))
+        with self._context.database.write() as work:
+            return evaluations.restore_name(self._context, catalogue.model(work.connection, model.id))
 
     # Promotions
 
@@ -195,7 +183,7 @@ class Registry:
         now: datetime | None = None,
     ) -> Promotion:
         """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery)."""
-        order = promotions.Order(
+        order = promotions.PromotionOrder(
             model_id,
             actor=actor,
             reason=reason,
@@ -206,12 +194,13 @@ class Registry:
             run_key=run_key,
             now=now,
         )
-        return promotions.promote(self._home, order)
+        return promotions.promote(self._context, order)
 
     def examine(self, model_id: int, *, run_key: str | None = None) -> Promotion | None:
         """Check all that `promote` by hand checks, and move nothing; the promotion, where it is done already."""
         return promotions.examine(
-            self._home, promotions.Order(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key)
+            self._context,
+            promotions.PromotionOrder(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key),
         )
 
     def rollback(
@@ -228,54 +217,54 @@ class Registry:
         One run key rolls back once, however often it is asked to.
         """
         return rollback.roll_back(
-            self._home, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
+            self._context, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
         )
 
     def way_back(self) -> Model:
         """Where `rollback` would go now, verified to load. Raises PromotionRefused, ModelRefused."""
-        return rollback.way_back(self._home)
+        return rollback.way_back(self._context)
 
     def generation(self) -> int:
         """How many promotions there were: it moves when the primary does."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.generation(connection)
 
     def promotions(self) -> list[Promotion]:
         """The audit, newest first."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.promotions(connection)
 
     def highest_as_of(self) -> datetime | None:
         """The latest as-of that was ever promoted."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return catalogue.highest_as_of(connection)
 
     def primary_before(self, as_of: datetime) -> Model | None:
         """The primary that the history gives just before `as_of`."""
-        with self._home.database.read() as connection:
+        with self._context.database.read() as connection:
             return catalogue.primary_before(connection, as_of)
 
     # Holds and quarantines
 
     def hold(self, *, actor: str, reason: str, until: datetime | None = None) -> Hold:
         """From now on promotions by evaluation are refused, until `release`, or `until`."""
-        return brakes.set_hold(self._home, actor=actor, reason=reason, until=until)
+        return holds.set_hold(self._context, actor=actor, reason=reason, until=until)
 
     def release(self, *, actor: str, reason: str = "", quarantine: int | None = None) -> bool:
         """Lift the hold; with `quarantine` (a model's id) instead the quarantine on its bytes. False: none stood."""
         if quarantine is None:
-            return brakes.release_hold(self._home, actor=actor, reason=reason)
-        return brakes.release_quarantine(self._home, quarantine, actor=actor, reason=reason)
+            return holds.release_hold(self._context, actor=actor, reason=reason)
+        return holds.release_quarantine(self._context, quarantine, actor=actor, reason=reason)
 
     def current_hold(self) -> Hold | None:
         """The hold that stands now, by the database's time."""
-        with self._home.database.read() as connection:
-            return brakes.current_hold(connection)
+        with self._context.database.read() as connection:
+            return holds.current_hold(connection)
 
     def quarantined(self, sha256: str | None) -> Quarantine | None:
         """The quarantine that stands on these bytes."""
-        with self._home.database.glance() as connection:
-            return brakes.quarantined(connection, sha256)
+        with self._context.database.glance() as connection:
+            return holds.quarantined(connection, sha256)
 
     # Evaluations
 
@@ -294,7 +283,7 @@ class Registry:
     ) -> Evaluation:
         """Keep a verdict, bound to the bytes of both models. Same run key, contest, generation: the same row."""
         return evaluations.record(
-            self._home,
+            self._context,
             challenger=challenger,
             champion=champion,
             generation=generation,
@@ -308,92 +297,92 @@ class Registry:
 
     def evaluation(self, evaluation_id: int) -> Evaluation:
         """Raises UnknownModel."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return evaluations.evaluation(connection, evaluation_id)
 
     def evaluations(
         self, challenger: int | None = None, *, limit: int | None = None, before: int | None = None
     ) -> list[Evaluation]:
         """All evaluations, or those of one challenger, newest first; or a page, as of `models`."""
-        with self._home.database.read() as connection:
+        with self._context.database.read() as connection:
             return evaluations.evaluations(connection, challenger, limit, before)
 
     def passed(self) -> set[tuple[int, str]]:
         """The models, with the sha256 that was judged, that an evaluation said to promote here."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return evaluations.passed(connection)
 
-    def looks(self, as_of: datetime, run_key: str | None, *, days: int) -> looks.Looks:
+    def looks(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.Looks:
         """How many looks the `days` up to `as_of` spent, that of `run_key` among them."""
-        with self._home.database.read() as connection:
-            return looks.spent(connection, as_of, run_key, days)
+        with self._context.database.read() as connection:
+            return tests_spent.spent(connection, as_of, run_key, days)
 
     def last_verdict(self) -> datetime | None:
         """When the newest evaluation of this registry's own weekly runs was recorded."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return evaluations.last_verdict(connection)
 
     # What the monitor saw
 
     def record_check(self, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]) -> Check:
         """Keep one look of the monitor; one at the same as-of and bytes that is there already stands."""
-        return checks.record(self._home, model, as_of=as_of, generation=generation, document=document)
+        return checks.record(self._context, model, as_of=as_of, generation=generation, document=document)
 
     def check(self, as_of: datetime, sha256: str) -> Check | None:
         """The monitor's look at these bytes as of then."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return checks.find(connection, as_of, sha256)
 
     def checks(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
         """All looks of the monitor, newest first; or a page: at most `limit`, with ids under `before`."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return checks.newest(connection, limit, before)
 
     def alarm_reached(self, kind: str, run_key: str) -> set[str]:
         """The receivers, by their digests, that have this alarm already."""
-        with self._home.database.glance() as connection:
+        with self._context.database.glance() as connection:
             return checks.reached(connection, kind, run_key)
 
     def note_alarm(self, kind: str, run_key: str, receiver: str) -> None:
         """From now on this alarm has reached this receiver."""
-        checks.note_reached(self._home.database, kind, run_key, receiver)
+        checks.note_reached(self._context.database, kind, run_key, receiver)
 
     def receipt(self, model_id: int, evaluation: int | None = None) -> bytes:
         """One file that proves itself offline (receipts.py): the model, its evidence, the history."""
-        with self._home.database.read() as connection:
+        with self._context.database.read() as connection:
             return receipts.receipt(connection, model_id, evaluation)
 
     # Decisions
 
     def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
         """Add the scored ideas that aren't there yet, as `decision_lines.parse` gives them; returns how many."""
-        return decisions.log(self._home.database, ideas)
+        return log.log(self._context.database, ideas)
 
-    def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[decisions.Settled]:
+    def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[log.OutcomeResult]:
         """Fill in how ideas ended. With `all_or_none`, raises OutcomeRefused, and then nothing has changed."""
-        return decisions.close(self._home.database, outcomes, all_or_none=all_or_none)
+        return log.close(self._context.database, outcomes, all_or_none=all_or_none)
 
     # Names
 
     def migrate_naming(
         self, *, dry_run: bool = False, primary: int | None = None, actor: str, reason: str
-    ) -> migration.NamingPlan:
+    ) -> rename.NamingPlan:
         """Give every row and file of older conventions its name, and settle who is primary; or only say how."""
-        return migration.migrate(self._home, dry_run=dry_run, primary=primary, actor=actor, reason=reason)
+        return rename.migrate(self._context, dry_run=dry_run, primary=primary, actor=actor, reason=reason)
 
     # Upkeep
 
     def doctor(self, *, repair: bool = False) -> doctor.Checkup:
         """Compare database and store, both ways; with `repair`, mend what needs no guess. Raises Unavailable."""
-        return doctor.examined(self._home, repair=repair)
+        return doctor.examined(self._context, repair=repair)
 
     def gc(self, *, dry_run: bool = False) -> retirement.CleanUp:
         """Remove what no row holds and what is past the grace. What a row holds never goes. Raises Unavailable."""
-        return retirement.clean(self._home, dry_run=dry_run)
+        return retirement.clean(self._context, dry_run=dry_run)
 
-    def copy_to(self, other: "Registry", model_id: int) -> copying.Copied:
+    def copy_to(self, other: "Registry", model_id: int) -> copy_model.Copied:
         """Take a model over to another registry, with its evidence: verified again there, and a challenger.
 
         Doing it again changes nothing. Raises UnknownModel, ModelRefused, Quarantined, ConfigError, Unavailable.
         """
-        return copying.copy(self._home, other._home, model_id)
+        return copy_model.copy(self._context, other._context, model_id)

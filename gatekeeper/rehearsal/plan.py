@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gatekeeper.config import Settings, override
 from gatekeeper.errors import AsOfError, ConfigError
-from gatekeeper.judgement.verdict import DEPLOYS, POLICIES, PolicyName
+from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES, PolicyName
 from gatekeeper.market.ideas import Dataset
 
 FORMAT = 1  # of the files that a rehearsal keeps

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gatekeeper.judgement import charts, terms
-from gatekeeper.judgement.report import page
+from gatekeeper.judgement.report import charts, glossary
+from gatekeeper.judgement.report.report import page
 from gatekeeper.rehearsal.results import Document
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def render(document: Document) -> str:
     """The page of what `rehearse` says: the same bytes for the same document."""
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document["holdouts"].items()]
-    return page(template, {"rehearsal": document, "parts": parts, "sizing": terms.of(document)["Sizing"]})
+    return page(template, {"rehearsal": document, "parts": parts, "sizing": glossary.of(document)["Sizing"]})
 
 
 def _part(holdout: str, part: Document) -> dict[str, Any]:

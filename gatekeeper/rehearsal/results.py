@@ -11,16 +11,16 @@ import numpy as np
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ModelRefused, TrainingRefused
-from gatekeeper.judgement.backtest import Contender
-from gatekeeper.judgement.sharpe import risk_free_per_period, sharpe_difference
-from gatekeeper.judgement.sizing import Sizing
-from gatekeeper.judgement.verdict import DEPLOYS
+from gatekeeper.judgement.backtest.contender import Contender
+from gatekeeper.judgement.backtest.sizing import Sizing
+from gatekeeper.judgement.rule.verdict import DEPLOYS
+from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
 from gatekeeper.market.ideas import instant
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
-from gatekeeper.rehearsal.governance import Contest, Governance, Look
-from gatekeeper.rehearsal.living import Stage, Track
+from gatekeeper.rehearsal.live_simulation import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
+from gatekeeper.rehearsal.policy_replay import Governance, Look, WeeklyContest
 from gatekeeper.rehearsal.weeks import Week
 
 FORMAT = 1
@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Reign:
+class PolicyReign:
     """From one promotion to the next: what the new one made, and what the one that it replaced would have."""
 
     since: datetime
@@ -47,14 +47,14 @@ class Ruled:
     governance: Governance
     track: Track
     deploy: str = "judged"
-    reigns: list[Reign] = field(default_factory=list)
+    reigns: list[PolicyReign] = field(default_factory=list)
 
-    def week(self, contest: Contest) -> None:
+    def week(self, contest: WeeklyContest) -> None:
         """The look of this Monday, and then the days until the next one."""
         week = contest.week
         said = self.governance.look(contest)
         if said.promoted and said.kind != "bootstrap":
-            self.reigns.append(Reign(week.as_of))
+            self.reigns.append(PolicyReign(week.as_of))
         until = week.as_of + WEEK
         self.track.live(self.governance.live, week.as_of, until)
         if self.reigns:
@@ -197,12 +197,12 @@ def _refit(week: Week, settings: Settings) -> Contender | None:
     return Contender(_label(week.name, REFIT), scorer.sha256, settings.threshold, scorer.score, week.refit_to)
 
 
-def _contests(week: Week, challenger: Contender | None, settings: Settings) -> dict[str, Contest]:
+def _contests(week: Week, challenger: Contender | None, settings: Settings) -> dict[str, WeeklyContest]:
     """The same Monday for who deploys what was judged, and for who deploys its refit."""
     judged = challenger and replace(challenger, refit=None)
     fresh = challenger if challenger is not None and challenger.refit is not None else None
     refused = week if challenger is None else replace(week, refusal=week.refit_refusal)
-    return {JUDGED: Contest(week, judged, settings), REFIT: Contest(refused, fresh, settings)}
+    return {JUDGED: WeeklyContest(week, judged, settings), REFIT: WeeklyContest(refused, fresh, settings)}
 
 
 def _label(name: str, deploy: str) -> str:

@@ -1,5 +1,5 @@
 """The primary, verified, answering."""
 
-from gatekeeper.serving.loader import Gatekeeper, Loaded, Scores, State, checked, fallbacks, load
+from gatekeeper.serving.loader import Gatekeeper, Loaded, Scores, ServingState, checked, fallbacks, load
 
-__all__ = ["Gatekeeper", "Loaded", "Scores", "State", "checked", "fallbacks", "load"]
+__all__ = ["Gatekeeper", "Loaded", "Scores", "ServingState", "checked", "fallbacks", "load"]

@@ -14,7 +14,7 @@ Tell = Callable[[Fault], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ModelOrigin:
     """Who says so: what every answer of one loaded model names. One object for all of them."""
 
     model_id: int
@@ -32,7 +32,7 @@ class Loaded:
 
     model: Model
     scorer: Scorer
-    origin: Origin
+    origin: ModelOrigin
 
     @property
     def step(self) -> int:
@@ -136,7 +136,7 @@ class _Attempt:
     def loaded(self, model: Model, scorer: Scorer, step: int, *, degraded: bool) -> Loaded:
         """With all that was said until now as the reason."""
         threshold = self._threshold if model.threshold is None else model.threshold
-        origin = Origin(model.id, model.version, scorer.sha256, threshold, step, degraded, self.said())
+        origin = ModelOrigin(model.id, model.version, scorer.sha256, threshold, step, degraded, self.said())
         return Loaded(model, scorer, origin)
 
     def said(self) -> str | None:

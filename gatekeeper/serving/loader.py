@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gatekeeper.judgement.backtest import keeps
+from gatekeeper.judgement.backtest.contender import keeps
 from gatekeeper.model.verify import check_features
-from gatekeeper.serving.ladder import Loaded, Origin, checked, fallbacks, load
-from gatekeeper.serving.watch import State, Watch
+from gatekeeper.serving.ladder import Loaded, ModelOrigin, checked, fallbacks, load
+from gatekeeper.serving.watch import ServingState, Watch
 
-__all__ = ["Gatekeeper", "Loaded", "Origin", "Scores", "State", "checked", "fallbacks", "load"]
+__all__ = ["Gatekeeper", "Loaded", "ModelOrigin", "Scores", "ServingState", "checked", "fallbacks", "load"]
 
 
 class Scores:
@@ -19,7 +19,7 @@ class Scores:
 
     __slots__ = ("_origin", "_values")
 
-    def __init__(self, values: NDArray[np.float32], origin: Origin) -> None:
+    def __init__(self, values: NDArray[np.float32], origin: ModelOrigin) -> None:
         self._values = values
         self._origin = origin
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable
 from gatekeeper.registry import Model, Registry
-from gatekeeper.registry.artifacts import sha256_of
+from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ Seen = tuple[int, tuple[int, str, str | None] | None]  # the generation; the pri
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class ServingState:
     """What answers, and how it stands with the registry. For metrics: made without asking anybody."""
 
     loaded: Loaded | None = None
@@ -78,7 +78,7 @@ class Watch:
         self._stop = Event()
         self._thread: Thread | None = None
         self._loaded: Loaded | None = None
-        self._state = State()
+        self._state = ServingState()
         self._behind = True
         self._in_step_at = clock()
         self._seen: Seen | None = None
@@ -112,7 +112,7 @@ class Watch:
         if thread is not None:
             thread.join(timeout)
 
-    def state(self) -> State:
+    def state(self) -> ServingState:
         """Never raises, never waits."""
         since = self._clock() - self._in_step_at
         if not self._behind and since <= 2 * self._poll + OVERDUE:

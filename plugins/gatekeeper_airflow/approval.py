@@ -29,7 +29,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class NothingToApprove:
     """There is nothing to ask, and why: it was promoted already, or nothing is to be promoted."""
 
     promoted: bool
@@ -65,7 +65,7 @@ class _Approval(ApprovalOperator):
         super().__init__(subject="Promote?", defaults=self.REJECT, **kwargs)
         self.gate = gate
 
-    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
         """What is to be decided."""
         raise NotImplementedError
 
@@ -77,12 +77,12 @@ class _Approval(ApprovalOperator):
                 raise AirflowSkipException("GATEKEEPER_APPROVAL is off: nobody is asked")
             with RegistryHook(gate=self.gate).get_conn() as registry:
                 asked = self.question(context, registry)
-                if isinstance(asked, Settled):
+                if isinstance(asked, NothingToApprove):
                     return self._settled(asked)
                 self._put(context, asked, settings, registry)
         return dict(super().execute(context) or {})
 
-    def _settled(self, asked: Settled) -> dict[str, Any]:
+    def _settled(self, asked: NothingToApprove) -> dict[str, Any]:
         if not asked.promoted:
             raise AirflowSkipException(f"nobody is asked: {asked.why}")
         self.log.info("nobody is asked: %s", asked.why)
@@ -117,15 +117,15 @@ class _Approval(ApprovalOperator):
 class WeeklyApproval(_Approval):
     """Between `backtest` and `promote`: asks where the verdict is to promote."""
 
-    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
         """The verdict with every gate's numbers."""
         handed = context["ti"].xcom_pull(task_ids="backtest")
         evaluation = registry.evaluation(handed["evaluation_id"])
         verdict = evaluation.document["verdict"]
         if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
-            return Settled(True, f"model {evaluation.deploys_id} was promoted by this look already")
+            return NothingToApprove(True, f"model {evaluation.deploys_id} was promoted by this look already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
-            return Settled(False, f"{evaluation.kind}: {verdict['message']}")
+            return NothingToApprove(False, f"{evaluation.kind}: {verdict['message']}")
         _refuse_stale(context, registry, evaluation)
         place = "as the first primary"
         if evaluation.faced_id is not None:
@@ -155,13 +155,13 @@ class ManualApproval(_Approval):
     Roll back and hold are brakes, which never wait; a release lets through only what will be asked about.
     """
 
-    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | Settled:  # noqa: ARG002  # what `check` handed on is enough
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # what `check` handed on is enough
         """Which model, on whose word, and why."""
         handed = context["ti"].xcom_pull(task_ids="check")
         if handed["act"] != "promote":
-            return Settled(False, f"to {handed['act']} needs no approval")
+            return NothingToApprove(False, f"to {handed['act']} needs no approval")
         if handed["done"]:
-            return Settled(True, handed["summary"])
+            return NothingToApprove(True, handed["summary"])
         return Question(
             f"Promote model {handed['model_id']} by hand?",
             f"{handed['actor']} asks for it: {handed['reason']}\n\nWhen this was asked: {handed['summary']}.",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request, params
 
     from gatekeeper.config import Settings
-    from gatekeeper.gates import Gate
+    from gatekeeper.desks import Gate
 
 PREFIX = "/gatekeeper"
 

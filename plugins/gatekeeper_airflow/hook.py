@@ -33,10 +33,10 @@ class RegistryHook(BaseHook):
 
     def settings(self) -> "Settings":
         """The gate's settings, with the connection's database and folder in their place."""
-        from gatekeeper import config, gates
+        from gatekeeper import config, desks
 
         settings = config.load(gate=self.gate)
-        declared = gates.chosen(config.gates(), settings.gate)
+        declared = desks.chosen(config.gates(), settings.gate)
         own = CONNECTION if declared.is_default else f"{CONNECTION}_{declared.name}"
         try:
             connection = self.get_connection(self.gatekeeper_conn_id or own)

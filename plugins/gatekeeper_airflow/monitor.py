@@ -15,7 +15,7 @@ log = logging.getLogger("gatekeeper")
 def look(context: Mapping[str, Any], gate: str | None) -> dict[str, Any]:
     """One look at the gate's primary, with what was known by the run's as-of. Keys that the form lacks fail it."""
     from gatekeeper.errors import ConfigError
-    from gatekeeper.pipeline import monitor
+    from gatekeeper.pipeline.monitoring import monitor
     from gatekeeper.registry import Registry
 
     with final_faults():

@@ -28,7 +28,7 @@ TAKES_MODEL = (*NEEDS_MODEL, ROLL_BACK)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RequestedAct:
     """One act, on whose word, and why."""
 
     act: str
@@ -39,7 +39,7 @@ class Order:
     key: str  # of the run: it promotes or rolls back once, however often its tasks are tried or cleared
 
 
-def ordered(context: Mapping[str, Any]) -> Order:
+def ordered(context: Mapping[str, Any]) -> RequestedAct:
     """The order of a run's form. Raises ConfigError for what it can't mean."""
     from gatekeeper.errors import ConfigError
 
@@ -58,7 +58,7 @@ def ordered(context: Mapping[str, Any]) -> Order:
         raise ConfigError(f"to {act} takes no model_id, and {model_id} was given; leave it empty")
     if act != HOLD and until is not None:
         raise ConfigError(f"to {act} takes no hold_until, and {until} was given; leave it empty")
-    return Order(
+    return RequestedAct(
         act=act,
         model_id=model_id,
         reason=reason,
@@ -74,7 +74,7 @@ class Doing:
 
     registry: "Registry"
     settings: "Settings"
-    order: Order
+    order: RequestedAct
     generation: int | None = None
     approved_by: str | None = None
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from airflow_server import Airflow, Refused
-from gatekeeper_airflow.approval import ManualApproval, Question, Settled, WeeklyApproval
+from gatekeeper_airflow.approval import ManualApproval, NothingToApprove, Question, WeeklyApproval
 from gatekeeper_airflow.promote import ACTS
 from registry_site import OWN, own_model
 from weekly_house import House
 
+from gatekeeper.desks import Gate
 from gatekeeper.errors import PromotionRefused
-from gatekeeper.gates import Gate
 from gatekeeper.pipeline import STEPS
 from gatekeeper.registry import Evaluation
 
@@ -80,7 +80,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
         house.registry.register(own_model(number), details=OWN)
     ask = WeeklyApproval(task_id="approve", gate="default")
 
-    def put(challenger: int, attempt: int) -> Question | Settled:
+    def put(challenger: int, attempt: int) -> Question | NothingToApprove:
         handed = {"evaluation_id": judged(house, challenger, "one look").id}
         ti = SimpleNamespace(try_number=attempt, xcom_pull=lambda **_: handed)
         return ask.question({"ti": ti}, house.registry)
@@ -102,7 +102,7 @@ def test_only_a_promotion_waits(act: str) -> None:
     handed = {"act": act, "done": False, "summary": "it can be done"}
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: handed)}
     asked = ManualApproval(task_id="approve", gate="default").question(context, None)
-    assert asked == Settled(promoted=False, why=f"to {act} needs no approval")
+    assert asked == NothingToApprove(promoted=False, why=f"to {act} needs no approval")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from postgres_server import connect, running
 from registry_site import OWN, Site, check_history, own_model
 
-from gatekeeper.registry.tables import HEAD
+from gatekeeper.registry.db.tables import HEAD
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))

@@ -8,7 +8,7 @@ from model_files import constant_model
 from postgres_server import new_database
 from site_fixtures import postgres
 
-from gatekeeper import config, gates
+from gatekeeper import config, desks
 from gatekeeper.errors import ConfigError
 
 __all__ = ["postgres"]
@@ -32,7 +32,7 @@ def two(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 
 def test_without_a_file_there_is_one_gate_with_the_plain_names(bare: Shell) -> None:
-    (gate,) = gates.from_environment({})
+    (gate,) = desks.from_environment({})
     assert (gate.name, gate.is_default, gate.schedule) == ("default", True, "0 2 * * 1")
     assert [gate.dag_id(act) for act in ("weekly", "promote", "monitor")] == [
         "gatekeeper_weekly",

@@ -174,7 +174,7 @@ def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Pat
         assert first.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline';")
         written.unlink()
         (furnished_copy / "secret.html").write_text("not to be read")
-        with house.registry._home.database.append() as connection:
+        with house.registry._context.database.append() as connection:
             connection.exec_driver_sql(
                 f"UPDATE gatekeeper_evaluation SET report = '{furnished_copy}/secret.html' WHERE id = 2"
             )

@@ -14,7 +14,7 @@ from registry_site import Site
 from score_server import Server, environment, eventually, running
 from weekly_data import write_ideas
 
-from gatekeeper.market.ideas import FEATURES
+from gatekeeper.features import FEATURES
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-c", "from gatekeeper.cli import main; main()"]

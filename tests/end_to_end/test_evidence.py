@@ -10,7 +10,7 @@ import pytest
 from command_shell import Shell, bare
 from weekly_house import House
 
-from gatekeeper.registry import card_text
+from gatekeeper.registry.views import card_text
 
 pytestmark = pytest.mark.xdist_group("receipts")  # the house is made once
 

@@ -30,7 +30,7 @@ from weekly_data import write_ideas
 from weekly_house import House
 
 from gatekeeper.config import Settings
-from gatekeeper.market.ideas import FEATURES
+from gatekeeper.features import FEATURES
 from gatekeeper.market.sources import load
 from gatekeeper.registry import Details, Registry
 

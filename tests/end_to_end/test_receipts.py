@@ -10,9 +10,9 @@ from command_shell import Shell, bare
 from weekly_house import House
 
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.again import differences, verdict_again
-from gatekeeper.judgement.record import verdict_of
-from gatekeeper.registry import receipts
+from gatekeeper.judgement.report.document import verdict_of
+from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.registry.views import receipts
 
 pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
 

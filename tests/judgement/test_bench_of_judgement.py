@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from gatekeeper.judgement.sharpe import sharpe_difference
+from gatekeeper.judgement.statistics.sharpe import sharpe_difference
 
 BENCH = Path(__file__).parents[2] / "bench"
 

@@ -12,7 +12,7 @@ from market_bars import daily, random_bars, utc, write
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError, StaleData
-from gatekeeper.market.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
+from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.market.sources import check_as_of, load
 
@@ -190,7 +190,7 @@ def test_a_source_of_another_package(tmp_path: Path) -> None:
 
 
 def test_asking_for_the_last_monday_brings_no_pandas() -> None:
-    script = "import sys, gatekeeper.market.demo as demo; demo.demo_last_monday(); print('pandas' in sys.modules)"
+    script = "import sys, gatekeeper.market.data.demo as demo; demo.demo_last_monday(); print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from gatekeeper.config import Settings
 from gatekeeper.errors import ExportRefused
-from gatekeeper.market.ideas import FEATURES, Dataset
+from gatekeeper.features import FEATURES
+from gatekeeper.market.ideas import Dataset
 from gatekeeper.model.export import convert, export, parity_rows, prove_parity
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.training import Trained, train

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from model_files import contract_model
 
 from gatekeeper.errors import DataError
-from gatekeeper.market.ideas import FEATURES
+from gatekeeper.features import FEATURES
 from gatekeeper.model.verify import check_features, verify
 
 COEFFICIENTS = (0.02, -0.03, 4.0, 1.0, 0.5, -0.5, 0.25)

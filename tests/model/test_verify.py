@@ -16,7 +16,7 @@ from model_files import constant_model, contract_model, foreign_model, graph_mod
 from onnx import TensorProto, helper
 
 from gatekeeper.errors import ModelRefused
-from gatekeeper.market.ideas import FEATURES
+from gatekeeper.features import FEATURES
 from gatekeeper.model.verify import (
     Canary,
     canary_of,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.registry import naming
-from gatekeeper.registry.tables import CLAIM_KEY
+from gatekeeper.registry.db.tables import CLAIM_KEY
 
 parts = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
 

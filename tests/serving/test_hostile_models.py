@@ -12,7 +12,7 @@ from hostile_files import BOMBS, ODD_FILES, contents
 pytestmark = pytest.mark.xdist_group("hostile")  # what its tests share is made once
 
 CAP = 1 << 20
-SCRIPT = Path(__file__).parent / "under_a_cap.py"
+SCRIPT = Path(__file__).parents[1] / "support" / "under_a_cap.py"
 BY_THEMSELVES = {name: reason for name, (_, reason) in contents(CAP).items()}
 ODD = {name: reason for name, (_, reason) in ODD_FILES.items()}
 # Refused before anybody asks whose bytes they are; all others by the sha256, where the registry knows another one.

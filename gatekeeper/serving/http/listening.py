@@ -19,9 +19,9 @@ import uvicorn
 from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
-from gatekeeper.serving.http.colleagues import LONGEST_PATH
-from gatekeeper.serving.http.edge import Door
-from gatekeeper.serving.http.guard import check_binding
+from gatekeeper.serving.http.error_middleware import Door
+from gatekeeper.serving.http.peer_workers import LONGEST_PATH
+from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
 
 STOP_SECONDS = 20  # for requests under way; what hangs longer is cut off

@@ -7,9 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from gatekeeper.serving.http.meters import BUCKETS, Counts
+from gatekeeper.serving.http.counters import BUCKETS, Counts
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.http.snapshots import NO_MODEL_STEP, Gauges, Snapshot
+from gatekeeper.serving.http.worker_state import NO_MODEL_STEP, Gauges, Snapshot
 
 NEVER = float("inf")
 

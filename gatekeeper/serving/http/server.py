@@ -19,18 +19,18 @@ from starlette.routing import Route
 from gatekeeper.config import Settings
 from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
-from gatekeeper.registry.home import Home
-from gatekeeper.serving.decisions import DecisionLog
+from gatekeeper.registry.context import RegistryContext
+from gatekeeper.serving.decision_log.log import DecisionLog
 from gatekeeper.serving.http import openapi
-from gatekeeper.serving.http.answering import Closing, Scoring, utc_now
-from gatekeeper.serving.http.colleagues import Colleagues
-from gatekeeper.serving.http.edge import Door, Edge, Get, Post, no_route
-from gatekeeper.serving.http.guard import Guard
+from gatekeeper.serving.http.counters import Meters
+from gatekeeper.serving.http.error_middleware import Door, Edge, Get, Post, no_route
+from gatekeeper.serving.http.handlers import Closing, Scoring, utc_now
 from gatekeeper.serving.http.messages import Alive, Ready, Serving
-from gatekeeper.serving.http.meters import Meters
+from gatekeeper.serving.http.peer_workers import Colleagues
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.http.snapshots import Snapshot, gauges
+from gatekeeper.serving.http.request_limits import Guard
+from gatekeeper.serving.http.worker_state import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
 
 log = logging.getLogger(__name__)
@@ -50,14 +50,14 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
         """As the settings say. Nothing is asked of the database yet: it may be away."""
-        home = Home.at(
+        context = RegistryContext.at(
             settings.db,
             models=settings.models,
             path_prefix=settings.path_prefix,
             size_cap=settings.model_size_cap,
             grace_seconds=settings.grace_seconds,
         )
-        registry = Registry(home)
+        registry = Registry(context)
         return cls(
             registry,
             Gatekeeper(registry, poll_seconds=settings.poll_seconds, threshold=settings.threshold),

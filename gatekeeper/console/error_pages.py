@@ -1,0 +1,89 @@
+"""How is a refusal shown? As a page to people, as problem JSON (RFC 9457) to programs, never as a traceback."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from gatekeeper.console.dependencies import house_of
+from gatekeeper.console.rendering import SECURITY, page
+from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate, Unavailable, UnknownModel
+
+log = logging.getLogger(__name__)
+
+_UNPROCESSABLE = 422
+_STATUS: dict[type[GatekeeperError], int] = {
+    UnknownModel: 404,
+    ConfigError: _UNPROCESSABLE,
+    Unavailable: 503,
+    SchemaOutOfDate: 503,
+}
+_PLAIN = {403: "You may not see this; ask whoever runs it for the right.", 404: "There is no such page."}
+_REFUSED = 409  # by the registry: as it is now, this can't be
+
+
+def install(app: FastAPI) -> None:
+    """From now on every fault of this application leaves it in one of the two shapes."""
+    app.add_exception_handler(GatekeeperError, _refused)
+    app.add_exception_handler(AnyHTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _refused(request: Request, fault: Exception) -> Response:
+    status = next((code for kind, code in _STATUS.items() if isinstance(fault, kind)), _REFUSED)
+    if isinstance(fault, ConfigError) and request.method == "GET":
+        status = 500  # a setting of ours is off, not the caller's words
+    return _shown(request, status, _sentence(str(fault)))
+
+
+def _http(request: Request, fault: Exception) -> Response:
+    if not isinstance(fault, HTTPException | AnyHTTPException):
+        raise TypeError(f"{fault!r} is no answer")
+    said = str(fault.detail)
+    if said == HTTPStatus(fault.status_code).phrase:
+        said = _PLAIN.get(fault.status_code, f"{said}.")
+    if fault.status_code == HTTPStatus.UNAUTHORIZED:
+        said = "This needs a login."
+    return _shown(request, fault.status_code, said, fault.headers)
+
+
+def _invalid(request: Request, fault: Exception) -> Response:
+    if not isinstance(fault, RequestValidationError):
+        raise TypeError(f"{fault!r} is no fault of a request")
+    said = "; ".join(
+        f"{'.'.join(map(str, error['loc'][1:])) or 'the request'}: {error['msg'].removeprefix('Value error, ')}"
+        for error in fault.errors()
+    )
+    return _shown(request, _UNPROCESSABLE, _sentence(said))
+
+
+def _unexpected(request: Request, fault: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=fault)
+    answer = _shown(request, 500, "The console failed on this request; its log says why.")
+    answer.headers.update(SECURITY)  # this one leaves past the layer that sets them
+    return answer
+
+
+def _shown(request: Request, status: int, detail: str, headers: object = None) -> Response:
+    title = HTTPStatus(status).phrase
+    if "text/html" in request.headers.get("accept", ""):
+        stranger = status == HTTPStatus.UNAUTHORIZED
+        login = house_of(request).entrance.login(request) if stranger else None
+        said: dict[str, Any] = {"title": title, "detail": detail, "login": login, "gates": ()}
+        return page(request, "problem", status=status, bare=stranger, **said)
+    return JSONResponse(
+        {"title": title, "status": status, "detail": detail},
+        status,
+        headers if isinstance(headers, dict) else None,
+        media_type="application/problem+json",
+    )
+
+
+def _sentence(text: str) -> str:
+    """As our messages are: the beginning of a sentence, without its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

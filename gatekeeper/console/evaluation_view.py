@@ -1,0 +1,174 @@
+"""What does an evaluation's document show? Curves, bars and tables, from the numbers on record alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any
+
+from gatekeeper.console.formatting import percent
+from gatekeeper.judgement.report import glossary
+from gatekeeper.judgement.report.document import FORMAT, verdict_of
+from gatekeeper.judgement.rule import tests_spent
+from gatekeeper.judgement.rule.verdict import Verdict
+
+ROLES = ("challenger", "champion", "ungated")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line or row of bars of a chart: a name, how it is drawn, and a number for each place."""
+
+    name: str
+    tone: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart and the table of its numbers. `about` says in words what is seen.
+
+    `kind`: `days` (`at` are dates), or `bars` (`at` are the edges of the bars, one more than there are values).
+    """
+
+    name: str
+    title: str
+    about: str
+    kind: str
+    unit: str
+    at: Sequence[Any]
+    series: Sequence[Series]
+    lines: Sequence[tuple[str, float]] = ()
+    """Upright lines: what they mark, and where."""
+
+    def drawn(self) -> dict[str, Any]:
+        """What the script in the page draws."""
+        at = [_seconds(day) for day in self.at] if self.kind == "days" else list(self.at)
+        return {
+            "kind": self.kind,
+            "unit": self.unit,
+            "at": at,
+            "series": [{"name": each.name, "tone": each.tone, "values": each.values} for each in self.series],
+            "lines": [{"tone": tone, "at": value} for tone, value in self.lines],
+        }
+
+    def rows(self) -> Iterator[tuple[str, list[str]]]:
+        """The same for whoever can't see it."""
+        if self.kind == "days":
+            for row, day in enumerate(self.at):
+                yield str(day), [f"{each.values[row]:.2f}" for each in self.series]
+            return
+        for row, (low, high) in enumerate(zip(self.at, self.at[1:], strict=False)):
+            if any(each.values[row] for each in self.series):
+                yield f"{low:.3g} to {high:.3g}", [f"{each.values[row]:g}" for each in self.series]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a page says of an evaluation."""
+
+    verdict: Verdict
+    document: Mapping[str, Any]
+    cards: Sequence[tuple[str, Mapping[str, Any]]]
+    charts: Sequence[Chart]
+    loud: str | None
+    looks: str | None
+    terms: Mapping[str, str]
+
+
+def of(document: Mapping[str, Any]) -> Evidence | None:
+    """What there is to see; None for a document of another format."""
+    if document.get("format") != FORMAT:
+        return None
+    cards = [(role, document["scorecards"][role]) for role in ROLES if document["scorecards"][role] is not None]
+    return Evidence(
+        verdict_of(document),
+        document,
+        cards,
+        list(_charts(document)),
+        _loud(document["scorecards"]),
+        tests_spent.sentences(document),
+        glossary.of(document),
+    )
+
+
+def _charts(document: Mapping[str, Any]) -> Iterator[Chart]:
+    days, cards = document["days"], document["scorecards"]
+    daily = {role: cards[role]["daily"] for role in ROLES if cards[role] is not None and cards[role]["tested"]}
+    if len(days) > 1:
+        yield from _curves(days, daily)
+        # With a cap, each stream has its own positions open: ungated less the challenger isn't what it vetoed.
+        if "challenger" in document["trades"] and not any(card and card.get("passed_over") for card in cards.values()):
+            yield _kept(days, daily["challenger"], daily["ungated"])
+    if document["scores"]:
+        yield _scores(document["scores"], cards)
+    if document["outcomes"]:
+        yield _outcomes(document["outcomes"])
+
+
+def _curves(days: Sequence[str], daily: Mapping[str, Sequence[float]]) -> Iterator[Chart]:
+    equity = {role: _running(each) for role, each in daily.items()}
+    fallen = {role: _fallen(each) for role, each in equity.items()}
+    ends = ", ".join(f"{role} {percent(each[-1] / 100)}" for role, each in equity.items())
+    yield Chart("equity", "Equity", f"End: {ends} of capital.", "days", "%", days, _by_role(equity))
+    lows = ", ".join(f"{role} {percent(min(each) / 100)}" for role, each in fallen.items())
+    yield Chart("drawdown", "Drawdown", f"Deepest: {lows} of capital.", "days", "%", days, _by_role(fallen))
+
+
+def _kept(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) -> Chart:
+    kept = _running(ours)
+    vetoed = _running([every - mine for every, mine in zip(ungated, ours, strict=True)])
+    about = (
+        f"The challenger's kept trades made {percent(kept[-1] / 100)} of capital, its vetoed ones would have made "
+        f"{percent(vetoed[-1] / 100)}."
+    )
+    series = [Series("kept", "challenger", kept), Series("vetoed", "ungated", vetoed)]
+    return Chart("kept", "Kept and vetoed trades", about, "days", "%", days, series)
+
+
+def _scores(scores: Mapping[str, Any], cards: Mapping[str, Any]) -> Chart:
+    series = [Series(role, role, scores[role]["counts"]) for role in scores]
+    lines = [(role, float(cards[role]["threshold"])) for role in scores]
+    said = ", ".join(f"{role} {threshold:g}" for role, threshold in lines)
+    about = f"Ideas by score; an idea under the threshold (the upright line: {said}) is vetoed."
+    edges = next(iter(scores.values()))["edges"]
+    return Chart("scores", "Scores", about, "bars", "ideas", [round(edge, 6) for edge in edges], series, lines)
+
+
+def _outcomes(outcomes: Mapping[str, Any]) -> Chart:
+    series = [Series("kept", "challenger", outcomes["kept"]), Series("vetoed", "ungated", outcomes["vetoed"])]
+    about = (
+        "What the challenger kept and vetoed, by outcome in % of the entry price; the outermost bars hold the tails."
+    )
+    return Chart("outcomes", "Outcomes", about, "bars", "trades", [100 * edge for edge in outcomes["edges"]], series)
+
+
+def _running(daily: Sequence[float]) -> list[float]:
+    """Percent of the initial capital: returns are summed, since each trade is a fixed fraction of it."""
+    return [round(100 * total, 6) for total in accumulate(daily)]
+
+
+def _fallen(equity: Sequence[float]) -> list[float]:
+    """How far under the peak; the start counts as one."""
+    peaks = accumulate(equity, max, initial=0.0)
+    next(peaks)
+    return [round(now - peak, 6) for now, peak in zip(equity, peaks, strict=True)]
+
+
+def _by_role(curves: Mapping[str, Sequence[float]]) -> list[Series]:
+    return [Series(role, role, curve) for role, curve in curves.items()]
+
+
+def _seconds(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
+def _loud(cards: Mapping[str, Any]) -> str | None:
+    """Vetoing costs when the ideas are good: said wherever the gate made less than no gate."""
+    ours, every = cards["challenger"], cards["ungated"]
+    if not ours["tested"] or ours["total_return"] >= every["total_return"]:
+        return None
+    return (
+        f"The challenger made less than no gate at all: {percent(ours['total_return'])} against "
+        f"{percent(every['total_return'])} of capital."
+    )

@@ -1,0 +1,51 @@
+"""How is the console run without Airflow? Read-only, and only this machine can ask."""
+
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from gatekeeper import config
+from gatekeeper.console.app import create
+from gatekeeper.console.dependencies import House, ReadOnly
+from gatekeeper.desks import Gate
+from gatekeeper.errors import ConfigError
+
+HOST = "127.0.0.1"
+
+
+def serve(port: int, say: Callable[[str], None]) -> None:
+    """Show every gate until SIGTERM or SIGINT; `say` is told where. Raises ConfigError."""
+    config.load()  # what can't be right stops us before anyone looks
+    app = create(House(config.gates, _settings, ReadOnly()))
+    # A page whose site's name was turned to this machine must not read along in a user's browser.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    with _bound(port) as listener:
+        say(f"the console, read-only, is at http://{HOST}:{listener.getsockname()[1]}/; Ctrl-C ends it")
+        # uvicorn raises the signal that ended it again, once all is done: a good end.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
+        settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _settings(gate: Gate) -> config.Settings:
+    return config.load(gate=gate.name)
+
+
+def _bound(port: int) -> socket.socket:
+    """Raises ConfigError where something else has the port."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as fault:
+        listener.close()
+        raise ConfigError(
+            f"port {port} of {HOST} can't be had: {fault.strerror}; choose another with --port, 0 for a free one"
+        ) from None
+    return listener

@@ -1,0 +1,152 @@
+"""Which pages are there to look at? Models, verdicts, the history, holds, and what doctor finds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from gatekeeper.console import evaluation_view, rendering
+from gatekeeper.console.dependencies import GateOfPath, GateSettings, OpenRegistry, house_of
+from gatekeeper.desks import Gate
+from gatekeeper.errors import ConfigError
+from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry.models.catalogue import LARGEST_ID
+from gatekeeper.registry.views import card_text
+
+router = APIRouter(prefix="/{gate}", default_response_class=HTMLResponse)
+
+Key = Annotated[int, InPath(ge=0, le=LARGEST_ID)]
+Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
+
+AT_ONCE = 1000
+"""Up to so many models doctor looks by itself: it reads every file, and with more that takes a while."""
+
+MOST = 200
+"""Findings on one page; a registry whose folder is away has two for each model."""
+
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'self'"
+
+
+@router.get("")
+@router.get("/", include_in_schema=False)
+def first(request: Request, gate: GateOfPath) -> RedirectResponse:
+    """The gate's models."""
+    return RedirectResponse(f"{rendering.root_of(request)}/{gate.name}/models")
+
+
+@router.get("/models")
+def models(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+    """The models, newest first, and above them the primary."""
+    found = registry.pages.models(before=before)
+    behind = registry.pages.behind() if house_of(request).entrance.may_act(request, gate) else None
+    return _page(request, gate, registry, "models", page=found, first=before is None, behind=behind)
+
+
+@router.get("/models/{model}")
+def model(
+    request: Request,
+    gate: GateOfPath,
+    settings: GateSettings,
+    registry: OpenRegistry,
+    model: Key,
+    before: Before = None,
+) -> Response:
+    """One model: where it comes from, how it was judged, when it was the primary."""
+    one = registry.model(model)
+    return _page(
+        request,
+        gate,
+        registry,
+        "model",
+        model=one,
+        quarantine=registry.quarantined(one.sha256),
+        family=registry.pages.family(one.id),
+        approval=settings.approval,
+        verdicts=registry.pages.verdicts(challenger=one.id, before=before),
+        promotions=registry.pages.promotions(model=one.id),
+    )
+
+
+@router.get("/models/{model}/card.md")
+def card(registry: OpenRegistry, model: Key) -> Response:
+    """The model's card, to be kept or handed on."""
+    content = card_text.markdown(registry.pages.card(model, now=datetime.now(UTC)))
+    name = f'attachment; filename="model_{model}_card.md"'
+    return Response(content, media_type="text/markdown; charset=utf-8", headers={"Content-Disposition": name})
+
+
+@router.get("/evaluations")
+def evaluations(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+    """The verdicts, newest first."""
+    return _page(request, gate, registry, "evaluations", page=registry.pages.verdicts(before=before))
+
+
+@router.get("/evaluations/{evaluation}")
+def evaluation(request: Request, gate: GateOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
+    """One verdict with all its numbers."""
+    one = registry.evaluation(evaluation)
+    return _page(request, gate, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one.document))
+
+
+@router.get("/evaluations/{evaluation}/report")
+def report(request: Request, gate: GateOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
+    """The report, with a way back."""
+    return _page(request, gate, registry, "report", evaluation=registry.evaluation(evaluation))
+
+
+@router.get("/evaluations/{evaluation}/report.html")
+def report_file(settings: GateSettings, registry: OpenRegistry, evaluation: Key) -> Response:
+    """The report as the run wrote it; drawn again where this machine hasn't got its file."""
+    one = registry.evaluation(evaluation)
+    content = _written(Path(settings.reports), one) or _drawn(one)
+    return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+@router.get("/history")
+def history(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+    """Every change of the primary, newest first."""
+    return _page(request, gate, registry, "history", page=registry.pages.promotions(before=before))
+
+
+@router.get("/holds")
+def holds(request: Request, gate: GateOfPath, registry: OpenRegistry) -> Response:
+    """What keeps promotions from happening."""
+    pages = registry.pages
+    return _page(request, gate, registry, "holds", holds=pages.holds(), quarantines=pages.quarantines())
+
+
+@router.get("/doctor")
+def doctor(request: Request, gate: GateOfPath, registry: OpenRegistry, look: bool = False) -> Response:
+    """Is all well between database and files? Only said, never mended from here."""
+    looks = look or registry.pages.state().models <= AT_ONCE
+    return _page(request, gate, registry, "doctor", checkup=registry.doctor() if looks else None, most=MOST)
+
+
+def _page(request: Request, gate: Gate, registry: Registry, name: str, **context: Any) -> HTMLResponse:
+    gates = house_of(request).gates()
+    return rendering.page(request, name, gate=gate, gates=gates, here=name, state=registry.pages.state(), **context)
+
+
+def _written(folder: Path, evaluation: Evaluation) -> str | None:
+    """The file of that name in the folder of reports: a row can't point anywhere else."""
+    try:
+        return (folder / Path(evaluation.report or ".").name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError, ValueError):
+        return None
+
+
+def _drawn(evaluation: Evaluation) -> str:
+    """The same from the evaluation's document. Raises DataError for a document of another format, ConfigError
+    where what draws isn't installed."""
+    from gatekeeper.judgement.report import report as reports
+
+    try:
+        return reports.render(dict(evaluation.document))
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "
+            "pip install 'gatekeeper[train]'"
+        ) from None

@@ -1,0 +1,1 @@
+"""Backtest: daily returns and scorecards of champion, challenger and the ungated stream."""

@@ -1,0 +1,194 @@
+"""What would champion, challenger and no gate at all have made of the same ideas?"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.judgement.backtest.contender import Contender, decided
+from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
+from gatekeeper.judgement.backtest.refit_agreement import Twins, compared
+from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.sizing import Sizing
+from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.market.ideas import Dataset, Ideas, instant
+from gatekeeper.market.replay.costs import Rates
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+
+
+AROUND_THE_CLOCK = 365
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """The scorecards of one comparison, and the ideas and days that all of them are measured on."""
+
+    window: Window
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+    """(T,) market days."""
+    sizing: Sizing
+    rates: Rates
+    calendars: str
+    risk_free: float
+    periods_per_year: int
+    marked: bool
+    challenger: Scorecard
+    champion: Scorecard | None
+    ungated: Scorecard
+    twins: Twins = field(default_factory=Twins)
+    """Whom challenger and champion stand for, where not for themselves."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant that none of this knows anything beyond."""
+        return self.window.as_of
+
+
+def window(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None) -> Window:
+    """Where both are out of sample: the latest of `as_of - holdout` and what they have seen, plus the embargo.
+
+    Never raises: an empty or negative window is for the gate `comparable` to tell.
+    """
+    as_of = dataset.as_of.astimezone(UTC)
+    starts = [(as_of - settings.holdout, "the holdout")]
+    for contender in (challenger, champion):
+        if contender is not None and contender.seen_to is not None:
+            how = "data" if contender.trained_to else "creation"
+            starts.append((contender.seen_to, f"the {how} of {contender.name}"))
+    latest, bound_by = max(starts, key=lambda each: each[0])
+    start = latest.astimezone(UTC) + settings.embargo
+    days = int(np.count_nonzero(days_from(dataset, start)))
+    end = as_of - settings.longest_hold
+    ready = None
+    if end <= start or days < settings.floor_days:
+        ready = _ready(dataset, settings, start, days)
+    return Window(start, end, as_of, days, bound_by, ready)
+
+
+def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None = None) -> Backtest:
+    """Scores and values every idea of the window, for each model and for the ungated stream.
+
+    A challenger with the champion's very bytes (and threshold) is not scored at all. Raises DataError for scores that
+    don't fit the ideas; what the scorer itself refuses passes through.
+    """
+    span = window(dataset, settings, challenger, champion)
+    started = dataset.ideas.time
+    ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
+    days = dataset.market_days[days_from(dataset, span.start)]
+    book = ScorecardBuilder.of(dataset, settings, span, ideas, days)
+    same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
+    measure = book.untested if same else book.measure
+    card = measure(challenger)
+    return Backtest(
+        window=span,
+        ideas=ideas,
+        days=days,
+        sizing=book.sizing,
+        rates=Rates.from_settings(settings),
+        calendars=settings.calendars,
+        risk_free=settings.risk_free,
+        periods_per_year=dataset.periods_per_year,
+        marked=dataset.marked,
+        challenger=card,
+        champion=None if champion is None else measure(champion),
+        ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
+        twins=compared(challenger, champion, card, ideas, settings.refit_disagreement),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScorecardBuilder:
+    """What every scorecard of one backtest shares."""
+
+    dataset: Dataset
+    settings: "Settings"
+    window: Window
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+    sizing: Sizing
+    marks: Marks
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, settings: "Settings", window: Window, ideas: Ideas, days: NDArray[np.datetime64]
+    ) -> "ScorecardBuilder":
+        """The book of the window's ideas and days."""
+        sizing = Sizing.from_settings(settings)
+        return cls(dataset, settings, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
+
+    def measure(self, contender: Contender) -> Scorecard:
+        """The card of a model that scores every idea. Raises DataError for scores that don't fit them."""
+        scores, kept = decided(contender, self.ideas)
+        return self.card(contender.name, kept, scores, contender)
+
+    def untested(self, contender: Contender) -> Scorecard:
+        """The card of a model that is not scored at all."""
+        return Scorecard(
+            name=contender.name,
+            window=self.window,
+            daily=np.zeros(0),
+            kept=np.zeros(0, dtype=np.bool_),
+            sharpe=None,
+            total_return=0.0,
+            max_drawdown=0.0,
+            win_rate=None,
+            out_of_sample=self._out_of_sample(contender),
+            sha256=contender.sha256,
+            threshold=contender.threshold,
+            trained_to=contender.trained_to,
+            model_id=contender.model_id,
+            tested=False,
+            stands_for=contender.refit.name if contender.refit else None,
+        )
+
+    def card(
+        self,
+        name: str,
+        kept: NDArray[np.bool_],
+        scores: NDArray[np.float32] | None = None,
+        contender: Contender | None = None,
+    ) -> Scorecard:
+        """The card of the (n,) ideas that were kept, whoever kept them."""
+        taken = self.sizing.taken(self.ideas, kept)
+        daily, count = self.marks.daily(taken), np.count_nonzero(taken)
+        return Scorecard(
+            name=name,
+            window=self.window,
+            daily=daily,
+            kept=kept,
+            sharpe=sharpe_ratio(daily, self.dataset.periods_per_year, self.settings.risk_free),
+            total_return=float(daily.sum()),
+            max_drawdown=max_drawdown(daily),
+            win_rate=float(np.count_nonzero(taken & self.ideas.wins) / count) if count else None,
+            out_of_sample=contender is None or self._out_of_sample(contender),
+            scores=scores,
+            sha256=contender.sha256 if contender else None,
+            threshold=contender.threshold if contender else None,
+            trained_to=contender.trained_to if contender else None,
+            model_id=contender.model_id if contender else None,
+            passed_over=int(np.count_nonzero(kept & ~taken)),
+            stands_for=contender.refit.name if contender and contender.refit else None,
+        )
+
+    def _out_of_sample(self, contender: Contender) -> bool:
+        return contender.seen_to is not None and contender.seen_to + self.settings.embargo <= self.window.start
+
+
+def _ready(dataset: Dataset, settings: "Settings", start: datetime, days: int) -> date | None:
+    """The first date from which a window with this start is long enough, holidays aside; None where none will be."""
+    newest = np.datetime64(start.date() - timedelta(days=1), "D")
+    if days:
+        newest = dataset.market_days[-1]
+    mask = "1111111" if dataset.periods_per_year == AROUND_THE_CLOCK else "1111100"
+    last = np.busday_offset(newest, max(settings.floor_days - days, 0), roll="backward", weekmask=mask)
+    closed = last.astype(object) + timedelta(days=1)
+    first_idea = (start + settings.longest_hold).date() + timedelta(days=1)
+    ready: date = max(closed, first_idea)
+    # By then the holdout may have moved the start on, for ever ahead of the floor.
+    behind = datetime(ready.year, ready.month, ready.day, tzinfo=UTC) - settings.holdout + settings.embargo
+    return ready if behind <= start else None

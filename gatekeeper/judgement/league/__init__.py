@@ -1,0 +1,1 @@
+"""League: a field of earlier challengers tested against the champion together."""

@@ -1,0 +1,134 @@
+"""Is the best of many surely not worse than the champion, though it was picked for being the best?
+
+Hansen's test of superior predictive ability (2005), by `arch`, on what each day adds to each gain in annual Sharpe, in
+units of that gain's own error, with the policy's tolerance added. Its critical value holds for the largest of all
+contenders' figures at once (Romano & Wolf 2005, the first step): the chance that *any* contender which is truly worse
+by the tolerance, or more, gets over it is at most alpha, whichever is picked afterwards.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.judgement.backtest.scorecard import Scorecard
+from gatekeeper.judgement.rule.promotion import judge
+from gatekeeper.judgement.rule.verdict import Gain, Policy, Verdict
+from gatekeeper.judgement.statistics.bootstrap import block_length
+from gatekeeper.judgement.statistics.sharpe import daily_influence, risk_free_per_period
+
+DRAWS = 2_000
+SEED = 0
+
+Row = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """The champion, and all that want its place, on the same days and ideas. The week's own challenger comes first."""
+
+    champion: Scorecard
+    contenders: tuple[Scorecard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """Of the whole field. `critical` is what a gain, with the tolerance added, has to be over in units of its error."""
+
+    critical: float
+    p: float
+    """How often chance alone, with no contender better than the tolerance allows, shows the largest figure seen."""
+    block: int
+    draws: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldResult:
+    """What came of a field under one policy; tuples have one entry for each contender."""
+
+    policy: Policy
+    gains: tuple[Gain, ...]
+    alone: tuple[Verdict, ...]
+    """What the rule says of each with no other beside it."""
+    test: FieldTest | None
+    """None under a policy without a bound, or where no gain has an error."""
+    winner: int | None
+    """Of those that pass every gate and the test: the one that gained most. None where none does."""
+
+    def bound(self, number: int) -> float | None:
+        """The lower bound of a contender's gain that holds for all of them at once."""
+        gain = self.gains[number]
+        if self.test is None or gain.value is None or not gain.standard_error:
+            return None
+        return gain.value - self.test.critical * gain.standard_error
+
+    def detectable(self, number: int) -> float | None:
+        """The gain that these days would show of one among so many, with the policy's power."""
+        error, tolerance = self.gains[number].standard_error, self.policy.tolerance
+        if self.test is None or tolerance is None or not error:
+            return None
+        return (self.test.critical + NormalDist().inv_cdf(self.policy.power)) * error - tolerance
+
+    def is_sure(self, number: int) -> bool | None:
+        """Whether a contender's bound as one of many lies over minus the tolerance; None where it has no bound."""
+        bound, tolerance = self.bound(number), self.policy.tolerance
+        if tolerance is None:
+            return True
+        return None if bound is None else bound > -tolerance
+
+
+def contest(
+    field: Field,
+    policy: Policy,
+    ungated: Scorecard | None = None,
+    *,
+    kind: str = "weekly",
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> FieldResult:
+    """Tests every contender, alone and as one of all. The same field and policy give the same result."""
+    alone = tuple(judge(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
+    gains = tuple(Gain(verdict.gain, verdict.standard_error, verdict.bound) for verdict in alone)
+    held = FieldResult(policy, gains, alone, _test(field, gains, policy, draws, seed), None)
+    passing = [number for number, verdict in enumerate(alone) if verdict.answer == "promote" and held.is_sure(number)]
+    if not passing:
+        return held
+    return replace(held, winner=max(passing, key=lambda number: (gains[number].value or 0.0, -number)))
+
+
+def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed: int) -> FieldTest | None:
+    """The test of all contenders whose gain has an error; the others can't win, and say nothing of chance."""
+    if policy.tolerance is None:
+        return None
+    rows = [
+        _standardised(card, field.champion, gain, policy)
+        for card, gain in zip(field.contenders, gains, strict=True)
+        if gain.standard_error
+    ]
+    return _spa(np.column_stack(rows), policy.alpha, draws, seed) if rows else None
+
+
+def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
+    """(T,) Its mean x sqrt(T) is the gain, with the tolerance added, in units of the rule's own error."""
+    free = risk_free_per_period(policy.risk_free, policy.periods_per_year)
+    year = math.sqrt(policy.periods_per_year)
+    annual = daily_influence(card.daily - free, champion.daily - free) * year
+    error = (gain.standard_error or math.nan) * math.sqrt(len(annual))
+    return (annual + (policy.tolerance or 0.0)) / error
+
+
+def _spa(rows: Row, alpha: float, draws: int, seed: int) -> FieldTest:
+    """Of (T, k) standardised figures. They come in units of their error: `arch` itself divides by none."""
+    from arch.bootstrap import SPA
+
+    block = block_length(rows)
+    # Of losses: the benchmark's are zero, and a contender's are what it gains less.
+    spa = SPA(np.zeros(len(rows)), -rows, block_size=block, reps=draws, bootstrap="stationary", seed=seed)
+    spa.compute()
+    critical = float(spa.critical_values(alpha)["consistent"]) * math.sqrt(len(rows))
+    critical = max(critical, -NormalDist().inv_cdf(alpha))  # one among others is never surer than it is alone
+    return FieldTest(critical, float(spa.pvalues["consistent"]), block, draws, seed)

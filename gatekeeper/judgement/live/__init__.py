@@ -1,0 +1,1 @@
+"""Live performance: the primary since its promotion, the breaker, drift."""

@@ -1,0 +1,99 @@
+"""Do the live ideas, and what the model says of them, look like those that it was judged on?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.judgement.statistics.bootstrap import block_length, draws
+
+LEVEL = 0.99
+FEWEST = 30
+PART = 3  # the newest ideas are compared, at most one for each three of the reference
+LARGEST = 20_000
+TIMES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far one column moved: the largest distance of the two distribution functions, and its bound.
+
+    All None for a column that is the same number throughout: it can't drift.
+    """
+
+    name: str
+    distance: float | None
+    bound: float | None
+    drifted: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Every column's shift. `shifts` is empty where there is too little to compare, and `text` says so."""
+
+    ideas: int
+    reference: int
+    level: float
+    shifts: tuple[Shift, ...]
+    text: str
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """The names of the columns that moved beyond their bound."""
+        return tuple(shift.name for shift in self.shifts if shift.drifted)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-friendly, every number finite or null."""
+        return {**asdict(self), "shifts": [asdict(shift) for shift in self.shifts], "drifted": list(self.drifted)}
+
+
+def compare(live: NDArray[np.floating], reference: NDArray[np.floating], names: Sequence[str], *, seed: int) -> Drift:
+    """live (n, k) against reference (N, k), both in the order of time, column by column.
+
+    The statistic is that of Kolmogorov and Smirnov for two samples (`scipy.stats.ks_2samp`). Its usual p-value takes
+    each idea as a draw of its own, while ideas of one week share their market, and would tell of drift in any week.
+    So the bound comes from the reference itself: as many ideas as are live, drawn from it by the stationary bootstrap
+    (Politis & Romano 1994), hold their distance under it in 99 of 100 cases for all columns together (Bonferroni);
+    that the reference is a sample itself widens it by sqrt(1 + n/N), as in the two-sample law.
+    """
+    reference = reference[-LARGEST:]
+    newest = live[-max(1, len(reference) // PART) :]
+    if len(newest) < FEWEST:
+        what = f"{len(live)} live ideas against {len(reference)}: {FEWEST} are needed, and {PART} times as many before"
+        return Drift(len(live), len(reference), LEVEL, (), f"too few to tell of drift ({what})")
+    moving = [place for place in range(len(names)) if _moves(newest[:, place], reference[:, place])]
+    bounds = _bounds(reference[:, moving], len(newest), seed) if moving else []
+    told = dict(zip(moving, bounds, strict=True))
+    shifts = [_shift(name, newest[:, place], reference[:, place], told.get(place)) for place, name in enumerate(names)]
+    drift = Drift(len(newest), len(reference), LEVEL, tuple(shifts), "")
+    said = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
+    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{said}, in the newest {len(newest)} ideas")
+
+
+def _moves(live: NDArray[np.floating], reference: NDArray[np.floating]) -> bool:
+    return bool(np.ptp(np.concatenate([live, reference])) > 0)
+
+
+def _shift(name: str, live: NDArray[np.floating], reference: NDArray[np.floating], bound: float | None) -> Shift:
+    from scipy.stats import ks_2samp
+
+    if bound is None:
+        return Shift(name, None, None, None)
+    distance = float(ks_2samp(live, reference, method="asymp").statistic)
+    return Shift(name, distance, bound, distance > bound)
+
+
+def _bounds(reference: NDArray[np.floating], length: int, seed: int) -> list[float]:
+    """One for each column of the (N, k) reference, over the distances of its own draws."""
+    order = [np.unique(column, return_inverse=True)[1] for column in reference.T]
+    whole = [np.cumsum(np.bincount(ranks)) / len(reference) for ranks in order]
+    distances = np.empty((TIMES, len(order)))
+    rows = draws(len(reference), length, block=block_length(reference), times=TIMES, seed=seed)
+    for number, row in enumerate(rows):
+        for place, (ranks, cdf) in enumerate(zip(order, whole, strict=True)):
+            drawn = np.cumsum(np.bincount(ranks[row], minlength=len(cdf))) / length
+            distances[number, place] = np.max(np.abs(drawn - cdf))
+    level = 1 - (1 - LEVEL) / len(order)
+    widened = np.sqrt(1 + length / len(reference))
+    return [float(bound * widened) for bound in np.quantile(distances, level, axis=0, method="higher")]

@@ -1,0 +1,124 @@
+"""How has the primary done since its promotion, beside the model before it and no gate, on the same ideas?"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
+from gatekeeper.judgement.backtest.contender import Contender
+from gatekeeper.judgement.backtest.daily_returns import days_from
+from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
+from gatekeeper.market.ideas import Dataset, Ideas, instant
+
+if TYPE_CHECKING:
+    from gatekeeper.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGain:
+    """Annual Sharpe of the primary over the model before it; None where undefined.
+
+    predicted: what its evaluation measured. surprise: how many standard errors the realised gain lies over that.
+    """
+
+    predicted: float | None = None
+    predicted_error: float | None = None
+    realised: float | None = None
+    realised_error: float | None = None
+
+    @property
+    def surprise(self) -> float | None:
+        """None where either gain or both errors are missing."""
+        if self.predicted is None or self.realised is None:
+            return None
+        error = math.hypot(self.predicted_error or 0.0, self.realised_error or 0.0)
+        return (self.realised - self.predicted) / error if error > 0 else None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """JSON-friendly, every number finite or null."""
+        return {
+            "predicted": self.predicted,
+            "predicted_error": self.predicted_error,
+            "realised": self.realised,
+            "realised_error": self.realised_error,
+            "surprise": self.surprise,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Live:
+    """The ideas since the promotion, and what each would have made of them.
+
+    ideas: all whose outcome is known. The cards are of those among them that started a longest hold before the as-of,
+    as in a backtest: what is known of the newest favours quick exits. Sharpes are None where they are too few.
+    """
+
+    window: Window
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+    daily: NDArray[np.float64]
+    """(T,) returns of the primary by every idea known, the newest too: what its drawdown is measured on."""
+    primary: Scorecard
+    before: Scorecard | None
+    ungated: Scorecard
+    periods_per_year: int
+    marked: bool
+    floor: int
+
+    @property
+    def enough(self) -> bool:
+        """Are there ideas and days enough for a Sharpe that means something?"""
+        return self.primary.ideas >= self.floor and len(self.days) >= FEWEST_DAYS
+
+    def gain(self, predicted: float | None, error: float | None) -> LiveGain:
+        """Predicted, by an evaluation against the same model before, against realised. Ledoit & Wolf (2008)."""
+        if self.before is None or not self.enough:
+            return LiveGain(predicted, error)
+        annual = math.sqrt(self.periods_per_year)
+        found = sharpe_difference(self.primary.daily, self.before.daily)
+        return LiveGain(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
+
+
+def measure(
+    dataset: Dataset, settings: "Settings", since: datetime, primary: Contender, before: Contender | None
+) -> Live:
+    """Scores and values every idea of `dataset` that started at `since` or later, for each. Raises DataError."""
+    as_of = dataset.as_of.astimezone(UTC)
+    days = dataset.market_days[days_from(dataset, since)]
+    span = Window(since, as_of - settings.longest_hold, as_of, len(days), "the promotion")
+    ideas = dataset.ideas.take(dataset.ideas.time >= instant(since))
+    settled = ideas.take(ideas.time <= instant(span.end))
+    whole, book = (ScorecardBuilder.of(dataset, settings, span, some, days) for some in (ideas, settled))
+    ungated = book.card("ungated", np.ones(len(settled), dtype=np.bool_))
+    live = Live(
+        window=span,
+        ideas=ideas,
+        days=days,
+        daily=whole.measure(primary).daily,
+        primary=book.measure(primary),
+        before=None if before is None else book.measure(before),
+        ungated=ungated,
+        periods_per_year=dataset.periods_per_year,
+        marked=dataset.marked,
+        floor=settings.floor_trades,
+    )
+    return live if live.enough else _without_sharpes(live)
+
+
+def _without_sharpes(live: Live) -> Live:
+    """A Sharpe of so few is a number, and says nothing."""
+    return replace(
+        live,
+        primary=replace(live.primary, sharpe=None),
+        before=None if live.before is None else replace(live.before, sharpe=None),
+        ungated=replace(live.ungated, sharpe=None),
+    )
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

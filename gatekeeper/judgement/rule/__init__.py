@@ -1,0 +1,1 @@
+"""Promotion rule: gates, verdicts, policies, and their words."""

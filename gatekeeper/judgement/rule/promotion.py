@@ -1,0 +1,159 @@
+"""The promotion rule: may this challenger replace the champion?"""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from gatekeeper.judgement.backtest.refit_agreement import Refit
+from gatekeeper.judgement.backtest.scorecard import Scorecard
+from gatekeeper.judgement.rule import gate_texts
+from gatekeeper.judgement.rule.verdict import Answer, Gain, Gate, Policy, Verdict
+from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, risk_free_per_period, sharpe_difference
+
+ZERO = 1e-9
+"""An annual gain smaller than this is rounding, not skill."""
+
+MOST_DAYS = 1_000_000
+"""Whatever would take longer to be seen is never seen."""
+
+TESTS = frozenset({"bound", "league"})
+"""Gates that a better model may fail for want of days."""
+
+WITHIN = 1e-12
+"""Two drawdowns of capital that differ by less are equal."""
+
+
+def judge(
+    challenger: Scorecard,
+    champion: Scorecard | None,
+    policy: Policy,
+    ungated: Scorecard | None = None,
+    *,
+    kind: str = "weekly",
+    refit: Refit | None = None,
+    many: Gate | None = None,
+) -> Verdict:
+    """`promote` if every gate passes; `undecided` if the data can't tell; else `keep`. Without a champion: bootstrap.
+
+    Every gate that can be evaluated is, in this order; the first that fails decides. `refit` is what would go live in
+    the challenger's stead; `many` is what the league says of the challenger as one of all that were compared.
+    """
+    if champion is not None and same_model(challenger, champion):
+        return gate_texts.same_bytes(challenger, champion, policy, kind)
+    gain = gain_of(challenger, champion, policy)
+    gates: tuple[Gate, ...] = (
+        comparable(challenger, champion),
+        enough(challenger, champion, policy),
+        defined(challenger, champion, gain, ungated),
+    )
+    if champion is not None:
+        gates += (
+            distinct(challenger, champion),
+            better(gain, policy),
+            drawdown(challenger, champion, policy),
+            bound(challenger, gain, policy),
+        )
+    if many is not None:
+        gates += (many,)
+    if refit is not None:
+        gates += (alike(refit),)
+    failed = [gate.name for gate in gates if not gate.passed]
+    answer: Answer = "keep"
+    if not failed:
+        answer = "promote"
+    elif failed[0] in ("comparable", "enough", "defined") or (set(failed) <= TESTS and too_blunt(gates, policy)):
+        answer = "undecided"
+    return gate_texts.verdict(answer, gates, failed, gain, challenger, champion, ungated, policy, kind, refit)
+
+
+def same_model(challenger: Scorecard, champion: Scorecard) -> bool:
+    """The same bytes under the same threshold decide everything alike."""
+    same_bytes = challenger.sha256 is not None and challenger.sha256 == champion.sha256
+    return same_bytes and challenger.threshold == champion.threshold
+
+
+def comparable(challenger: Scorecard, champion: Scorecard | None) -> Gate:
+    """One window that isn't empty, after all that either model has seen."""
+    cards = [challenger] if champion is None else [challenger, champion]
+    one_window = all(card.window == challenger.window and len(card.kept) == challenger.ideas for card in cards)
+    passed = one_window and not challenger.window.empty and all(card.out_of_sample for card in cards)
+    return gate_texts.comparable(passed, one_window, cards)
+
+
+def enough(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gate:
+    """Trades that each took, and market days, at or over the floors."""
+    cards = [challenger] if champion is None else [challenger, champion]
+    long_enough = all(card.window.days >= policy.floor_days for card in cards)
+    passed = long_enough and all(card.taken_trades >= policy.floor_trades for card in cards)
+    return gate_texts.enough(passed, cards, policy)
+
+
+def defined(challenger: Scorecard, champion: Scorecard | None, gain: Gain, ungated: Scorecard | None) -> Gate:
+    """Both Sharpes exist, on days enough for their difference to have an error."""
+    days, sharpe = len(challenger.daily), challenger.sharpe
+    passed = sharpe is not None and days >= FEWEST_DAYS
+    if champion is not None:
+        passed = passed and champion.sharpe is not None and gain.standard_error is not None
+    return gate_texts.defined(passed, days, challenger, champion, ungated)
+
+
+def distinct(challenger: Scorecard, champion: Scorecard) -> Gate:
+    """The two decide at least one idea differently, and that shows in the daily returns."""
+    if len(challenger.kept) != len(champion.kept):
+        return gate_texts.distinct(None, None)
+    differing = int(np.count_nonzero(challenger.kept != champion.kept))
+    return gate_texts.distinct(differing > 0 and not np.array_equal(challenger.daily, champion.daily), differing)
+
+
+def better(gain: Gain, policy: Policy) -> Gate:
+    """The gain is over the margin, strictly."""
+    return gate_texts.better(None if gain.value is None else gain.value > policy.margin, gain, policy)
+
+
+def drawdown(challenger: Scorecard, champion: Scorecard, policy: Policy) -> Gate:
+    """The challenger falls no deeper than the champion did, and the allowance."""
+    passed = challenger.max_drawdown - champion.max_drawdown <= policy.drawdown_allowance + WITHIN
+    return gate_texts.drawdown(passed, challenger, champion, policy)
+
+
+def bound(challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
+    """The lower confidence bound of the gain lies over minus the tolerance, strictly; `better` asks for none."""
+    if policy.tolerance is None:
+        return gate_texts.bound(True, challenger, gain, policy)
+    passed = None if gain.bound is None else gain.bound > -policy.tolerance
+    return gate_texts.bound(passed, challenger, gain, policy)
+
+
+def alike(refit: Refit) -> Gate:
+    """The refit decides no more than the allowed share of the window's ideas otherwise than its twin."""
+    return gate_texts.alike(refit.alike, refit)
+
+
+def too_blunt(gates: tuple[Gate, ...], policy: Policy) -> bool:
+    """Could a gain of interest have gone unseen by a test that failed?"""
+    shown = [gate.numbers["detectable_gain"] for gate in gates if gate.name in TESTS and not gate.passed]
+    return any(isinstance(gain, float) and gain > policy.gain_of_interest for gain in shown)
+
+
+def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gain:
+    """The gain in annual Sharpe, how sure it is, and how large one must be to be seen in these days."""
+    if champion is None or len(challenger.daily) != len(champion.daily):
+        return Gain()
+    daily = risk_free_per_period(policy.risk_free, policy.periods_per_year)
+    difference = sharpe_difference(challenger.daily - daily, champion.daily - daily)
+    if difference.delta is None:
+        return Gain()
+    year = math.sqrt(policy.periods_per_year)
+    value = 0.0 if abs(difference.delta * year) < ZERO else difference.delta * year
+    if difference.standard_error is None:
+        return Gain(value)
+    error = difference.standard_error * year
+    sure, able = -NormalDist().inv_cdf(policy.alpha), NormalDist().inv_cdf(policy.power)
+    if policy.tolerance is None:
+        return Gain(value, error, value - sure * error, difference.p_one_sided)
+    detectable = (sure + able) * error - policy.tolerance
+    # The error falls with the square root of the days: so many would show the gain of interest.
+    longer = ((sure + able) * error / (policy.gain_of_interest + policy.tolerance)) ** 2
+    needed = math.ceil(min(longer * len(challenger.daily), MOST_DAYS))
+    return Gain(value, error, value - sure * error, difference.p_one_sided, detectable, needed)

@@ -1,0 +1,1 @@
+"""Statistics of returns: Sharpe ratios and their errors, bootstraps, track records."""

@@ -1,0 +1,1 @@
+"""Market data: bars and labelled ideas read from files, calendars, sessions."""

@@ -1,0 +1,108 @@
+"""Do a symbol's bars keep to the sessions of its exchange?
+
+Those of a symbol that the setting `calendars` names; of the others, market days are the days of their bars.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import DataError
+from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.market_days import last_closed
+from gatekeeper.market.data.sessions import OTHERS, SETTING, Days, Sessions, calendar_of, sessions
+from gatekeeper.market.ideas import instant
+
+SHOWN = 5
+_ONE_DAY = np.timedelta64(1, "D")
+
+
+def kept_to(book: Book, as_of: datetime, named: Mapping[str, str], ended_after: int) -> Book:
+    """The book with the bars of each named symbol set into the sessions of its calendar.
+
+    A daily bar is known at its session's close, early closes too; intraday bars outside of sessions are left out, and
+    counted in a note. ended_after: a symbol without a bar for so many days has ended, and owes none.
+
+    Raises DataError for a session without a bar, and for a daily bar without a session; ConfigError.
+    """
+    candles, notes = [], list(book.notes)
+    for bars in book.candles:
+        name = calendar_of(bars.symbol, named)
+        if name is None:
+            candles.append(bars)
+            continue
+        held = sessions(name, bars.days[0], as_of)
+        candles.append(_kept(bars, held, as_of, notes))
+        notes += _late(candles[-1], held, as_of, ended_after)
+    if absent := sorted(set(named) - {OTHERS} - {bars.symbol for bars in book.candles}):
+        notes.append(f"{SETTING} names {', '.join(absent)}, of which there are no bars")
+    return Book(tuple(candles), tuple(notes))
+
+
+def _kept(bars: Candles, held: Sessions, as_of: datetime, notes: list[str]) -> Candles:
+    symbol, name = bars.symbol, held.name
+    if np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
+        kept = _intraday(bars, held)
+        if outside := len(bars) - len(kept):
+            notes.append(f"{outside} bar{'s' * (outside != 1)} of {symbol} outside the sessions of {name} left out")
+    else:
+        kept = _daily(bars, held)
+        kept = _pick(kept, kept.closes_at <= instant(as_of))
+    if not len(kept):
+        raise DataError(
+            f"no bar of {symbol} lies in a session of {name}: are its times in UTC? Mend them, or name another "
+            f"calendar in {SETTING}"
+        )
+    if missing := _named(np.setdiff1d(held.between(kept.days[0], kept.days[-1]), kept.days)):
+        raise DataError(
+            f"{symbol} has no bar of the session {missing} of {name}; add what is missing, or take {symbol} out of "
+            f"{SETTING}"
+        )
+    return kept
+
+
+def _daily(bars: Candles, held: Sessions) -> Candles:
+    days = bars.days
+    if strange := _named(np.setdiff1d(days, held.day)):
+        raise DataError(
+            f"{bars.symbol} has a bar of {strange}, on which {held.name} held no session; remove it, or name another "
+            f"calendar in {SETTING}"
+        )
+    if (np.diff(days) <= np.timedelta64(0, "D")).any():
+        raise DataError(f"{bars.symbol} has two bars of one session of {held.name}; keep one of them")
+    place = np.searchsorted(held.day, days)
+    return replace(bars, opens_at=held.opens_at[place], closes_at=held.closes_at[place], session=days)
+
+
+def _intraday(bars: Candles, held: Sessions) -> Candles:
+    """The bars that have a part in a session."""
+    place = np.searchsorted(held.closes_at, bars.opens_at, side="right")
+    inside = place < len(held.day)
+    inside[inside] = held.opens_at[place[inside]] < bars.closes_at[inside]
+    place = np.minimum(place, len(held.day) - 1)
+    return _pick(replace(bars, session=held.day[place]), inside)
+
+
+def _pick(bars: Candles, mask: NDArray[np.bool_]) -> Candles:
+    arrays = {each.name: getattr(bars, each.name)[mask] for each in fields(bars) if each.name != "symbol"}
+    return replace(bars, **arrays)
+
+
+def _named(days: Days) -> str:
+    """The first few, and how many more."""
+    more = f" and {len(days) - SHOWN} more" if len(days) > SHOWN else ""
+    return ", ".join(days[:SHOWN].astype(str)) + more
+
+
+def _late(bars: Candles, held: Sessions, as_of: datetime, ended_after: int) -> Iterable[str]:
+    """A feed that is a session late is no gap yet."""
+    if bars.closes_at[-1] < instant(as_of) - np.timedelta64(ended_after, "D"):
+        return
+    owed = held.between(bars.days[-1] + _ONE_DAY, last_closed(as_of))
+    if len(owed):
+        yield (
+            f"no bar of {bars.symbol} yet of {len(owed)} session{'s' * (len(owed) != 1)} of {held.name}, from {owed[0]}"
+        )

@@ -1,0 +1,236 @@
+"""Which labelled ideas do the files hold, and what of them was known by the as-of?"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gatekeeper.errors import AsOfError, DataError
+from gatekeeper.market.data import times
+from gatekeeper.market.data.closed_trades import (
+    ACTIONS,
+    GIVEN,
+    Days,
+    Mask,
+    RowOrigin,
+    booked_on_exit,
+    check_order,
+    check_outcome,
+    checked_features,
+    equals_one_before,
+    repeats,
+)
+from gatekeeper.market.data.files import Table, numbers
+from gatekeeper.market.ideas import Ideas, instant, join, moment
+
+_REQUIRED = ("symbol", "time", "action", *GIVEN, "outcome", "closed_at")
+# Written paths are rounded; they still have to add up to the outcome, to a hundredth of a basis point.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """The ideas known by the as-of, and whether their paths came with them."""
+
+    ideas: Ideas
+    newest: datetime
+    marked: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """One file's ideas that had started by the as-of: columns by name, and their instants."""
+
+    table: Table
+    frame: pd.DataFrame
+    time: NDArray[np.datetime64]
+    closed_at: NDArray[np.datetime64]
+    known_at: NDArray[np.datetime64]
+
+    def pick(self, mask: Mask) -> "_Rows":
+        return _Rows(
+            Table(self.table.name, self.table.stem, self.table.frame[mask]),
+            self.frame[mask],
+            self.time[mask],
+            self.closed_at[mask],
+            self.known_at[mask],
+        )
+
+    def origin(self) -> RowOrigin:
+        number = self.frame.index.to_numpy(dtype=np.int64) + 1
+        return RowOrigin(self.table.name, number, self.table.text("symbol").to_numpy(dtype=np.str_), self.time)
+
+    def refuse(self, mask: Mask, fault: str, way_out: str) -> None:
+        """Raises DataError that names the first rows of `mask`, if it has any."""
+        if mask.any():
+            self.origin().refuse(mask, fault, way_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """All labelled ideas of a source, as they were read: nothing of them is checked until an as-of knows it.
+
+    naive: the earliest instant that was written without offset; NaT: all came with one.
+    """
+
+    uri: str
+    files: tuple[_Rows, ...]
+    naive: np.datetime64
+
+    def known(self, as_of: datetime, longest_hold: timedelta, *, sized: bool = False) -> Labelled:
+        """The ideas whose outcome was known by the as-of; sized: with the column `atr`, where they have it.
+
+        Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
+        """
+        # An outcome that was known by now belongs to now, even where its idea claims to have started later.
+        parts = [rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))) for rows in self.files]
+        known = [_known(rows, as_of, longest_hold) for rows in parts]
+        started = sum(len(rows.time) for rows in parts)
+        if not started:
+            raise AsOfError(
+                f"as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas of {self.uri}: the first is of "
+                f"{min(rows.time.min() for rows in self.files)}; choose a later as-of"
+            )
+        some = [rows for rows in known if len(rows.time)]
+        marked = _in_all({_has_path(rows): rows.table.name for rows in some}, "paths")
+        _in_all({"cost" in rows.frame.columns: rows.table.name for rows in some}, "costs")
+        ideas, dropped = _unique(join([_ideas(rows, marked=marked, sized=sized) for rows in some]), self.uri)
+        notes = ["times without offset are read as UTC"] if self.naive <= instant(as_of) else []
+        if dropped:
+            notes.append(f"{dropped} exact duplicate idea{'s' * (dropped != 1)} dropped")
+        still_open = started - sum(len(rows.time) for rows in known)
+        if still_open:
+            notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+        seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
+        return Labelled(ideas, moment(np.concatenate(seen).max()), marked, tuple(notes))
+
+
+def _in_all(named: dict[bool, str], what: str) -> bool:
+    """Whether the files have it; `named` is a file for each answer. Raises DataError where only some do."""
+    if len(named) > 1:
+        raise DataError(f"{named[True]} has {what}, {named[False]} has none; give them to all ideas or to none")
+    return next(iter(named), False)
+
+
+def ledger(source: Iterable[Table], uri: str) -> Ledger:
+    """The tables' ideas, whoever knew them when. Raises DataError for what no idea of any time can be read from."""
+    files, naives = zip(*(_timed(table) for table in source), strict=True)
+    return Ledger(uri, files, np.fmin.reduce(naives))
+
+
+def _timed(table: Table) -> tuple[_Rows, np.datetime64]:
+    table.require(_REQUIRED)
+    frame = table.frame
+    time, naive = times.parse(frame["time"], f"{table.name}: time")
+    closed_at, naive_close = times.parse(frame["closed_at"], f"{table.name}: closed_at", optional=True)
+    known_at, naive_known = closed_at, naive_close
+    if "known_at" in frame.columns:
+        known_at, naive_known = times.parse(frame["known_at"], f"{table.name}: known_at", optional=True)
+    bare = [times.first(time, naive), times.first(closed_at, naive_close), times.first(known_at, naive_known)]
+    return _Rows(table, frame, time, closed_at, known_at), np.fmin.reduce(bare)
+
+
+def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
+    """Those whose outcome was known by the as-of, their instants checked. NaT compares as unknown."""
+    limit = np.timedelta64(longest_hold)
+    known = rows.known_at <= instant(as_of)
+    raise_it = f"raise GATEKEEPER_LONGEST_HOLD_DAYS (now {longest_hold.days}) or remove them"
+    overdue = ~known & (rows.time + limit <= instant(as_of))
+    rows.refuse(overdue, f"no outcome by {as_of:%Y-%m-%d %H:%M}Z, longer than any trade may be open,", raise_it)
+    rows = rows.pick(known)
+    check_order(rows.origin(), rows.closed_at, rows.known_at)
+    rows.refuse(rows.known_at - rows.time > limit, "the outcome came later than any trade may be open", raise_it)
+    return rows
+
+
+def _has_path(rows: _Rows) -> bool:
+    if "path" not in rows.frame.columns:
+        return False
+    given = (rows.table.text("path") != "").to_numpy(dtype=np.bool_)
+    if given.any():
+        rows.refuse(~given, "the path is missing", "give paths to all ideas or to none")
+    return bool(given.all())
+
+
+def _ideas(rows: _Rows, *, marked: bool, sized: bool) -> Ideas:
+    origin, outcome = rows.origin(), numbers(rows.frame["outcome"])
+    action = numbers(rows.table.text("action").str.lower().map(ACTIONS))
+    features = checked_features(origin, {name: numbers(rows.frame[name]) for name in GIVEN}, action)
+    check_outcome(origin, outcome)
+    strategy = rows.table.text("strategy") if "strategy" in rows.frame.columns else None
+    path_start, path_day, path_return = _paths(rows, outcome) if marked else booked_on_exit(rows.closed_at, outcome)
+    return Ideas(
+        symbol=origin.symbol,
+        strategy=np.full(len(outcome), "") if strategy is None else strategy.to_numpy(dtype=np.str_),
+        time=rows.time,
+        features=features,
+        outcome=outcome,
+        closed_at=rows.closed_at,
+        known_at=rows.known_at,
+        path_start=path_start,
+        path_day=path_day,
+        path_return=path_return,
+        atr=_atr(rows) if sized and "atr" in rows.frame.columns else None,
+        costs=_costs(rows) if "cost" in rows.frame.columns else None,
+    )
+
+
+def _atr(rows: _Rows) -> NDArray[np.float64]:
+    atr = numbers(rows.frame["atr"])
+    rows.refuse(~((atr > 0) & np.isfinite(atr)), "atr is missing or no positive number", "mend or remove the rows")
+    return atr
+
+
+def _costs(rows: _Rows) -> NDArray[np.float64]:
+    """(n, 1) what the outcome paid, as a fraction of the entry price."""
+    cost = numbers(rows.frame["cost"])
+    rows.refuse(~np.isfinite(cost), "the cost is missing or no finite number", "give costs to all ideas or to none")
+    return cost[:, np.newaxis]
+
+
+def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64], Days, NDArray[np.float64]]:
+    lengths, days, returns = [0], [], []
+    texts = [value if isinstance(value, str) else _plain(value) for value in rows.frame["path"]]
+    bad = np.zeros(len(texts), dtype=np.bool_)
+    for i, text in enumerate(texts):
+        try:
+            path = [(np.datetime64(date, "D"), float(value)) for date, value in json.loads(text)]
+        except (ValueError, TypeError):
+            path, bad[i] = [], True
+        lengths.append(len(path))
+        days += [day for day, _ in path]
+        returns += [value for _, value in path]
+    rows.refuse(bad, "the path is no JSON list of [date, return]", "mend or remove the rows")
+    start = np.cumsum(lengths)
+    path_day, path_return = np.array(days, dtype="datetime64[D]"), np.array(returns, dtype=np.float64)
+    idea = np.repeat(np.arange(len(outcome)), np.diff(start))
+    inside = (path_day >= rows.time.astype("datetime64[D]")[idea] - 1) & (
+        path_day <= rows.closed_at.astype("datetime64[D]")[idea]
+    )
+    inside[1:] &= (idea[1:] != idea[:-1]) | (path_day[1:] > path_day[:-1])
+    outside = np.bincount(idea[~inside], minlength=len(outcome)) > 0
+    rows.refuse(outside, "the path's dates don't increase from the idea's to its exit's", "mend or remove the rows")
+    total = np.bincount(idea, weights=path_return, minlength=len(outcome))
+    wrong = ~(np.abs(total - outcome) <= _ROUNDING)
+    rows.refuse(wrong, "the path doesn't sum to the outcome", "mend or remove the rows")
+    return start.astype(np.int64), path_day, path_return
+
+
+def _plain(value: object) -> str:
+    """A path that Parquet holds as a list, as JSON."""
+    return json.dumps([[str(day)[:10], float(made)] for day, made in value])  # type: ignore[attr-defined]  # a list
+
+
+def _unique(ideas: Ideas, uri: str) -> tuple[Ideas, int]:
+    """Without exact duplicates; two that differ under one key are refused. `ideas` are in order."""
+    same = repeats(ideas)
+    for later in np.flatnonzero(same):
+        if not equals_one_before(ideas, later):
+            key = f"{ideas.symbol[later]} {str(ideas.time[later])[:19]} {ideas.strategy[later]}".rstrip()
+            raise DataError(f"{uri}: two ideas of one symbol, time and strategy differ ({key}); keep the right one")
+    return ideas.take(~same), int(same.sum())

@@ -1,0 +1,58 @@
+"""Which days did the market have, and how old is the newest thing known?"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.errors import StaleData
+from gatekeeper.market.data.closed_trades import day_of
+from gatekeeper.market.data.sessions import calendar_of, days_of_ideas
+from gatekeeper.market.ideas import Ideas
+
+Days = NDArray[np.datetime64]
+
+WORKDAYS, EVERY_DAY = 252, 365
+
+
+def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: str, setting: str) -> None:
+    """Raises StaleData where the newest thing known is over `limit` days old at the as-of."""
+    age = as_of - newest
+    if age > timedelta(days=limit):
+        raise StaleData(
+            f"{uri} is stale: its newest {what} is of {newest:%Y-%m-%d %H:%M}Z, {age / timedelta(days=1):.1f} days "
+            f"before the as-of {as_of:%Y-%m-%d %H:%M}Z, over the limit of {limit}; mend the feed, or raise "
+            f"GATEKEEPER_{setting}"
+        )
+
+
+def calendar_of_ideas(ideas: Ideas, as_of: datetime, named: Mapping[str, str] | None = None) -> tuple[Days, int]:
+    """The market days from the first idea to the as-of, and the busiest symbol's periods a year.
+
+    named: calendars by symbol (`Settings.market_calendars`). Of the symbols without: Monday to Friday; every day, if
+    any of their ideas or paths knows a weekend. Raises ConfigError.
+    """
+    if not len(ideas):
+        return np.empty(0, dtype="datetime64[D]"), WORKDAYS
+    busy = np.concatenate([day_of(ideas.time), ideas.path_day])
+    if not named:
+        return _guessed(busy, as_of)
+    symbol = np.concatenate([ideas.symbol, np.repeat(ideas.symbol, np.diff(ideas.path_start))])
+    theirs = np.isin(symbol, [each for each in np.unique(symbol).tolist() if calendar_of(each, named)])
+    parts = [days_of_ideas(symbol[theirs], busy[theirs], named, as_of)] if theirs.any() else []
+    parts += [_guessed(busy[~theirs], as_of)] if not theirs.all() else []
+    together = np.unique(np.concatenate([days for days, _ in parts]))
+    return together[together <= last_closed(as_of)], max(periods for _, periods in parts)
+
+
+def _guessed(busy: Days, as_of: datetime) -> tuple[Days, int]:
+    days = np.arange(busy.min(), last_closed(as_of) + 1, dtype="datetime64[D]")
+    if np.is_busday(busy).all():
+        return days[np.is_busday(days)], WORKDAYS
+    return days, EVERY_DAY
+
+
+def last_closed(as_of: datetime) -> np.datetime64:
+    """The last day that was over."""
+    return np.datetime64(as_of.date(), "D") - np.timedelta64(1, "D")

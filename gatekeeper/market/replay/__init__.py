@@ -1,0 +1,1 @@
+"""Replay: strategies on bars, followed to their outcomes, with costs."""

@@ -1,0 +1,1 @@
+"""Monitor: daily checks of the live primary."""

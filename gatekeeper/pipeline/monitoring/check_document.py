@@ -1,0 +1,214 @@
+"""What is there to see of the primary since its promotion? All of it as one JSON document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.config import Settings, override
+from gatekeeper.errors import ModelRefused
+from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
+from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
+from gatekeeper.registry import Evaluation, Model, Promotion, Registry
+from gatekeeper.serving.served_scores import Answers
+
+if TYPE_CHECKING:
+    from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.judgement.live.breaker import Breaker
+    from gatekeeper.judgement.live.drift import Drift
+    from gatekeeper.judgement.live.live import Live, LiveGain
+
+FORMAT = 1
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A primary, how it came to be that, whom it followed, and the evaluation that speaks for it."""
+
+    primary: Model
+    promotion: Promotion
+    before: Model | None
+    evaluation: Evaluation | None
+
+
+def reign(registry: Registry, primary: Model) -> Reign | None:
+    """The one that lasts now. None where no promotion of this primary is on record: another tool made it that."""
+    promotion = next((one for one in registry.promotions() if one.to_id == primary.id), None)
+    if promotion is None:
+        return None
+    before = None if promotion.from_id is None else registry.model(promotion.from_id)
+    return Reign(primary, promotion, before, _evaluation(registry, primary, promotion))
+
+
+def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datetime) -> Document:
+    """The document of one check. Raises ModelRefused where the primary can't be loaded, and what the data raise."""
+    from gatekeeper.judgement.live import live as lives
+
+    notes: list[str] = []
+    primary = contender(settings, registry, lasting.primary)
+    before = _before(registry, settings, lasting, notes)
+    found = seen(settings, lasting.promotion, as_of)
+    notes += found.notes
+    evaluation = lasting.evaluation
+    if evaluation is not None:  # the live days and the backtest's, in parts of the same capital
+        settings = override(settings, {"fraction": evaluation.document["rules"]["fraction"]})
+    live = lives.measure(found.dataset, settings, found.since, primary, before)
+    gain = _gain(live, lasting, notes)
+    breaker = _breaker(live, settings, evaluation, notes)
+    # A refit scores what it was fitted on otherwise than what is new: only its twin's scores can be compared.
+    drift = _drift(found, settings, evaluation, in_its_stead(settings, registry, lasting.primary), notes)
+    document = {
+        "format": FORMAT,
+        "as_of": as_of.isoformat(),
+        **_of_reign(lasting),
+        **_of_ideas(found, live),
+        "gain": gain.to_dict(),
+        "breaker": breaker.to_dict(),
+        "drift": None if drift is None else drift.to_dict(),
+        "servers": None if found.answers is None else _servers(found.answers, primary),
+        "notes": notes,
+    }
+    return {**document, "text": _said(document)}
+
+
+def _of_reign(lasting: Reign) -> Document:
+    before, evaluation = lasting.before, lasting.evaluation
+    return {
+        "primary": _who(lasting.primary),
+        "before": None if before is None else _who(before),
+        "promotion": {"generation": lasting.promotion.generation, "kind": lasting.promotion.kind},
+        "evaluation": None if evaluation is None else evaluation.id,
+    }
+
+
+def _of_ideas(found: Seen, live: "Live") -> Document:
+    cards = {"primary": live.primary, "before": live.before, "ungated": live.ungated}
+    return {
+        "since": found.since.isoformat(),
+        "source": found.source,
+        "data": found.dataset.source,
+        "ideas": len(live.ideas),
+        "days": len(live.days),
+        "enough": live.enough,
+        "floor": live.floor,
+        "market_days": np.datetime_as_string(live.days).tolist(),
+        "scorecards": {role: None if card is None else card.to_dict() for role, card in cards.items()},
+    }
+
+
+def _evaluation(registry: Registry, primary: Model, promotion: Promotion) -> Evaluation | None:
+    """The one that promoted it; where it came otherwise, the newest of its bytes."""
+    if promotion.evaluation_id is not None:
+        return registry.evaluation(promotion.evaluation_id)
+    of_it = (one for one in registry.evaluations(primary.id) if primary.sha256 in (one.challenger_sha256, one.deploys))
+    return next(of_it, None)
+
+
+def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[str]) -> "Contender | None":
+    if lasting.before is None:
+        return None
+    try:
+        return contender(settings, registry, lasting.before)
+    except ModelRefused as refusal:
+        notes.append(f"{lasting.before.version} can't be loaded to compare with: {refusal}")
+        return None
+
+
+def _gain(live: "Live", lasting: Reign, notes: list[str]) -> "LiveGain":
+    """Predicted only where the evaluation was against the very model that is compared with now."""
+    evaluation, before = lasting.evaluation, lasting.before
+    if evaluation is None or before is None:
+        return live.gain(None, None)
+    if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
+        notes.append(f"evaluation {evaluation.id} was against another model than {before.version}: no predicted gain")
+        return live.gain(None, None)
+    verdict = evaluation.document["verdict"]
+    return live.gain(verdict["gain"], verdict["standard_error"])
+
+
+def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":
+    from gatekeeper.judgement.live import breaker
+
+    daily: list[float] = []
+    if evaluation is not None:
+        daily = evaluation.document["scorecards"]["challenger"]["daily"]
+        if evaluation.document["rules"]["marked"] and not live.marked:
+            notes.append("the backtest is marked to market, these ideas are booked on the day of their exit")
+    return breaker.examine(
+        live.daily, daily, level=settings.breaker_level, floor_days=settings.floor_days, seed=settings.seed
+    )
+
+
+def _drift(
+    found: Seen, settings: Settings, evaluation: Evaluation | None, primary: "Contender", notes: list[str]
+) -> "Drift | None":
+    """None where there is nothing to compare with."""
+    from gatekeeper.features import FEATURES
+    from gatekeeper.judgement.live import drift
+
+    if evaluation is None:
+        notes.append(f"{primary.name} was never evaluated: neither a bound for its drawdown nor anything to drift from")
+        return None
+    features, note = reference(settings, evaluation)
+    if note:
+        notes.append(note)
+    if features is None:
+        return None
+    live, then = (_with_scores(rows, primary) for rows in (found.features, features))
+    return drift.compare(live, then, (*FEATURES, "score"), seed=settings.seed)
+
+
+def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray[np.float64]:
+    """(n, 8): the features, and what the primary says of them."""
+    return np.column_stack([features, primary.score(features)]).astype(np.float64)
+
+
+def _servers(answers: Answers, primary: "Contender") -> Document:
+    """Who answered, and whether the primary's bytes say the same here as they did there."""
+    own = (answers.sha256 == primary.sha256) & np.isfinite(answers.scores)
+    apart = np.abs(primary.score(answers.features[own]) - answers.scores[own])
+    return {
+        "answered": len(answers),
+        "by_primary": int(own.sum()),
+        "degraded": int(answers.degraded.sum()),
+        "by_none": int((answers.sha256 == "").sum()),
+        "largest_difference": float(apart.max()) if len(apart) else None,
+    }
+
+
+def _who(model: Model) -> Document:
+    return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
+
+
+def _said(document: Mapping[str, Any]) -> str:
+    """What an operator reads first."""
+    name, since, floor = document["primary"]["version"], document["since"][:10], document["floor"]
+    settled = document["scorecards"]["primary"]["ideas"]
+    said = f"{name}, primary since {since}, on {document['ideas']} {document['source']} ideas: "
+    if document["enough"]:
+        said += ", ".join(
+            f"{'' if role == 'primary' else role + ' '}Sharpe {_figure(card['sharpe'])}"
+            for role, card in document["scorecards"].items()
+            if card is not None
+        )
+        said += _gained(document["gain"])
+    else:
+        said += f"{settled} of them old enough in {document['days']} days, too few for a Sharpe ({floor} needed)"
+    drift = document["drift"]
+    return "; ".join([said, document["breaker"]["text"], *([drift["text"]] if drift else []), *document["notes"]])
+
+
+def _gained(gain: Mapping[str, float | None]) -> str:
+    if gain["realised"] is None:
+        return ""
+    predicted = "" if gain["predicted"] is None else f", predicted {_figure(gain['predicted'])}"
+    return f"; gain {_figure(gain['realised'])} (standard error {_figure(gain['realised_error'])}{predicted})"
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"

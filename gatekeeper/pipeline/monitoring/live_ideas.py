@@ -1,0 +1,91 @@
+"""Which ideas tell how the primary does: those that servers logged, or replayed ones?"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import AsOfError, DataError
+from gatekeeper.registry import Evaluation, Promotion
+from gatekeeper.serving.served_scores import Answers, answered
+
+if TYPE_CHECKING:
+    from gatekeeper.market.ideas import Dataset
+
+LOGGED, REPLAYED = "logged", "replayed"
+_LOG = "sql"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """The ideas since the promotion. features: (n, 7) of all that there were, those still open too where that is known.
+
+    since: on logged ideas the moment of the promotion, before which another model answered; on replayed ones its
+    as-of. answers: what servers said since; None on replayed ideas.
+    """
+
+    dataset: "Dataset"
+    since: datetime
+    source: str
+    features: NDArray[np.float32]
+    answers: Answers | None
+    notes: tuple[str, ...]
+
+
+def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
+    """Logged ideas, where one of them has ended since the promotion or there are no others; else `settings.data`'s.
+
+    Raises what the source raises: DataError, StaleData, AsOfError, ConfigError, Unavailable.
+    """
+    from gatekeeper.market import sources
+
+    if logs_only(settings):
+        return _logged(sources.load(settings.data, as_of, settings), settings.data, settings, promotion)
+    notes: tuple[str, ...] = ()
+    try:
+        found = _logged(sources.load(f"{_LOG}:", as_of, settings), f"{_LOG}:", settings, promotion)
+        if (found.dataset.ideas.time >= _instant(found.since)).any():
+            return found
+    except AsOfError:
+        pass  # no server has logged anything yet
+    except DataError as fault:
+        notes = (f"the logged ideas can't be used: {fault}",)
+    dataset = sources.load(settings.data, as_of, settings)
+    ideas = dataset.ideas.take(dataset.ideas.time >= _instant(promotion.as_of))
+    return Seen(dataset, promotion.as_of, REPLAYED, ideas.features, None, notes)
+
+
+def logs_only(settings: Settings) -> bool:
+    """Is the log of the servers all the data that this gate has?"""
+    return settings.data.partition(":")[0] == _LOG
+
+
+def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.float32] | None, str]:
+    """(N, 7) features of the ideas that the evaluation was made on, in the order of time; or None, and why not."""
+    from gatekeeper.market import sources
+
+    try:
+        dataset = sources.load(settings.data, evaluation.as_of, settings)
+    except (DataError, AsOfError) as fault:
+        return None, f"the ideas of evaluation {evaluation.id} are no longer there: {fault}"
+    window = evaluation.document["window"]
+    start, end = (_instant(datetime.fromisoformat(window[name])) for name in ("start", "end"))
+    started = dataset.ideas.time
+    note = ""
+    if dataset.fingerprint() != evaluation.document["data"]["fingerprint"]:
+        note = f"{dataset.source} gives others as of {evaluation.as_of:%Y-%m-%d} than evaluation {evaluation.id} saw"
+    return dataset.ideas.features[(started >= start) & (started <= end)], note
+
+
+def _logged(dataset: "Dataset", uri: str, settings: Settings, promotion: Promotion) -> Seen:
+    answers = answered(uri, promotion.at, dataset.as_of, settings)
+    return Seen(dataset, promotion.at, LOGGED, answers.features, answers, ())
+
+
+def _instant(moment: datetime) -> np.datetime64:
+    from gatekeeper.market.ideas import instant
+
+    return instant(moment)

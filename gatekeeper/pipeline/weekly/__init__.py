@@ -1,0 +1,1 @@
+"""Weekly run: retrain, export, register, evaluate, promote."""

@@ -1,0 +1,219 @@
+"""Whom does a challenger face, and which evaluation of this look stands?"""
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import ModelRefused, NoModel
+from gatekeeper.files import write_whole
+from gatekeeper.pipeline.weekly import league_entrants
+from gatekeeper.pipeline.weekly.run import Run
+from gatekeeper.pipeline.weekly.workspace import Handed, dataset_of
+from gatekeeper.registry import Evaluation, Model, Registry
+from gatekeeper.registry.records import WHAT_IF
+
+if TYPE_CHECKING:
+    from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.judgement.rule.verdict import Policy
+    from gatekeeper.market.ideas import Dataset
+
+log = logging.getLogger("gatekeeper")
+
+
+def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Evaluation:
+    """The evaluation of this look that stands: the one that promoted, or that of the same contest, or a new one.
+
+    So clearing a task buys no second look, and a verdict against another opponent than today's promotes nothing.
+    """
+    promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
+    mine = league_entrants.recorded(registry, run.key, model)
+    for evaluation in mine:
+        if evaluation.id in promoted:
+            return evaluation
+    generation = registry.generation()
+    champion, kind = _opponent(run, registry)
+    opponent = champion.model_id if champion else None
+    for evaluation in mine:
+        if evaluation.champion == opponent and _stands(evaluation, generation, kind):
+            return evaluation
+    return _judge(run, registry, model, handed, generation, champion, kind)
+
+
+def _stands(evaluation: Evaluation, generation: int, kind: str) -> bool:
+    """Does it say what a judgement of today against the same opponent would?
+
+    A past week promotes nothing, whatever was promoted since: what was said of it then still holds, but for a verdict
+    to promote, which came too late.
+    """
+    if kind == WHAT_IF:
+        return evaluation.kind == WHAT_IF or evaluation.verdict != "promote"
+    return (evaluation.generation, evaluation.kind) == (generation, kind)
+
+
+def _judge(
+    run: Run,
+    registry: Registry,
+    model: Model,
+    handed: Handed,
+    generation: int,
+    champion: "Contender | None",
+    kind: str,
+) -> Evaluation:
+    from gatekeeper.judgement import Policy
+    from gatekeeper.judgement.backtest import backtest as backtests
+
+    dataset = dataset_of(run, handed)
+    challenger = _with_refit(run.settings, registry, model, handed)
+    measured = backtests.run(dataset, run.settings, challenger, champion)
+    policy = Policy.from_settings(run.settings, measured.periods_per_year)
+    opened = partial(contender, run.settings, registry)
+    cases = league_entrants.cases(run, registry, model, measured, dataset, policy, kind, opened)
+    kept = [_recorded(run, registry, handed, dataset, policy, generation, kind, case) for case in cases]
+    return kept[-1]
+
+
+def _recorded(
+    run: Run,
+    registry: Registry,
+    handed: Handed,
+    dataset: "Dataset",
+    policy: "Policy",
+    generation: int,
+    kind: str,
+    case: league_entrants.Case,
+) -> Evaluation:
+    from gatekeeper.judgement import judge
+    from gatekeeper.judgement.report import document as record
+    from gatekeeper.judgement.report import report
+
+    model, measured, champion = case.model, case.measured, case.measured.champion
+    verdict = judge(
+        measured.challenger,
+        champion,
+        policy,
+        measured.ungated,
+        kind=kind,
+        refit=measured.twins.challenger,
+        many=case.many(policy),
+    )
+    beside = _beside(run, registry, model, handed, policy, compared=champion is not None)
+    document = record.document(measured, verdict, policy, dataset, {**beside, **case.beside}, case.many)
+    # One name for each judgement: a later one of the same week leaves this report as it was.
+    name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
+    place = Path(run.settings.reports) / name
+    write_whole(place, report.render(document).encode())
+    return registry.record_evaluation(
+        challenger=model.id,
+        champion=champion.model_id if champion else None,
+        generation=generation,
+        as_of=run.as_of,
+        kind=kind,
+        verdict=verdict.answer,
+        document=document,
+        run_key=run.key,
+        report=str(place),
+    )
+
+
+def _beside(
+    run: Run, registry: Registry, model: Model, handed: Handed, policy: "Policy", *, compared: bool
+) -> dict[str, object]:
+    """What the document says besides: the looks that were spent, and how the challenger was made, where this run
+    made it."""
+    from gatekeeper.judgement.rule import tests_spent
+
+    spent = registry.looks(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
+    made = handed.get("trained", {})
+    ours = bool(made) and made["fingerprint"] == model.fingerprint
+    return {
+        "looks": tests_spent.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted),
+        **({"training": dict(made)} if ours else {}),
+    }
+
+
+def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
+    """The model, verified. Raises ModelRefused."""
+    from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.serving import checked  # brings the model runtime
+
+    scorer = checked(registry, model, registry.model_bytes(model))
+    return Contender(
+        name=model.version,
+        sha256=scorer.sha256,
+        threshold=settings.threshold if model.threshold is None else model.threshold,
+        score=scorer.score,
+        trained_to=model.trained_to,
+        created_at=model.created_at,
+        model_id=model.id,
+    )
+
+
+def _with_refit(settings: Settings, registry: Registry, model: Model, handed: Handed) -> "Contender":
+    """The challenger of this run, and what would go live in its stead, where that is another model."""
+    ours = contender(settings, registry, model)
+    live = handed.get("refit", {}).get("model_id", model.id)
+    return ours if live == model.id else replace(ours, refit=contender(settings, registry, registry.model(live)))
+
+
+def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Contender":
+    """The live model, or, where that is a refit, its judged twin: the refit itself has seen the window.
+
+    Where the twin is lost, the refit itself, in whatever window is left. Raises ModelRefused.
+    """
+    own = contender(settings, registry, live)
+    twin = registry.twin(live.id)
+    if twin is None:
+        return own
+    try:
+        registry.restore_name(twin)
+        judged = contender(settings, registry, twin)
+    except ModelRefused as refusal:
+        log.error(
+            "the judged twin of %s can't be loaded, so the window starts after its data: %s", live.version, refusal
+        )
+        return own
+    return replace(judged, refit=own)
+
+
+def is_older(run: Run, registry: Registry) -> bool:
+    """Is this a past week: was its as-of, or a later one, promoted already?"""
+    highest = registry.highest_as_of()
+    return highest is not None and run.as_of <= highest
+
+
+def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
+    """Whom the challenger has to beat, and what kind of look that makes it.
+
+    The primary; for a past week, the one that the history gives; where there never was one, nobody.
+    """
+    if is_older(run, registry):
+        before = registry.primary_before(run.as_of)
+        return (in_its_stead(run.settings, registry, before) if before else None), WHAT_IF
+    primary = registry.primary()
+    if primary is None and not registry.promotions():
+        return None, "bootstrap"
+    if primary is not None:
+        try:
+            registry.restore_name(primary)
+            return in_its_stead(run.settings, registry, primary), "weekly"
+        except ModelRefused as refusal:
+            log.error("the primary %s can't be loaded: %s", primary.version, refusal)
+    return _fallback(run, registry, primary), "recovery"
+
+
+def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender":
+    """The model that servers fall back to. Without one there is nothing to be judged against, and a person decides."""
+    from gatekeeper.serving import fallbacks
+
+    for model in fallbacks(registry, primary):
+        try:
+            return in_its_stead(run.settings, registry, model)
+        except ModelRefused as refusal:
+            log.error("the fallback %s can't be loaded: %s", model.version, refusal)
+    raise NoModel(
+        "neither the primary nor any model behind it can be loaded, so there is nothing to judge against; "
+        "`gatekeeper list` shows the models, `gatekeeper promote -i ID` puts one in by hand"
+    )

@@ -1,0 +1,134 @@
+"""Who competes beside this week's challenger, and of whom does the look keep an evaluation?"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gatekeeper.errors import DataError, ModelRefused
+from gatekeeper.pipeline.weekly.run import DAG_ID, Run
+from gatekeeper.registry import Evaluation, Model, Registry
+
+if TYPE_CHECKING:
+    from gatekeeper.judgement.backtest.backtest import Backtest, ScorecardBuilder
+    from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.judgement.backtest.scorecard import Scorecard
+    from gatekeeper.judgement.league.league import Field
+    from gatekeeper.judgement.rule.verdict import Gate, Policy
+    from gatekeeper.market.ideas import Dataset
+
+log = logging.getLogger("gatekeeper")
+
+Opened = Callable[[Model], "Contender"]
+"""A model, verified. Raises ModelRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One model that the look keeps an evaluation of."""
+
+    model: Model
+    measured: "Backtest"
+    many: "Callable[[Policy], Gate | None]" = lambda _: None
+    """The gate `league` under a policy; None where no other model was compared."""
+    beside: Mapping[str, object] = field(default_factory=dict)
+    """What the evaluation keeps besides: the league."""
+
+
+def cases(
+    run: Run,
+    registry: Registry,
+    model: Model,
+    measured: "Backtest",
+    dataset: "Dataset",
+    policy: "Policy",
+    kind: str,
+    opened: Opened,
+) -> list[Case]:
+    """The one that decides the look last: of this week's challenger or, where an older one won the league, of that.
+
+    Before it this week's own, which says who gained more.
+    """
+    from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
+    from gatekeeper.judgement.league.league import Field
+
+    if not run.settings.league or measured.champion is None or not measured.challenger.tested:
+        return [Case(model, measured)]
+    book = ScorecardBuilder.of(dataset, run.settings, measured.window, measured.ideas, measured.days)
+    met = {measured.challenger.sha256, measured.champion.sha256}
+    left_out: dict[str, str] = {}
+    older = list(_entrants(run, registry, book, met, opened, left_out))
+    if not older:
+        return [Case(model, measured)]
+    everyone = Field(measured.champion, (measured.challenger, *(card for _, card in older)))
+    return _held(everyone, [model, *(each for each, _ in older)], measured, policy, kind, left_out)
+
+
+def recorded(registry: Registry, run_key: str, model: Model) -> list[Evaluation]:
+    """What decided the look, newest first: evaluations of this model, or of one that won against it."""
+    return [
+        each
+        for each in registry.pages.look(run_key)
+        if _decides(each, model) and registry.model(each.challenger).sha256 == each.challenger_sha256
+    ]
+
+
+def _decides(evaluation: Evaluation, model: Model) -> bool:
+    league = evaluation.document.get("league")
+    if league is None:
+        return evaluation.challenger_sha256 == model.sha256
+    competed = {row["sha256"] for row in league["contenders"]}
+    return model.sha256 in competed and league["winner"] in (None, league["challenger"])
+
+
+def _held(
+    everyone: "Field", models: list[Model], measured: "Backtest", policy: "Policy", kind: str, left_out: dict[str, str]
+) -> list[Case]:
+    from gatekeeper.judgement.league import league, league_document
+    from gatekeeper.judgement.league.gate import gate
+
+    @cache  # asked of each policy, for one case or two
+    def contest(under: "Policy") -> league.FieldResult:
+        return league.contest(everyone, under, measured.ungated, kind=kind)
+
+    def case(number: int) -> Case:
+        return Case(
+            models[number],
+            replace(measured, challenger=everyone.contenders[number]),
+            lambda under: gate(contest(under), everyone, number),
+            {"league": league_document.document(contest(policy), everyone, number, left_out)},
+        )
+
+    return [case(number) for number in dict.fromkeys((0, contest(policy).winner or 0))]
+
+
+def _entrants(
+    run: Run,
+    registry: Registry,
+    book: "ScorecardBuilder",
+    met: set[str | None],
+    opened: Opened,
+    left_out: dict[str, str],
+) -> "Iterator[tuple[Model, Scorecard]]":
+    """The newest that were turned down before and can be judged on this look's window; `left_out` says who can't."""
+    room = run.settings.league_size
+    for model in registry.pages.rejected(before=run.as_of, run_keys=f"{DAG_ID}/"):
+        if room == 0:
+            return
+        if model.sha256 in met:
+            continue
+        met.add(model.sha256)
+        try:
+            card = book.measure(opened(model))
+        except (ModelRefused, DataError) as fault:
+            log.warning("%s is left out of the league: %s", model.version, fault)
+            # Without its words, which name a path: the same look says the same wherever it is made.
+            slug = fault.reason if isinstance(fault, ModelRefused) else "scores"
+            left_out[model.version] = f"it can't be loaded ({slug})"
+            continue
+        if not card.out_of_sample:
+            left_out[model.version] = "it has seen part of this window"
+            continue
+        room -= 1
+        yield model, card

@@ -1,0 +1,1 @@
+"""Registry database: tables, migrations, and transactions on SQLite and PostgreSQL."""

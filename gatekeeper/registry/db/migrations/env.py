@@ -1,0 +1,13 @@
+"""How does alembic reach the registry? By the connection, and inside the transaction, that `db upgrade` holds."""
+
+from alembic import context
+
+from gatekeeper.registry.db.tables import VERSION_TABLE, metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,179 @@
+"""PostgreSQL: the registry on a server, for more than one machine."""
+
+import re
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+
+from gatekeeper.errors import ConfigError, GatekeeperError
+from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
+from gatekeeper.registry.db.faults import another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.registry.db.tables import models
+
+CONNECT_SECONDS = 10
+UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
+NUMBERING = 7_305_012_112  # and that of ids which no sequence counts
+_IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
+
+
+class Postgres:
+    """A server. Writers queue on the lock row, and see what was committed while they waited: READ COMMITTED."""
+
+    reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
+
+    def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
+        """Connects when it is first used."""
+        if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+            raise ConfigError(f"{url.drivername}:// is another driver's; say postgresql+psycopg://USER@HOST/DATABASE")
+        if not url.database:
+            raise ConfigError(f"{url} names no database; such as postgresql+psycopg://USER@HOST/DATABASE")
+        # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that a
+        # connection pooler in between does no harm.
+        wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
+        given = {word: value for word, value in wanted.items() if word not in url.query}
+        try:
+            engine = create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                connect_args={**given, "autocommit": True, "prepare_threshold": None},
+                max_overflow=-1,
+            )
+        except ModuleNotFoundError:
+            raise ConfigError("PostgreSQL needs psycopg: pip install 'gatekeeper[postgres]'") from None
+        event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "checkout", self._refuse_closed)
+        return engine
+
+    def name(self, url: URL) -> str:
+        """Host and database: neither user nor options."""
+        return f"postgresql://{url.host or url.query.get('host') or ''}/{url.database}"
+
+    def write_ahead(self, engine: Engine) -> None:
+        """A server does so by itself."""
+
+    def queue_upgrade(self, connection: Connection) -> None:
+        """By an advisory lock, until the transaction ends; then in a schema that is there."""
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADING})"))
+        path = connection.execute(text("SELECT current_setting('search_path') WHERE current_schema() IS NULL")).scalar()
+        if path is not None and path.isidentifier():  # a gate's own schema, which nobody has made yet
+            connection.execute(text(f'CREATE SCHEMA "{path}"'))
+
+    def holds_lock(self, connection: Connection) -> bool:
+        """Only while the connection lives: once it is gone, another writer may rely on the files that we placed."""
+        if connection.closed or connection.invalidated:
+            return False
+        driver: Any = connection.connection.driver_connection
+        if driver.info.transaction_status.name not in {"INTRANS", "INERROR"}:
+            return False
+        try:
+            connection.exec_driver_sql("SELECT 1")
+        except DBAPIError as error:  # a transaction that failed already refuses, and holds its locks
+            return not error.connection_invalidated
+        return True
+
+    def next_id(self, connection: Connection) -> int:
+        """The sequence's next one that is free: other tools bring ids of their own, and never tell the sequence."""
+        sequence = self._sequence(connection, models.name)
+        if sequence is None:
+            return highest_id(connection, models.name) + 1
+        while True:
+            drawn: int = connection.execute(text("SELECT nextval(:sequence)"), {"sequence": sequence}).scalar_one()
+            if connection.execute(select(models.c.id).where(models.c.id == drawn)).first() is None:
+                return drawn
+
+    def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
+        """The sequence's next ones, once it is past every row; else counted on, by one writer at a time."""
+        sequence = self._sequence(connection, table)
+        if sequence is None:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({NUMBERING})"))
+            highest = max(above, highest_id(connection, table))
+            return list(range(highest + 1, highest + 1 + count))
+        highest = max(above, highest_id(connection, table))
+        draw = text("SELECT nextval(:sequence) AS id FROM generate_series(1, :count) ORDER BY id")
+        while True:
+            ids = list(connection.execute(draw, {"sequence": sequence, "count": count}).scalars().all())
+            if ids[0] > highest:
+                return ids
+            connection.execute(  # drawn and left, since a sequence that is set may be set back
+                text("SELECT max(nextval(:sequence)) FROM generate_series(1, :count)"),
+                {"sequence": sequence, "count": max(0, highest - ids[-1])},
+            )
+
+    def has(self, connection: Connection, kind: str, name: str) -> bool:
+        """As a statement would find it, along the search path."""
+        relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
+        return relkind is not None and (relkind in "iI") == (kind == "index")
+
+    def declared_type(self, connection: Connection, column: str) -> str:
+        """As the server spells it."""
+        return self.declared_types(connection, models.name).get(column, "")
+
+    def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
+        """As the server spells them."""
+        found = text(
+            "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
+            "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
+        )
+        return {row.attname: row.type for row in connection.execute(found, {"name": f'"{table}"'})}
+
+    def unique_columns(self, connection: Connection) -> set[str]:
+        """By an index that a foreign key may rely on."""
+        found = text(
+            "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] "
+            "WHERE indrelid = to_regclass('\"RLModel\"') AND indisunique AND indisvalid AND indimmediate "
+            "AND indpred IS NULL AND indnkeyatts = 1"
+        )
+        return set(connection.execute(found).scalars())
+
+    def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
+        """By its SQLSTATE; a refused connection has none."""
+        said = str(error.orig).strip() or type(error.orig).__name__
+        state: str = getattr(error.orig, "sqlstate", None) or ""
+        if state in {"23505", "23503", "23P01"}:
+            return another_writer(said)
+        if state.startswith("23"):
+            return asks_for_more(said)
+        if state in {"42P01", "42703"}:
+            return no_tables(said, name)
+        if state == "42501":
+            return ConfigError(f"the registry {name} doesn't let this role do that ({said}); grant it, or use another")
+        if state.startswith("22"):
+            return ConfigError(f"the registry {name} can't store that ({said}); nothing has changed")
+        if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", said):
+            return ConfigError(f"the registry {name} lets nobody in so ({said}); make it first, or mend GATEKEEPER_DB")
+        return unusable(said, name)
+
+    def _sequence(self, connection: Connection, table: str) -> str | None:
+        """What the ids of a table are drawn from: of a serial or identity column, or named by its default."""
+        name = {"name": f'"{table}"'}
+        owned: str | None = connection.execute(text("SELECT pg_get_serial_sequence(:name, 'id')"), name).scalar()
+        if owned is not None:
+            return owned
+        default = text(
+            "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid "
+            "AND attnum = adnum WHERE adrelid = to_regclass(:name) AND attname = 'id'"
+        )
+        named = re.search(r"nextval\('(.+)'::regclass\)", connection.execute(default, name).scalar() or "")
+        return named[1] if named else None
+
+    @staticmethod
+    def _prepare(connection: Any, _record: object) -> None:
+        """The server gives up a writer's lock within minutes, where the writer's whole host is gone."""
+        connection.execute(
+            f"SET TIME ZONE 'UTC'; SET lock_timeout = '{BUSY_SECONDS}s'; "
+            "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+        )
+
+    @staticmethod
+    def _refuse_closed(connection: Any, _record: object, _pooled: object) -> None:
+        """A server that went away has closed its end, which shows without a question to it; then all connect anew."""
+        if connection.closed:
+            raise InvalidatePoolError
+        with DefaultSelector() as heard:
+            heard.register(connection.fileno(), EVENT_READ)
+            if heard.select(0):
+                raise InvalidatePoolError

@@ -1,0 +1,121 @@
+"""SQLite: the registry as a file on one machine."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
+from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
+from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.registry.db.tables import models
+
+SWITCH_ATTEMPTS = 200
+_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
+
+
+class Sqlite:
+    """A file. Writers queue by BEGIN IMMEDIATE; on every connection it would make readers wait as well."""
+
+    reading = "BEGIN"
+    writing = "BEGIN IMMEDIATE"
+    overriding = ""
+
+    def engine(self, url: URL, *, create: bool) -> Engine:
+        """A missing file is made only where that is asked for."""
+        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+            raise ConfigError(f"{url} names no file; a registry outlives its process: sqlite:///registry.db")
+        file = Path(url.database)
+        if not create and not file.exists():
+            raise SchemaOutOfDate(f"there is no registry at {file}; {UPGRADE}")
+        if create and not file.absolute().parent.is_dir():
+            raise ConfigError(f"the folder {file.absolute().parent} of the registry {file} isn't there: make it first")
+        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
+        event.listen(engine, "connect", self._prepare)
+        return engine
+
+    def name(self, url: URL) -> str:
+        """The file."""
+        return str(Path(url.database or ""))
+
+    def write_ahead(self, engine: Engine) -> None:
+        """Kept in the file."""
+        raw = engine.raw_connection()
+        try:
+            for left in reversed(range(SWITCH_ATTEMPTS)):
+                try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError:
+                    if not left:
+                        raise
+                    time.sleep(0.05)
+        except sqlite3.Error as error:
+            raise self._in_our_words(str(error), self.name(engine.url)) from error
+        finally:
+            raw.close()
+
+    def queue_upgrade(self, connection: Connection) -> None:
+        """BEGIN IMMEDIATE has done it."""
+
+    def holds_lock(self, connection: Connection) -> bool:
+        """A file has no connection to lose."""
+        return not connection.closed
+
+    def next_id(self, connection: Connection) -> int:
+        """Never one that was used before, whoever wrote it."""
+        return self.draw_ids(connection, models.name, 1, 0)[0]
+
+    def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
+        """Under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
+        used = text("SELECT seq FROM sqlite_sequence WHERE name = :table")  # SQLite makes it with our own tables
+        highest = max(above, highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
+        return list(range(highest + 1, highest + 1 + count))
+
+    def has(self, connection: Connection, kind: str, name: str) -> bool:
+        """By the schema table."""
+        return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
+
+    def declared_type(self, connection: Connection, column: str) -> str:
+        """ "" where nothing is declared."""
+        return self.declared_types(connection, models.name).get(column, "")
+
+    def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
+        """ "" for a column where nothing is declared."""
+        found = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").all()
+        return {row.name: str(row.type).lower() for row in found}
+
+    def unique_columns(self, connection: Connection) -> set[str]:
+        """By the key, or by a whole index of their own."""
+        key = [row.name for row in connection.exec_driver_sql("PRAGMA table_info('RLModel')").all() if row.pk]
+        unique = set(key) if len(key) == 1 else set()
+        for index in connection.exec_driver_sql("PRAGMA index_list('RLModel')").all():
+            columns = connection.exec_driver_sql(f"PRAGMA index_info('{index.name}')").all()
+            if index.unique and not index.partial and len(columns) == 1 and columns[0].name is not None:
+                unique.add(columns[0].name)
+        return unique
+
+    def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
+        """By its text: the driver has little else."""
+        return self._in_our_words(str(error.orig), name)
+
+    def _in_our_words(self, said: str, name: str) -> GatekeeperError:
+        if "NOT NULL constraint" in said or "CHECK constraint" in said:
+            return asks_for_more(said)
+        if "constraint failed" in said:
+            return another_writer(said)
+        if "no such table" in said or "no such column" in said:
+            return no_tables(said, name)
+        if "not a database" in said:
+            return ConfigError(f"{name} is no SQLite database; name another by GATEKEEPER_DB")
+        return unusable(said, name)
+
+    @staticmethod
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()

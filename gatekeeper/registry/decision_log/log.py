@@ -1,0 +1,198 @@
+"""Which ideas were scored, how did they end, and when was that known?
+
+An idea is a row of `"RLDataset"` and one of our side table, made in one transaction, and once: by its idea_id.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import isclose
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from gatekeeper.errors import DataError, GatekeeperError
+from gatekeeper.registry.db.database import Database, has_table, of
+from gatekeeper.registry.decision_log.bulk import insert_rows
+from gatekeeper.registry.decision_log.line_format import Outcome
+from gatekeeper.registry.decision_log.rldataset import grown, has_dataset, ids, kinds_of, present
+from gatekeeper.registry.decision_log.tables import DATASET, decisions
+
+AT_ONCE = 500  # rows of one statement: far within the number of parameters that a database takes
+
+_READ = ("ts", "symbol", "featureVec", "action", "outcome")
+_SIDE = {
+    "dataset_id": "bigint",
+    "idea_id": "text",
+    "at": "timestamptz",
+    "time": "timestamptz",
+    "strategy": "text",
+    "threshold": "double precision",
+    "approved": "boolean",
+    "sha256": "text",
+    "degraded": "boolean",
+}
+_d = decisions.c
+
+
+class OutcomeRefused(GatekeeperError):
+    """This outcome contradicts what is known of its idea: send the right one; nothing has changed."""
+
+
+class OutcomeTooEarly(OutcomeRefused):
+    """It closed before its idea's time: send the right time; nothing has changed."""
+
+
+class OutcomeResult(NamedTuple):
+    """What became of one outcome: `unknown` where no such idea is there (yet); a refusal says why."""
+
+    state: Literal["recorded", "unknown", "refused"]
+    refusal: OutcomeRefused | None = None
+
+
+def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
+    """Add those that aren't there yet; returns how many. `ideas` are as `decision_lines.parse` gives them.
+
+    All of them or none. Raises SchemaOutOfDate, ConfigError or GenerationMoved where the table takes one of them not.
+    """
+    if not ideas:
+        return 0
+    with database.append() as connection:
+        highest = connection.execute(select(func.coalesce(func.max(_d.dataset_id), 0))).scalar_one()
+        drawn = of(connection).draw_ids(connection, DATASET, len(ideas), highest)
+        fresh = _insert_side(connection, ideas, drawn)
+        kinds = kinds_of(connection)
+        new = [(row_id, idea) for row_id, idea in zip(drawn, ideas, strict=True) if row_id in fresh]
+        insert_rows(connection, DATASET, kinds.declared, kinds.rows(new))
+    return len(new)
+
+
+def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: Sequence[int]) -> set[int]:
+    """The rows of the side table; returns the ids of the ideas that are new.
+
+    Another flusher may bring the same ideas: the second waits for the first, and then adds nothing. Both go by
+    idea_id, so that neither waits for one who waits for it.
+    """
+    utc = "" if connection.dialect.name == "sqlite" else "+00"
+    rows = [
+        (row_id, idea_id, at + utc, time + utc, strategy, threshold, approved == 1, sha256, degraded == 1)
+        for row_id, (_, idea_id, at, time, _, strategy, _, _, approved, threshold, _, sha256, degraded) in zip(
+            drawn, ideas, strict=True
+        )
+    ]
+    rows.sort(key=itemgetter(1))
+    added = insert_rows(connection, decisions.name, _SIDE, rows, tail="ON CONFLICT (idea_id) DO NOTHING")
+    if added == len(rows):
+        return set(drawn)
+    there = select(_d.dataset_id).where(_d.dataset_id.between(drawn[0], drawn[-1]))
+    return set(connection.execute(there).scalars()) & set(drawn)
+
+
+def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:
+    """Fill in how ideas ended; one that is known already changes nothing.
+
+    Raises OutcomeRefused, with `all_or_none`, at the first that is refused; then nothing has changed.
+    """
+    with database.append() as connection:
+        known = _known(connection, [outcome.idea_id for outcome in outcomes])
+        settled: list[OutcomeResult] = []
+        news: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            row = known.get(outcome.idea_id)
+            state = OutcomeResult("unknown") if row is None else _settle(row, news.get(outcome.idea_id), outcome)
+            if state.refusal is not None and all_or_none:
+                raise state.refusal
+            if state.state == "recorded" and row is not None and row["outcome_at"] is None:
+                news.setdefault(outcome.idea_id, outcome)
+            settled.append(state)
+        _write_outcomes(connection, known, news)
+    return settled
+
+
+def _known(connection: Connection, idea_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """What is known of each idea, locked: two statements, since what was waited for shows only in the next one."""
+    known: dict[str, Mapping[str, Any]] = {}
+    for start in range(0, len(idea_ids), AT_ONCE):
+        named = select(decisions).where(_d.idea_id.in_(idea_ids[start : start + AT_ONCE])).order_by(_d.idea_id)
+        rows = connection.execute(named.with_for_update()).mappings().all()
+        made = select(ids, grown.c.outcome).where(ids.in_([row["dataset_id"] for row in rows]))
+        ends = {row.id: row.outcome for row in connection.execute(made)}
+        for row in rows:
+            row_id = row["dataset_id"]
+            known[row["idea_id"]] = {**row, "there": row_id in ends, "outcome": ends.get(row_id)}
+    return known
+
+
+def _settle(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> OutcomeResult:
+    if not row["there"]:
+        return _refused(
+            OutcomeRefused, f'idea {outcome.idea_id} has no row in "{DATASET}" any more; it can\'t be closed'
+        )
+    if outcome.closed_at < row["time"]:
+        return _refused(
+            OutcomeTooEarly,
+            f"idea {outcome.idea_id} is of {row['time'].isoformat()} and can't have closed before, at "
+            f"{outcome.closed_at.isoformat()}",
+        )
+    made = row["outcome"] if news is None else news.outcome
+    closed_at = row["closed_at"] if news is None else news.closed_at
+    if made is None:
+        return OutcomeResult("recorded")
+    # A column of another tool may hold fewer digits than were sent.
+    if isclose(float(made), outcome.outcome, rel_tol=1e-6) and closed_at in (None, outcome.closed_at):
+        return OutcomeResult("recorded")
+    when = "" if closed_at is None else f", closed at {closed_at.isoformat()}"
+    return _refused(
+        OutcomeRefused,
+        f"idea {outcome.idea_id} has the outcome {made}{when}; {outcome.outcome}, closed at "
+        f"{outcome.closed_at.isoformat()}, is another one. The first stands",
+    )
+
+
+def _refused(kind: type[OutcomeRefused], why: str) -> OutcomeResult:
+    return OutcomeResult("refused", kind(why))
+
+
+def _write_outcomes(
+    connection: Connection, known: Mapping[str, Mapping[str, Any]], news: Mapping[str, Outcome]
+) -> None:
+    if not news:
+        return
+    kinds = kinds_of(connection)
+    side = update(decisions).where(_d.dataset_id == bindparam("row"))
+    connection.execute(
+        side,
+        [
+            {
+                "row": known[idea_id]["dataset_id"],
+                "closed_at": outcome.closed_at,
+                "known_at": outcome.known_at,
+                "stated": outcome.stated,
+                "outcome_at": outcome.at,
+            }
+            for idea_id, outcome in news.items()
+        ],
+    )
+    connection.execute(
+        update(grown).where(ids == bindparam("row")).values(outcome=bindparam("made")),
+        [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()],
+    )
+
+
+def history(connection: Connection, as_of: datetime, name: str) -> Sequence[Row[Any]]:
+    """Every row of `"RLDataset"`, by its id, with what our side table has of it: the ideas of ours by the as-of, and
+    all of other servers, whose times are anyone's text. Raises DataError where there is no such table."""
+    if not has_dataset(connection):
+        raise DataError(f'{name} has no table "{DATASET}"; name the database that the servers write to')
+    there = present(connection)
+    if missing := [column for column in ("id", *_READ) if column not in there]:
+        raise DataError(f'the table "{DATASET}" of {name} has no column {", ".join(missing)}; it needs them')
+    columns = [ids, *(grown.c[column] for column in _READ)]
+    if "strategyVersionId" in there:
+        columns.append(grown.c["strategyVersionId"])
+    if not has_table(connection, decisions.name):
+        return connection.execute(select(*columns).order_by(ids)).all()
+    side = [_d.idea_id, _d.at, _d.time, _d.strategy, _d.approved, _d.closed_at, _d.known_at, _d.stated, _d.outcome_at]
+    joined = grown.outerjoin(decisions, _d.dataset_id == ids)
+    wanted = select(*columns, *side).select_from(joined).where((_d.time <= as_of) | _d.idea_id.is_(None))
+    return connection.execute(wanted.order_by(ids)).all()

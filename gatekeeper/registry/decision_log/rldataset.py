@@ -1,0 +1,175 @@
+"""How does this `"RLDataset"` write its rows?
+
+Servers before us made theirs with other types: times as integers or text, features by name, actions as numbers. A new
+row is written as the newest row is, else by the declared types.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, column, select, table
+
+from gatekeeper.errors import SchemaOutOfDate
+from gatekeeper.registry.db import created_at
+from gatekeeper.registry.db.database import of
+from gatekeeper.registry.db.faults import UPGRADE
+from gatekeeper.registry.decision_log.tables import DATASET, dataset
+
+NEEDED = ("id", "ts", "symbol", "featureVec", "action", "outcome", "gateScore", "modelId")
+COLUMNS = (*NEEDED, "strategyVersionId")
+SECONDS_BELOW = 1e11  # a number of seconds up to here (year 5138), of milliseconds beyond: as files are read
+
+_TEXTS = ("text", "char", "varchar", "nvarchar", "clob", "string")
+_NUMBERS = ("int", "bigint", "smallint", "numeric", "decimal", "real", "double", "float")
+_ID = re.compile(r"[0-9]{1,9}")
+_DIGITS = re.compile(r"-?\d+(?:\.\d*)?")
+
+# Its columns as they come: what they hold is anyone's choice.
+grown = table(DATASET, *(column(name) for name in COLUMNS))
+ids = column("id", dataset.c.id.type)
+
+Stored = object
+Written = Callable[[str], Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """How each column is written. declared: the columns that the table has and their types, in the order of `rows`."""
+
+    declared: Mapping[str, str]
+    time: Written  # from YYYY-MM-DD hh:mm:ss.ffffff
+    features: Written  # from a JSON array
+    actions: tuple[Stored, Stored]  # sell, buy
+    strategy: Callable[[str | None], Stored]
+    number: Mapping[str, Callable[[float | None], Stored]]
+
+    def rows(self, ideas: Sequence[tuple[int, Sequence[Any]]]) -> list[list[Stored]]:
+        """A new row for each idea, which comes with the id that was drawn for it; its outcome open."""
+        time, features, strategies = self.time, self.features, self.strategy
+        sell, buy = self.actions
+        score_of, model_of = self.number["gateScore"], self.number["modelId"]
+        width = len(self.declared)
+        return [
+            [
+                row_id,
+                time(started),
+                symbol,
+                features(vector),
+                buy if vector.endswith(",1]") else sell,
+                None,
+                score_of(score),
+                model_of(model_id),
+                strategies(strategy),
+            ][:width]
+            for row_id, (_, _, _, started, symbol, strategy, vector, score, _, _, model_id, _, _) in ideas
+        ]
+
+    def outcome(self, value: float) -> Stored:
+        """As the table holds outcomes."""
+        return self.number["outcome"](value)
+
+
+def has_dataset(connection: Connection) -> bool:
+    """Is there a table `"RLDataset"`?"""
+    return of(connection).has(connection, "table", DATASET)
+
+
+def present(connection: Connection) -> dict[str, str]:
+    """Which of the nine columns the table has, and their declared types."""
+    declared = of(connection).declared_types(connection, DATASET)
+    return {name: declared[name] for name in COLUMNS if name in declared}
+
+
+def kinds_of(connection: Connection) -> Kinds:
+    """How this table writes its rows. Raises SchemaOutOfDate where it lacks what a decision needs."""
+    declared = present(connection)
+    if missing := [name for name in NEEDED if name not in declared]:
+        raise SchemaOutOfDate(
+            f'the table "{DATASET}" has no column {", ".join(missing)}; add them, nullable: Gatekeeper leaves it as '
+            f"it is. Where the whole table is missing, {UPGRADE}"
+        )
+    if declared["id"].startswith((*_TEXTS, "uuid", "character")):
+        raise SchemaOutOfDate(f'the column id of the table "{DATASET}" is no number; Gatekeeper counts its rows')
+    dialect = connection.dialect.name
+    newest = _newest(connection)
+    return Kinds(
+        declared=declared,
+        time=_time(newest.get("ts"), declared["ts"], dialect),
+        features=_features(newest.get("featureVec"), declared["featureVec"]),
+        actions=_actions(newest.get("action"), declared["action"]),
+        strategy=_strategy(declared.get("strategyVersionId", "")),
+        number={name: _number(declared[name]) for name in ("outcome", "gateScore", "modelId")},
+    )
+
+
+def _newest(connection: Connection) -> dict[str, object]:
+    """The newest row that has all of these three."""
+    wanted = [grown.c.ts, grown.c["featureVec"], grown.c.action]
+    found = select(*wanted).where(*(one.is_not(None) for one in wanted)).order_by(ids.desc()).limit(1)
+    row = connection.execute(found).first()
+    return {} if row is None else dict(row._mapping)
+
+
+def _time(newest: object, declared: str, dialect: str) -> Written:
+    sample = created_at.sample_of(newest, declared, dialect)
+    number = float(sample) if isinstance(sample, (int, float, Decimal)) else _digits(sample)
+    if number is None or not 0 < abs(number) < SECONDS_BELOW:
+        return created_at.writer(sample)
+    if isinstance(sample, str):
+        return lambda time: str(_seconds(time))
+    return _seconds
+
+
+def _seconds(time: str) -> int:
+    return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp())
+
+
+def _digits(sample: object) -> float | None:
+    return float(sample) if isinstance(sample, str) and _DIGITS.fullmatch(sample.strip()) else None
+
+
+def _features(sample: object, declared: str) -> Written:
+    if declared.endswith("[]"):
+        return lambda vector: f"{{{vector[1:-1]}}}"
+    if isinstance(sample, dict) or (isinstance(sample, str) and sample.lstrip().startswith("{")):
+        from gatekeeper.features import FEATURES  # numpy comes with it: `gatekeeper active` starts without
+
+        return lambda vector: json.dumps(dict(zip(FEATURES, json.loads(vector), strict=True)))
+    return str
+
+
+def _actions(sample: object, declared: str) -> tuple[Stored, Stored]:
+    if isinstance(sample, bool) or declared == "boolean":
+        return False, True
+    if isinstance(sample, str):
+        word = sample.strip()
+        if word[:1].isdigit():
+            return "0", "1"
+        if word.isupper():
+            return "SELL", "BUY"
+        return ("Sell", "Buy") if word.istitle() else ("sell", "buy")
+    if sample is not None or _is_numeric(declared):
+        return 0, 1
+    return "sell", "buy"
+
+
+def _strategy(declared: str) -> Callable[[str | None], Stored]:
+    """A column of numbers takes a strategy that is one; the side table has every strategy anyhow."""
+    if not _is_numeric(declared):
+        return lambda strategy: strategy
+    return lambda strategy: int(strategy) if strategy is not None and _ID.fullmatch(strategy) else None
+
+
+def _number(declared: str) -> Callable[[float | None], Stored]:
+    if declared.startswith((*_TEXTS, "character")):
+        return lambda value: None if value is None else repr(value)
+    return lambda value: value
+
+
+def _is_numeric(declared: str) -> bool:
+    return declared.startswith(_NUMBERS)

@@ -1,0 +1,1 @@
+"""Registered models: catalogue, registration, verification, retirement, refits."""

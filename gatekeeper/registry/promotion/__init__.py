@@ -1,0 +1,1 @@
+"""Promotion acts: evaluations, promotions, rollbacks, holds, and the chained history."""

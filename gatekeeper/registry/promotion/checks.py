@@ -1,0 +1,89 @@
+"""What did the monitor see of a primary, and whom has an alarm reached?"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from gatekeeper.errors import DataError
+from gatekeeper.registry.context import RegistryContext, aware, plain
+from gatekeeper.registry.db.check_tables import alarms, checks
+from gatekeeper.registry.db.database import Database, now
+from gatekeeper.registry.models.verification import refuse_unregistered
+from gatekeeper.registry.records import Model
+
+_c, _a = checks.c, alarms.c
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look of the monitor at the primary of its time, bound to that model's bytes."""
+
+    id: int
+    as_of: datetime
+    model_id: int
+    sha256: str
+    generation: int
+    document: Mapping[str, Any]
+    at: datetime
+
+
+def record(
+    context: RegistryContext, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]
+) -> Check:
+    """Keep what was seen; a look at the same as-of and bytes that is there already stands.
+
+    Raises DataError where the document is no JSON of finite numbers.
+    """
+    aware(as_of, "as-of")
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"the check's document can't be stored as JSON: {fault}") from None
+    with context.database.write() as work:
+        connection = work.connection
+        sha256 = refuse_unregistered(model)
+        there = find(connection, as_of, sha256)
+        if there is not None:
+            return there
+        values = {"as_of": as_of, "model_id": model.id, "sha256": sha256, "generation": generation, "document": text}
+        connection.execute(checks.insert().values(**values, at=now(connection)))
+        made = find(connection, as_of, sha256)
+    if made is None:
+        raise AssertionError("a check was written under the lock")
+    return made
+
+
+def find(connection: Connection, as_of: datetime, sha256: str) -> Check | None:
+    """The look at these bytes as of then."""
+    row = connection.execute(select(checks).where((_c.as_of == as_of) & (_c.sha256 == sha256))).first()
+    return None if row is None else _check(row)
+
+
+def newest(connection: Connection, limit: int | None, before: int | None) -> list[Check]:
+    """Newest first; or a page: at most `limit`, with ids under `before`."""
+    wanted = select(checks).order_by(_c.id.desc()).limit(limit)
+    if before is not None:
+        wanted = wanted.where(_c.id < before)
+    return [_check(row) for row in connection.execute(wanted)]
+
+
+def reached(connection: Connection, kind: str, run_key: str) -> set[str]:
+    """The receivers that have this alarm already."""
+    return set(connection.execute(select(_a.receiver).where((_a.kind == kind) & (_a.run_key == run_key))).scalars())
+
+
+def note_reached(database: Database, kind: str, run_key: str, receiver: str) -> None:
+    """From now on this alarm has reached this receiver; noting it again changes nothing."""
+    plain(run_key, "run key")
+    with database.write() as work:
+        if receiver not in reached(work.connection, kind, run_key):
+            row = {"kind": kind, "run_key": run_key, "receiver": receiver, "at": now(work.connection)}
+            work.connection.execute(alarms.insert().values(row))
+
+
+def _check(row: Row[Any]) -> Check:
+    return Check(**{**row._mapping, "document": json.loads(row.document)})

@@ -1,0 +1,197 @@
+"""What was judged, and does that verdict still hold for the bytes that are there now?"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from gatekeeper.errors import (
+    ConfigError,
+    DataError,
+    EvaluationOutdated,
+    GenerationMoved,
+    ModelRefused,
+    PromotionRefused,
+    UnknownModel,
+)
+from gatekeeper.registry.context import RegistryContext, aware, plain
+from gatekeeper.registry.db import tables
+from gatekeeper.registry.db.database import now
+from gatekeeper.registry.models import catalogue, refits
+from gatekeeper.registry.models.verification import refuse_unregistered
+from gatekeeper.registry.promotion import holds
+from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
+from gatekeeper.registry.store.base import blob_name
+
+_e = tables.evaluations.c
+
+
+def record(
+    context: RegistryContext,
+    *,
+    challenger: int,
+    champion: int | None,
+    generation: int,
+    as_of: datetime,
+    kind: str,
+    verdict: str,
+    document: Mapping[str, object],
+    run_key: str,
+    report: str | None,
+) -> Evaluation:
+    """Keep the verdict, bound to the sha256 of both models. The same run key, contest and generation: one row."""
+    aware(as_of, "as-of")
+    plain(run_key, "run key")
+    said = {
+        "challenger": challenger,
+        "champion": champion,
+        "generation": generation,
+        "as_of": as_of,
+        "kind": kind,
+        "verdict": verdict,
+        "document": _json(document),
+        "run_key": run_key,
+        "report": report,
+    }
+    same = [_e[name] == said[name] for name in ("run_key", "challenger", "generation", "kind")]
+    wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(champion))
+    with context.database.write() as work:
+        row = work.connection.execute(wanted).first()
+        if row is None:
+            bound = {"challenger_sha256": _sha256(work.connection, challenger), "champion_sha256": None}
+            if champion is not None:
+                bound["champion_sha256"] = _sha256(work.connection, champion)
+            work.connection.execute(tables.evaluations.insert(), {**said, **bound, "at": now(work.connection)})
+            row = work.connection.execute(wanted).one()
+    return evaluation_of(row)
+
+
+def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
+    """Raises UnknownModel where there is none."""
+    row = None
+    if 0 <= evaluation_id <= catalogue.LARGEST_ID:
+        row = connection.execute(select(tables.evaluations).where(_e.id == evaluation_id)).first()
+    if row is None:
+        raise UnknownModel(f"there is no evaluation {evaluation_id}; `gatekeeper history` shows them")
+    return evaluation_of(row)
+
+
+def evaluations(
+    connection: Connection, challenger: int | None, limit: int | None = None, before: int | None = None
+) -> list[Evaluation]:
+    """All evaluations, or those of one challenger, newest first; or a page: at most `limit`, with ids under `before`.
+
+    Those of a refit are its twin's that would put it live.
+    """
+    wanted = select(tables.evaluations).order_by(_e.id.desc())
+    if before is not None:
+        wanted = wanted.where(_e.id < before)
+    if challenger is not None and (twin := refits.of(connection, challenger)) is not None:
+        sha256 = catalogue.model(connection, challenger).sha256
+        of_twin = map(evaluation_of, connection.execute(wanted.where(_e.challenger == twin)))
+        return [each for each in of_twin if each.deploys == sha256][:limit]
+    if challenger is not None:
+        wanted = wanted.where(_e.challenger == challenger)
+    return [evaluation_of(row) for row in connection.execute(wanted.limit(limit))]
+
+
+def passed(connection: Connection) -> set[tuple[int, str]]:
+    """Models, each with the sha256 that was judged, that an evaluation of this registry's own said to promote.
+
+    No document is read: a server on its way down the order of trust asks this.
+    """
+    wanted = select(_e.challenger, _e.challenger_sha256).where((_e.verdict == "promote") & (_e.kind != COPIED))
+    return {(row.challenger, row.challenger_sha256) for row in connection.execute(wanted)}
+
+
+def last_verdict(connection: Connection) -> datetime | None:
+    """When the newest evaluation was recorded. Not of those that came with a copied model: nobody judged here."""
+    newest = select(_e.at).where(_e.kind != COPIED).order_by(_e.id.desc()).limit(1)
+    at: datetime | None = connection.execute(newest).scalar()
+    return at
+
+
+def refuse_outdated(
+    context: RegistryContext,
+    connection: Connection,
+    generation: int,
+    evaluation_id: int,
+    model: Model,
+    as_of: datetime | None,
+) -> datetime:
+    """Raise PromotionRefused unless this evaluation may promote this model now. Returns its as-of."""
+    judged = evaluation(connection, evaluation_id)
+    if judged.kind == COPIED:
+        raise PromotionRefused(
+            f"evaluation {judged.id} was made in another environment, against its primary; judge again here, or "
+            f"promote by hand: `gatekeeper promote -i {model.id}`"
+        )
+    refits.refuse_unjudged(connection, judged, model)
+    if as_of is not None and as_of != judged.as_of:
+        raise ConfigError(f"evaluation {judged.id} is as of {judged.as_of.isoformat()}, not {as_of.isoformat()}")
+    if judged.verdict != "promote":
+        raise PromotionRefused(f"evaluation {judged.id} says {judged.verdict!r}; `gatekeeper explain {model.id}`")
+    holds.refuse_quarantined(connection, judged.challenger, judged.challenger_sha256)
+    holds.refuse_held(connection)
+    highest = catalogue.highest_as_of(connection)
+    if highest is not None and judged.as_of <= highest:
+        raise EvaluationOutdated(
+            f"evaluation {judged.id} is as of {judged.as_of.isoformat()}; a model as of {highest.isoformat()} was "
+            "promoted already, and an older one never replaces it"
+        )
+    if judged.generation != generation:
+        raise GenerationMoved(
+            f"evaluation {judged.id} was made at generation {judged.generation}; the registry is at {generation}: "
+            "judge again against the new primary"
+        )
+    _refuse_other_bytes(context, connection, judged, model)
+    return judged.as_of
+
+
+def restore_name(context: RegistryContext, model: Model) -> bool:
+    """Put the model's named file back from its blob, where it needs that. Does the name hold its bytes now?"""
+    if model.sha256 is None or not model.file_name:
+        return False
+    if context.store.holds(model.file_name, model.sha256):
+        return True
+    try:
+        content = context.store.find(blob_name(model.sha256), model.sha256)
+    except ModelRefused:
+        return False
+    context.store.place(model.file_name, content)
+    return True
+
+
+def _json(document: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"the evaluation's document can't be stored as JSON: {fault}") from None
+
+
+def _sha256(connection: Connection, model_id: int) -> str:
+    return refuse_unregistered(catalogue.model(connection, model_id))
+
+
+def _refuse_other_bytes(context: RegistryContext, connection: Connection, judged: Evaluation, model: Model) -> None:
+    """Named file and blob of the challenger, and of what goes live in its stead, and the champion's named file, must
+    hold the bytes that were judged."""
+    challenger = catalogue.model(connection, judged.challenger)
+    bytes_of = {challenger.id: (challenger, judged.challenger_sha256), model.id: (model, judged.deploys)}
+    for each, sha256 in bytes_of.values():
+        for name in (each.file_name, blob_name(sha256)):
+            if not context.store.holds(name, sha256):
+                raise EvaluationOutdated(_changed(judged, each, name))
+    if judged.champion is None:
+        return
+    champion = catalogue.model(connection, judged.champion)
+    if champion.sha256 != judged.champion_sha256 or not restore_name(context, champion):
+        raise EvaluationOutdated(_changed(judged, champion, champion.file_name))
+
+
+def _changed(judged: Evaluation, model: Model, name: str) -> str:
+    return (
+        f"{name} no longer holds the bytes of model {model.id} that evaluation {judged.id} judged: "
+        "register the file that is there now, and evaluate again"
+    )

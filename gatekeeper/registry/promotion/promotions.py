@@ -1,0 +1,297 @@
+"""How does a model become the primary? In one act, under the lock, with nothing removed and nothing left half-done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, update
+
+from gatekeeper.errors import ClaimsUnsettled, ConfigError, GenerationMoved, ModelRefused
+from gatekeeper.registry import naming
+from gatekeeper.registry.context import RegistryContext, aware, plain
+from gatekeeper.registry.db import tables
+from gatekeeper.registry.db.database import Work, has_index, now
+from gatekeeper.registry.models import catalogue
+from gatekeeper.registry.models.registration import refuse_taken
+from gatekeeper.registry.models.retirement import retire, sweep
+from gatekeeper.registry.models.verification import refuse_unregistered, vouch
+from gatekeeper.registry.promotion import holds
+from gatekeeper.registry.promotion.evaluations import refuse_outdated
+from gatekeeper.registry.promotion.history_chain import chained
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion
+from gatekeeper.registry.store.base import blob_name, sha256_of
+
+_RENAMED = update(tables.models).where(tables.models.c.id == bindparam("model"))
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionOrder:
+    """What is asked for: which model, by whom, why, on what grounds."""
+
+    model_id: int
+    actor: str
+    reason: str
+    kind: str
+    expected_generation: int | None = None
+    evaluation: int | None = None
+    as_of: datetime | None = None
+    run_key: str | None = None
+    now: datetime | None = None
+
+    def __post_init__(self) -> None:
+        plain(self.actor, "actor")
+        plain(self.reason, "reason")
+        aware(self.as_of, "as-of")
+        aware(self.now, "now")
+        if self.run_key is not None:
+            plain(self.run_key, "run key")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The primary, and the promotion that the audit ends with."""
+
+    primary: Model | None
+    newest: Promotion | None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Does the audit say how the primary became it?"""
+        return self.primary is None or (self.newest is not None and self.newest.to_id == self.primary.id)
+
+
+def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
+    """Make the model the primary. Where it is already, or where the run key promoted before, nothing changes.
+
+    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
+    ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
+    """
+    if done := examine(context, order):
+        return done
+    context.step("verified")
+    with context.database.write() as work:
+        context.step("locked")
+        connection = work.connection
+        found = _settle(work)
+        if done := _done(connection, order, found):
+            return done
+        model = catalogue.model(connection, order.model_id)
+        evaluated_as_of = _refuse(context, connection, work.generation, order, model)
+        promotion = move(context, work, found, model, order, as_of=evaluated_as_of or order.as_of)
+    context.step("committed")
+    sweep(context)
+    return promotion
+
+
+def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None:
+    """All that a promotion checks before anything moves; where it is done already, the promotion that did it.
+
+    Raises what `promote` raises.
+    """
+    _refuse_kind(order)
+    with settled(context) as (connection, found):
+        model = catalogue.model(connection, order.model_id)
+        if done := _done(connection, order, found):
+            return done
+        _refuse(context, connection, catalogue.generation(connection), order, model)
+    vouch(context, model, _bytes_to_promote(context, model))
+    return None
+
+
+def refuse_unsettled(connection: Connection) -> Model | None:
+    """The primary. Raises ClaimsUnsettled until the database itself keeps that there is at most one."""
+    found = catalogue.claimants(connection)
+    if len(found) > 1:
+        raise catalogue.unsettled(found)
+    if not has_index(connection, tables.ONE_PRIMARY):
+        raise ClaimsUnsettled(
+            "nothing keeps a second primary out of this database yet; `gatekeeper migrate-naming` makes the index"
+        )
+    return found[0] if found else None
+
+
+def standing(connection: Connection) -> Standing:
+    """Raises ClaimsUnsettled as above."""
+    return Standing(refuse_unsettled(connection), catalogue.newest_promotion(connection))
+
+
+@contextmanager
+def settled(context: RegistryContext) -> Iterator[tuple[Connection, Standing]]:
+    """A snapshot whose audit ends with its primary.
+
+    What another writer made the primary by SQL is put into the audit first: its chain of from and to has no gap.
+    """
+    while True:
+        with context.database.read() as connection:
+            found = standing(connection)
+            if found.is_recorded:
+                yield connection, found
+                return
+        with context.database.write() as work:
+            _settle(work)
+
+
+def _settle(work: Work) -> Standing:
+    found = standing(work.connection)
+    if found.primary is None or found.is_recorded:
+        return found
+    reason = "found as the primary; another writer had made it so"
+    return replace(found, newest=record_adopted(work, found.primary, reason, found.newest))
+
+
+def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | None) -> Promotion:
+    """The primary that was found, as a promotion: its as-of is when its row was made, where that is known."""
+    at = now(work.connection)
+    return _audit(
+        work,
+        last,
+        Promotion(
+            generation=work.advance(),
+            from_id=last.to_id if last else None,
+            to_id=primary.id,
+            kind="adopted",
+            actor="gatekeeper",
+            reason=reason,
+            evaluation_id=None,
+            as_of=(at if last else primary.created_at) or at,
+            at=at,
+            run_key=None,
+            sha256=primary.sha256,
+        ),
+    )
+
+
+def move(
+    context: RegistryContext,
+    work: Work,
+    found: Standing,
+    model: Model,
+    order: PromotionOrder,
+    *,
+    as_of: datetime | None,
+) -> Promotion:
+    """Steps 3 to 5 of a promotion: names, the two statements, the audit. Commits nothing itself.
+
+    `found` is what stands under the lock.
+    """
+    connection, before, last = work.connection, found.primary, found.newest
+    retiring = _write_name(context, work, model, naming.primary_version(model.id))
+    if before is not None:
+        retiring += _write_name(context, work, before, naming.standard_version(before.id))
+    context.step("named")
+    if before is not None:
+        _rename_row(context, connection, before.id, naming.standard_version(before.id))
+        context.step("demoted")
+    _rename_row(context, connection, model.id, naming.primary_version(model.id))
+    context.step("promoted")
+    at = now(connection)
+    promotion = _audit(
+        work,
+        last,
+        Promotion(
+            generation=work.advance(),
+            from_id=last.to_id if last else None,
+            to_id=model.id,
+            kind=order.kind,
+            actor=order.actor.strip(),
+            reason=order.reason.strip(),
+            evaluation_id=order.evaluation,
+            as_of=as_of or order.now or at,
+            at=order.now or at,
+            run_key=order.run_key,
+            sha256=model.sha256,
+        ),
+    )
+    context.step("audited")
+    held = [naming.primary_version(model.id), *([] if before is None else [naming.standard_version(before.id)])]
+    retire(work, retiring, held=[naming.file_name(version) for version in held], at=at)
+    context.step("noted")
+    return promotion
+
+
+def _refuse_kind(order: PromotionOrder) -> None:
+    allowed = KINDS_BY_HAND if order.evaluation is None else KINDS_BY_EVALUATION
+    if order.kind not in allowed:
+        grounds = "without an evaluation" if order.evaluation is None else "by evaluation"
+        raise ConfigError(f"a promotion {grounds} is {' or '.join(allowed)}, not {order.kind!r}")
+
+
+def _done(connection: Connection, order: PromotionOrder, found: Standing) -> Promotion | None:
+    """What this order was answered with before, or the promotion that made the model the primary it is."""
+    if found.primary is not None and found.primary.id == order.model_id:
+        return found.newest
+    return catalogue.promotion_by_key(connection, order.run_key)
+
+
+def _refuse(
+    context: RegistryContext, connection: Connection, generation: int, order: PromotionOrder, model: Model
+) -> datetime | None:
+    """Raise whatever forbids this promotion. Returns the as-of of its evaluation, where it has one."""
+    sha256 = refuse_unregistered(model)
+    holds.refuse_quarantined(connection, model.id, sha256)
+    as_of = None
+    if order.evaluation is not None:
+        as_of = refuse_outdated(context, connection, generation, order.evaluation, model, order.as_of)
+    if order.expected_generation not in (None, generation):
+        raise GenerationMoved(
+            f"the registry is at generation {generation}, not {order.expected_generation}: "
+            "another promotion came between; judge again against the new primary"
+        )
+    return as_of
+
+
+def _bytes_to_promote(context: RegistryContext, model: Model) -> bytes:
+    """The registered bytes. A named file that holds others is refused: whoever put it there means to promote *it*."""
+    sha256 = refuse_unregistered(model)
+    try:
+        content = context.store.read(model.file_name)
+    except ModelRefused as fault:
+        if fault.reason not in {"missing", "dangling"}:
+            raise
+        return context.store.find(model.file_name, sha256)
+    if (found := sha256_of(content)) != sha256:
+        raise ModelRefused(
+            "sha256",
+            f"{context.store.where(model.file_name)} was changed: its sha256 is {found}, registered is {sha256}. "
+            "`gatekeeper register` makes a model of the new file; to promote the registered bytes, move it away",
+        )
+    return content
+
+
+def _write_name(context: RegistryContext, work: Work, model: Model, version: str) -> list[str]:
+    """A copy of the model's bytes under its new name; returns the names that no row will hold then.
+
+    A primary to be demoted may have lost its bytes, or may never have been a model: its row moves all the same.
+    """
+    name = naming.file_name(version)
+    try:
+        content = context.store.read(model.file_name) if model.sha256 is None else _find(context, model, model.sha256)
+    except ModelRefused:
+        if naming.is_primary(version):
+            raise
+        refuse_taken(context, work.connection, model.id, version, None)
+        return []
+    refuse_taken(context, work.connection, model.id, version, content)
+    if model.sha256 is not None:
+        work.on_failure(context.store.put_blob(content))
+    work.on_failure(context.store.place(name, content))
+    return [model.file_name] if model.sha256 is not None and model.file_name not in {"", name} else []
+
+
+def _find(context: RegistryContext, model: Model, sha256: str) -> bytes:
+    try:
+        return context.store.find(blob_name(sha256), sha256)
+    except ModelRefused:
+        return context.store.find(model.file_name, sha256)
+
+
+def _rename_row(context: RegistryContext, connection: Connection, model_id: int, version: str) -> None:
+    connection.execute(_RENAMED, {"model": model_id, "version": version, "path": context.path_of(version)})
+
+
+def _audit(work: Work, last: Promotion | None, promotion: Promotion) -> Promotion:
+    promotion = chained(work.connection, promotion, last)
+    row = {name: getattr(promotion, name) for name in Promotion.__slots__}
+    work.connection.execute(tables.promotions.insert(), row)
+    return promotion

@@ -1,0 +1,1 @@
+"""Model files: stored by name and by sha256, in a folder or an object store."""

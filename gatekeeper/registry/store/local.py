@@ -1,0 +1,210 @@
+"""How do a model's bytes get into a folder whole?
+
+Everything is written to a temporary file, synced, renamed, and the folder synced.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gatekeeper.errors import ConfigError, ModelRefused, Unavailable
+from gatekeeper.model.files import read_model
+from gatekeeper.registry.store.base import (
+    BLOBS,
+    Store,
+    Undo,
+    blob_name,
+    inside,
+    is_digest,
+    kept_name,
+    nothing,
+    sha256_of,
+)
+
+READ_ONLY = 0o444
+TEMPORARY = ".tmp-"
+
+
+class LocalStore(Store):
+    """The models folder. `step` is told of each write, so that tests can stop there."""
+
+    def __init__(self, root: Path, *, cap: int, step: Callable[[str], None]) -> None:
+        self.root = root
+        self.cap = cap
+        self._step = step
+
+    def where(self, name: str) -> str:
+        """On this disk."""
+        return str(self.root / name)
+
+    def make(self) -> None:
+        """With the folder of the blobs, which tells a models folder from an empty mount point."""
+        with _clear_errors(self.root):
+            (self.root / BLOBS).mkdir(parents=True, exist_ok=True)
+
+    def refuse_absent(self) -> None:
+        """An unmounted volume leaves nothing, or an empty folder."""
+        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises where a folder above is closed to us
+            raise Unavailable(f"the models folder {self.root} isn't there just now; GATEKEEPER_MODELS names it")
+        if not os.path.isdir(self.root / BLOBS):  # noqa: PTH112  # a volume that isn't mounted leaves an empty folder
+            raise Unavailable(
+                f"{self.root / BLOBS} isn't there: is the models folder mounted? GATEKEEPER_MODELS names it; "
+                "`gatekeeper db upgrade` makes a new one"
+            )
+
+    def read(self, name: str) -> bytes:
+        """A regular file, or a link to one inside the folder."""
+        try:
+            return read_model(self.root / inside(name), root=self.root, cap=self.cap)
+        except ModelRefused as fault:
+            if fault.reason == "missing":
+                self.refuse_absent()
+            raise
+
+    def may_hold(self, name: str, content: bytes) -> bool:
+        """A link, even one to nowhere, takes the name."""
+        target = self.root / inside(name)
+        with _clear_errors(target):
+            if not os.path.lexists(target):
+                return True
+            return _is_regular(target) and target.stat().st_size == len(content) and target.read_bytes() == content
+
+    def put_blob(self, content: bytes) -> Undo:
+        """The folder of the blobs is made anew where somebody removed it."""
+        blob = self.root / blob_name(sha256_of(content))
+        with _clear_errors(blob):
+            blob.parent.mkdir(exist_ok=True)
+            self._refuse_other_root(blob.parent)
+            return self._place(blob, content)
+
+    def place(self, name: str, content: bytes) -> Undo:
+        """A link under this name is replaced, never followed."""
+        target = self.root / inside(name)
+        with _clear_errors(target):
+            displaced = self._regular(target)
+            if displaced is not None and displaced != content:
+                self._keep(displaced)
+            return self._place(target, content)
+
+    def remove(self, name: str) -> None:
+        """The file, or the link itself."""
+        target = self.root / inside(name)
+        with _clear_errors(target):
+            target.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+
+    def names(self) -> list[str]:
+        """Links to nowhere too."""
+        return [name for name in self._entries("") if not name.startswith(".")]
+
+    def blobs(self) -> list[str]:
+        """By their names alone."""
+        return [name for name in self._entries(BLOBS) if is_digest(name)]
+
+    def leftovers(self) -> list[str]:
+        """Temporary files, of the folder and of its blobs."""
+        return [
+            f"{folder}{name}"
+            for folder in ("", f"{BLOBS}/")
+            for name in self._entries(folder)
+            if name.startswith(TEMPORARY)
+        ]
+
+    def written_at(self, name: str) -> datetime | None:
+        """Of a link, when that was made."""
+        with _clear_errors(self.root / name):
+            try:
+                written = os.lstat(self.root / inside(name)).st_mtime
+            except FileNotFoundError:
+                return None
+            return datetime.fromtimestamp(written, UTC)
+
+    def _keep(self, displaced: bytes) -> None:
+        """Somebody's bytes: the blob may have them already, as it has those of a name that moves to another row."""
+        sha256 = sha256_of(displaced)
+        if not self.holds(blob_name(sha256), sha256):
+            self._place(self.root / kept_name(sha256), displaced)
+
+    def _entries(self, folder: str) -> list[str]:
+        """What lies in a folder of the root, links and other oddities too, but no folders."""
+        self.refuse_absent()
+        with _clear_errors(self.root / folder), os.scandir(self.root / folder) as found:
+            return sorted(entry.name for entry in found if not entry.is_dir(follow_symlinks=False))
+
+    def _place(self, target: Path, content: bytes) -> Undo:
+        before = self._regular(target)
+        if before == content and target.stat().st_nlink == 1:  # a hard link would share another file's fate
+            return nothing
+        link = target.readlink() if target.is_symlink() else None
+
+        def undo() -> None:
+            if before is not None:
+                self._write(target, before)
+                return
+            target.unlink(missing_ok=True)
+            if link is not None:
+                target.symlink_to(link)
+
+        try:
+            self._write(target, content)
+        except OSError:
+            if self._regular(target) == content:  # renamed already: only the folder's sync failed
+                undo()
+            raise
+        return undo
+
+    def _write(self, target: Path, content: bytes) -> None:
+        descriptor, path = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
+        temporary = Path(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), READ_ONLY)
+                os.fsync(file.fileno())
+            self._step(f"written {target.name}")
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+        self._step(f"placed {target.name}")
+
+    def _regular(self, path: Path) -> bytes | None:
+        """The bytes of the regular file `path` itself (no link); None for anything else."""
+        if not _is_regular(path):
+            return None
+        if path.stat().st_size > self.cap:
+            raise Unavailable(f"{path} is taken by a file over the cap of {self.cap:,} bytes; move it away first")
+        return path.read_bytes()
+
+    def _refuse_other_root(self, folder: Path) -> None:
+        if not (there := folder.resolve()).is_relative_to(self.root.resolve()):
+            raise ConfigError(f"{folder} leads to {there}, outside the models folder {self.root}; make it a folder")
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """What the operating system raises, in our words."""
+    try:
+        yield
+    except OSError as fault:
+        raise Unavailable(
+            f"{path} can't be written ({fault.strerror or fault}); nothing has changed. "
+            "Is GATEKEEPER_MODELS a folder, writable, with room left?"
+        ) from fault
+
+
+def _is_regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Registry upkeep: doctor, adoption of older tables, renaming, copying models."""

@@ -1,0 +1,158 @@
+"""Is all well with this registry, and what of the rest can be mended without a guess?"""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import update
+
+from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
+from gatekeeper.registry.context import SIZE_CAP, RegistryContext
+from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db.database import Work
+from gatekeeper.registry.models import catalogue
+from gatekeeper.registry.models.retirement import retire
+from gatekeeper.registry.promotion.promotions import PromotionOrder, promote, settled
+from gatekeeper.registry.upkeep import findings
+from gatekeeper.registry.upkeep.adopt import look_at, take_in, unadopted
+from gatekeeper.registry.upkeep.findings import Digests, Examination, Finding, examine
+from gatekeeper.registry.upkeep.rename import migrate
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "schema"  # tables of another revision: nothing else can be looked at
+ACTOR = "gatekeeper doctor"
+_BY_MIGRATION = {findings.MISNAMED, findings.PRIMARIES, findings.INDEX}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What is off now, what was and is mended (`remedy` says how), and which rows are known to be no models."""
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[Finding, ...]
+    marked: tuple[Finding, ...]
+
+    @property
+    def well(self) -> bool:
+        """Is nothing off? Rows that are known to be no models are never served, and do no harm."""
+        return not self.findings
+
+
+def check_up(
+    url: str,
+    *,
+    models: str | Path = "models",
+    path_prefix: str = "models/",
+    size_cap: int = SIZE_CAP,
+    grace_seconds: int = 3600,
+    threshold: float | None = None,
+    repair: bool = False,
+) -> Checkup:
+    """Look at the registry at `url`, whatever the revision of its tables; with `repair`, mend what needs no guess.
+
+    Raises Unavailable where database or store can't be reached: that is never taken for missing.
+    """
+    context = RegistryContext.at(
+        url,
+        models=models,
+        path_prefix=path_prefix,
+        size_cap=size_cap,
+        grace_seconds=grace_seconds,
+        threshold=threshold,
+    )
+    try:
+        with context.database.read() as connection:
+            schema.refuse_other_revision(connection, context.database.name)
+        return examined(context, repair=repair)
+    except SchemaOutOfDate as fault:
+        return Checkup((Finding(SCHEMA, None, None, str(fault)),), (), ())
+    finally:
+        context.database.close()
+
+
+def examined(context: RegistryContext, *, repair: bool) -> Checkup:
+    """The registry at `context`; a second look after a repair says what is still off."""
+    found = _look(context)
+    if not repair or not any(finding.repairable for finding in found.findings):
+        return Checkup(found.findings, (), found.marked)
+    _mend(context, found)
+    left = _look(context)
+    still = {(finding.kind, finding.model_id, finding.name) for finding in left.findings}
+    gone = (one for one in found.findings if one.repairable and (one.kind, one.model_id, one.name) not in still)
+    return Checkup(left.findings, tuple(gone), left.marked)
+
+
+def _look(context: RegistryContext) -> Examination:
+    """What seems off is looked at again under the lock: a writer at work leaves bytes that no row names yet."""
+    digests = Digests(context.store)
+    with context.database.read() as connection:
+        found = examine(context, connection, digests)
+    context.step("looked")
+    if not found.findings:
+        return found
+    digests.forget(finding.name for finding in found.findings)
+    try:
+        with context.database.write() as work:
+            return examine(context, work.connection, digests)
+    except Unavailable as fault:
+        log.warning("not confirmed under the lock, so a writer at work may show: %s", fault)
+        return found
+
+
+def _mend(context: RegistryContext, found: Examination) -> None:
+    kinds = {finding.kind for finding in found.findings if finding.repairable}
+    with context.database.write() as work:
+        context.step("locked")
+        _mend_files(context, work)
+    context.step("files mended")
+    if findings.UNREGISTERED in kinds:
+        _adopt(context)
+    if kinds & _BY_MIGRATION:
+        migrate(context, dry_run=False, primary=None, actor=ACTOR, reason="--repair")
+    if findings.NO_PRIMARY in kinds:
+        _promote_again(context)
+    if findings.HISTORY in kinds:
+        with settled(context):
+            pass  # all that is wanted is what comes before the snapshot
+    context.step("mended")
+
+
+def _mend_files(context: RegistryContext, work: Work) -> None:
+    """Names and blobs from each other, by what is off now that nobody else writes."""
+    for finding in examine(context, work.connection, Digests(context.store)).findings:
+        if not finding.repairable:
+            continue
+        if finding.source is not None and finding.name is not None:
+            work.on_failure(context.store.place(finding.name, context.store.read(finding.source)))
+        elif finding.kind == findings.ORPHANED and finding.name is not None:
+            retire(work, [finding.name])
+        elif finding.kind == findings.TEMPORARY and finding.name is not None:
+            context.store.remove(finding.name)
+        elif finding.kind == findings.COUNTER:
+            newest = catalogue.newest_promotion(work.connection)
+            work.connection.execute(update(tables.lock).values(generation=newest.generation if newest else 0))
+        else:
+            continue
+        context.step(f"mended {finding.kind} {finding.name}")
+
+
+def _adopt(context: RegistryContext) -> None:
+    """As `db upgrade` does: foreign files run in a child process first, outside the lock."""
+    with context.database.read() as connection:
+        strangers = unadopted(connection)
+    finds = look_at(context, strangers)
+    with context.database.write() as work:
+        take_in(context, work, finds)
+
+
+def _promote_again(context: RegistryContext) -> None:
+    """The primary that the audit tells of, with the as-of that it had: nothing newer was judged."""
+    with context.database.read() as connection:
+        last = catalogue.newest_promotion(connection)
+    if last is None:
+        return
+    reason = "no row was active any more; the newest promotion on record is of this one"
+    with suppress(ModelRefused, PromotionRefused):  # the next look shows that it is still off
+        promote(context, PromotionOrder(last.to_id, actor=ACTOR, reason=reason, kind="manual", as_of=last.as_of))

@@ -1,0 +1,211 @@
+"""Which rows and files have names of older conventions, and what are they called from now on?
+
+Who is primary doesn't change, no row and no file is lost, and a second run does nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, update
+
+from gatekeeper.errors import GenerationMoved, ModelRefused, PromotionRefused
+from gatekeeper.registry import naming
+from gatekeeper.registry.context import RegistryContext, plain
+from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db.database import Work, has_index
+from gatekeeper.registry.models import catalogue
+from gatekeeper.registry.models.retirement import retire, strike
+from gatekeeper.registry.promotion.promotions import record_adopted
+from gatekeeper.registry.records import Model
+from gatekeeper.registry.store.base import sha256_of
+from gatekeeper.registry.upkeep.adopt import Find, look_at, take_in, unadopted
+
+
+@dataclass(frozen=True, slots=True)
+class NamingStep:
+    """What happens to one row; `mark` says why its file is no usable model, where it is none."""
+
+    model_id: int
+    old_version: str
+    new_version: str
+    old_path: str
+    new_path: str
+    mark: str | None
+
+    @property
+    def changes(self) -> bool:
+        """Does the row get another name or path?"""
+        return (self.old_version, self.old_path) != (self.new_version, self.new_path)
+
+
+@dataclass(frozen=True, slots=True)
+class NamingPlan:
+    """The whole migration. `steps` holds the rows that change or are marked, by id."""
+
+    primary: int | None
+    chosen_by: str  # how the primary was settled, for people
+    steps: tuple[NamingStep, ...]
+    makes_index: bool
+    dry_run: bool
+
+    @property
+    def changes(self) -> bool:
+        """Is there anything to do?"""
+        return self.makes_index or any(step.changes for step in self.steps)
+
+
+def migrate(context: RegistryContext, *, dry_run: bool, primary: int | None, actor: str, reason: str) -> NamingPlan:
+    """Settle who is primary, rename rows and files, and make the index, in one transaction; or only say so.
+
+    Raises UnknownModel for a `primary` that isn't there, PromotionRefused where another one is the primary already.
+    """
+    actor, reason = plain(actor, "actor"), plain(reason, "reason")
+    with context.database.read() as connection:
+        strangers = unadopted(connection)
+    finds = look_at(context, strangers)
+    if dry_run:
+        with context.database.read() as connection:
+            return _plan(context, connection, finds, primary, dry_run=True)
+    with context.database.write() as work:
+        context.step("locked")
+        if {model.id for model in unadopted(work.connection)} - {find.model.id for find in finds}:
+            raise GenerationMoved("another writer added a row in between; nothing has changed: run it again")
+        plan = _plan(context, work.connection, finds, primary, dry_run=False)
+        take_in(context, work, finds)
+        context.step("taken in")
+        late = _carry_out(context, work, plan, {find.model.id: find.content for find in finds})
+        _record(work, plan, f"{reason}; by {actor}")
+    context.step("committed")
+    _give_back(context, late)
+    return plan
+
+
+def _plan(
+    context: RegistryContext, connection: Connection, finds: Sequence[Find], wanted: int | None, *, dry_run: bool
+) -> NamingPlan:
+    models = catalogue.models(connection)
+    active, chosen_by = _settle(connection, finds, wanted)
+    faults = {find.model.id: find.fault for find in finds}
+    steps = [_step(context, model, active, faults.get(model.id)) for model in reversed(models)]
+    return NamingPlan(
+        primary=active,
+        chosen_by=chosen_by,
+        steps=tuple(step for step in steps if step.changes or step.mark),
+        makes_index=not has_index(connection, tables.ONE_PRIMARY),
+        dry_run=dry_run,
+    )
+
+
+def _settle(connection: Connection, finds: Sequence[Find], wanted: int | None) -> tuple[int | None, str]:
+    """Which row is the active one, and how that was decided."""
+    claims = [model.id for model in catalogue.claimants(connection)]
+    if wanted is not None:
+        _refuse_choice(connection, finds, wanted, claims)
+        return wanted, f"model {wanted} was asked for by --primary"
+    if len(claims) < 2:
+        return (claims[0], "the one row that claims to be active") if claims else (None, "no row claims to be active")
+    for promotion in catalogue.promotions(connection):
+        if promotion.to_id in claims:
+            return promotion.to_id, f"of the claims {claims}, the newest promotion on record is of {promotion.to_id}"
+    return claims[-1], f"of the claims {claims}, {claims[-1]} is the highest id, and no promotion is on record"
+
+
+def _refuse_choice(connection: Connection, finds: Sequence[Find], wanted: int, claims: list[int]) -> None:
+    catalogue.model(connection, wanted)
+    if len(claims) == 1 and claims != [wanted]:
+        raise PromotionRefused(
+            f"model {claims[0]} is the primary, and a change of names doesn't change that; "
+            f"`gatekeeper promote -i {wanted}` does"
+        )
+    fault = next((find.fault for find in finds if find.model.id == wanted), None)
+    if fault is not None and wanted not in claims:
+        raise ModelRefused(fault.reason, f"model {wanted} can't become the primary: {fault}")
+
+
+def _step(context: RegistryContext, model: Model, active: int | None, fault: ModelRefused | None) -> NamingStep:
+    version = naming.primary_version(model.id) if model.id == active else naming.standard_version(model.id)
+    return NamingStep(
+        model_id=model.id,
+        old_version=model.version,
+        new_version=version,
+        old_path=model.path,
+        new_path=context.path_of(version),
+        mark=None if fault is None else str(fault),
+    )
+
+
+def _carry_out(
+    context: RegistryContext, work: Work, plan: NamingPlan, strangers: dict[int, bytes | None]
+) -> list[tuple[int, bytes]]:
+    """Files first, then the rows; names may swap, so all bytes are at hand before the first file is written.
+
+    Returns the rows whose new name is the primary's until the commit: its file is nobody else's before.
+    """
+    steps = [step for step in plan.steps if step.changes]
+    held = {model.file_name: model.id for model in catalogue.claimants(work.connection)}
+    late = []
+    contents = {step.model_id: _content(context, work, step, strangers) for step in steps}
+    for step in steps:
+        if (content := contents[step.model_id]) is not None:
+            work.on_failure(context.store.put_blob(content))
+    for step in steps:
+        name = naming.file_name(step.new_version)
+        if (content := contents[step.model_id]) is None:
+            continue
+        if held.get(name, step.model_id) != step.model_id:
+            late.append((step.model_id, content))
+            continue
+        work.on_failure(context.store.place(name, content))
+        context.step(f"named {step.new_version}")
+    _rename(work, steps)
+    context.step("renamed")
+    new = {naming.file_name(step.new_version) for step in steps}
+    followed = [naming.last_part(step.old_path) for step in steps if contents[step.model_id] is not None]
+    retire(work, sorted(set(followed) - new))
+    strike(work, new)
+    return late
+
+
+def _give_back(context: RegistryContext, late: Sequence[tuple[int, bytes]]) -> None:
+    """The files whose names were the primary's: killed before, `doctor --repair` finds them changed and does this."""
+    if not late:
+        return
+    with context.database.write() as work:
+        for model_id, content in late:
+            row = catalogue.model(work.connection, model_id)
+            if row.sha256 in (None, sha256_of(content)):
+                work.on_failure(context.store.place(row.file_name, content))
+    context.step("given back")
+
+
+def _content(
+    context: RegistryContext, work: Work, step: NamingStep, strangers: dict[int, bytes | None]
+) -> bytes | None:
+    """The bytes of the row, usable or not; None where there are none to follow it."""
+    model = catalogue.model(work.connection, step.model_id)
+    if model.sha256 is None:
+        return strangers.get(step.model_id)
+    try:
+        return context.store.find(model.file_name, model.sha256)
+    except ModelRefused:
+        return None
+
+
+def _rename(work: Work, steps: Sequence[NamingStep]) -> None:
+    """In two rounds: in one, a name that another row still has would be refused."""
+    t = tables.models
+    for step in steps:
+        waiting = f"gatekeeper_migrating_{step.model_id}"
+        work.connection.execute(update(t).where(t.c.id == step.model_id).values(version=waiting))
+    for step in steps:
+        row = update(t).where(t.c.id == step.model_id)
+        work.connection.execute(row.values(version=step.new_version, path=step.new_path))
+
+
+def _record(work: Work, plan: NamingPlan, reason: str) -> None:
+    schema.secure_names(work.connection)
+    if plan.primary is None:
+        return
+    last = catalogue.newest_promotion(work.connection)
+    if last is None or last.to_id != plan.primary:
+        record_adopted(work, catalogue.model(work.connection, plan.primary), f"{plan.chosen_by}: {reason}", last)

@@ -1,0 +1,1 @@
+"""Registry views: pages of the console, model cards, receipts."""

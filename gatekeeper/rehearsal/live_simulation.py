@@ -1,0 +1,105 @@
+"""What would have been made of the ideas that came, by whoever was live when each came?"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatekeeper.config import Settings
+from gatekeeper.judgement.backtest.contender import Contender, keeps
+from gatekeeper.judgement.backtest.daily_returns import daily_returns
+from gatekeeper.judgement.backtest.sizing import Sizing
+from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.market.ideas import Dataset, Ideas, instant
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """The ideas that came while the rehearsal ran, as the end of it knows them; and every market day of that time."""
+
+    ideas: Ideas
+    days: NDArray[np.datetime64]
+    periods_per_year: int
+    settings: Settings
+
+    @classmethod
+    def of(cls, last: Dataset, first: datetime, settings: Settings) -> "Stage":
+        """From the first Monday to the last idea whose end is certain to be known."""
+        time = last.ideas.time
+        came = (time >= instant(first)) & (time <= instant(last.as_of - settings.longest_hold))
+        days = last.market_days[last.market_days >= instant(first).astype("datetime64[D]")]
+        return cls(last.ideas.take(came), days, last.periods_per_year, settings)
+
+    def between(self, since: datetime, until: datetime) -> slice:
+        """The ideas that came from `since` on, and before `until`."""
+        start, stop = np.searchsorted(self.ideas.time, np.array([instant(since), instant(until)]))
+        return slice(int(start), int(stop))
+
+    def kept(self, model: Contender | None, when: slice) -> NDArray[np.bool_]:
+        """Which of these ideas the model lets through; none where there is no model."""
+        features = self.ideas.features[when]
+        if model is None or len(features) == 0:
+            return np.zeros(len(features), dtype=np.bool_)
+        return keeps(np.asarray(model.score(features), dtype=np.float32), model.threshold)
+
+    @property
+    def sizing(self) -> Sizing:
+        """How large each trade is, and how many may be open."""
+        return Sizing.from_settings(self.settings)
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One way to choose the live model, and what it let through."""
+
+    name: str
+    stage: Stage
+    kept: NDArray[np.bool_] = field(init=False)
+    ages: list[float] = field(default_factory=list)
+    """Days from what the live model has seen to each Monday."""
+
+    def __post_init__(self) -> None:
+        self.kept = np.zeros(len(self.stage.ideas), dtype=np.bool_)
+
+    def live(self, model: Contender | None, since: datetime, until: datetime) -> None:
+        """This model answered in this week."""
+        when = self.stage.between(since, until)
+        self.kept[when] = self.stage.kept(model, when)
+        if model is not None and model.trained_to is not None:
+            self.ages.append((since - model.trained_to).total_seconds() / DAY)
+
+    def made(self, when: slice, instead: NDArray[np.bool_] | None = None) -> float:
+        """Return of these ideas, as a part of the initial capital; or had others of them been kept, `instead`.
+
+        Positions that were open before take their room either way.
+        """
+        stage, kept = self.stage, self.kept[: when.stop].copy()
+        if instead is not None:
+            kept[when] = instead
+        taken = stage.sizing.taken(stage.ideas, kept)[when]
+        size, outcome = stage.sizing.of(stage.ideas), stage.ideas.outcome[when][taken]
+        if isinstance(size, float):
+            return float(size * outcome.sum())
+        return float((size[when][taken] * outcome).sum())
+
+    def result(self, begins: datetime) -> dict[str, object]:
+        """Of the days from `begins` on; JSON-friendly, undefined is None."""
+        stage = self.stage
+        days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
+        counted = self.kept & (stage.ideas.time >= instant(begins))
+        taken = stage.sizing.taken(stage.ideas, counted)
+        daily = daily_returns(stage.ideas, taken, days, stage.sizing.of(stage.ideas))
+        return {
+            "name": self.name,
+            "ideas": int(np.count_nonzero(stage.ideas.time >= instant(begins))),
+            "kept_trades": int(np.count_nonzero(counted)),
+            "passed_over": int(np.count_nonzero(counted & ~taken)),
+            "sharpe": sharpe_ratio(daily, stage.periods_per_year, stage.settings.risk_free),
+            "total_return": float(daily.sum()),
+            "max_drawdown": max_drawdown(daily),
+            "age_days": float(np.mean(self.ages)) if self.ages else None,
+            "daily": daily.tolist(),
+        }

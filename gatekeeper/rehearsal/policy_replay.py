@@ -1,0 +1,108 @@
+"""Who would have been the primary, week after week? The promotion rule, on challengers that are there already."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.backtest import backtest
+from gatekeeper.judgement.backtest.backtest import Backtest
+from gatekeeper.judgement.backtest.contender import Contender
+from gatekeeper.judgement.rule.promotion import judge
+from gatekeeper.judgement.rule.verdict import Policy, PolicyName
+from gatekeeper.rehearsal.weeks import Week
+
+FLOORS = ("comparable", "enough", "defined")
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one Monday would have said. `answer` is a verdict's, or `refused` where no challenger could be made."""
+
+    as_of: datetime
+    answer: str
+    kind: str
+    decided_by: str
+    message: str
+    gain: float | None = None
+    bound: float | None = None
+    promoted: bool = False
+
+    @property
+    def under_the_floors(self) -> bool:
+        """Was there too little to judge by?"""
+        return self.answer == REFUSED or (self.answer == "undecided" and self.decided_by in FLOORS)
+
+
+class WeeklyContest:
+    """One Monday's challenger, measured once against each primary, however many policies have the same one."""
+
+    def __init__(self, week: Week, challenger: Contender | None, settings: Settings) -> None:
+        self.week = week
+        self.challenger = challenger
+        self._settings = settings
+        self._measured: dict[Contender | None, Backtest] = {}
+
+    def against(self, primary: Contender | None) -> Backtest:
+        """What both would have made of the week's window. Raises DataError where there is no contest."""
+        if self.challenger is None or self.week.dataset is None:
+            raise DataError(f"the week of {self.week.name} has no challenger; rehearse it again")
+        if primary not in self._measured:
+            self._measured[primary] = backtest.run(self.week.dataset, self._settings, self.challenger, primary)
+        return self._measured[primary]
+
+
+class Governance:
+    """One policy's registry, in memory: who is the primary, and what each look said."""
+
+    def __init__(self, policy: PolicyName, settings: Settings) -> None:
+        self.policy = policy
+        self._settings = settings
+        self.primary: Contender | None = None
+        self.before: Contender | None = None
+        """Whom the primary replaced."""
+        self.looks: list[Look] = []
+
+    @property
+    def live(self) -> Contender | None:
+        """Who answers: the primary, or its refit."""
+        return _live(self.primary)
+
+    @property
+    def live_before(self) -> Contender | None:
+        """Who answered before the last promotion."""
+        return _live(self.before)
+
+    def look(self, contest: WeeklyContest) -> Look:
+        """One Monday: judged as the weekly step judges, and promoted where the verdict says so."""
+        week = contest.week
+        if contest.challenger is None:
+            said = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
+        else:
+            said = self._judged(contest)
+            if said.promoted:
+                self.before, self.primary = self.primary, contest.challenger
+        self.looks.append(said)
+        return said
+
+    def _judged(self, contest: WeeklyContest) -> Look:
+        kind = "bootstrap" if self.primary is None else "weekly"
+        measured = contest.against(self.primary)
+        rule = Policy.from_settings(self._settings, measured.periods_per_year).with_name(self.policy)
+        refit = measured.twins.challenger
+        verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind, refit=refit)
+        return Look(
+            as_of=contest.week.as_of,
+            answer=verdict.answer,
+            kind=kind,
+            decided_by=verdict.decided_by,
+            message=verdict.message,
+            gain=verdict.gain,
+            bound=verdict.bound,
+            promoted=verdict.answer == "promote",
+        )
+
+
+def _live(model: Contender | None) -> Contender | None:
+    return model if model is None or model.refit is None else model.refit

@@ -1,0 +1,251 @@
+"""What is answered to an idea, and to an outcome?"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec.structs import astuple
+
+from gatekeeper.errors import ModelRefused, NoModel, Unavailable
+from gatekeeper.serving.decision_log.log import Decision, DecisionLog, Outcome, OutcomeRefused, OutcomeTooEarly
+from gatekeeper.serving.http.counters import Meters
+from gatekeeper.serving.http.messages import Answer, Closed, Features, Idea, Noted, Reader
+from gatekeeper.serving.http.problems import Problem
+from gatekeeper.serving.http.replies import Reply
+from gatekeeper.serving.loader import Gatekeeper, Scores
+
+SKEW = timedelta(seconds=5)  # how far ahead of ours a caller's clock may be
+AT_ONCE = 64  # ideas that are scored between two other requests; more get a thread
+EARLIEST = 1973  # the year; epoch milliseconds before it look like seconds
+
+ACTIONS = {"buy": 1.0, "sell": 0.0, 1.0: 1.0, 0.0: 0.0}
+
+Places = Sequence[int | None]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def utc_now() -> datetime:
+    """This machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """Who decides where no model may answer."""
+
+    threshold: float
+    model_id: None = None
+    version: None = None
+    sha256: None = None
+    degraded: bool = True
+
+
+class Scoring:
+    """POST /v1/score. `on_no_model` says what is answered where no model may answer: veto, pass or error."""
+
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        log: DecisionLog,
+        meters: Meters,
+        *,
+        on_no_model: Literal["veto", "pass", "error"],
+        threshold: float,
+        most: int,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._log = log
+        self._meters = meters
+        self._on_no_model = on_no_model
+        self._threshold = threshold
+        self._reader = Reader(Idea, most)
+        self._clock = clock
+
+    async def __call__(self, body: bytes) -> Reply:
+        """One idea or many; the answer has the same form, in the same order. Raises Problem."""
+        read = self._reader.read(body)
+        at = self._clock()
+        ideas, places = _listed(read)
+        if len(ideas) > AT_ONCE:
+            decisions, reason, logged = await asyncio.to_thread(self._decide, ideas, places, at)
+        else:
+            decisions, reason, logged = self._decide(ideas, places, at)
+        self._meters.decided(decisions, logged=logged)
+        answers = [_answer(one, reason, logged) for one in decisions]
+        return Reply(200, _encode(answers if isinstance(read, list) else answers[0]))
+
+    def _decide(self, ideas: Sequence[Idea], places: Places, at: datetime) -> tuple[list[Decision], str | None, bool]:
+        """The decisions, why it wasn't the primary that made them, and whether they are on the disk."""
+        _refuse_twice([idea.idea_id for idea in ideas if idea.idea_id is not None])
+        times = [_time(idea.time, at, "time", place) for idea, place in zip(ideas, places, strict=True)]
+        rows = np.array(
+            [_row(idea.features, place) for idea, place in zip(ideas, places, strict=True)], dtype=np.float32
+        )
+        decisions, reason = self._judged(ideas, times, rows.reshape(-1, 7), at)
+        return decisions, reason, self._log.write(decisions) if decisions else True
+
+    def _judged(
+        self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime
+    ) -> tuple[list[Decision], str | None]:
+        try:
+            scores = self._gatekeeper.score(rows)
+        except (NoModel, ModelRefused) as fault:  # refused by what it scores: no finite number from 0 to 1
+            return self._undecided(ideas, times, rows, at, fault), str(fault)
+        verdicts = zip(scores.values.tolist(), scores.approved.tolist(), strict=True)
+        return _decisions(ideas, times, rows, at, verdicts, scores), scores.reason
+
+    def _undecided(
+        self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime, fault: Exception
+    ) -> list[Decision]:
+        """What the operator wants where no model may answer; never a made-up score."""
+        if self._on_no_model == "error":
+            raise Problem(503, "no_model", str(fault))
+        verdict = (None, self._on_no_model == "pass")
+        return _decisions(ideas, times, rows, at, [verdict] * len(ideas), _Nobody(self._threshold))
+
+
+class Closing:
+    """POST /v1/outcomes: what ideas made, vetoed ones too."""
+
+    def __init__(self, log: DecisionLog, *, most: int, clock: Callable[[], datetime] = utc_now) -> None:
+        self._log = log
+        self._reader = Reader(Closed, most)
+        self._clock = clock
+
+    async def __call__(self, body: bytes) -> Reply:
+        """One outcome or many; 202 where one of them still has to reach the database. Raises Problem."""
+        read = self._reader.read(body)
+        at = self._clock()
+        closed, places = _listed(read)
+        _refuse_twice([one.idea_id for one in closed])
+        outcomes = [_outcome(one, at, place) for one, place in zip(closed, places, strict=True)]
+        try:
+            states = await asyncio.to_thread(self._log.close, outcomes)
+        except OutcomeTooEarly as fault:
+            raise Problem(422, "closed_at", str(fault), field="closed_at") from None
+        except OutcomeRefused as fault:
+            raise Problem(409, "outcome", str(fault)) from None
+        except Unavailable as fault:  # neither the database nor the spool takes it
+            raise Problem(503, "unavailable", str(fault)) from None
+        noted = [Noted(one.idea_id, state) for one, state in zip(closed, states, strict=True)]
+        status = 202 if "pending" in states else 200
+        return Reply(status, _encode(noted if isinstance(read, list) else noted[0]))
+
+
+def _decisions(
+    ideas: Sequence[Idea],
+    times: Sequence[datetime],
+    rows: np.ndarray,
+    at: datetime,
+    verdicts: Iterable[tuple[float | None, bool]],
+    by: Scores | _Nobody,
+) -> list[Decision]:
+    """One of each idea; verdicts: its score, and whether it is let through."""
+    # Ids that rise with time, as those of RFC 9562's version 7: to a database's index random ones cost twice as much.
+    since = f"{int(at.timestamp() * 1000):012x}"
+    return [
+        Decision(
+            idea_id=idea.idea_id or since + token_hex(10),
+            at=at,
+            time=time,
+            symbol=idea.symbol,
+            strategy=idea.strategy,
+            features=tuple(row),
+            score=score,
+            threshold=by.threshold,
+            approved=approved,
+            model_id=by.model_id,
+            version=by.version,
+            sha256=by.sha256,
+            degraded=by.degraded,
+        )
+        for idea, time, row, (score, approved) in zip(ideas, times, rows.tolist(), verdicts, strict=True)
+    ]
+
+
+def _answer(one: Decision, reason: str | None, logged: bool) -> Answer:
+    return Answer(
+        one.idea_id,
+        "approve" if one.approved else "veto",
+        one.score,
+        one.threshold,
+        one.version,
+        one.model_id,
+        one.sha256,
+        one.degraded,
+        reason,
+        logged,
+    )
+
+
+def _listed(read: Any) -> tuple[list[Any], Places]:
+    """As a list, whatever came, and the place of each in the request."""
+    return (read, range(len(read))) if isinstance(read, list) else ([read], (None,))
+
+
+def _at(place: int | None) -> str:
+    return "" if place is None else f"idea {place}: "
+
+
+def _row(features: Features, place: int | None) -> tuple[float, ...]:
+    """In FEATURES order; `action` comes last."""
+    *numbers, action = astuple(features)
+    side = ACTIONS.get(action)
+    if side is None:
+        raise Problem(
+            422,
+            "schema",
+            f'{_at(place)}features.action is {action}; an action is 1 or "buy", 0 or "sell"',
+            idea=place,
+            field="action",
+        )
+    return (*numbers, side)
+
+
+def _time(given: datetime | float | None, at: datetime, field: str, place: int | None) -> datetime:
+    """`given` in UTC; what a fast clock sends counts as now."""
+    if given is None:
+        return at
+    moment = given if isinstance(given, datetime) else datetime.fromtimestamp(given / 1000, UTC)
+    if moment > at + SKEW:
+        said = f"lies after the server's clock, {at.isoformat()}; nothing that hasn't been yet is taken"
+    elif moment.year < EARLIEST:
+        said = f"lies before {EARLIEST}"
+    else:
+        return min(moment.astimezone(UTC), at)
+    raise Problem(422, field, f"{_at(place)}{field} {moment.isoformat()} {said}", idea=place, field=field)
+
+
+def _outcome(closed: Closed, at: datetime, place: int | None) -> Outcome:
+    closed_at = _time(closed.closed_at, at, "closed_at", place)
+    known_at = _time(closed.known_at, at, "known_at", place)
+    if known_at < closed_at:
+        raise Problem(
+            422,
+            "known_at",
+            f"{_at(place)}known_at {known_at.isoformat()} lies before closed_at {closed_at.isoformat()}; "
+            "an outcome isn't known before the trade is closed",
+            idea=place,
+            field="known_at",
+        )
+    return Outcome(
+        idea_id=closed.idea_id,
+        outcome=closed.outcome,
+        closed_at=closed_at,
+        known_at=known_at,
+        stated=known_at < at,
+        at=at,
+    )
+
+
+def _refuse_twice(ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        first = next(one for place, one in enumerate(ids) if one in ids[:place])
+        raise Problem(422, "idea_id", f"idea_id {first!r} comes twice in one request; each idea has its own")

@@ -1,0 +1,64 @@
+"""How does one process stand, in a form that its colleagues can read?"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gatekeeper.serving.http.counters import Counts
+
+if TYPE_CHECKING:
+    from gatekeeper.serving.decision_log.log import LogState
+    from gatekeeper.serving.loader import ServingState
+
+NO_MODEL_STEP = 6  # of the order of trust
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """How one process stands now."""
+
+    model_id: int | None
+    version: str | None
+    sha256: str | None
+    model_age: float | None
+    step: int
+    degraded: bool
+    generation: int | None
+    served_generation: int | None
+    lag: float
+    verdict_age: float | None
+    backlog: int
+    backlog_bytes: int
+    flush_age: float | None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One process: what it has counted, and how it stands; `gauges` is None for one that has ended."""
+
+    counts: Counts
+    gauges: Gauges | None
+
+
+def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
+    """How this process stands."""
+    loaded = state.loaded
+    created = loaded.model.created_at if loaded else None
+    return Gauges(
+        model_id=loaded.model.id if loaded else None,
+        version=loaded.model.version if loaded else None,
+        sha256=loaded.scorer.sha256 if loaded else None,
+        model_age=_age(created, now),
+        step=loaded.step if loaded else NO_MODEL_STEP,
+        degraded=loaded.degraded if loaded else True,
+        generation=state.generation,
+        served_generation=state.served_generation,
+        lag=state.lag_seconds,
+        verdict_age=_age(state.last_verdict, now),
+        backlog=log.backlog,
+        backlog_bytes=log.backlog_bytes,
+        flush_age=_age(log.last_flush, now),
+    )
+
+
+def _age(since: datetime | None, now: datetime) -> float | None:
+    return None if since is None else max(0.0, (now - since).total_seconds())

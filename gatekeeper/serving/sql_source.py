@@ -1,0 +1,293 @@
+"""Which ideas did the servers score, and what of their outcomes was known by the as-of? The source `sql:`.
+
+`sql:` alone reads the registry's database, `sql:URL` another one. Without pandas: this room has none.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import AsOfError, ConfigError, DataError
+from gatekeeper.features import FEATURES
+from gatekeeper.market.data.closed_trades import (
+    ACTIONS,
+    GIVEN,
+    MEND,
+    Mask,
+    RowOrigin,
+    booked_on_exit,
+    check_order,
+    check_outcome,
+    checked_features,
+    equals_one_before,
+    repeats,
+)
+from gatekeeper.market.data.market_days import calendar_of_ideas, check_fresh
+from gatekeeper.market.ideas import Dataset, Ideas, instant, join, moment
+from gatekeeper.registry.db import created_at
+from gatekeeper.registry.db.database import Database
+from gatekeeper.registry.decision_log.log import history
+from gatekeeper.registry.decision_log.rldataset import SECONDS_BELOW
+from gatekeeper.registry.decision_log.tables import DATASET
+
+_NEVER = np.datetime64("NaT", "ns")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Log:
+    """The rows that had started by the as-of, and what we know of each. NaT: it isn't known.
+
+    at: when we received the idea; its own time where no server of ours did. ours: it has a row in our side table.
+    guessed: its outcome came without a word of when; closed_at and known_at are a longest hold after it.
+    """
+
+    rows: Sequence[Row[Any]]
+    origin: RowOrigin
+    at: NDArray[np.datetime64]
+    closed_at: NDArray[np.datetime64]
+    known_at: NDArray[np.datetime64]
+    ours: Mask
+    guessed: Mask
+
+    def pick(self, mask: Mask) -> "_Log":
+        origin = self.origin
+        return _Log(
+            [self.rows[int(i)] for i in np.flatnonzero(mask)],
+            RowOrigin(origin.name, origin.number[mask], origin.symbol[mask], origin.time[mask], origin.word),
+            self.at[mask],
+            self.closed_at[mask],
+            self.known_at[mask],
+            self.ours[mask],
+            self.guessed[mask],
+        )
+
+
+def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
+    """All ideas of the log whose outcome was known by the as-of.
+
+    Raises DataError (the ids at fault), StaleData, AsOfError (before the log), ConfigError, Unavailable.
+    """
+    database = Database.connect(uri.partition(":")[2] or settings.db)
+    try:
+        with database.read() as connection:
+            rows = history(connection, as_of, database.name)
+    finally:
+        database.close()
+    log = _started(_dated(rows, settings.max_hold), as_of, database.name)
+    known = log.pick(log.known_at <= instant(as_of))
+    _refuse_unknown_hold(known, settings)
+    ideas, notes = _without_repeats(_ideas(known))
+    received = log.pick(log.at <= instant(as_of))
+    seen = np.concatenate([received.origin.time, known.known_at])
+    newest = moment(seen.max())
+    check_fresh("idea or outcome", newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+    notes += _notes(received, known, as_of, settings)
+    days, periods = calendar_of_ideas(ideas, as_of, settings.market_calendars)
+    return Dataset(ideas, days, periods, as_of, newest, False, uri, tuple(notes))
+
+
+def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:
+    """Each row with its instants."""
+    ours = np.array([_side(row, "idea_id") is not None for row in rows], dtype=np.bool_)
+    times = [_side(row, "time") or _ts(row) for row in rows]
+    origin = RowOrigin(
+        f'"{DATASET}"',
+        np.array([row.id for row in rows], dtype=np.int64),
+        np.array([_text(row.symbol) for row in rows], dtype=np.str_),
+        _instants(times),
+        "id",
+    )
+    origin.refuse(np.isnat(origin.time), "ts is no time that can be read", MEND)
+    ended = np.array([row.outcome is not None for row in rows], dtype=np.bool_)
+    told = np.array([_side(row, "outcome_at") is not None for row in rows], dtype=np.bool_)
+    later = origin.time + np.timedelta64(timedelta(days=max_hold or 0))
+    closed_at = _instants([_side(row, "closed_at") for row in rows])
+    known_at = _instants([_side(row, "known_at") for row in rows])
+    return _Log(
+        rows,
+        origin,
+        at=np.where(ours, _instants([_side(row, "at") for row in rows]), origin.time),
+        closed_at=np.where(told, closed_at, np.where(ended, later, _NEVER)),
+        known_at=np.where(told, known_at, np.where(ended, later, _NEVER)),
+        ours=ours,
+        guessed=ended & ~told,
+    )
+
+
+def _started(log: _Log, as_of: datetime, name: str) -> _Log:
+    started = log.pick(log.origin.time <= instant(as_of))
+    # An idea that we got later had not come yet, unless its sender says that its outcome was known by then.
+    there = started.pick((started.at <= instant(as_of)) | (started.known_at <= instant(as_of)))
+    if not len(there.rows):
+        first = f"the first is of {log.origin.time.min()}" if len(log.rows) else "it has none by then"
+        raise AsOfError(
+            f'as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas in "{DATASET}" of {name}: {first}; '
+            "choose a later as-of, or let servers score first"
+        )
+    return there
+
+
+def _refuse_unknown_hold(known: _Log, settings: Settings) -> None:
+    """Outcomes without a word of when they were known need a setting that says it."""
+    count = int(known.guessed.sum())
+    if count and settings.max_hold is None:
+        raise DataError(
+            f'{count} outcomes in "{DATASET}" don\'t say when they were known (ids from '
+            f"{known.origin.number[known.guessed].min()}): they come from servers before Gatekeeper. Set "
+            "GATEKEEPER_MAX_HOLD to the most days that such a trade was open; each then counts as known so long after "
+            "its idea"
+        )
+    if count and settings.max_hold is not None and settings.max_hold > settings.longest_hold_days:
+        raise ConfigError(
+            f"GATEKEEPER_MAX_HOLD={settings.max_hold} is over GATEKEEPER_LONGEST_HOLD_DAYS="
+            f"{settings.longest_hold_days}: no trade is open longer than that; raise the latter too"
+        )
+
+
+def _ideas(known: _Log) -> Ideas:
+    """Their values, checked; nothing of what wasn't known yet is even looked at."""
+    origin, rows = known.origin, known.rows
+    check_order(origin, known.closed_at, known.known_at)
+    vectors = [vector_of(row.featureVec) for row in rows]
+    unread = np.array([vector is None for vector in vectors], dtype=np.bool_)
+    origin.refuse(unread, "featureVec is neither an array in FEATURES order nor an object by name", MEND)
+    values = np.array([vector or [] for vector in vectors], dtype=np.float64).reshape(len(rows), len(FEATURES))
+    action = np.array([_action(row.action) for row in rows], dtype=np.float64)
+    origin.refuse(
+        ~np.isnan(values[:, -1]) & ~np.isnan(action) & (values[:, -1] != action),
+        "action and featureVec say different sides",
+        MEND,
+    )
+    given = {name: values[:, place] for place, name in enumerate(GIVEN)}
+    features = checked_features(origin, given, np.where(np.isnan(values[:, -1]), action, values[:, -1]))
+    outcome = np.array([_number(row.outcome) for row in rows], dtype=np.float64)
+    check_outcome(origin, outcome)
+    path_start, path_day, path_return = booked_on_exit(known.closed_at, outcome)
+    return Ideas(
+        symbol=origin.symbol,
+        strategy=np.array([_strategy(row) for row in rows], dtype=np.str_),
+        time=origin.time,
+        features=features,
+        outcome=outcome,
+        closed_at=known.closed_at,
+        known_at=known.known_at,
+        path_start=path_start,
+        path_day=path_day,
+        path_return=path_return,
+    )
+
+
+def _without_repeats(ideas: Ideas) -> tuple[Ideas, list[str]]:
+    """In order. An idea that was logged twice, with one outcome, counts once; two that differ are two ideas here,
+    since each has an id of its own."""
+    ideas = join([ideas])
+    same = repeats(ideas)
+    again = np.array([i for i in np.flatnonzero(same) if equals_one_before(ideas, i)], dtype=np.int64)
+    notes = []
+    if len(again):
+        notes.append(f"{len(again)} exact duplicate idea{'s' * (len(again) != 1)} dropped")
+    if differing := int(same.sum()) - len(again):
+        notes.append(f"{differing} idea{'s' * (differing != 1)} of the same symbol, time and strategy as another one")
+    return ideas.take(np.setdiff1d(np.arange(len(ideas)), again)), notes
+
+
+def _notes(received: _Log, known: _Log, as_of: datetime, settings: Settings) -> list[str]:
+    """What people should know: a gate that learns only from what it let through fools itself."""
+    due = received.origin.time <= instant(as_of - settings.longest_hold)
+    missing = ~(received.known_at <= instant(as_of))
+    approved = np.array([_side(row, "approved") is not False for row in received.rows], dtype=np.bool_)
+    notes = []
+    if due.any():
+        groups = [
+            f"{name} {int((missing & due & group).sum())} of {int((due & group).sum())}"
+            for name, group in [
+                ("approved", received.ours & approved),
+                ("vetoed", received.ours & ~approved),
+                ("of other servers", ~received.ours),
+            ]
+            if (due & group).any() or name != "of other servers"
+        ]
+        notes.append(f"{int((missing & due).sum())} of {int(due.sum())} outcomes missing ({', '.join(groups)})")
+    still_open = int((missing & ~due).sum())
+    if still_open:
+        notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+    late = int((known.known_at - known.origin.time > np.timedelta64(settings.longest_hold)).sum())
+    if late:
+        notes.append(f"{late} outcome{'s' * (late != 1)} known later than {settings.longest_hold_days} days after")
+    stated = sum(bool(_side(row, "stated")) for row in known.rows)
+    if stated:
+        notes.append(f"{stated} outcome{'s' * (stated != 1)} known when their sender says, before we got them")
+    if guessed := int(known.guessed.sum()):
+        notes.append(
+            f"{guessed} outcome{'s' * (guessed != 1)} of other servers, taken as known {settings.max_hold} days after"
+        )
+    return notes
+
+
+def _side(row: Row[Any], name: str) -> Any:
+    """Of our side table; None where there is none, or no row in it."""
+    return getattr(row, name, None)
+
+
+def _ts(row: Row[Any]) -> datetime | None:
+    """Seconds or milliseconds, text, a time: as other servers write it."""
+    stored = row.ts
+    try:
+        number = float(stored) if isinstance(stored, (int, float, str, Decimal)) else None
+    except ValueError:
+        number = None
+    if number is not None and abs(number) < SECONDS_BELOW:
+        return created_at.read(number * 1000)
+    return created_at.read(stored)
+
+
+def _instants(moments: Sequence[datetime | None]) -> NDArray[np.datetime64]:
+    """(n,) datetime64[ns]; all are in UTC already."""
+    plain = [None if one is None else one.replace(tzinfo=None) for one in moments]
+    return np.array(plain, dtype="datetime64[us]").astype("datetime64[ns]")
+
+
+def vector_of(stored: object) -> list[float] | None:
+    """(7,) in FEATURES order, NaN where there is no number. None: it is no feature vector."""
+    if isinstance(stored, str):
+        try:
+            stored = json.loads(stored)
+        except ValueError:
+            return None
+    if isinstance(stored, dict):
+        return [_number(stored.get(name)) for name in FEATURES[:-1]] + [_action(stored.get(FEATURES[-1]))]
+    if isinstance(stored, list) and len(stored) in {len(GIVEN), len(FEATURES)}:
+        return [_number(value) for value in stored[: len(GIVEN)]] + [_action((*stored, None)[len(GIVEN)])]
+    return None
+
+
+def _number(stored: object) -> float:
+    if isinstance(stored, (int, float, Decimal)) and not isinstance(stored, bool):
+        return float(stored)
+    try:
+        return float(stored) if isinstance(stored, str) else np.nan
+    except ValueError:
+        return np.nan
+
+
+def _action(stored: object) -> float:
+    """1 buy, 0 sell, NaN for neither."""
+    if isinstance(stored, bool):
+        return float(stored)
+    return ACTIONS.get(str(stored).strip().lower(), np.nan)
+
+
+def _strategy(row: Row[Any]) -> str:
+    return _text(_side(row, "strategy") if _side(row, "idea_id") is not None else _side(row, "strategyVersionId"))
+
+
+def _text(stored: object) -> str:
+    return "" if stored is None else str(stored).strip()

@@ -1,0 +1,137 @@
+"""The document of an evaluation: complete, finite, and read back as it was."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gatekeeper.config import Settings
+from gatekeeper.errors import DataError
+from gatekeeper.judgement import Policy, document, judge, run
+from gatekeeper.judgement.backtest import breakdown as details_of
+from gatekeeper.judgement.report.document import verdict_of
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def written(dataset: Make, contender: Make, ideas: Make) -> Callable[..., dict[str, Any]]:
+    """The document of a small comparison; keyword arguments change the champion."""
+
+    def make(champion: bool = True, **other: Any) -> dict[str, Any]:
+        outcomes = [0.01, -0.02, 0.03, -0.01, 0.02, 0.01]
+        rows = [(f"2018-0{i + 3}-05", {f"2018-0{i + 3}-06": each}) for i, each in enumerate(outcomes)]
+        known = dataset(ideas(rows))
+        settings = Settings(floor_trades=2)
+        old = contender("gatekeeper_primary1", keeps=[0, 1, 2], **other) if champion else None
+        book = run(known, settings, contender(keeps=[0, 2, 4]), old)
+        policy = Policy.from_settings(settings, 252)
+        verdict = judge(book.challenger, book.champion, policy, book.ungated)
+        found = document(book, verdict, policy, known)
+        assert verdict_of(found) == verdict
+        return found
+
+    return make
+
+
+def test_counts_by_hand(written: Make) -> None:
+    found = written()
+    assert found["agreement"] == {"both_kept": 2, "only_challenger": 1, "only_champion": 1, "both_vetoed": 2}
+    kept, vetoed = found["trades"]["challenger"]["kept"], found["trades"]["challenger"]["vetoed"]
+    assert kept == {"count": 3, "win_rate": 1.0, "mean": pytest.approx(0.02), "total": pytest.approx(0.06)}
+    assert vetoed == {
+        "count": 3, "win_rate": pytest.approx(1 / 3), "mean": pytest.approx(-0.02 / 3), "total": pytest.approx(-0.02),
+    }  # fmt: skip
+    assert sum(found["scores"]["challenger"]["counts"]) == 6
+    assert sum(found["outcomes"]["kept"]) == sum(found["outcomes"]["vetoed"]) == 3
+    days = len(found["days"])
+    assert days == found["window"]["days"] == 245
+    assert {len(card["daily"]) for card in found["scorecards"].values()} == {days}
+    assert found["scorecards"]["challenger"]["sha256"] == "gatekeeper_2"
+    assert found["scorecards"]["champion"]["threshold"] == 0.55
+
+
+def test_each_policy_speaks(written: Make) -> None:
+    found = written()
+    assert list(found["policies"]) == ["better", "safe", "proven"]
+    assert found["policies"]["safe"]["answer"] == found["verdict"]["answer"]
+    assert found["policies"]["safe"]["decided_by"] == found["verdict"]["decided_by"]
+
+
+@pytest.mark.parametrize(
+    "other", [{}, {"champion": False}, {"sha256": "gatekeeper_2"}, {"keeps": []}, {"trained_to": None}]
+)
+def test_every_number_is_finite_or_null(written: Make, other: dict[str, Any]) -> None:
+    """An undefined Sharpe is null: NaN kills a task that hands it on."""
+    other = {"champion": True, **other}
+    if "keeps" in other:
+        other["threshold"] = 0.99
+        del other["keeps"]
+    found = written(**other)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_numbers_that_are_not_finite_are_refused(dataset: Make, contender: Make, ideas: Make) -> None:
+    known = dataset(ideas([("2018-03-05", {"2018-03-06": 0.01})]))
+    book = run(known, Settings(), contender())
+    policy = Policy.from_settings(Settings(), 252)
+    verdict = judge(book.challenger, None, policy)
+    spoilt = replace(book, challenger=replace(book.challenger, total_return=float(np.nan)))
+    with pytest.raises(DataError, match="not finite"):
+        document(spoilt, verdict, policy, known)
+
+
+def test_other_formats_are_refused(written: Make) -> None:
+    with pytest.raises(DataError, match="format 2"):
+        verdict_of({**written(), "format": 2})
+
+
+def test_flips_slices_and_calibration_by_hand(written: Make) -> None:
+    """Ideas 0 to 5 made 1, -2, 3, -1, 2, 1 %; the challenger keeps 0, 2, 4, the champion 0, 1, 2."""
+    details = written()["details"]
+    flips = details["flips"]
+    assert (flips["count"], flips["only_challenger_made"], flips["only_champion_made"]) == (2, 0.02, -0.02)
+    assert [(row["time"][:10], row["kept_by"], row["outcome"]) for row in flips["newest"]] == [
+        ("2018-07-05", "challenger", 0.02),
+        ("2018-04-05", "champion", -0.02),
+    ]
+    months = {row["name"]: (row["kept"]["total"], row["vetoed"]["total"]) for row in details["slices"]["month"]}
+    assert months == {
+        "2018-03": (0.01, 0.0),
+        "2018-04": (0.0, -0.02),
+        "2018-05": (0.03, 0.0),
+        "2018-06": (0.0, -0.01),
+        "2018-07": (0.02, 0.0),
+        "2018-08": (0.0, 0.01),
+    }
+    (symbol,) = details["slices"]["symbol"]
+    assert (symbol["kept"]["count"], symbol["vetoed"]["count"]) == (3, 3)
+    bins = details["calibration"]["challenger"]
+    assert sum(each["ideas"] for each in bins) == 6
+    assert sum(each["ideas"] * each["won"] for each in bins) == pytest.approx(4)
+    assert all(each["from"] <= each["score"] <= each["to"] for each in bins)
+
+
+def test_a_first_model_flips_nothing(written: Make) -> None:
+    details = written(champion=False)["details"]
+    assert details["flips"] is None
+    assert list(details["calibration"]) == ["challenger"]
+
+
+def test_the_same_bytes_have_no_details(written: Make) -> None:
+    details = written(sha256="gatekeeper_2")["details"]
+    assert details == {"calibration": {}, "slices": {}, "flips": None}
+
+
+def test_of_many_symbols_the_largest_are_shown_and_the_rest_together() -> None:
+    names = np.array([f"S{number:02}" for number in range(30) for _ in range(number + 1)])
+    rows = details_of._sliced(
+        names, np.ones(len(names), bool), np.ones(len(names)), lambda out: {"count": len(out)}, "symbol"
+    )
+    assert len(rows) == details_of.MOST_SLICES + 1
+    assert rows[-1]["name"] == details_of.OTHERS
+    assert rows[-1]["kept"]["count"] == sum(range(1, 7))
+    assert sum(row["kept"]["count"] for row in rows) == len(names)

@@ -1,0 +1,97 @@
+"""What a window can show: against the closed form, scipy, and a simulation of the rule itself."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from gatekeeper.errors import ConfigError, DataError
+from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement.rule.power import measured, sights, supposed
+from gatekeeper.judgement.rule.promotion import gain_of
+from gatekeeper.judgement.statistics.sharpe import sharpe_difference
+
+
+def test_the_closed_form_is_the_one_of_the_issue() -> None:
+    """SE = sqrt(2 (1 - rho) / years): 0.63 in a year at 0.8, and half of it in four."""
+    assert supposed(0.8, 1.0).standard_error == pytest.approx(0.6324555320, abs=1e-9)
+    assert supposed(0.8, 1.0).over(4.0) == pytest.approx(0.3162277660, abs=1e-9)
+
+
+def test_the_closed_form_is_what_many_days_measure() -> None:
+    """At small Sharpe ratios, on normal days, by the error that the rule uses."""
+    rng = np.random.default_rng(4)
+    common = rng.normal(0, 1, 252 * 40)
+    a, b = (0.9**0.5 * common + 0.1**0.5 * rng.normal(0, 1, len(common)) for _ in range(2))
+    error = sharpe_difference(a, b).standard_error
+    assert error is not None
+    assert error * math.sqrt(252) == pytest.approx(supposed(0.9, 40.0).standard_error, rel=0.05)
+
+
+def test_every_policy_sees_what_the_normal_says(policy: Policy) -> None:
+    by = supposed(0.8, 1.0)
+    error, able, sure = by.standard_error, stats.norm.ppf(0.8), stats.norm.ppf(1 - 1 / 52)
+    found = {each.policy: each for each in sights(policy, by, [1.0])}
+    assert found["better"].detectable == pytest.approx(able * error, abs=1e-9)
+    assert found["safe"].detectable == pytest.approx((able + sure) * error - 0.5, abs=1e-9)
+    assert found["proven"].detectable == pytest.approx((able + sure) * error, abs=1e-9)
+    assert found["better"].promotes_equals == pytest.approx(0.5, abs=1e-12)
+    assert found["safe"].promotes_equals == pytest.approx(stats.norm.cdf(0.5 / error - sure), abs=1e-9)
+    assert found["proven"].promotes_equals == pytest.approx(1 / 52, abs=1e-9)
+
+
+@given(st.floats(0, 0.99), st.floats(0.25, 10))
+def test_longer_windows_and_weaker_policies_see_more(correlation: float, years: float) -> None:
+    rule = Policy("safe", 0.5, 1 / 52, 0.0, 30, 60, 0.05, 0.5, 0.8, 252, 0.0)
+    short, long = (sights(rule, supposed(correlation, 1.0), [length]) for length in (years, 2 * years))
+    for before, after in zip(short, long, strict=True):
+        assert after.detectable < before.detectable
+    assert short[0].detectable <= short[1].detectable <= short[2].detectable
+
+
+def test_an_evaluation_says_what_its_days_were_worth(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
+    challenger, champion = pair
+    document = {
+        "verdict": judge(challenger, champion, small).to_dict(),
+        "scorecards": {"challenger": challenger.to_dict(), "champion": champion.to_dict()},
+        "rules": {"periods_per_year": 252},
+    }
+    by = measured(document)
+    row = golden["sharpe_difference"]["ten_days"]
+    assert by.standard_error == pytest.approx(row["se_hac"] * math.sqrt(252), abs=1e-9)
+    assert by.years == pytest.approx(10 / 252)
+    assert by.correlation == pytest.approx(stats.pearsonr(row["a"], row["b"])[0], abs=1e-9)
+    document["verdict"]["standard_error"] = None
+    with pytest.raises(DataError, match="name the correlation"):
+        measured(document)
+
+
+@pytest.mark.parametrize(("correlation", "years"), [(1.0, 1.0), (-1.5, 1.0), (0.5, 0.0), (math.nan, 1.0)])
+def test_what_can_not_be_is_refused(correlation: float, years: float) -> None:
+    with pytest.raises(ConfigError):
+        supposed(correlation, years)
+
+
+def test_undecided_says_how_many_more_weeks_or_ideas(pair: Any, golden: dict[str, Any], small: Policy) -> None:
+    """The golden ten days under `proven`: the days grow by the square of what the error is too large by."""
+    row = golden["sharpe_difference"]["ten_days"]
+    a, b = pair
+    proven = replace(small, name="proven", alpha=0.001)
+    gain = gain_of(a, b, proven)
+    reach = stats.norm.ppf(0.999) + stats.norm.ppf(0.8)
+    needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
+    assert gain.days_needed == math.ceil(needed)
+    verdict = judge(a, b, proven)
+    assert verdict.answer == "undecided"
+    weeks = math.ceil((math.ceil(needed) - 10) * 52 / 252)
+    assert f"0.5 takes {weeks} more weeks of such days" in verdict.message
+    ideas = 40 * 252 / 10 * ((reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2 - 1)
+    assert f"or {math.ceil(ideas)} more ideas a year of the same kind" in verdict.message
+    assert verdict.gate("bound").numbers["days_needed"] == math.ceil(needed)
+    longer = replace(proven, gain_of_interest=5.0)
+    assert "more weeks" not in judge(a, b, longer).message  # what is wanted then, these days can show

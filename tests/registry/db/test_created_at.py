@@ -1,0 +1,69 @@
+"""`createdAt` as other tools write it."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatekeeper.registry.db.created_at import _like, read
+
+NOON = datetime(2025, 6, 3, 12, 0, 0, 123000, tzinfo=UTC)
+NOON_MS = 1_748_952_000_123  # date -u -d '2025-06-03 12:00:00.123' +%s%3N
+
+
+@pytest.mark.parametrize(
+    ("stored", "instant"),
+    [
+        (NOON_MS, NOON),
+        (float(NOON_MS), NOON),
+        (str(NOON_MS), NOON),
+        ("2025-06-03 12:00:00.123", NOON),
+        ("2025-06-03T12:00:00.123Z", NOON),
+        ("2025-06-03T14:00:00.123+02:00", NOON),
+        ("2025-06-03 12:00:00.123000", NOON),
+        (NOON.replace(tzinfo=None), NOON),
+        (NOON.astimezone(timezone(timedelta(hours=5))), NOON),
+        (None, None),
+        ("last Tuesday", None),
+        (10**30, None),
+        (float("nan"), None),
+    ],
+)
+def test_every_stored_kind_is_read_as_aware_utc(stored, instant):
+    assert read(stored) == instant
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    instant=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the zone comes beside
+    sample=st.sampled_from(
+        [
+            NOON_MS,
+            str(NOON_MS),
+            "2025-06-03 12:00:00",
+            "2025-06-03T12:00:00.123Z",
+            "2025-06-03 12:00:00.123456+00:00",
+            "?",
+        ]
+    ),
+)
+def test_what_is_written_reads_back_and_has_the_kind_of_the_sample(instant, sample):
+    stored = _like(sample, instant)
+    assert type(stored) is type(sample)
+    assert timedelta(0) <= instant - read(stored) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("sample", "stored"),
+    [
+        (0, NOON_MS),
+        ("0", str(NOON_MS)),
+        ("2025-01-01 00:00:00", "2025-06-03 12:00:00"),
+        ("2025-01-01T00:00:00.000Z", "2025-06-03T12:00:00.123Z"),
+        ("2025-01-01T00:00:00.000000+02:00", "2025-06-03T12:00:00.123000+00:00"),
+        ("whenever", "2025-06-03 12:00:00.123000"),
+    ],
+)
+def test_a_new_row_is_written_as_the_newest_one(sample, stored):
+    assert _like(sample, NOON) == stored

@@ -1,0 +1,63 @@
+"""A model's card says what is on record; what nobody recorded is unknown, and nobody's words become marks of ours."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from registry_site import MONDAY
+
+from gatekeeper.registry import Registry
+from gatekeeper.registry.views import card_text
+
+NOW = datetime(2018, 7, 1, tzinfo=UTC)
+SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
+
+@SQLITE
+def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Registry) -> None:
+    site.sql("INSERT INTO \"RLModel\" (id, version, path) VALUES (9, 'theirs', 'models/theirs.onnx')")
+    facts = registry.pages.card(9, now=NOW)
+    assert facts["state"]["name"] == "unregistered"
+    assert facts["training"] == {
+        "seed": None, "ideas": None, "wins": None, "parameters": None, "source": None, "notes": None, "age_days": None,
+    }  # fmt: skip
+    text = card_text.markdown(facts)
+    assert "under its threshold (unknown) is vetoed" in text
+    assert "| sha256 | unknown |" in text
+    assert "None: it was never judged as a challenger." in text
+    assert "Where its data end is unknown." in text
+
+
+def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, add, judged, promote_judged) -> None:
+    first, second = add(1), add(2)
+    promote_judged(judged(first))
+    registry.promote(second.id, actor="ann", reason="a | b\n# <b>not a heading</b>", now=MONDAY + timedelta(weeks=2))
+    registry.rollback(actor="bob", reason="it lost `money`", now=MONDAY + timedelta(weeks=3))
+    facts = registry.pages.card(second.id, now=NOW)
+    assert facts["state"] == {"name": "quarantined", "since": None, "fault": None, "quarantined": True}
+    assert [(row["generation"], row["kind"]) for row in facts["promotions"]] == [(3, "rollback"), (2, "manual")]
+    (lasting,) = facts["quarantines"]
+    assert (lasting["actor"], lasting["released_at"]) == ("bob", None)
+    text = card_text.markdown(facts)
+    assert r"a \| b \# \<b\>not a heading\</b\>" in text
+    assert r"it lost \`money\` | it stands" in text
+    assert "replaced by model 1" in text and "became the primary" in text
+    registry.release(actor="eve", reason="mended", quarantine=second.id)
+    assert registry.pages.card(second.id, now=NOW)["state"]["name"] == "standby"
+    back = registry.pages.card(first.id, now=NOW)
+    assert back["state"]["since"] == "2018-06-25T02:00:00+00:00"
+
+
+@SQLITE
+def test_numbers_of_another_make_are_unknown_and_undefined_stays_undefined(registry: Registry, add, judged) -> None:
+    model = add(1)
+    judged(model, document={"format": 9})
+    cards = {"challenger": {"ideas": 40, "kept_trades": 0, "sharpe": None}, "ungated": {"sharpe": 0.5}}
+    document = {"policy": {"name": "safe"}, "verdict": {"decided_by": "defined"}, "scorecards": cards}
+    judged(model, weeks=1, document=document, run_key="other")
+    rows = [
+        line for line in card_text.markdown(registry.pages.card(model.id, now=NOW)).splitlines() if "weekly" in line
+    ]
+    defined, other = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    assert defined[6:12] == ["none", "0 of 40", "undefined", "undefined", "none", "0.500"]
+    assert other[3] == "unknown"
+    assert set(other[7:16]) == {"unknown"}

@@ -1,0 +1,83 @@
+"""What was live, by sizes and a cap on open positions, by hand."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from gatekeeper.config import Settings
+from gatekeeper.judgement.backtest.contender import Contender
+from gatekeeper.market.ideas import Dataset, Ideas
+from gatekeeper.rehearsal.live_simulation import Stage, Track
+
+CLOSE = 1e-15
+MONDAYS = [datetime(2018, 3, day, 2, tzinfo=UTC) for day in (5, 12, 19)]
+END = datetime(2018, 5, 7, 2, tzinfo=UTC)
+
+
+def day(number: int) -> np.datetime64:
+    return np.datetime64(f"2018-03-{number:02d}")
+
+
+def stage(**options: object) -> Stage:
+    """Ideas of the 6th, 7th (to the 14th), 13th, 15th: each makes 1, 2, 3, 4 % on its last day."""
+    starts, ends = np.array([day(n) for n in (6, 7, 13, 15)]), np.array([day(n) for n in (7, 14, 15, 16)])
+    outcome = np.array([0.01, 0.02, 0.03, 0.04])
+    instants = ends.astype("datetime64[ns]")
+    ideas = Ideas(
+        symbol=np.full(4, "SPX"),
+        strategy=np.full(4, ""),
+        time=starts.astype("datetime64[ns]"),
+        features=np.zeros((4, 7), dtype=np.float32),
+        outcome=outcome,
+        closed_at=instants,
+        known_at=instants,
+        path_start=np.arange(5),
+        path_day=ends,
+        path_return=outcome,
+        atr=np.array([0.01, 0.02, 0.01, 0.04]),
+    )
+    days = np.arange(np.datetime64("2018-03-05"), np.datetime64("2018-05-07"))
+    return Stage.of(Dataset(ideas, days, 365, END, END, True, "by hand", ()), MONDAYS[0], Settings(**options))
+
+
+def everything() -> Contender:
+    return Contender("m", "m", 0.5, lambda rows: np.ones(len(rows), dtype=np.float32), None)
+
+
+def track(of: Stage) -> Track:
+    found = Track("by hand", of)
+    for since, until in pairwise(MONDAYS):
+        found.live(everything(), since, until)
+    return found
+
+
+def test_by_default_each_trade_is_one_part_of_capital() -> None:
+    found = track(stage())
+    result = found.result(MONDAYS[0])
+    assert result["total_return"] == pytest.approx(0.05 * 0.10, abs=CLOSE)
+    assert (result["kept_trades"], result["passed_over"]) == (4, 0)
+    assert found.made(found.stage.between(MONDAYS[1], MONDAYS[2])) == pytest.approx(0.05 * 0.07, abs=CLOSE)
+
+
+def test_a_position_of_last_week_takes_its_room_in_this_one() -> None:
+    """One at a time: the 6th; the 7th, as that ends; the 13th finds it open; the 15th is free."""
+    found = track(stage(most_open=1))
+    result = found.result(MONDAYS[0])
+    assert (result["kept_trades"], result["passed_over"]) == (4, 1)
+    assert result["total_return"] == pytest.approx(0.05 * 0.07, abs=CLOSE)
+    week = found.stage.between(MONDAYS[1], MONDAYS[2])
+    assert found.made(week) == pytest.approx(0.05 * 0.04, abs=CLOSE)
+    # Whoever had kept the 13th alone would have found no room either.
+    assert found.made(week, np.array([True, False])) == 0.0
+    assert found.kept.all()
+
+
+def test_sizes_by_volatility() -> None:
+    """0.05 % of capital a move of ATR14, at most 4 %: 4, 2.5, 4 and 1.25 % of capital."""
+    found = track(stage(sizing="volatility", largest_fraction=0.04))
+    right = 0.04 * 0.01 + 0.025 * 0.02 + 0.04 * 0.03 + 0.0125 * 0.04
+    assert found.result(MONDAYS[0])["total_return"] == pytest.approx(right, abs=CLOSE)
+    week = found.stage.between(MONDAYS[1], MONDAYS[2])
+    assert found.made(week) == pytest.approx(0.04 * 0.03 + 0.0125 * 0.04, abs=CLOSE)
