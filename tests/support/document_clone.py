@@ -1,8 +1,8 @@
 """Fresh clone of the repository, as a newcomer has it after `make setup`, in a folder whose path has spaces.
 
-What `make setup` installs takes a minute and 1.9 GB, so that command itself is left to `.ci/run`, which begins with it in a
-clean checkout. Here `.venv` is a virtual environment of its own, with the same commands, that borrows the libraries of the
-environment in which the tests run; `gatekeeper` is imported from the clone.
+What `make setup` installs takes a minute and 1.9 GB, so that command itself is left to `.ci/run`, which begins with it
+in a clean checkout. Here `.venv` is a virtual environment of its own, with the same commands, that borrows libraries of
+the environment in which the tests run; `gatekeeper` is imported from the clone.
 """
 
 import shutil
@@ -12,7 +12,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-HOUSE = Path(__file__).parents[1]
+HOUSE = Path(__file__).parents[2]
 # As pip and uv begin a command whose interpreter's path has spaces, but found from the command's own place.
 HEAD = b"#!/bin/sh\n'''exec' \"$(dirname -- \"$0\")/python\" \"$0\" \"$@\"\n' '''\n"
 
