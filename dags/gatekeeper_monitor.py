@@ -1,4 +1,4 @@
-"""Every day: does the primary do what its evaluation promised? Wiring only; one DAG for each gate."""
+"""Every day: does the primary do what its evaluation promised? Wiring only; one DAG for each desk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -34,27 +34,27 @@ AS_OF = Param(
 )
 
 
-def schedule(gate: desks.Gate) -> CronTriggerTimetable | None:
+def schedule(desk: desks.Desk) -> CronTriggerTimetable | None:
     """Each night, after what the Monday run may have changed."""
-    data = str(gate.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
+    data = str(desk.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
     if data.startswith("demo:"):
         return None
     return CronTriggerTimetable("30 4 * * *", timezone="UTC", interval=timedelta(days=1))
 
 
-def look(gate: str) -> dict[str, Any]:
+def look(desk: str) -> dict[str, Any]:
     """The task `monitor`."""
     from gatekeeper_airflow import monitor
 
-    return monitor.look(get_current_context(), gate)
+    return monitor.look(get_current_context(), desk)
 
 
-def monitor_of(gate: desks.Gate) -> DAG:
-    """The DAG of one gate."""
+def monitor_of(desk: desks.Desk) -> DAG:
+    """The DAG of one desk."""
     with DAG(
-        gate.dag_id("monitor"),
-        dag_display_name=f"Gatekeeper: monitor{'' if gate.is_default else f' ({gate.title or gate.name})'}",
-        schedule=schedule(gate),
+        desk.dag_id("monitor"),
+        dag_display_name=f"Gatekeeper: monitor{'' if desk.is_default else f' ({desk.title or desk.name})'}",
+        schedule=schedule(desk),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -62,16 +62,16 @@ def monitor_of(gate: desks.Gate) -> DAG:
             "owner": "gatekeeper",
             "retries": 2,
             "retry_delay": timedelta(minutes=1),
-            "on_failure_callback": on_failure(gate.name),
+            "on_failure_callback": on_failure(desk.name),
         },
         params={"as_of": AS_OF},
         doc_md=DOC,
-        tags=["gatekeeper", gate.name],
+        tags=["gatekeeper", desk.name],
     ) as dag:
         PythonOperator(
             task_id="monitor",
             python_callable=look,
-            op_args=[gate.name],
+            op_args=[desk.name],
             doc_md="Compares, measures drift, and opens the circuit where the drawdown is too deep.",
         )
     return dag

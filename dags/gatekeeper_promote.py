@@ -1,4 +1,4 @@
-"""By hand: which model shall be the primary, and may weekly runs promote? Wiring only; one DAG for each gate."""
+"""By hand: which model shall be the primary, and may weekly runs promote? Wiring only; one DAG for each desk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -62,24 +62,24 @@ PARAMS = {
 }
 
 
-def check(gate: str) -> dict[str, Any]:
+def check(desk: str) -> dict[str, Any]:
     """The task `check`."""
     from gatekeeper_airflow import promote
 
-    return promote.check(gate, get_current_context())
+    return promote.check(desk, get_current_context())
 
 
-def act(gate: str, checked: dict[str, Any]) -> dict[str, Any]:
+def act(desk: str, checked: dict[str, Any]) -> dict[str, Any]:
     """The task `act`; checked: what `check` handed on."""
     from gatekeeper_airflow import promote
 
-    return promote.act(gate, get_current_context(), checked)
+    return promote.act(desk, get_current_context(), checked)
 
 
-def promote_dag(gate: desks.Gate) -> DAG:
-    """The DAG of one gate."""
+def promote_dag(desk: desks.Desk) -> DAG:
+    """The DAG of one desk."""
     with DAG(
-        gate.dag_id("promote"),
+        desk.dag_id("promote"),
         schedule=None,
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
@@ -88,30 +88,30 @@ def promote_dag(gate: desks.Gate) -> DAG:
             "owner": "gatekeeper",
             "retries": 2,
             "retry_delay": timedelta(minutes=1),
-            "on_failure_callback": on_failure(gate.name),
+            "on_failure_callback": on_failure(desk.name),
         },
         doc_md=DOC,
-        tags=["gatekeeper", gate.name],
+        tags=["gatekeeper", desk.name],
     ) as dag:
         checked = PythonOperator(
             task_id="check",
             python_callable=check,
-            op_args=[gate.name],
+            op_args=[desk.name],
             doc_md="Reads the form, refuses what it can't mean, and verifies the model; nothing moves.",
         )
         done = PythonOperator(
             task_id="act",
             python_callable=act,
-            op_args=[gate.name, checked.output],
+            op_args=[desk.name, checked.output],
             trigger_rule="none_failed",
             doc_md="Does it, once; where another promotion came between, it refuses and says so.",
         )
-        if gate.asks(os.environ):
-            from gatekeeper_airflow.approval import ManualApproval  # most gates ask nobody
+        if desk.asks(os.environ):
+            from gatekeeper_airflow.approval import ManualApproval  # most desks ask nobody
 
             ask = ManualApproval(
                 task_id="approve",
-                gate=gate.name,
+                desk=desk.name,
                 doc_md="Asks a person before a promotion; skipped for other acts. No answer in time is a rejection.",
             )
             checked >> ask >> done
@@ -120,6 +120,6 @@ def promote_dag(gate: desks.Gate) -> DAG:
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for gate in desks.from_environment(os.environ):
-    if only in (None, gate.dag_id("promote")):
-        globals()[gate.dag_id("promote")] = promote_dag(gate)
+for desk in desks.from_environment(os.environ):
+    if only in (None, desk.dag_id("promote")):
+        globals()[desk.dag_id("promote")] = promote_dag(desk)

@@ -1,4 +1,4 @@
-"""Every Monday: is there a better gatekeeper? Wiring only, one DAG for each gate; the steps are the pipeline's."""
+"""Every Monday: is there a better gatekeeper? Wiring only, one DAG for each desk; the steps are the pipeline's."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 from gatekeeper import config, desks
 
 DOC = """
-### The weekly look of {gate}
+### The weekly look of {desk}
 `retrain >> export_onnx >> register >> backtest >> promote`, at `{schedule}` UTC, on all that was known by then (the
 **as-of**) and nothing later.
 
@@ -58,13 +58,13 @@ Asks a person where the verdict is to promote, under *Required Actions*. A rejec
 """
 
 
-def weekly(gate: desks.Gate, settings: config.Settings) -> DAG:
-    """The DAG of one gate."""
-    title = {"dag_display_name": f"{gate.title}: the weekly look"} if gate.title else {}
+def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
+    """The DAG of one desk."""
+    title = {"dag_display_name": f"{desk.title}: the weekly look"} if desk.title else {}
     with DAG(
-        gate.dag_id("weekly"),
+        desk.dag_id("weekly"),
         description="Retrains, exports, registers, backtests and, where it is better, promotes",
-        schedule=CronTriggerTimetable(gate.schedule, timezone="UTC", interval=timedelta(days=7)),
+        schedule=CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7)),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -72,13 +72,13 @@ def weekly(gate: desks.Gate, settings: config.Settings) -> DAG:
             "owner": "gatekeeper",
             "retries": 2,
             "retry_delay": timedelta(minutes=1),
-            "on_failure_callback": on_failure(gate.name),
+            "on_failure_callback": on_failure(desk.name),
         },
-        doc_md=DOC.format(gate=gate.title or gate.name, schedule=gate.schedule, dag_id=gate.dag_id("weekly")),
-        tags=["gatekeeper", gate.name],
+        doc_md=DOC.format(desk=desk.title or desk.name, schedule=desk.schedule, dag_id=desk.dag_id("weekly")),
+        tags=["gatekeeper", desk.name],
         **title,
     ) as dag:
-        of = {"gate": gate.name}
+        of = {"desk": desk.name}
         retrain = StepOperator(step="retrain", doc_md=RETRAIN, **of)
         export = StepOperator(step="export_onnx", handed=retrain.output, doc_md=EXPORT, **of)
         register = StepOperator(step="register", handed=export.output, doc_md=REGISTER, **of)
@@ -91,7 +91,7 @@ def weekly(gate: desks.Gate, settings: config.Settings) -> DAG:
             **of,
         )
         if settings.approval:
-            from gatekeeper_airflow.approval import WeeklyApproval  # most gates ask nobody
+            from gatekeeper_airflow.approval import WeeklyApproval  # most desks ask nobody
 
             backtest >> WeeklyApproval(task_id="approve", doc_md=APPROVE, **of) >> promote
     # Not before: each task would take a copy, which Airflow validates again and again at every look at this file.
@@ -100,6 +100,6 @@ def weekly(gate: desks.Gate, settings: config.Settings) -> DAG:
 
 
 only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for gate, settings in config.every_gate():
-    if only in (None, gate.dag_id("weekly")):
-        globals()[gate.dag_id("weekly")] = weekly(gate, settings)
+for desk, settings in config.every_desk():
+    if only in (None, desk.dag_id("weekly")):
+        globals()[desk.dag_id("weekly")] = weekly(desk, settings)

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gatekeeper import desks as gates_file
-from gatekeeper.desks import DEFAULT, FILE, Gate
+from gatekeeper import desks as desks_file
+from gatekeeper.desks import DEFAULT, FILE, Desk
 from gatekeeper.errors import ConfigError, mask
 
 PREFIX = "GATEKEEPER_"
@@ -31,7 +31,7 @@ ALARM_KINDS = (
 )
 ALARM_LEVELS = ("off", "quiet", "loud")
 LIKENESS = 0.8  # of an unknown name to a setting's, by difflib: the one is taken for a slip of the other
-OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two gates never share
+OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two desks never share
 
 
 class Settings(BaseSettings):
@@ -41,8 +41,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
-    gates: str = Field(FILE, description="file that names the gates, where there is more than one", min_length=1)
-    gate: str = Field(DEFAULT, description="the gate that all this is about", min_length=1)
+    desks: str = Field(FILE, description="file that names the desks, where there is more than one", min_length=1)
+    desk: str = Field(DEFAULT, description="the desk that all this is about", min_length=1)
     db: str = Field("sqlite:///registry.db", description="registry database (SQLAlchemy URL)")
     models: str = Field("models", description="folder of the model files, or a URL: s3://bucket/prefix", min_length=1)
     path_prefix: str = Field("models/", description="what every row's `path` begins with")
@@ -209,54 +209,54 @@ def _pairs(said: str) -> dict[str, str]:
     return found
 
 
-def load(overrides: Mapping[str, object] | None = None, gate: str | None = None) -> Settings:
-    """The settings of one gate: `overrides` first, then what gates.toml says of it, the environment, the defaults.
+def load(overrides: Mapping[str, object] | None = None, desk: str | None = None) -> Settings:
+    """The settings of one desk: `overrides` first, then what desks.toml says of it, the environment, the defaults.
 
-    Without a name, that of GATEKEEPER_GATE counts, else the default gate. Raises ConfigError, naming each at fault.
+    Without a name, that of GATEKEEPER_DESK counts, else the default desk. Raises ConfigError, naming each at fault.
     """
     unknown = sorted(set(overrides or {}) - set(Settings.model_fields))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(Settings.model_fields))}")
-    declared = gates()
-    named = gate or os.environ.get(f"{PREFIX}GATE")
-    chosen = gates_file.chosen(declared, named)
+    declared = desks()
+    named = desk or os.environ.get(f"{PREFIX}DESK")
+    chosen = desks_file.chosen(declared, named)
     if len(declared) > 1:
-        every_gate()
+        every_desk()
     return _of(chosen, overrides or {})
 
 
-def every_gate() -> list[tuple[Gate, Settings]]:
-    """Each gate with its settings, the default first. Raises ConfigError, for two that would share a place too."""
-    each = [(gate, _of(gate, {})) for gate in gates()]
-    own = {gate.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for gate, of in each}
-    gates_file.refuse_shared(own)
+def every_desk() -> list[tuple[Desk, Settings]]:
+    """Each desk with its settings, the default first. Raises ConfigError, for two that would share a place too."""
+    each = [(desk, _of(desk, {})) for desk in desks()]
+    own = {desk.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for desk, of in each}
+    desks_file.refuse_shared(own)
     return each
 
 
-def gates() -> tuple[Gate, ...]:
+def desks() -> tuple[Desk, ...]:
     """All that there are, the default first. Raises ConfigError."""
-    return gates_file.from_environment(os.environ)
+    return desks_file.from_environment(os.environ)
 
 
-def choose(gate: str) -> None:
-    """From now on, in this process and its children, all is about this gate. Raises ConfigError where there is none."""
-    os.environ[f"{PREFIX}GATE"] = gates_file.chosen(gates(), gate).name
+def choose(desk: str) -> None:
+    """From now on, in this process and its children, all is about this desk. Raises ConfigError where there is none."""
+    os.environ[f"{PREFIX}DESK"] = desks_file.chosen(desks(), desk).name
 
 
-def _of(gate: Gate, overrides: Mapping[str, object]) -> Settings:
-    if unknown := sorted(set(gate.settings) - (set(Settings.model_fields) - {"gate", "gates"})):
-        raise ConfigError(f"gate {gate.name} sets {', '.join(unknown)}; `gatekeeper config` shows what can be set")
+def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
+    if unknown := sorted(set(desk.settings) - (set(Settings.model_fields) - {"desk", "desks"})):
+        raise ConfigError(f"desk {desk.name} sets {', '.join(unknown)}; `gatekeeper config` shows what can be set")
     _refuse_misspelt(os.environ)
     try:
-        settings = _checked({**gate.settings, "gate": gate.name, **overrides})
+        settings = _checked({**desk.settings, "desk": desk.name, **overrides})
     except ConfigError as fault:
-        raise fault if not gate.settings else ConfigError(f"gate {gate.name}: {fault}") from None
+        raise fault if not desk.settings else ConfigError(f"desk {desk.name}: {fault}") from None
     own: dict[str, object] = {}
-    if gate.schema is not None and "db" not in overrides:
-        own["db"] = gates_file.database_of(gate, settings.db)
-    if not gate.is_default:
-        apart = {name for name in OWN_FOLDERS if name not in gate.settings and name not in overrides}
-        own |= {name: f"{getattr(settings, name).rstrip('/')}/{gate.name}" for name in sorted(apart)}
+    if desk.schema is not None and "db" not in overrides:
+        own["db"] = desks_file.database_of(desk, settings.db)
+    if not desk.is_default:
+        apart = {name for name in OWN_FOLDERS if name not in desk.settings and name not in overrides}
+        own |= {name: f"{getattr(settings, name).rstrip('/')}/{desk.name}" for name in sorted(apart)}
     return settings.model_copy(update=own)
 
 
@@ -290,16 +290,16 @@ def _checked(values: dict[str, Any]) -> Settings:
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
     """(name, value, source, description) of each setting, passwords masked.
 
-    source is `gates.toml` for what the gate says or what comes of its name, else `environment` or `default`.
+    source is `desks.toml` for what the desk says or what comes of its name, else `environment` or `default`.
     """
-    gate = gates_file.chosen(gates(), settings.gate)
+    desk = desks_file.chosen(desks(), settings.desk)
     environment = {name.upper() for name in os.environ}
-    own = {"gate", "db"} if gate.schema else {"gate"}
-    own = own | (set() if gate.is_default else set(OWN_FOLDERS)) | set(gate.settings)
+    own = {"desk", "db"} if desk.schema else {"desk"}
+    own = own | (set() if desk.is_default else set(OWN_FOLDERS)) | set(desk.settings)
 
     def source(name: str) -> str:
-        if name in own and (gate.settings or not gate.is_default):
-            return "gates.toml"
+        if name in own and (desk.settings or not desk.is_default):
+            return "desks.toml"
         return "environment" if PREFIX + name.upper() in environment else "default"
 
     return [

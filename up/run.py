@@ -138,7 +138,7 @@ def prepare(machine: Machine, answers: Answers) -> None:
         raise SystemExit("\n".join(taken))
     click.echo("the tables of Airflow and of the registry ...")
     commands = [["airflow", "db", "migrate"]]
-    commands += [["gatekeeper", "--gate", gate.name, "db", "upgrade"] for gate in config.gates()]
+    commands += [["gatekeeper", "--desk", desk.name, "db", "upgrade"] for desk in config.desks()]
     with machine.log("tables").open("w") as output:
         for command in commands:
             words = [str(BIN / command[0]), *command[1:]]
@@ -167,7 +167,7 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
 def unpause(machine: Machine, answers: Answers) -> None:
     """Let each DAG run that may do so by itself, once: who pauses it later has a reason. Raises SystemExit."""
     acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
-    wanted = {gate.dag_id(act) for gate in config.gates() for act in acts}
+    wanted = {desk.dag_id(act) for desk in config.desks() for act in acts}
     known = machine.folder / "unpaused"
     before = set(known.read_text().split()) if known.exists() else set()
     new = wanted - before - set(on_demo_data())
@@ -185,8 +185,8 @@ def unpause(machine: Machine, answers: Answers) -> None:
 
 def on_demo_data() -> list[str]:
     """The weekly DAGs that have no Monday of now, since their bars end with 2018."""
-    gates = config.gates()
-    return [gate.dag_id("weekly") for gate in gates if config.load(gate=gate.name).data.startswith("demo:")]
+    desks = config.desks()
+    return [desk.dag_id("weekly") for desk in desks if config.load(desk=desk.name).data.startswith("demo:")]
 
 
 def account(machine: Machine, answers: Answers) -> Iterator[str]:

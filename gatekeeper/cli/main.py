@@ -37,7 +37,7 @@ COMMANDS = {
     "monitor": "monitor",
     "alarms": "monitor",
     "config": "setup",
-    "gates": "setup",
+    "desks": "setup",
     "db": "setup",
 }
 
@@ -49,22 +49,22 @@ def _choose(_ctx: click.Context, _option: click.Parameter, name: str | None) -> 
         config.choose(name)
 
 
-gate_option = click.Option(
-    ["--gate"],
+desk_option = click.Option(
+    ["--desk"],
     metavar="NAME",
     callback=_choose,
     expose_value=False,
     is_eager=True,
-    help="One of gates.toml; default GATEKEEPER_GATE, else the default gate.",
+    help="One of desks.toml; default GATEKEEPER_DESK, else the default desk.",
 )
 
 
-def _about_a_gate(command: click.Command) -> click.Command:
-    """The command with --gate behind its own options, wherever in the line an operator types it."""
-    if gate_option not in command.params:
-        command.params.append(gate_option)
+def _about_a_desk(command: click.Command) -> click.Command:
+    """The command with --desk behind its own options, wherever in the line an operator types it."""
+    if desk_option not in command.params:
+        command.params.append(desk_option)
     for within in getattr(command, "commands", {}).values():
-        _about_a_gate(within)
+        _about_a_desk(within)
     return command
 
 
@@ -81,10 +81,10 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"gatekeeper.cli.{COMMANDS[cmd_name]}_commands")
         command: click.Command = module.COMMANDS[cmd_name]
-        return _about_a_gate(command)
+        return _about_a_desk(command)
 
 
-@click.command(cls=Commands, params=[gate_option], context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, params=[desk_option], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gatekeeper")
 def gatekeeper() -> None:
     """Keeps the ONNX model that may veto trades good and safe.

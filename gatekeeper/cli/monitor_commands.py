@@ -36,7 +36,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
         done = monitors.monitor(instant, registry, settings, now=now)
     if as_json_:
         document = done.check.document if done.check else None
-        as_json({**done.to_dict(), "gate": settings.gate, "document": document})
+        as_json({**done.to_dict(), "desk": settings.desk, "document": document})
         return
     click.echo(done.summary)
     if done.check is not None:

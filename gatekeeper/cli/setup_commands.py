@@ -22,13 +22,13 @@ def config(as_json_: bool) -> None:
 
 @click.command()
 @json_option
-def gates(as_json_: bool) -> None:
-    """The gates of gates.toml, the default first: `--gate NAME` in any command is about that one."""
+def desks(as_json_: bool) -> None:
+    """The desks of desks.toml, the default first: `--desk NAME` in any command is about that one."""
     rows = []
-    for gate, settings in settings_of.every_gate():
+    for desk, settings in settings_of.every_desk():
         shown = (mask(settings.db), settings.models, settings.data)
-        rows.append((gate.name, gate.title, gate.is_default, gate.schedule, *shown, gate.dag_id("weekly")))
-    names = ("gate", "title", "default", "schedule", "db", "models", "data", "dag")
+        rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
+    names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
     if as_json_:
         as_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
@@ -71,4 +71,4 @@ def upgrade(as_json_: bool) -> None:
         )
 
 
-COMMANDS: dict[str, click.Command] = {"config": config, "gates": gates, "db": db}
+COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}

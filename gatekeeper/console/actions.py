@@ -7,12 +7,12 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gatekeeper.config import Settings
-from gatekeeper.console.dependencies import Actor, GateOfPath, GateSettings, OpenRegistry, actor_of
+from gatekeeper.console.dependencies import Actor, DeskOfPath, DeskSettings, OpenRegistry, actor_of
 from gatekeeper.errors import PromotionRefused
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
 
-router = APIRouter(prefix="/{gate}/acts", dependencies=[Depends(actor_of)])
+router = APIRouter(prefix="/{desk}/acts", dependencies=[Depends(actor_of)])
 
 ModelId = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 
@@ -58,8 +58,8 @@ class Done(BaseModel):
 def promote(
     model: ModelId,
     order: Move,
-    gate: GateOfPath,
-    settings: GateSettings,
+    desk: DeskOfPath,
+    settings: DeskSettings,
     registry: OpenRegistry,
     actor: Actor,
     later: BackgroundTasks,
@@ -67,7 +67,7 @@ def promote(
     """Makes the model the primary, once it is verified; marked `manual` in the history."""
     if settings.approval:
         raise PromotionRefused(
-            f"the promotions of this gate wait for approval: trigger the DAG {gate.dag_id('promote')}, which asks for "
+            f"the promotions of this desk wait for approval: trigger the DAG {desk.dag_id('promote')}, which asks for "
             "it; nothing has changed"
         )
     before = registry.generation()
@@ -83,7 +83,7 @@ def promote(
 
 @router.post("/rollback")
 def roll_back(
-    order: Move, settings: GateSettings, registry: OpenRegistry, actor: Actor, later: BackgroundTasks
+    order: Move, settings: DeskSettings, registry: OpenRegistry, actor: Actor, later: BackgroundTasks
 ) -> Done:
     """Goes back to the primary before, once it is verified; the bytes that are left are quarantined."""
     promotion = registry.rollback(

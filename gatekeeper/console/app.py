@@ -24,8 +24,8 @@ def create(house: House) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     def first(request: Request) -> RedirectResponse:
-        """The default gate."""
-        return RedirectResponse(f"{rendering.root_of(request)}/{house.gates()[0].name}/models")
+        """The default desk."""
+        return RedirectResponse(f"{rendering.root_of(request)}/{house.desks()[0].name}/models")
 
     app.include_router(rendering.router)
     app.include_router(actions.router)

@@ -7,7 +7,7 @@ from typing import Annotated, Protocol, cast
 from fastapi import Depends, HTTPException, Request, params
 
 from gatekeeper.config import Settings
-from gatekeeper.desks import Gate
+from gatekeeper.desks import Desk
 from gatekeeper.registry import Registry
 
 HEADER = "X-Gatekeeper-Act"
@@ -27,8 +27,8 @@ class Entrance(Protocol):
     def reading(self) -> Sequence[params.Depends]:
         """What every route asks first: raises HTTPException 401 for a stranger and 403 for who may not look."""
 
-    def may_act(self, request: Request, gate: Gate) -> bool:
-        """May whoever asks change this gate's registry?"""
+    def may_act(self, request: Request, desk: Desk) -> bool:
+        """May whoever asks change this desk's registry?"""
 
     def actor(self, request: Request) -> str:
         """The name of whoever asks, for the audit."""
@@ -47,7 +47,7 @@ class ReadOnly:
         """Nothing: only this machine can ask."""
         return ()
 
-    def may_act(self, request: Request, gate: Gate) -> bool:  # noqa: ARG002  # the protocol's signature
+    def may_act(self, request: Request, desk: Desk) -> bool:  # noqa: ARG002  # the protocol's signature
         """Nobody."""
         return False
 
@@ -62,10 +62,10 @@ class ReadOnly:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What a console shows: the gates, where each one's registry is, and who may come in."""
+    """What a console shows: the desks, where each one's registry is, and who may come in."""
 
-    gates: Callable[[], Sequence[Gate]]
-    settings_of: Callable[[Gate], Settings]
+    desks: Callable[[], Sequence[Desk]]
+    settings_of: Callable[[Desk], Settings]
     entrance: Entrance
 
 
@@ -74,28 +74,28 @@ def house_of(request: Request) -> House:
     return cast("House", request.app.state.house)
 
 
-def gate_of(request: Request, gate: str) -> Gate:
-    """The gate that the address names."""
-    gates = house_of(request).gates()
-    for one in gates:
-        if one.name == gate:
+def desk_of(request: Request, desk: str) -> Desk:
+    """The desk that the address names."""
+    desks = house_of(request).desks()
+    for one in desks:
+        if one.name == desk:
             return one
-    raise HTTPException(404, f"There is no gate {gate!r}; there are {', '.join(one.name for one in gates)}.")
+    raise HTTPException(404, f"There is no desk {desk!r}; there are {', '.join(one.name for one in desks)}.")
 
 
-GateOfPath = Annotated[Gate, Depends(gate_of)]
+DeskOfPath = Annotated[Desk, Depends(desk_of)]
 
 
-def settings_of(request: Request, gate: GateOfPath) -> Settings:
-    """The gate's settings, asked for anew each time: where its registry is may change."""
-    return house_of(request).settings_of(gate)
+def settings_of(request: Request, desk: DeskOfPath) -> Settings:
+    """The desk's settings, asked for anew each time: where its registry is may change."""
+    return house_of(request).settings_of(desk)
 
 
-GateSettings = Annotated[Settings, Depends(settings_of)]
+DeskSettings = Annotated[Settings, Depends(settings_of)]
 
 
-def registry_of(settings: GateSettings) -> Iterator[Registry]:
-    """The gate's registry, open for this request."""
+def registry_of(settings: DeskSettings) -> Iterator[Registry]:
+    """The desk's registry, open for this request."""
     with Registry.configured(settings) as registry:
         yield registry
 
@@ -103,12 +103,12 @@ def registry_of(settings: GateSettings) -> Iterator[Registry]:
 OpenRegistry = Annotated[Registry, Depends(registry_of)]
 
 
-def actor_of(request: Request, gate: GateOfPath) -> str:
+def actor_of(request: Request, desk: DeskOfPath) -> str:
     """Who acts, for the audit. Raises HTTPException where this request may not."""
     _refuse_other_sites(request)
     entrance = house_of(request).entrance
-    if not entrance.may_act(request, gate):
-        raise HTTPException(403, f"This needs the right to run the DAG {gate.dag_id('promote')}; nothing has changed.")
+    if not entrance.may_act(request, desk):
+        raise HTTPException(403, f"This needs the right to run the DAG {desk.dag_id('promote')}; nothing has changed.")
     return entrance.actor(request)
 
 

@@ -74,7 +74,7 @@ def _shown(request: Request, status: int, detail: str, headers: object = None) -
     if "text/html" in request.headers.get("accept", ""):
         stranger = status == HTTPStatus.UNAUTHORIZED
         login = house_of(request).entrance.login(request) if stranger else None
-        said: dict[str, Any] = {"title": title, "detail": detail, "login": login, "gates": ()}
+        said: dict[str, Any] = {"title": title, "detail": detail, "login": login, "desks": ()}
         return page(request, "problem", status=status, bare=stranger, **said)
     return JSONResponse(
         {"title": title, "status": status, "detail": detail},

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gatekeeper.console import formatting
 from gatekeeper.console.dependencies import house_of
-from gatekeeper.desks import Gate
+from gatekeeper.desks import Desk
 
 ROOM = "gatekeeper.console"
 A_YEAR = 31_536_000
@@ -37,7 +37,7 @@ def root_of(request: Request) -> str:
 
 
 def page(
-    request: Request, name: str, *, gate: Gate | None = None, status: int = 200, bare: bool = False, **context: Any
+    request: Request, name: str, *, desk: Desk | None = None, status: int = 200, bare: bool = False, **context: Any
 ) -> HTMLResponse:
     """The page of that template. `bare`: without styles and scripts, for whom they aren't given out."""
     house, root = house_of(request), root_of(request)
@@ -46,13 +46,13 @@ def page(
         .get_template(f"{name}.html.j2")
         .render(
             context,
-            gate=gate,
+            desk=desk,
             root=root,
             bare=bare,
-            base=f"{root}/{gate.name}" if gate else root,
+            base=f"{root}/{desk.name}" if desk else root,
             asset=lambda file: f"{root}/static/{file}?{_asset(file)[1]}",
             entrance=house.entrance,
-            may_act=gate is not None and house.entrance.may_act(request, gate),
+            may_act=desk is not None and house.entrance.may_act(request, desk),
         )
     )
     return HTMLResponse(text, status)

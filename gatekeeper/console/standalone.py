@@ -11,16 +11,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from gatekeeper import config
 from gatekeeper.console.app import create
 from gatekeeper.console.dependencies import House, ReadOnly
-from gatekeeper.desks import Gate
+from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
 
 HOST = "127.0.0.1"
 
 
 def serve(port: int, say: Callable[[str], None]) -> None:
-    """Show every gate until SIGTERM or SIGINT; `say` is told where. Raises ConfigError."""
+    """Show every desk until SIGTERM or SIGINT; `say` is told where. Raises ConfigError."""
     config.load()  # what can't be right stops us before anyone looks
-    app = create(House(config.gates, _settings, ReadOnly()))
+    app = create(House(config.desks, _settings, ReadOnly()))
     # A page whose site's name was turned to this machine must not read along in a user's browser.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     with _bound(port) as listener:
@@ -32,8 +32,8 @@ def serve(port: int, say: Callable[[str], None]) -> None:
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _settings(gate: Gate) -> config.Settings:
-    return config.load(gate=gate.name)
+def _settings(desk: Desk) -> config.Settings:
+    return config.load(desk=desk.name)
 
 
 def _bound(port: int) -> socket.socket:

@@ -9,14 +9,14 @@ from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gatekeeper.console import evaluation_view, rendering
-from gatekeeper.console.dependencies import GateOfPath, GateSettings, OpenRegistry, house_of
-from gatekeeper.desks import Gate
+from gatekeeper.console.dependencies import DeskOfPath, DeskSettings, OpenRegistry, house_of
+from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
 from gatekeeper.registry.views import card_text
 
-router = APIRouter(prefix="/{gate}", default_response_class=HTMLResponse)
+router = APIRouter(prefix="/{desk}", default_response_class=HTMLResponse)
 
 Key = Annotated[int, InPath(ge=0, le=LARGEST_ID)]
 Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
@@ -32,24 +32,24 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; b
 
 @router.get("")
 @router.get("/", include_in_schema=False)
-def first(request: Request, gate: GateOfPath) -> RedirectResponse:
-    """The gate's models."""
-    return RedirectResponse(f"{rendering.root_of(request)}/{gate.name}/models")
+def first(request: Request, desk: DeskOfPath) -> RedirectResponse:
+    """The desk's models."""
+    return RedirectResponse(f"{rendering.root_of(request)}/{desk.name}/models")
 
 
 @router.get("/models")
-def models(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+def models(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: Before = None) -> Response:
     """The models, newest first, and above them the primary."""
     found = registry.pages.models(before=before)
-    behind = registry.pages.behind() if house_of(request).entrance.may_act(request, gate) else None
-    return _page(request, gate, registry, "models", page=found, first=before is None, behind=behind)
+    behind = registry.pages.behind() if house_of(request).entrance.may_act(request, desk) else None
+    return _page(request, desk, registry, "models", page=found, first=before is None, behind=behind)
 
 
 @router.get("/models/{model}")
 def model(
     request: Request,
-    gate: GateOfPath,
-    settings: GateSettings,
+    desk: DeskOfPath,
+    settings: DeskSettings,
     registry: OpenRegistry,
     model: Key,
     before: Before = None,
@@ -58,7 +58,7 @@ def model(
     one = registry.model(model)
     return _page(
         request,
-        gate,
+        desk,
         registry,
         "model",
         model=one,
@@ -79,26 +79,26 @@ def card(registry: OpenRegistry, model: Key) -> Response:
 
 
 @router.get("/evaluations")
-def evaluations(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: Before = None) -> Response:
     """The verdicts, newest first."""
-    return _page(request, gate, registry, "evaluations", page=registry.pages.verdicts(before=before))
+    return _page(request, desk, registry, "evaluations", page=registry.pages.verdicts(before=before))
 
 
 @router.get("/evaluations/{evaluation}")
-def evaluation(request: Request, gate: GateOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
+def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    return _page(request, gate, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one.document))
+    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one.document))
 
 
 @router.get("/evaluations/{evaluation}/report")
-def report(request: Request, gate: GateOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
+def report(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """The report, with a way back."""
-    return _page(request, gate, registry, "report", evaluation=registry.evaluation(evaluation))
+    return _page(request, desk, registry, "report", evaluation=registry.evaluation(evaluation))
 
 
 @router.get("/evaluations/{evaluation}/report.html")
-def report_file(settings: GateSettings, registry: OpenRegistry, evaluation: Key) -> Response:
+def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key) -> Response:
     """The report as the run wrote it; drawn again where this machine hasn't got its file."""
     one = registry.evaluation(evaluation)
     content = _written(Path(settings.reports), one) or _drawn(one)
@@ -106,28 +106,28 @@ def report_file(settings: GateSettings, registry: OpenRegistry, evaluation: Key)
 
 
 @router.get("/history")
-def history(request: Request, gate: GateOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+def history(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: Before = None) -> Response:
     """Every change of the primary, newest first."""
-    return _page(request, gate, registry, "history", page=registry.pages.promotions(before=before))
+    return _page(request, desk, registry, "history", page=registry.pages.promotions(before=before))
 
 
 @router.get("/holds")
-def holds(request: Request, gate: GateOfPath, registry: OpenRegistry) -> Response:
+def holds(request: Request, desk: DeskOfPath, registry: OpenRegistry) -> Response:
     """What keeps promotions from happening."""
     pages = registry.pages
-    return _page(request, gate, registry, "holds", holds=pages.holds(), quarantines=pages.quarantines())
+    return _page(request, desk, registry, "holds", holds=pages.holds(), quarantines=pages.quarantines())
 
 
 @router.get("/doctor")
-def doctor(request: Request, gate: GateOfPath, registry: OpenRegistry, look: bool = False) -> Response:
+def doctor(request: Request, desk: DeskOfPath, registry: OpenRegistry, look: bool = False) -> Response:
     """Is all well between database and files? Only said, never mended from here."""
     looks = look or registry.pages.state().models <= AT_ONCE
-    return _page(request, gate, registry, "doctor", checkup=registry.doctor() if looks else None, most=MOST)
+    return _page(request, desk, registry, "doctor", checkup=registry.doctor() if looks else None, most=MOST)
 
 
-def _page(request: Request, gate: Gate, registry: Registry, name: str, **context: Any) -> HTMLResponse:
-    gates = house_of(request).gates()
-    return rendering.page(request, name, gate=gate, gates=gates, here=name, state=registry.pages.state(), **context)
+def _page(request: Request, desk: Desk, registry: Registry, name: str, **context: Any) -> HTMLResponse:
+    desks = house_of(request).desks()
+    return rendering.page(request, name, desk=desk, desks=desks, here=name, state=registry.pages.state(), **context)
 
 
 def _written(folder: Path, evaluation: Evaluation) -> str | None:

@@ -158,7 +158,7 @@ def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Le
         receiver = hashlib.sha256(url.encode()).hexdigest()[:16]
         if receiver in told:
             continue
-        delivery = _notify(url, settings.gate, alarm, level)
+        delivery = _notify(url, settings.desk, alarm, level)
         if delivery.fault is None and registry is not None:
             try:
                 registry.note_alarm(alarm.kind, alarm.key, receiver)
@@ -177,7 +177,7 @@ def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
         return set()
 
 
-def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> AlarmDelivery:
+def _notify(url: str, desk: str, alarm: Alarm, level: Level) -> AlarmDelivery:
     apprise = _library()
     own = logging.getLogger("apprise")
     own.disabled = True  # what it can't read, it logs as it stands
@@ -192,7 +192,7 @@ def _notify(url: str, gate: str, alarm: Alarm, level: Level) -> AlarmDelivery:
     letterbox = apprise.Apprise()
     letterbox.add(service)
     result = letterbox.notify(
-        title=f"Gatekeeper {gate}: {'ALARM: ' if level == 'loud' else ''}{alarm.kind.replace('_', ' ')}",
+        title=f"Gatekeeper {desk}: {'ALARM: ' if level == 'loud' else ''}{alarm.kind.replace('_', ' ')}",
         body="\n".join(filter(None, [alarm.text, alarm.more])),
         notify_type=apprise.NotifyType.FAILURE if level == "loud" else apprise.NotifyType.INFO,
         timeout=PATIENCE,

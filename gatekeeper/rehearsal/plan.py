@@ -37,9 +37,9 @@ class Plan:
 
     def folder(self, holdout: int) -> Path:
         """Where its weeks are kept, so that a rehearsal that was stopped goes on: of these data and settings alone."""
-        judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "gate"}
+        judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "desk"}
         judged |= {"deploy", "refit_disagreement", "league", "floor_trades", "drawdown_allowance"}
-        judged |= {"db", "models", "work", "reports", "spool", "gates", "alarms"}
+        judged |= {"db", "models", "work", "reports", "spool", "desks", "alarms"}
         facts = {
             "format": FORMAT,
             "version": version("gatekeeper"),

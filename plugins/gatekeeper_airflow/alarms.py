@@ -7,19 +7,19 @@ from typing import Any
 log = logging.getLogger("gatekeeper")
 
 
-def on_failure(gate: str | None = None) -> Callable[[Any], None]:
-    """A callback for the tasks of this gate: `stale_feed` where the source was too old, else `failed`.
+def on_failure(desk: str | None = None) -> Callable[[Any], None]:
+    """A callback for the tasks of this desk: `stale_feed` where the source was too old, else `failed`.
 
     Airflow calls it where a task fails for good, in the task's own process; what goes wrong in it changes no state.
     """
 
     def callback(context: Any) -> None:
-        tell(context, gate)
+        tell(context, desk)
 
     return callback
 
 
-def tell(context: Any, gate: str | None) -> None:
+def tell(context: Any, desk: str | None) -> None:
     """Sends the alarm of the task in `context`, once for each of its tries."""
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.pipeline import alarms
@@ -34,7 +34,7 @@ def tell(context: Any, gate: str | None) -> None:
         shown = RuntimeError(str(shown or "the task ended without a word; its log may say more"))
     key = f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.try_number}"
     alarm = alarms.of_fault(shown, key, f"task {task.task_id} of {task.dag_id}, run {task.run_id},")
-    settings = RegistryHook(gate=gate).settings()
+    settings = RegistryHook(desk=desk).settings()
     try:
         registry = Registry.configured(settings)
     except GatekeeperError as away:

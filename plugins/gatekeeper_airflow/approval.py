@@ -1,4 +1,4 @@
-"""Does a person agree? The task that asks one before a promotion, where the gate's `approval` is on."""
+"""Does a person agree? The task that asks one before a promotion, where the desk's `approval` is on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class NothingToApprove:
 
 
 def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:
-    """`approved`, `by` and `summary` of what the person said; None where the gate asks nobody.
+    """`approved`, `by` and `summary` of what the person said; None where the desk asks nobody.
 
     Where it would have been asked for, and nobody was asked, nothing is approved.
     """
@@ -61,9 +61,9 @@ class _Approval(ApprovalOperator):
 
     template_fields = ()  # what is asked is written when it is asked
 
-    def __init__(self, *, gate: str, **kwargs: Any) -> None:
+    def __init__(self, *, desk: str, **kwargs: Any) -> None:
         super().__init__(subject="Promote?", defaults=self.REJECT, **kwargs)
-        self.gate = gate
+        self.desk = desk
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
         """What is to be decided."""
@@ -72,10 +72,10 @@ class _Approval(ApprovalOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Asks; where nobody has to be asked, it is skipped and says why."""
         with final_faults():
-            settings = RegistryHook(gate=self.gate).settings()
+            settings = RegistryHook(desk=self.desk).settings()
             if not settings.approval:
                 raise AirflowSkipException("GATEKEEPER_APPROVAL is off: nobody is asked")
-            with RegistryHook(gate=self.gate).get_conn() as registry:
+            with RegistryHook(desk=self.desk).get_conn() as registry:
                 asked = self.question(context, registry)
                 if isinstance(asked, NothingToApprove):
                     return self._settled(asked)
@@ -139,7 +139,7 @@ class WeeklyApproval(_Approval):
             "\n".join(
                 [
                     f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
-                    f"({page_of(self.gate, evaluation.id)}): {verdict['message']}",
+                    f"({page_of(self.desk, evaluation.id)}): {verdict['message']}",
                     "",
                     "| gate | | numbers |",
                     "|---|---|---|",

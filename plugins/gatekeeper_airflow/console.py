@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request, params
 
     from gatekeeper.config import Settings
-    from gatekeeper.desks import Gate
+    from gatekeeper.desks import Desk
 
 PREFIX = "/gatekeeper"
 
@@ -41,13 +41,13 @@ def application() -> "FastAPI":
     from gatekeeper import config
     from gatekeeper.console import House, create
 
-    return create(House(config.gates, _settings, AirflowEntrance()))
+    return create(House(config.desks, _settings, AirflowEntrance()))
 
 
 class AirflowEntrance:
     """Who is logged in to Airflow, and what may they do there?
 
-    To look, they need what plugin pages need; to change a gate, the right to run its DAG `gatekeeper_promote`.
+    To look, they need what plugin pages need; to change a desk, the right to run its DAG `gatekeeper_promote`.
     """
 
     title = "Airflow"
@@ -68,13 +68,13 @@ class AirflowEntrance:
 
         return (Depends(known), Depends(requires_access_view(AccessView.PLUGINS)))
 
-    def may_act(self, request: "Request", gate: "Gate") -> bool:
+    def may_act(self, request: "Request", desk: "Desk") -> bool:
         """May they run the DAG that promotes by hand?"""
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
         from airflow.api_fastapi.core_api.security import requires_access_dag
         from fastapi import HTTPException
 
-        may = requires_access_dag("POST", DagAccessEntity.RUN, gate.dag_id("promote"))
+        may = requires_access_dag("POST", DagAccessEntity.RUN, desk.dag_id("promote"))
         try:
             may(request, request.state.gatekeeper_user)
         except HTTPException:
@@ -92,8 +92,8 @@ class AirflowEntrance:
         return str(get_auth_manager().get_url_login(next_url=str(request.url)))
 
 
-def _settings(gate: "Gate") -> "Settings":
-    """As the gate's tasks see them: an Airflow connection of its own wins."""
+def _settings(desk: "Desk") -> "Settings":
+    """As the desk's tasks see them: an Airflow connection of its own wins."""
     from gatekeeper_airflow.hook import RegistryHook
 
-    return RegistryHook(gate=gate.name).settings()
+    return RegistryHook(desk=desk.name).settings()

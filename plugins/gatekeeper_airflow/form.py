@@ -51,7 +51,7 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 
 
 def params(settings: config.Settings) -> dict[str, Param]:
-    """The fields in their order, each with the gate's own setting in it; emptied, that setting holds too."""
+    """The fields in their order, each with the desk's own setting in it; emptied, that setting holds too."""
     on_demo = settings.data.startswith("demo:")
     return {
         "as_of": Param(
@@ -82,7 +82,7 @@ def _field(name: str, value: object, known: dict[str, Any]) -> Param:
         value,
         type=["null", known["type"]],
         title=title,
-        description_md=f"{text}{_range(known)} This gate's setting is **{value}**; empty means that too.",
+        description_md=f"{text}{_range(known)} This desk's setting is **{value}**; empty means that too.",
         section=section,
         **shown,
     )

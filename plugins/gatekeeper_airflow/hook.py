@@ -1,4 +1,4 @@
-"""Where is the registry of a gate, for a task? Its connection where there is one, else its settings."""
+"""Where is the registry of a desk, for a task? Its connection where there is one, else its settings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,28 +15,28 @@ CONNECTION = "gatekeeper_registry"
 
 
 class RegistryHook(BaseHook):
-    """The registry of `gate` (None: the default one), by Airflow connection.
+    """The registry of `desk` (None: the default one), by Airflow connection.
 
-    The connection is `gatekeeper_registry`, for another gate than the default `gatekeeper_registry_GATE`, or the one
+    The connection is `gatekeeper_registry`, for another desk than the default `gatekeeper_registry_DESK`, or the one
     that is named. Its fields make the database URL; its extra may hold `models`, the folder of the files. Without it
-    the gate's settings hold, as they do on the command line; one that was named has to be there.
+    the desk's settings hold, as they do on the command line; one that was named has to be there.
     """
 
     conn_name_attr = "gatekeeper_conn_id"
     default_conn_name = CONNECTION
     hook_name = "Gatekeeper registry"
 
-    def __init__(self, gatekeeper_conn_id: str | None = None, gate: str | None = None) -> None:
+    def __init__(self, gatekeeper_conn_id: str | None = None, desk: str | None = None) -> None:
         super().__init__()
         self.gatekeeper_conn_id = gatekeeper_conn_id
-        self.gate = gate
+        self.desk = desk
 
     def settings(self) -> "Settings":
-        """The gate's settings, with the connection's database and folder in their place."""
+        """The desk's settings, with the connection's database and folder in their place."""
         from gatekeeper import config, desks
 
-        settings = config.load(gate=self.gate)
-        declared = desks.chosen(config.gates(), settings.gate)
+        settings = config.load(desk=self.desk)
+        declared = desks.chosen(config.desks(), settings.desk)
         own = CONNECTION if declared.is_default else f"{CONNECTION}_{declared.name}"
         try:
             connection = self.get_connection(self.gatekeeper_conn_id or own)

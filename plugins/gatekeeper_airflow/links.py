@@ -1,4 +1,4 @@
-"""Where does a task's button lead? To the evaluation that it made or went by, in the console of its gate."""
+"""Where does a task's button lead? To the evaluation that it made or went by, in the console of its desk."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +18,12 @@ class EvaluationLink(BaseOperatorLink):
         """
         if operator.evaluation_id is None:
             return ""
-        return page_of(operator.gate, operator.evaluation_id)
+        return page_of(operator.desk, operator.evaluation_id)
 
 
-def page_of(gate: str, evaluation_id: int) -> str:
+def page_of(desk: str, evaluation_id: int) -> str:
     """The path of an evaluation's page, on the host that Airflow is reached at."""
     from airflow.configuration import conf
 
     root = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
-    return f"{root}/gatekeeper/{gate}/evaluations/{evaluation_id}"
+    return f"{root}/gatekeeper/{desk}/evaluations/{evaluation_id}"

@@ -12,8 +12,8 @@ from gatekeeper_airflow.weekly import as_of
 log = logging.getLogger("gatekeeper")
 
 
-def look(context: Mapping[str, Any], gate: str | None) -> dict[str, Any]:
-    """One look at the gate's primary, with what was known by the run's as-of. Keys that the form lacks fail it."""
+def look(context: Mapping[str, Any], desk: str | None) -> dict[str, Any]:
+    """One look at the desk's primary, with what was known by the run's as-of. Keys that the form lacks fail it."""
     from gatekeeper.errors import ConfigError
     from gatekeeper.pipeline.monitoring import monitor
     from gatekeeper.registry import Registry
@@ -21,7 +21,7 @@ def look(context: Mapping[str, Any], gate: str | None) -> dict[str, Any]:
     with final_faults():
         if unknown := sorted(set(context["dag_run"].conf or {}) - {"as_of"}):
             raise ConfigError(f"unknown parameter {', '.join(unknown)} in the run's conf; it takes as_of")
-        settings = RegistryHook(gate=gate).settings()
+        settings = RegistryHook(desk=desk).settings()
         with Registry.configured(settings) as registry:
             done = monitor.monitor(as_of(context), registry, settings, now=datetime.now(UTC))
     for line in done.summary.split("; "):

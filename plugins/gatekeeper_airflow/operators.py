@@ -11,16 +11,16 @@ from gatekeeper_airflow.hook import RegistryHook
 
 
 class _RegistryOperator(BaseOperator):
-    """At the registry of `gate` (None: the default one), by its connection or the one that is named."""
+    """At the registry of `desk` (None: the default one), by its connection or the one that is named."""
 
-    def __init__(self, *, gatekeeper_conn_id: str | None = None, gate: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, gatekeeper_conn_id: str | None = None, desk: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gatekeeper_conn_id = gatekeeper_conn_id
-        self.gate = gate
+        self.desk = desk
 
     @property
     def hook(self) -> RegistryHook:
-        return RegistryHook(self.gatekeeper_conn_id, self.gate)
+        return RegistryHook(self.gatekeeper_conn_id, self.desk)
 
 
 class RegisterModelOperator(_RegistryOperator):

@@ -84,10 +84,10 @@ class Doing:
         return int(self.order.model_id or 0)
 
 
-def check(gate: str, context: Mapping[str, Any]) -> dict[str, Any]:
+def check(desk: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """The first task: can this be done? Models are loaded and verified; nothing moves."""
     with final_faults():
-        order, hook = ordered(context), RegistryHook(gate=gate)
+        order, hook = ordered(context), RegistryHook(desk=desk)
         with hook.get_conn() as registry:
             generation = registry.generation()
             done, summary = _EXAMINE[order.act](Doing(registry, hook.settings(), order))
@@ -103,13 +103,13 @@ def check(gate: str, context: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def act(gate: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
+def act(desk: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
     """The last task: does what was checked, if the registry is still as it was then."""
     from gatekeeper.errors import PromotionRefused
     from gatekeeper_airflow import approval
 
     with final_faults():
-        order, hook = ordered(context), RegistryHook(gate=gate)
+        order, hook = ordered(context), RegistryHook(desk=desk)
         settings = hook.settings()
         answer = approval.answer(context, settings) if order.act == PROMOTE else None
         if answer is not None and not answer["approved"]:

@@ -21,7 +21,7 @@ MARKS = {True: "passed", False: "did not pass", None: "not asked"}
 
 
 class StepOperator(BaseOperator):
-    """The weekly step `step` of a gate; `handed` is what the step before it returned.
+    """The weekly step `step` of a desk; `handed` is what the step before it returned.
 
     Its log says in a few lines what came of it. It may run again, here or elsewhere, and comes to the same end.
     """
@@ -29,10 +29,10 @@ class StepOperator(BaseOperator):
     template_fields: Sequence[str] = ("handed",)
     ui_color: ClassVar[str] = "#e8f1f8"
 
-    def __init__(self, *, step: str, gate: str, handed: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, step: str, desk: str, handed: Any = None, **kwargs: Any) -> None:
         super().__init__(task_id=step, **kwargs)
         self.step = step
-        self.gate = gate
+        self.desk = desk
         self.handed = handed
 
     def execute(self, context: Any) -> dict[str, Any]:
@@ -42,8 +42,8 @@ class StepOperator(BaseOperator):
         from gatekeeper_airflow import approval
 
         with final_faults():
-            run, handed = look(context, self.gate, reads=self.step == "retrain"), dict(self.handed or {})
-            log.info("gate %s, as-of %s", self.gate, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
+            run, handed = look(context, self.desk, reads=self.step == "retrain"), dict(self.handed or {})
+            log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
             if self.step == "promote":
                 run, handed = approval.settled(context, run, handed)
             with Registry.configured(run.settings) as registry:
@@ -100,7 +100,7 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     return (run.data_interval_end or run.run_after).astimezone(UTC)
 
 
-def look(context: Mapping[str, Any], gate: str | None = None, *, reads: bool = True) -> "Run":
+def look(context: Mapping[str, Any], desk: str | None = None, *, reads: bool = True) -> "Run":
     """The run of this task's context. Keys that the form doesn't know fail it, and so does an as-of that can't be.
 
     reads: does the task read the source? Those after it needn't ask again whether it has this as-of.
@@ -118,7 +118,7 @@ def look(context: Mapping[str, Any], gate: str | None = None, *, reads: bool = T
     return pipeline.start(
         as_of(context),
         now=datetime.now(UTC),
-        settings=RegistryHook(gate=gate).settings(),
+        settings=RegistryHook(desk=desk).settings(),
         parameters={name: given[name] for name in pipeline.PARAMETERS if name in given},
         actor="airflow",
         reads=reads,

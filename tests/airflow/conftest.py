@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import airflow_gates
+import airflow_desks
 import pytest
 from airflow_runs import DAGS, Runs
 from airflow_server import Airflow
@@ -41,15 +41,15 @@ def runs() -> Iterator[Runs]:
 
 @pytest.fixture(scope="session")
 def airflow(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """The one Airflow with API server and scheduler, the DAGs of every gate, and a registry for each of them."""
+    """The one Airflow with API server and scheduler, the DAGs of every desk, and a registry for each of them."""
     from gatekeeper import registry
 
-    folder = tmp_path_factory.mktemp("gates")
-    settings = airflow_gates.write(folder)
+    folder = tmp_path_factory.mktemp("desks")
+    settings = airflow_desks.write(folder)
     parsed = runs.parse(DAGS, settings)
     assert parsed.state == "parsed", parsed.log[-4000:]
-    for gate in ("default", *airflow_gates.GATES):
-        registry.upgrade(f"sqlite:///{folder / gate / 'registry.db'}", models=folder / gate / "models")
+    for desk in ("default", *airflow_desks.DESKS):
+        registry.upgrade(f"sqlite:///{folder / desk / 'registry.db'}", models=folder / desk / "models")
     with closing(sqlite3.connect(HOME / "airflow.db")) as parsed_into, closing(sqlite3.connect(SERVED)) as served:
         parsed_into.backup(served)
     own = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{SERVED}?timeout=60"}

@@ -12,7 +12,7 @@ from gatekeeper_airflow.promote import ACTS
 from registry_site import OWN, own_model
 from weekly_house import House
 
-from gatekeeper.desks import Gate
+from gatekeeper.desks import Desk
 from gatekeeper.errors import PromotionRefused
 from gatekeeper.pipeline import STEPS
 from gatekeeper.registry import Evaluation
@@ -41,7 +41,7 @@ def handed_on(airflow: Airflow, dag_id: str, run_id: str, task_id: str) -> dict[
 def test_a_dag_has_the_task_where_its_gate_wants_it(
     settings: dict[str, object], environ: dict[str, str], asks: bool
 ) -> None:
-    assert Gate(settings=settings).asks(environ) is asks
+    assert Desk(settings=settings).asks(environ) is asks
 
 
 def judged(house: House, challenger: int, run_key: str) -> Evaluation:
@@ -78,7 +78,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
     house = House(tmp_path, "demo:")
     for number in (1, 2):
         house.registry.register(own_model(number), details=OWN)
-    ask = WeeklyApproval(task_id="approve", gate="default")
+    ask = WeeklyApproval(task_id="approve", desk="default")
 
     def put(challenger: int, attempt: int) -> Question | NothingToApprove:
         handed = {"evaluation_id": judged(house, challenger, "one look").id}
@@ -101,7 +101,7 @@ def test_only_a_promotion_waits(act: str) -> None:
     """Roll back and hold are brakes."""
     handed = {"act": act, "done": False, "summary": "it can be done"}
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: handed)}
-    asked = ManualApproval(task_id="approve", gate="default").question(context, None)
+    asked = ManualApproval(task_id="approve", desk="default").question(context, None)
     assert asked == NothingToApprove(promoted=False, why=f"to {act} needs no approval")
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import airflow_gates
+import airflow_desks
 import pytest
 from airflow_server import ENDED, Airflow, until
 from weekly_house import House
@@ -19,7 +19,7 @@ from gatekeeper.serving import load
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow"), pytest.mark.timeout(900)]
 DAG, KILLED = "gatekeeper_weekly_backfill", "gatekeeper_weekly_killed"
 MONDAYS = [datetime(2016, 10, 31, 2, tzinfo=UTC) + timedelta(days=7 * week) for week in range(8)]
-EMPTY = datetime.fromisoformat(f"{airflow_gates.HOLE[1]}T02:00:00+00:00")
+EMPTY = datetime.fromisoformat(f"{airflow_desks.HOLE[1]}T02:00:00+00:00")
 GOOD = [monday for monday in MONDAYS if monday != EMPTY]
 BEFORE = MONDAYS[0] - timedelta(days=7)
 FIRST = datetime(2016, 1, 4, 2, tzinfo=UTC)
@@ -99,8 +99,8 @@ def filled(airflow: Airflow, struck: str) -> Airflow:  # the killed task's minut
 
 @pytest.fixture
 def house(airflow: Airflow, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
-    """Where the same weeks go one after another, without Airflow, on the data of the gate that the test names."""
-    made = House(tmp_path, airflow_gates.data_of(airflow.folder, request.param))
+    """Where the same weeks go one after another, without Airflow, on the data of the desk that the test names."""
+    made = House(tmp_path, airflow_desks.data_of(airflow.folder, request.param))
     yield made
     made.registry.close()
 

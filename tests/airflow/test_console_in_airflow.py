@@ -12,7 +12,7 @@ from registry_site import OWN, Site, own_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 
-GATE = "pages"
+DESK = "pages"
 ROOT = "/gatekeeper"
 OURS = {"X-Gatekeeper-Act": "1"}
 REASON = {"reason": "try it"}
@@ -21,8 +21,8 @@ ACTS = ["promote/3", "rollback", "hold", "release", "release-quarantine/2"]
 
 @pytest.fixture(scope="module")
 def web(airflow: Airflow) -> Iterator[httpx.Client]:
-    """Airflow's API server, without login; the gate has three models, the second is the primary."""
-    with airflow.registry(GATE) as registry:
+    """Airflow's API server, without login; the desk has three models, the second is the primary."""
+    with airflow.registry(DESK) as registry:
         for number in (1, 2, 3):
             registry.register(own_model(number), details=OWN)
         for model in (1, 2):
@@ -41,7 +41,7 @@ def cookie(airflow: Airflow, user: str) -> dict[str, str]:
 
 
 def rows(airflow: Airflow) -> list[tuple]:
-    return Site(airflow.place(GATE)).rows()
+    return Site(airflow.place(DESK)).rows()
 
 
 def routes() -> list[tuple[str, str]]:
@@ -51,7 +51,7 @@ def routes() -> list[tuple[str, str]]:
     found = []
     for route in application().routes:
         path = re.sub(
-            r"\{(\w+)(:\w+)?\}", lambda part: {"gate": GATE, "name": "console.css"}.get(part[1], "1"), route.path
+            r"\{(\w+)(:\w+)?\}", lambda part: {"desk": DESK, "name": "console.css"}.get(part[1], "1"), route.path
         )
         found += [(method, path) for method in sorted(route.methods - {"HEAD"})]
     return found
@@ -68,8 +68,8 @@ def test_no_route_answers_a_stranger(airflow: Airflow, web: httpx.Client) -> Non
             answer = web.request(method, ROOT + path, headers=headers, json=REASON if method == "POST" else None)
             assert answer.status_code == 401, f"{method} {path}"
             assert "gatekeeper_primary" not in answer.text
-    page = web.get(f"{ROOT}/{GATE}/models", headers={"Accept": "text/html"})
-    back = quote(f"{airflow.url}{ROOT}/{GATE}/models", safe="")
+    page = web.get(f"{ROOT}/{DESK}/models", headers={"Accept": "text/html"})
+    back = quote(f"{airflow.url}{ROOT}/{DESK}/models", safe="")
     assert f'<meta http-equiv="refresh" content="0; url=/auth/login?next={back}">' in page.text
     assert rows(airflow) == before
 
@@ -78,13 +78,13 @@ def test_who_may_only_look_sees_all_and_changes_nothing(airflow: Airflow, web: h
     """Case 47: 200 to look, 403 to act, for a user without the right to run the DAG that promotes."""
     before = rows(airflow)
     for path in ("models", "models/2", "evaluations", "history", "holds", "doctor"):
-        answer = web.get(f"{ROOT}/{GATE}/{path}", headers={**bearer(airflow, "reader"), "Accept": "text/html"})
+        answer = web.get(f"{ROOT}/{DESK}/{path}", headers={**bearer(airflow, "reader"), "Accept": "text/html"})
         assert answer.status_code == 200
         assert "data-act" not in answer.text
     for path in ACTS:
-        answer = web.post(f"{ROOT}/{GATE}/acts/{path}", headers=bearer(airflow, "reader"), json=REASON)
+        answer = web.post(f"{ROOT}/{DESK}/acts/{path}", headers=bearer(airflow, "reader"), json=REASON)
         assert answer.status_code == 403
-        assert f"the right to run the DAG gatekeeper_promote_{GATE}" in answer.json()["detail"]
+        assert f"the right to run the DAG gatekeeper_promote_{DESK}" in answer.json()["detail"]
     assert rows(airflow) == before
 
 
@@ -92,9 +92,9 @@ def test_the_cookie_alone_changes_nothing(airflow: Airflow, web: httpx.Client) -
     """A page of another site that a logged-in user has open: by form, by fetch, with whatever it can send."""
     before = rows(airflow)
     mine = cookie(airflow, "admin")
-    assert web.get(f"{ROOT}/{GATE}/models", headers=mine).status_code == 200
+    assert web.get(f"{ROOT}/{DESK}/models", headers=mine).status_code == 200
     for path in ACTS:
-        address = f"{ROOT}/{GATE}/acts/{path}"
+        address = f"{ROOT}/{DESK}/acts/{path}"
         assert web.post(address, headers=mine, json=REASON).status_code == 403
         assert web.post(address, headers=mine, data=REASON).status_code == 415
         plain = {**mine, "Content-Type": "text/plain"}
@@ -102,7 +102,7 @@ def test_the_cookie_alone_changes_nothing(airflow: Airflow, web: httpx.Client) -
         from_afar = {**mine, **OURS, "Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
         assert web.post(address, headers=from_afar, json=REASON).status_code == 403
     asked = web.options(
-        f"{ROOT}/{GATE}/acts/hold",
+        f"{ROOT}/{DESK}/acts/hold",
         headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
     )
     assert "access-control-allow-origin" not in asked.headers
@@ -112,13 +112,13 @@ def test_the_cookie_alone_changes_nothing(airflow: Airflow, web: httpx.Client) -
 def test_who_may_run_the_dag_acts_under_their_own_name(airflow: Airflow, web: httpx.Client) -> None:
     """As a browser does it, with cookie and our header; and as a program does, with a bearer token."""
     browser = {**cookie(airflow, "trader"), **OURS, "Sec-Fetch-Site": "same-origin"}
-    held = web.post(f"{ROOT}/{GATE}/acts/hold", headers=browser, json={"reason": "holidays"})
+    held = web.post(f"{ROOT}/{DESK}/acts/hold", headers=browser, json={"reason": "holidays"})
     assert held.status_code == 200, held.text
-    promoted = web.post(f"{ROOT}/{GATE}/acts/promote/3", headers=bearer(airflow, "operator"), json=REASON)
+    promoted = web.post(f"{ROOT}/{DESK}/acts/promote/3", headers=bearer(airflow, "operator"), json=REASON)
     assert promoted.json() == {"message": "gatekeeper_primary3 is the primary now, in generation 3."}
-    back = web.post(f"{ROOT}/{GATE}/acts/rollback", headers=browser, json={"reason": "worse", "generation": 3})
+    back = web.post(f"{ROOT}/{DESK}/acts/rollback", headers=browser, json={"reason": "worse", "generation": 3})
     assert back.json() == {"message": "Back to gatekeeper_primary2, in generation 4. Model 3 is quarantined."}
-    with airflow.registry(GATE) as registry:
+    with airflow.registry(DESK) as registry:
         hold = registry.current_hold()
         assert [(p.to_id, p.kind, p.actor) for p in registry.promotions()[:2]] == [
             (2, "rollback", "trader"),
@@ -141,7 +141,7 @@ def test_airflow_has_the_page_in_its_menu(airflow: Airflow, web: httpx.Client) -
         assert web.get(ROOT + automatic, headers=bearer(airflow, "admin")).status_code == 404
 
 
-def test_a_connection_of_the_gate_wins_here_as_it_does_for_tasks(
+def test_a_connection_of_the_desk_wins_here_as_it_does_for_tasks(
     airflow: Airflow, web: httpx.Client, tmp_path: Path
 ) -> None:
     elsewhere = Site(tmp_path)
@@ -149,12 +149,12 @@ def test_a_connection_of_the_gate_wins_here_as_it_does_for_tasks(
     with elsewhere.open() as registry:
         registry.register(own_model(9), note="from the other registry", details=OWN)
     connection = {
-        "connection_id": f"gatekeeper_registry_{GATE}",
+        "connection_id": f"gatekeeper_registry_{DESK}",
         "conn_type": "sqlite",
         "host": str(elsewhere.database),
         "extra": f'{{"models": "{elsewhere.models}"}}',
     }
-    address = f"{ROOT}/{GATE}/models"
+    address = f"{ROOT}/{DESK}/models"
     airflow.call("POST", "/api/v2/connections", connection)
     try:
         assert "from the other registry" in web.get(address, headers=bearer(airflow, "reader")).text

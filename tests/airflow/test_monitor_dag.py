@@ -1,4 +1,4 @@
-"""The monitor's DAG as Airflow sees it: one for each gate, cheap to parse, and whole runs that really alarm."""
+"""The monitor's DAG as Airflow sees it: one for each desk, cheap to parse, and whole runs that really alarm."""
 
 import json
 import os
@@ -31,10 +31,10 @@ def dags() -> dict[str, Any]:
     return bag.dags
 
 
-def test_each_gate_has_its_daily_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the demo's bars, which end with 2018, nothing is scheduled; the gate on live candles looks each night."""
-    (tmp_path / "gates.toml").write_text('[fx]\ntitle = "Currencies"\ndb = "sqlite:///fx.db"\ndata = "candles:fx"\n')
-    monkeypatch.setenv("GATEKEEPER_GATES", str(tmp_path / "gates.toml"))
+def test_each_desk_has_its_daily_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the demo's bars, which end with 2018, nothing is scheduled; the desk on live candles looks each night."""
+    (tmp_path / "desks.toml").write_text('[fx]\ntitle = "Currencies"\ndb = "sqlite:///fx.db"\ndata = "candles:fx"\n')
+    monkeypatch.setenv("GATEKEEPER_DESKS", str(tmp_path / "desks.toml"))
     monkeypatch.setenv("GATEKEEPER_DATA", "demo:")
     found = dags()
     assert sorted(found) == ["gatekeeper_monitor", "gatekeeper_monitor_fx"]

@@ -1,4 +1,4 @@
-"""Three gates at once on more than one machine, one of which dies: does every run end right, once?"""
+"""Three desks at once on more than one machine, one of which dies: does every run end right, once?"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ def struck(machines: Machines, feed: Feed) -> Machines:
     """After three runs at once, whose first worker was killed with a `retrain` and a `register` on it."""
     feed.hold()
     with connect(machines.database, autocommit=False) as holder, connect(machines.database, autocommit=True) as eye:
-        # Who registers in the bucket's gate has its lock, wrote blob, file and row, and waits to describe them.
+        # Who registers in the bucket's desk has its lock, wrote blob, file and row, and waits to describe them.
         holder.execute("LOCK TABLE bucket.gatekeeper_artifact IN SHARE MODE")
         for dag_id, monday in WEEKS.values():
             machines.unpause(dag_id)
@@ -75,21 +75,21 @@ def struck(machines: Machines, feed: Feed) -> Machines:
 
 def test_every_run_ends_right_and_once(struck: Machines, tmp_path: Path) -> None:
     """Case 49, on more than one machine: what a dead worker had begun others do again, and come to the same end."""
-    for gate, (dag_id, monday) in WEEKS.items():
+    for desk, (dag_id, monday) in WEEKS.items():
         assert struck.ended(dag_id, "week") == "success"
-        settings = struck.settings(gate)
-        (tmp_path / gate).mkdir()
-        house = House(tmp_path / gate, settings.data)
+        settings = struck.settings(desk)
+        (tmp_path / desk).mkdir()
+        house = House(tmp_path / desk, settings.data)
         undisturbed = house.week(monday)
         house.registry.close()
-        with struck.registry(gate) as registry:
+        with struck.registry(desk) as registry:
             ((model,), (promotion,), (evaluation,)) = (registry.models(), registry.promotions(), registry.evaluations())
             assert model.sha256 == undisturbed["sha256"]
             assert str(model.run_key).split("/")[1] == f"{monday:%Y-%m-%dT%H:%M:%SZ}"
             assert (promotion.kind, promotion.to_id, promotion.as_of) == ("bootstrap", model.id, monday)
             assert (evaluation.verdict, evaluation.as_of) == (undisturbed["verdict"], monday)
-            check_files(registry, left_behind=gate == "bucket")
-    tries = {gate: struck.tasks(dag_id, "week") for gate, (dag_id, _) in WEEKS.items()}
+            check_files(registry, left_behind=desk == "bucket")
+    tries = {desk: struck.tasks(dag_id, "week") for desk, (dag_id, _) in WEEKS.items()}
     assert (tries["folder"]["retrain"], tries["bucket"]["register"]) == (("success", 2), ("success", 2))
     assert {state for of in tries.values() for state, _ in of.values()} == {"success"}
 

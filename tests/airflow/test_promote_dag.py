@@ -43,12 +43,12 @@ def promotions(registry: Registry) -> list[tuple[str, int | None, int]]:
     return [(one.kind, one.from_id, one.to_id) for one in reversed(registry.promotions())]
 
 
-def test_each_gate_has_its_dag_and_asks_where_it_wants_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_desk_has_its_dag_and_asks_where_it_wants_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
-    gates = tmp_path / "gates.toml"
-    gates.write_text('[fx]\ntitle = "Foreign exchange"\ndb = "sqlite:///fx.db"\napproval = true\n')
-    monkeypatch.setenv("GATEKEEPER_GATES", str(gates))
+    desks = tmp_path / "desks.toml"
+    desks.write_text('[fx]\ntitle = "Foreign exchange"\ndb = "sqlite:///fx.db"\napproval = true\n')
+    monkeypatch.setenv("GATEKEEPER_DESKS", str(desks))
     bag = DagBag(dag_folder=str(DAGS / "gatekeeper_promote.py"))
     assert bag.import_errors == {}
     following = {

@@ -48,7 +48,7 @@ def check_log(told: str) -> None:
     (own,) = re.findall(r"Worker startup parse complete\n::endgroup::\n(.*?)\n::group::Post", told, re.DOTALL)
     lines = own.splitlines()
     assert len(lines) <= 10, own
-    assert lines[0] == "gate default, as-of 2018-11-05 02:00 UTC"
+    assert lines[0] == "desk default, as-of 2018-11-05 02:00 UTC"
     assert lines[1].startswith("evaluation 1 (bootstrap): model 1 with no champion to face, on ")
     assert [line.split()[0] for line in lines[2:5]] == ["comparable", "enough", "defined"]
     assert re.search(r"enough passed: challenger kept \d+ of \d+ ideas", own)

@@ -13,7 +13,7 @@ from gatekeeper.errors import ConfigError
         ("GATEKEEPER_HOLDOUT_DAY", "GATEKEEPER_HOLDOUT_DAYS"),
         ("GATEKEEPER_APROVAL", "GATEKEEPER_APPROVAL"),
         ("gatekeeper_on_nomodel", "GATEKEEPER_ON_NO_MODEL"),
-        ("GATEKEEPER_GATTES", "GATEKEEPER_GATES"),
+        ("GATEKEEPER_DESSKS", "GATEKEEPER_DESKS"),
     ],
 )
 def test_it_is_refused_and_the_nearest_is_named(given: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:

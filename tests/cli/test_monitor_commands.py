@@ -28,7 +28,7 @@ def test_a_look_from_the_command_line(watched: Shell) -> None:
     assert (code, err) == (0, "")
     assert "gatekeeper_primary1, primary since 2018-06-04, on " in out
     said = watched.json("monitor", "--as-of", "2018-12-03")
-    assert (said["check_id"], said["gate"], said["document"]["source"]) == (1, "default", "replayed")
+    assert (said["check_id"], said["desk"], said["document"]["source"]) == (1, "default", "replayed")
     assert said["document"]["breaker"]["bound"] is None  # it was never evaluated
     code, _, err = watched("monitor", "--as-of", "soon")
     assert (code, "no ISO 8601 date" in err) == (1, True)

@@ -124,7 +124,7 @@ def test_without_javascript_everything_but_charts_and_acts_is_there(browser: Bro
         expect(page.get_by_role("row", name="gatekeeper_primary1")).to_be_visible()
         expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
         expect(page.get_by_text("Changes need JavaScript here")).to_be_visible()
-        page.get_by_text("Gate default").click()
+        page.get_by_text("Desk default").click()
         page.get_by_role("link", name="Not made yet").click()
         expect(page.get_by_role("heading", name="Service Unavailable")).to_be_visible()
 

@@ -141,7 +141,7 @@ def test_doctor_says_what_is_off_and_mends_nothing(looked_at: httpx.Client, furn
 
 
 def test_addresses_of_nothing_say_so(looked_at: httpx.Client) -> None:
-    assert "There is no gate 'fx'; there are default, empty." in text(looked_at, "/fx/models", 404)
+    assert "There is no desk 'fx'; there are default, empty." in text(looked_at, "/fx/models", 404)
     assert "There is no model 99; gatekeeper list shows the ids." in text(looked_at, "/default/models/99", 404)
     assert "There is no evaluation 99" in text(looked_at, "/default/evaluations/99", 404)
     assert "There is no such page." in text(looked_at, "/default/nothing", 404)
@@ -160,7 +160,7 @@ def test_a_registry_that_is_not_there_names_the_way_out(looked_at: httpx.Client)
 
 def test_the_gate_is_chosen_in_the_page(looked_at: httpx.Client) -> None:
     assert looked_at.get("/", follow_redirects=False).headers["location"] == "/default/models"
-    assert "Gate default default Not made yet empty" in text(looked_at, "/default/models")
+    assert "Desk default default Not made yet empty" in text(looked_at, "/default/models")
 
 
 def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Path) -> None:

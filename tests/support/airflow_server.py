@@ -57,7 +57,7 @@ class Refused(AssertionError):
 class Airflow:
     """Started by `with`. `settings` go into the environment of every process, and no other of Gatekeeper's do.
 
-    The DAGs are in its database already. `folder` holds a folder of each gate, as `airflow_gates` makes them.
+    The DAGs are in its database already. `folder` holds a folder of each desk, as `airflow_desks` makes them.
     """
 
     def __init__(self, home: Path, folder: Path, settings: Mapping[str, str]) -> None:
@@ -104,13 +104,13 @@ class Airflow:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
 
-    def place(self, gate: str = "default") -> Path:
-        """The folder of a gate: its registry.db, models, work, reports."""
-        return self.folder / gate
+    def place(self, desk: str = "default") -> Path:
+        """The folder of a desk: its registry.db, models, work, reports."""
+        return self.folder / desk
 
-    def registry(self, gate: str = "default") -> Registry:
-        """The registry that the gate's tasks write; the caller closes it."""
-        return Registry.open(f"sqlite:///{self.place(gate) / 'registry.db'}", models=self.place(gate) / "models")
+    def registry(self, desk: str = "default") -> Registry:
+        """The registry that the desk's tasks write; the caller closes it."""
+        return Registry.open(f"sqlite:///{self.place(desk) / 'registry.db'}", models=self.place(desk) / "models")
 
     def token(self, user: str = "admin") -> str:
         """What the user's requests bring as bearer token."""

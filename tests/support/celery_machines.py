@@ -120,26 +120,26 @@ def _listens(port: int) -> bool:
 class Machines(Airflow):
     """API server, scheduler and one worker, started by `with`; `join` adds a worker, `kill` ends one.
 
-    Its tables and a schema for each gate are in the PostgreSQL at `server`. The gates: `folder`, the default, whose
+    Its tables and a schema for each desk are in the PostgreSQL at `server`. The desks: `folder`, the default, whose
     ideas come from `feed`; `bucket`, whose models are in S3; `third`; and `asked`, which asks before it promotes.
     """
 
     def __init__(self, home: Path, *, server: str, broker: str, feed: Feed, ideas: Path) -> None:
         self.database = new_database(server)
-        gates = {
+        desks = {
             "folder": {"data": f"ideas:{feed.url}", "models": str(home / "models")},
             "bucket": {"models": f"s3://{BUCKET}/machines"},
             "third": {},
             "asked": {"approval": True},
         }
-        file = home / "gates.toml"
+        file = home / "desks.toml"
         lines = ['default = "folder"']
-        for name, own in gates.items():
+        for name, own in desks.items():
             lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in {"schema": name, **own}.items())]
         file.write_text("\n".join(lines))
-        self.gates = tuple(gates)
+        self.desks = tuple(desks)
         self.mine = {
-            "GATEKEEPER_GATES": str(file),
+            "GATEKEEPER_DESKS": str(file),
             "GATEKEEPER_DB": self.database,
             "GATEKEEPER_DATA": f"ideas:{ideas}",
             **{f"GATEKEEPER_{name.upper()}": str(home / name) for name in config.OWN_FOLDERS},
@@ -163,8 +163,8 @@ class Machines(Airflow):
         environment = {**self.environment, "PYTHONPATH": str(CHILD.parent)}
         prepared = subprocess.run([sys.executable, "-c", PREPARE], env=environment, capture_output=True, text=True)
         assert prepared.returncode == 0, prepared.stderr[-3000:]
-        for gate in self.gates:
-            place = self.settings(gate)
+        for desk in self.desks:
+            place = self.settings(desk)
             registries.upgrade(place.db, models=place.models)
         self._begin("one")
         super().__enter__()
@@ -175,15 +175,15 @@ class Machines(Airflow):
             raise
         return self
 
-    def settings(self, gate: str) -> config.Settings:
-        """The gate's, as its tasks have them."""
+    def settings(self, desk: str) -> config.Settings:
+        """The desk's, as its tasks have them."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.mine.items():
                 patch.setenv(name, value)
-            return config.load(gate=gate)
+            return config.load(desk=desk)
 
-    def registry(self, gate: str = "folder") -> Registry:
-        return Registry.configured(self.settings(gate))
+    def registry(self, desk: str = "folder") -> Registry:
+        return Registry.configured(self.settings(desk))
 
     def join(self, name: str) -> None:
         """One more worker, once it takes tasks."""

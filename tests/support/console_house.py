@@ -12,11 +12,11 @@ from fastapi import FastAPI, Request, params
 
 from gatekeeper import config
 from gatekeeper.console import House, create
-from gatekeeper.desks import Gate
+from gatekeeper.desks import Desk
 
 PATIENCE = 120.0  # seconds; a busy machine is no fault of the console
 EVIL = "<script>alert(1)</script>"
-EMPTY = Gate(name="empty", title="Not made yet", is_default=False)
+EMPTY = Desk(name="empty", title="Not made yet", is_default=False)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Insider:
     def reading(self) -> Sequence[params.Depends]:
         return ()
 
-    def may_act(self, request: Request, gate: Gate) -> bool:  # noqa: ARG002  # the protocol's signature
+    def may_act(self, request: Request, desk: Desk) -> bool:  # noqa: ARG002  # the protocol's signature
         return self.may
 
     def actor(self, request: Request) -> str:  # noqa: ARG002  # the protocol's signature
@@ -42,10 +42,10 @@ class Insider:
 
 
 def console(folder: Path, entrance: Insider, **settings: object) -> FastAPI:
-    """The console of the registry in `folder`, and of a gate that has none yet."""
+    """The console of the registry in `folder`, and of a desk that has none yet."""
 
-    def settings_of(gate: Gate) -> config.Settings:
-        home = folder if gate.is_default else folder / gate.name
+    def settings_of(desk: Desk) -> config.Settings:
+        home = folder if desk.is_default else folder / desk.name
         return config.load(
             {
                 "db": f"sqlite:///{home / 'registry.db'}",
@@ -55,7 +55,7 @@ def console(folder: Path, entrance: Insider, **settings: object) -> FastAPI:
             }
         )
 
-    return create(House(lambda: (Gate(), EMPTY), settings_of, entrance))
+    return create(House(lambda: (Desk(), EMPTY), settings_of, entrance))
 
 
 @contextmanager

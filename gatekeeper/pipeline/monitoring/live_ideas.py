@@ -59,7 +59,7 @@ def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
 
 
 def logs_only(settings: Settings) -> bool:
-    """Is the log of the servers all the data that this gate has?"""
+    """Is the log of the servers all the data that this desk has?"""
     return settings.data.partition(":")[0] == _LOG
 
 

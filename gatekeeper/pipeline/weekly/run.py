@@ -18,8 +18,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hol
 # Where things are, and how servers answer, changes no result: these stay out of the run key.
 _PLACES = frozenset(
     {
-        "gate",
-        "gates",
+        "desk",
+        "desks",
         "db",
         "models",
         "path_prefix",

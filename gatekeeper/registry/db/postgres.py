@@ -59,7 +59,7 @@ class Postgres:
         """By an advisory lock, until the transaction ends; then in a schema that is there."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADING})"))
         path = connection.execute(text("SELECT current_setting('search_path') WHERE current_schema() IS NULL")).scalar()
-        if path is not None and path.isidentifier():  # a gate's own schema, which nobody has made yet
+        if path is not None and path.isidentifier():  # a desk's own schema, which nobody has made yet
             connection.execute(text(f'CREATE SCHEMA "{path}"'))
 
     def holds_lock(self, connection: Connection) -> bool:

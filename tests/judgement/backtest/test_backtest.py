@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gatekeeper.config import Settings
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Contender, keeps, run, sharpe_ratio, window
-from gatekeeper.judgement.backtest import daily_returns
+from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.market.ideas import Dataset, Ideas, no_ideas
 
 Make = Callable[..., Any]

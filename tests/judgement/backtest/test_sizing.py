@@ -12,7 +12,7 @@ from gatekeeper.config import Settings
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.backtest import backtest as backtests
-from gatekeeper.judgement.backtest import daily_returns
+from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.report import document, glossary, report
 from gatekeeper.judgement.report.recheck import differences

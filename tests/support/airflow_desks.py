@@ -1,6 +1,6 @@
-"""Which gates has the Airflow that tests share? One for each test file that needs one, so none sees another's runs.
+"""Which desks has the Airflow that tests share? One for each test file that needs one, so none sees another's runs.
 
-A gate's folder is laid out as a house's (`weekly_house.House` opens it): registry.db, models, work, reports, spool.
+A desk's folder is laid out as a house's (`weekly_house.House` opens it): registry.db, models, work, reports, spool.
 """
 
 import json
@@ -13,7 +13,7 @@ IDEAS, HOLED = "ideas.csv", "holed.csv"
 HOLE = ("2016-11-21", "2016-11-28")
 """The week of which HOLED has no ideas: the Monday at its end has nothing fresh to go by."""
 MINE = ("models", "work", "reports", "spool")
-GATES: dict[str, dict[str, object]] = {
+DESKS: dict[str, dict[str, object]] = {
     "backfill": {"ideas_freshness_days": 7},  # test_backfill.py: of HOLED
     "killed": {},  # test_backfill.py
     "pages": {},  # test_console_in_airflow.py
@@ -23,12 +23,12 @@ GATES: dict[str, dict[str, object]] = {
     "asked": {"approval": True},  # test_approval.py
     "hasty": {"approval": True, "approval_timeout_hours": 0.002},  # the same, where nobody answers in time
 }
-"""By name, what the gate sets beside its places and data; the gate `default` is the demo's."""
+"""By name, what the desk sets beside its places and data; the desk `default` is the demo's."""
 
 
-def place_of(folder: Path, gate: str, data: str) -> dict[str, str]:
-    """Where the registry and the folders of a gate lie, and what it reads, as its settings."""
-    home = folder / gate
+def place_of(folder: Path, desk: str, data: str) -> dict[str, str]:
+    """Where the registry and the folders of a desk lie, and what it reads, as its settings."""
+    home = folder / desk
     home.mkdir(parents=True)
     return {
         "db": f"sqlite:///{home / 'registry.db'}",
@@ -37,13 +37,13 @@ def place_of(folder: Path, gate: str, data: str) -> dict[str, str]:
     }
 
 
-def data_of(folder: Path, gate: str) -> str:
-    """What the gate reads."""
-    return f"ideas:{folder / (HOLED if gate == 'backfill' else IDEAS)}"
+def data_of(folder: Path, desk: str) -> str:
+    """What the desk reads."""
+    return f"ideas:{folder / (HOLED if desk == 'backfill' else IDEAS)}"
 
 
 def write(folder: Path) -> dict[str, str]:
-    """Makes the gates under `folder`; the environment that describes them.
+    """Makes the desks under `folder`; the environment that describes them.
 
     Their ideas begin in 2012, with an edge from 2016 on that a model has to have seen to know; the last is of January
     2018.
@@ -52,9 +52,9 @@ def write(folder: Path) -> dict[str, str]:
     every = pd.read_csv(folder / IDEAS)
     every[~every["time"].between(*HOLE)].to_csv(folder / HOLED, index=False)
     tables = []
-    for gate, own in GATES.items():
-        settings = place_of(folder, gate, data_of(folder, gate)) | own
-        tables.append("\n".join([f"[{gate}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]))
-    (folder / "gates.toml").write_text("\n\n".join(tables))
+    for desk, own in DESKS.items():
+        settings = place_of(folder, desk, data_of(folder, desk)) | own
+        tables.append("\n".join([f"[{desk}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]))
+    (folder / "desks.toml").write_text("\n\n".join(tables))
     default = {f"GATEKEEPER_{key.upper()}": value for key, value in place_of(folder, "default", "demo:").items()}
-    return {**default, "GATEKEEPER_GATES": str(folder / "gates.toml")}
+    return {**default, "GATEKEEPER_DESKS": str(folder / "desks.toml")}

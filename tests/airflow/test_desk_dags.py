@@ -1,4 +1,4 @@
-"""One DAG file, a DAG for each gate: what its form shows and takes, and which registry its tasks go to."""
+"""One DAG file, a DAG for each desk: what its form shows and takes, and which registry its tasks go to."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from gatekeeper import config
 from gatekeeper.errors import ConfigError
 
 pytestmark = pytest.mark.xdist_group("airflow")
-GATES = """
+DESKS = """
 [fx]
 title = "Foreign exchange"
 schedule = "30 3 * * 2"
@@ -32,19 +32,19 @@ FIVE = {"retrain", "export_onnx", "register", "backtest", "promote"}
 
 @pytest.fixture
 def bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """The weekly DAGs, parsed anew under the gates.toml of that text."""
+    """The weekly DAGs, parsed anew under the desks.toml of that text."""
     from airflow.dag_processing.dagbag import DagBag
 
     def parsed(text: str) -> Any:
-        (tmp_path / "gates.toml").write_text(text)
-        monkeypatch.setenv("GATEKEEPER_GATES", str(tmp_path / "gates.toml"))
+        (tmp_path / "desks.toml").write_text(text)
+        monkeypatch.setenv("GATEKEEPER_DESKS", str(tmp_path / "desks.toml"))
         return DagBag(dag_folder=str(DAGS / "gatekeeper_weekly.py"))
 
     return parsed
 
 
-def test_each_gate_has_its_own_dag(bag: Callable[[str], Any]) -> None:
-    found = bag(GATES)
+def test_each_desk_has_its_own_dag(bag: Callable[[str], Any]) -> None:
+    found = bag(DESKS)
     assert found.import_errors == {}
     dags = found.dags
     assert sorted(dags) == ["gatekeeper_weekly", "gatekeeper_weekly_crypto", "gatekeeper_weekly_fx"]
@@ -56,18 +56,18 @@ def test_each_gate_has_its_own_dag(bag: Callable[[str], Any]) -> None:
     assert dags["gatekeeper_weekly_fx"].dag_display_name == "Foreign exchange: the weekly look"
     assert "Foreign exchange" in dags["gatekeeper_weekly_fx"].doc_md
     assert {task.task_id for task in dags["gatekeeper_weekly_fx"].tasks} == FIVE
-    assert {task.gate for task in dags["gatekeeper_weekly_fx"].tasks} == {"fx"}
+    assert {task.desk for task in dags["gatekeeper_weekly_fx"].tasks} == {"fx"}
     assert {task.task_id for task in dags["gatekeeper_weekly_crypto"].tasks} == FIVE | {"approve"}
 
 
-def test_a_fault_in_the_gates_is_shown_where_the_dags_would_be(bag: Callable[[str], Any]) -> None:
+def test_a_fault_in_the_desks_is_shown_where_the_dags_would_be(bag: Callable[[str], Any]) -> None:
     (fault,) = bag('[fx]\ndb = "sqlite:///fx.db"\nthreshold = 7\n').import_errors.values()
     assert "GATEKEEPER_THRESHOLD" in fault
 
 
 def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callable[[str], Any]) -> None:
     """Every parameter with title, help and section; the ranges are those of config.py."""
-    params = bag(GATES).dags["gatekeeper_weekly_fx"].params
+    params = bag(DESKS).dags["gatekeeper_weekly_fx"].params
     fields = {name: params.get_param(name) for name in params}
     assert list(fields) == [
         *("as_of", "data", "recipe", "seed", "holdout_days", "threshold", "policy", "tolerance", "margin"),
@@ -122,7 +122,7 @@ def test_the_form_refuses_what_the_settings_refuse(
 
 
 def test_only_the_demos_form_is_prefilled_with_its_last_monday(bag: Callable[[str], Any]) -> None:
-    dags = bag(GATES).dags
+    dags = bag(DESKS).dags
     given = {dag_id: dag.params.get_param("as_of").value for dag_id, dag in dags.items()}
     assert given == {
         "gatekeeper_weekly": "2018-12-31T02:00:00Z",
@@ -131,17 +131,17 @@ def test_only_the_demos_form_is_prefilled_with_its_last_monday(bag: Callable[[st
     }
 
 
-def test_each_gate_has_its_own_connection(bag: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one of its name where it exists; else what its settings say. The default gate's is nobody else's."""
-    bag(GATES)
+def test_each_desk_has_its_own_connection(bag: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of its name where it exists; else what its settings say. The default desk's is nobody else's."""
+    bag(DESKS)
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", "sqlite:////default.db")
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY_FX", "sqlite:////elsewhere.db")
-    assert {gate: RegistryHook(gate=gate).settings().db for gate in (None, "default", "fx", "crypto")} == {
+    assert {desk: RegistryHook(desk=desk).settings().db for desk in (None, "default", "fx", "crypto")} == {
         None: "sqlite:////default.db",
         "default": "sqlite:////default.db",
         "fx": "sqlite:////elsewhere.db",
         "crypto": "sqlite:///crypto.db",
     }
-    assert RegistryHook("gatekeeper_registry_fx", gate="crypto").settings().db == "sqlite:////elsewhere.db"
+    assert RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db == "sqlite:////elsewhere.db"
     with pytest.raises(ConfigError, match="metals"):
-        RegistryHook(gate="metals").settings()
+        RegistryHook(desk="metals").settings()

@@ -1,0 +1,165 @@
+"""More than one desk: each command is about one of them, and none reaches into another's registry."""
+
+import json
+
+import pytest
+from command_shell import Shell
+from model_files import constant_model
+from postgres_server import new_database
+from site_fixtures import postgres
+
+from gatekeeper import config, desks
+from gatekeeper.errors import ConfigError
+
+__all__ = ["postgres"]
+
+TWO = """
+[crypto]
+title = "Crypto, around the clock"
+schedule = "0 3 * * 2"
+db = "sqlite:///{folder}/crypto.db"
+data = "candles:/data/crypto"
+threshold = 0.6
+"""
+
+
+@pytest.fixture
+def two(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A default desk of the environment, and one of desks.toml."""
+    (bare.folder / "desks.toml").write_text(TWO.format(folder=bare.folder))
+    monkeypatch.setenv("GATEKEEPER_DESK", "")  # and whatever a command chooses is gone after the test
+    return bare
+
+
+def test_without_a_file_there_is_one_desk_with_the_plain_names(bare: Shell) -> None:
+    (desk,) = desks.from_environment({})
+    assert (desk.name, desk.is_default, desk.schedule) == ("default", True, "0 2 * * 1")
+    assert [desk.dag_id(act) for act in ("weekly", "promote", "monitor")] == [
+        "gatekeeper_weekly",
+        "gatekeeper_promote",
+        "gatekeeper_monitor",
+    ]
+    assert [row["desk"] for row in bare.json("desks")] == ["default"]
+
+
+def test_each_desk_has_a_registry_and_folders_of_its_own(two: Shell) -> None:
+    for words in ([], ["--desk", "crypto"]):
+        assert two(*words, "db", "upgrade")[0] == 0
+    file = two.file("new.onnx", constant_model(0.5))
+    assert two("register", "-p", file, "--promote", "--desk", "crypto")[0] == 0
+    assert [row["version"] for row in two.json("list", "--desk", "crypto")] == ["gatekeeper_primary1"]
+    assert two.json("list", "--desk", "default") == []
+    assert (two.folder / "models" / "crypto" / "gatekeeper_primary1.onnx").exists()
+    assert not list((two.folder / "models").glob("*.onnx"))
+    shown = {row["name"]: (row["value"], row["source"]) for row in two.json("config", "--desk", "crypto")}
+    assert shown["GATEKEEPER_THRESHOLD"] == ("0.6", "desks.toml")
+    assert shown["GATEKEEPER_WORK"] == (f"{two.folder}/work/crypto", "desks.toml")
+    assert shown["GATEKEEPER_REPORTS"] == (f"{two.folder}/reports/crypto", "desks.toml")
+    assert shown["GATEKEEPER_SPOOL"] == ("spool/crypto", "desks.toml")
+    assert shown["GATEKEEPER_PORT"] == ("8055", "default")
+    rows = two.json("desks", "--desk", "default")
+    assert [(row["desk"], row["schedule"], row["dag"]) for row in rows] == [
+        ("default", "0 2 * * 1", "gatekeeper_weekly"),
+        ("crypto", "0 3 * * 2", "gatekeeper_weekly_crypto"),
+    ]
+
+
+def test_a_desk_of_the_file_can_be_the_default(two: Shell) -> None:
+    (two.folder / "desks.toml").write_text('default = "crypto"\n' + TWO.format(folder=two.folder))
+    (row,) = two.json("desks")
+    assert (row["desk"], row["dag"], row["db"]) == ("crypto", "gatekeeper_weekly", f"sqlite:///{two.folder}/crypto.db")
+    assert config.load().threshold == 0.6
+    assert config.load({"threshold": 0.7}).threshold == 0.7
+
+
+def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
+    (two.folder / "desks.toml").write_text("[default]\nseed = 7\n" + TWO.format(folder=two.folder))
+    assert (config.load().desk, config.load().seed, config.load(desk="crypto").seed) == ("default", 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is no name of a desk"),
+        ("crypto = 3", "crypto = 3 is no desk"),
+        ("[crypto]\ndata = 'demo:'", "desk crypto names no registry of its own"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "desk crypto sets threshhold"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "desk crypto: GATEKEEPER_THRESHOLD=6"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'weekly'", "schedule = 'weekly' of desk crypto"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is no text"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto holds more than one value"),
+        ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL database"),
+        ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "the desks a and b have the same db"),
+        (
+            "[a]\ndb = 'sqlite:///a.db'\nspool = 's'\n[b]\ndb = 'sqlite:///b.db'\nspool = 's/'",
+            "the desks a and b have the same spool",
+        ),
+        ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file; there are a"),
+        ("[a\n", "desks.toml can't be read"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_place(two: Shell, content: str, said: str) -> None:
+    (two.folder / "desks.toml").write_text(content)
+    code, out, err = two("list")
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+def test_an_unknown_desk_is_told_those_that_there_are(two: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = two("list", "--desk", "fx")
+    assert code == 1
+    assert "there is no desk 'fx'; there are crypto, default" in err
+    monkeypatch.setenv("GATEKEEPER_DESKS", str(two.folder / "elsewhere.toml"))
+    assert "there is no such file" in two("list")[2]
+
+
+def test_desks_in_schemas_of_one_database_know_nothing_of_each_other(
+    two: Shell, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database(postgres)
+    monkeypatch.setenv("GATEKEEPER_DB", url)
+    (two.folder / "desks.toml").write_text("[fx]\nschema = 'fx'\n[crypto]\nschema = 'crypto'\n")
+    file = two.file("new.onnx", constant_model(0.5))
+    code, _, err = two("list", "--desk", "fx")
+    assert code == 1
+    assert "gatekeeper db upgrade" in err
+    for desk in ("default", "fx", "crypto"):
+        assert two("db", "upgrade", "--desk", desk)[0] == 0
+        assert two("db", "upgrade", "--desk", desk)[0] == 0
+    for _ in range(2):
+        assert two("register", "-p", file, "--desk", "fx")[0] == 0
+    assert two("register", "-p", file, "--promote", "--desk", "crypto")[0] == 0
+    versions = {
+        desk: [row["version"] for row in two.json("list", "--desk", desk)] for desk in ("default", "fx", "crypto")
+    }
+    assert versions == {"default": [], "fx": ["gatekeeper_2", "gatekeeper_1"], "crypto": ["gatekeeper_primary1"]}
+    assert two("doctor", "--desk", "fx")[0] == 0
+
+
+def test_a_server_of_one_desk_reads_its_settings_alone(two: Shell) -> None:
+    """What a worker or a child process finds: the choice is in the environment that it inherits."""
+    import subprocess
+    import sys
+
+    code = (
+        "import json; from gatekeeper import config; print(json.dumps([config.load().desk, config.load().threshold]))"
+    )
+    config.choose("crypto")
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=two.folder)
+    assert json.loads(said.stdout) == ["crypto", 0.6]
+    with pytest.raises(ConfigError, match="no desk 'fx'"):
+        config.choose("fx")
+
+
+def test_the_former_names_are_refused_with_the_new_ones(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leftover file or variable would be read by nobody, and the registry of another desk be changed."""
+    (bare.folder / "gates.toml").write_text("[fx]\ndb = 'sqlite:///fx.db'\n")
+    code, _, err = bare("list")
+    assert (code, "gates.toml is called desks.toml now" in err) == (1, True)
+    (bare.folder / "gates.toml").rename(bare.folder / "desks.toml")
+    for former, name in (("GATEKEEPER_GATES", "GATEKEEPER_DESKS"), ("GATEKEEPER_GATE", "GATEKEEPER_DESK")):
+        monkeypatch.setenv(former, "fx")
+        code, _, err = bare("list")
+        assert (code, f"{former} is called {name} now" in err) == (1, True)
+        monkeypatch.delenv(former)
+    assert [row["desk"] for row in bare.json("desks")] == ["default", "fx"]
