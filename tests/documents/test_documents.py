@@ -37,6 +37,11 @@ def request_or_response(text: str) -> None:
         json.loads(body)
 
 
+def difference(text: str) -> None:
+    """A change that the repository of now takes as it is."""
+    subprocess.run(["git", "apply", "--check"], cwd=HOUSE, input=text, text=True, check=True)
+
+
 def of_the_shell(text: str) -> None:
     if fault := wants_more(text):
         raise ValueError(fault)
@@ -49,9 +54,10 @@ READ: dict[str, Callable[[str], object]] = {
     "yaml": lambda text: list(yaml.safe_load_all(text)),
     "json": json.loads,
     "http": request_or_response,
+    "diff": difference,
     "sh": of_the_shell,  # is listed as an exception, too: it isn't run
 }
-NO_CODE = ("text", "mermaid")
+NO_CODE = ("text", "mermaid")  # and Sphinx's directives, such as {toctree}, which `make docs` reads
 HTTP = re.compile(r"[A-Z]+ /\S* HTTP/1\.1|HTTP/1\.1 \d{3} .+")
 HEADER = re.compile(r"[\w-]+: \S")
 
@@ -109,6 +115,9 @@ def written(folder: Path, page: str, listed: str = "exception = []") -> Path:
 
 RIGHT = """
 ```console
+$ echo "$PWD/build"; echo "'$PWD/build'"
+/srv/gatekeeper/build
+/srv/gatekeeper/build
 $ export NAME="a name"; cd ..
 $ echo "$NAME" > file   # a comment
 $ for word in one \\
@@ -200,7 +209,7 @@ def test_each_block_is_run_or_read_or_listed(page: str) -> None:
     listed = exceptions(HOUSE)
     for block in PAGES[page]:
         place = f"{page}:{block.line}"
-        assert block.language in (*RUN, *READ, *NO_CODE), (
+        assert block.language in (*RUN, *READ, *NO_CODE) or block.language.startswith("{"), (
             f"{place}: nobody checks a block of {block.language or 'no language'}"
         )
         if block.language in READ:

@@ -127,7 +127,7 @@ def walk(page: str, clone: Path, shell: Shell) -> Iterator[str]:
             if status != own.status:
                 yield f"{page}:{command.line}: `{command.name}` ended with status {status}:\n{printed}"
                 return
-            if difference := compare(command.shown, printed.replace(str(clone), CHECKOUT)):
+            if difference := compare(command.shown, at_checkout(printed, clone)):
                 yield f"{page}:{command.line}: `{command.name}`\n{difference}"
     for name in list(shell.servers):
         shell.end(name)
@@ -164,7 +164,13 @@ def masked(text: str) -> str:
         text = "".join(text.split())
     for pattern, name in MASKS:
         text = re.sub(pattern, name, text)
-    return text.replace(f"'{CHECKOUT}", CHECKOUT) + "\n"
+    return text + "\n"
+
+
+def at_checkout(text: str, clone: Path) -> str:
+    """With the clone's place as the pages write it: that has no spaces, and needs no quotes."""
+    quoted = re.escape(shlex.quote(str(clone))[:-1])
+    return re.sub(rf"{quoted}([^']*)'", rf"{CHECKOUT}\1", text).replace(str(clone), CHECKOUT)
 
 
 def up(interface: str) -> None:
