@@ -1,4 +1,4 @@
-"""The figures of docs/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
+"""The figures of docs/why/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
 
 import importlib
 import json
