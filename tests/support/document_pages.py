@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-EXCEPTIONS = "tests/documents/exceptions.toml"
+EXCEPTIONS = "tests/docs/exceptions.toml"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md")
 COMMENT = re.compile(r"\s+# .*")
 

@@ -1,6 +1,6 @@
 """Runner of one page: its commands in one shell, its Python blocks, and what they print held against what it shows.
 
-Usage: document_run.py PAGE CLONE      (in a network of its own: see tests/documents/test_documents.py)
+Usage: document_run.py PAGE CLONE      (in a network of its own: see tests/docs/test_documents.py)
 
 In a network of its own a page has the very ports that it names, and reaches nothing else.
 """
@@ -107,7 +107,7 @@ def ask(place: str, path: str) -> None:
     with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
-        if answer.status != http.client.OK:
+        if answer.status >= http.client.BAD_REQUEST:
             raise Failed(f"{path} answers {answer.status}: {answer.read().decode(errors='replace')}")
 
 
