@@ -109,6 +109,21 @@ def test_a_row_that_leaves_no_other_name_retires_none(registry, site, add, path)
     assert registry.model_bytes(registry.primary()) == own_model(1)
 
 
+def test_names_are_retired_as_of_the_promotion_itself(site, registry, add):
+    """However long the act takes after its row was written: whoever reads both sees one instant."""
+
+    def ticked() -> None:
+        before = datetime.now(UTC)
+        while datetime.now(UTC) - before < timedelta(milliseconds=3):
+            pass
+
+    add(1)
+    with site.open(step=at_step("audited", ticked)) as slow:
+        made = slow.promote(1, actor="ann", reason="r")
+    ((at,),) = site.sql("SELECT at FROM gatekeeper_retired")
+    assert datetime.fromisoformat(at).replace(tzinfo=UTC) == made.at
+
+
 def test_retired_names_count_from_the_databases_clock_not_from_the_orders(registry, site, add):
     """An order dated years back (a backfill) may not make a name vanish under its readers at once."""
     registry.promote(add(1).id, actor="ann", reason="r", now=MONDAY)
