@@ -122,14 +122,14 @@ def test_a_bad_monday_says_why_where_one_looks_first(screen: Screen) -> None:
     screen.go(f"{WEEKLY}/runs/{run}/tasks/retrain")
     expect(screen.page.get_by_text("lies beyond the bars of demo:").first).to_be_visible()
     screen.page.get_by_text("AirflowFailException").first.click(position={"x": 4, "y": 4})  # folds the stack
-    screen.picture("bad-monday", height=560, wrapped=True)
+    screen.picture("bad-monday", height=680, wrapped=True)
 
 
 def test_another_model_is_promoted_and_rolled_back(screen: Screen) -> None:
     screen.go(WEEKLY)
     console = screen.console()
     expect(console.get_by_text("gatekeeper_primary2").first).to_be_visible()
-    screen.picture("console", height=560)
+    screen.picture("console", height=680)
     console.get_by_role("link", name="gatekeeper_1", exact=True).click()
     console.get_by_role("button", name="Promote").click()
     asked = console.get_by_role("dialog")
@@ -147,7 +147,7 @@ def test_another_model_is_promoted_and_rolled_back(screen: Screen) -> None:
     answers(screen, "gatekeeper_primary2")
     console.get_by_role("link", name="History").click()
     expect(console.get_by_text("it vetoes too much").first).to_be_visible()
-    screen.picture("history", height=560)
+    screen.picture("history", height=680)
     with screen.place.machine.registry() as registry:
         assert [(p.kind, p.from_id, p.to_id, p.actor, p.reason) for p in registry.promotions()[:2]] == [
             ("rollback", 1, 2, "admin", "it vetoes too much"),
