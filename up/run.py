@@ -109,7 +109,7 @@ def for_shells(machine: Machine) -> None:
     lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
     path = machine.folder / "environment"
     path.touch(0o600)
-    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(BIN))}:$PATH", ""]))
+    path.write_text("\n".join([*lines, f'export PATH={shlex.quote(str(BIN))}:"$PATH"', ""]))
 
 
 def refuse_other_settings(machine: Machine) -> None:
@@ -154,8 +154,9 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
         states, after = machine.states(), time.monotonic() - begun
         lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
         if lost or after > PATIENCE:
-            why = "does not start" if lost else f"is not healthy after {after:.0f} s"
-            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part in lost or missing)
+            late = f"is not healthy after {after:.0f} s"
+            whys = {part: machine.why_not_started(part) if lost else late for part in lost or missing}
+            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part, why in whys.items())
             raise SystemExit(f"{shown}\nthe rest stays up: `make up` tries again, `make down` ends it")
         for part in answers.well():
             if part in missing and states[part] in LIVE:
@@ -190,7 +191,8 @@ def account(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
     yield f"logs            {machine.folder / 'logs'}"
-    yield f"commands        . {machine.folder / 'environment'}    (then `airflow` and `gatekeeper` are about these)"
+    place = shlex.quote(str(machine.folder / "environment"))
+    yield f"commands        . {place}    (then `airflow` and `gatekeeper` are about these)"
     with answers.logged_in() as airflow:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
     if config.load().data.startswith("demo:"):
@@ -201,9 +203,9 @@ def mondays(machine: Machine, count: str = "8") -> None:
     """Run the first `count` of the demo's Mondays in what is up. Raises SystemExit."""
     if not count.isdecimal() or not 1 <= int(count) <= 8:
         raise SystemExit(f"{count!r} Mondays can't be run; the demo has 8, so give 1 to 8")
-    answers = surround(machine)
     if not machine.states():
         raise SystemExit("nothing is up: `make up` first")
+    answers = surround(machine)
     refuse_other_settings(machine)
     run_mondays(answers, int(count))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 HOUSE = Path(__file__).parents[2]
 sys.path.insert(0, str(HOUSE / "tests" / "support"))
 
-from airflow_server import ENDED, until  # noqa: E402  # what the tests have for it
+from airflow_server import until  # noqa: E402  # what the tests have for it
 from chromium import chromium, pictured  # noqa: E402
 from up_machine import machine  # noqa: E402
 from weekly_house import House  # noqa: E402
@@ -66,12 +66,13 @@ def backfill(folder: Path) -> None:
         place.call("PATCH", f"/api/v2/dags/{WEEKLY}", {"is_paused": False})
 
         def done() -> bool:
-            states = [state for kind, state in place.runs().values() if kind == "backfill"]
-            return len(states) == WEEKS and set(states) <= ENDED
+            return all(
+                each["completed_at"] for each in place.call("GET", f"/api/v2/backfills?dag_id={WEEKLY}")["backfills"]
+            )
 
         until(done, "the backfill ends", lambda: str(place.runs()))
         with chromium() as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page = browser.new_page(viewport={"width": 1440, "height": 760})
             page.goto(f"{place.airflow}/dags/{WEEKLY}/runs")
             page.get_by_label("Username").fill(place.user)
             page.get_by_label("Password").fill(place.password)

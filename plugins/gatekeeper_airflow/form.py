@@ -1,6 +1,5 @@
 """What does the form of a weekly run ask for? Each parameter with its range, and what holds where it is left alone."""
 
-from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param
@@ -51,19 +50,9 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 }
 
 
-def on_demo_data(settings: config.Settings) -> bool:
-    """Whether a desk reads the demo's bars, which end with 2018."""
-    return settings.data.startswith("demo:")
-
-
-def last_due(settings: config.Settings) -> datetime | None:
-    """The last Monday for which Airflow schedules a run: the demo's last one, and none on data that goes on."""
-    return datetime.fromisoformat(DEMO_LAST_MONDAY) if on_demo_data(settings) else None
-
-
 def params(settings: config.Settings) -> dict[str, Param]:
     """The fields in their order, each with the desk's own setting in it; emptied, that setting holds too."""
-    on_demo = on_demo_data(settings)
+    on_demo = settings.data.startswith("demo:")
     return {
         "as_of": Param(
             DEMO_LAST_MONDAY if on_demo else None,
