@@ -174,7 +174,8 @@ def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: 
 
     if context["ti"].try_number == 1:
         return
-    asked = (one.id for one in registry.pages.look(evaluation.run_key) if one.verdict == "promote")  # of no other
+    recorded = registry.pages.evaluations_of(evaluation.run_key)
+    asked = (one.id for one in recorded if one.verdict == "promote")  # of no other
     others = [number for number in asked if number != evaluation.id]
     if others:
         raise PromotionRefused(

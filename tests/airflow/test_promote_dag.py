@@ -74,7 +74,7 @@ REFUSED = [
     ({"act": "release", "reason": "r", "hold_until": "2050-01-01"}, "takes no hold_until, and 2050-01-01"),
     ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is no ISO 8601 instant"),
     ({"act": "promote", "model_id": 9, "reason": "r"}, "UnknownModel: "),
-    ({"act": "roll back", "reason": "r"}, "no primary before gatekeeper_primary1 is left"),
+    ({"act": "roll back", "reason": "r"}, "no earlier primary than gatekeeper_primary1"),
 ]
 
 
@@ -153,7 +153,7 @@ def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     assert "lifted" in carried_out("two", act="release", reason="done")
     assert registry.current_hold() is None
     assert carried_out("three", act="release", reason="again") == "no hold stood; nothing has changed"
-    with pytest.raises(AirflowFailException, match="is past already"):
+    with pytest.raises(AirflowFailException, match="lies in the past"):
         carried_out("four", act="hold", reason="late", hold_until="2018-01-01")
 
 

@@ -146,10 +146,10 @@ def test_the_choice_between_two_claims_is_printed_and_can_be_overridden(tmp_path
     told = shell("db", "upgrade").stdout
     assert ("1, 2" in told, "migrate-naming" in told) == (True, True)
     shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}_again")
-    assert "active: model 2 (of the claims [1, 2], 2 is the highest id" in shell("migrate-naming", "--dry-run").stdout
+    assert "active: model 2 (of the rows [1, 2], 2 has the highest id" in shell("migrate-naming", "--dry-run").stdout
     assert "active: model 2 (" in shell("migrate-naming").stdout
     again = Shell(tmp_path.parent / f"{tmp_path.name}_again")
-    assert "active: model 1 (model 1 was asked for by --primary)" in again("migrate-naming", "--primary", "1").stdout
+    assert "active: model 1 (model 1 was chosen by --primary)" in again("migrate-naming", "--primary", "1").stdout
     assert again("active").stdout.startswith("gatekeeper_primary1 ")
     assert again("doctor").return_value == 0
 

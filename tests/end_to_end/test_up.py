@@ -96,7 +96,7 @@ def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(place: Plac
         ended = place.machine.make("up")
     assert ended.returncode != 0
     assert "serve does not start" in ended.stderr
-    assert f"can't listen on 127.0.0.1 port {place.machine.server_port}" in ended.stderr
+    assert f"Can't listen on 127.0.0.1 port {place.machine.server_port}" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "healthy after" in place.machine.up().printed
 

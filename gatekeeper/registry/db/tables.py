@@ -1,7 +1,7 @@
-"""Which tables hold the registry?
+"""Registry tables: the model table `"RLModel"` and Gatekeeper's side tables.
 
-`"RLModel"` keeps the five columns of the older table, so that servers which read it go on working. All else lives in
-side tables of ours, by foreign key.
+`"RLModel"` keeps the five columns of the older table, so that servers which read it go on working. All else is in side
+tables, by foreign key.
 """
 
 from collections.abc import Callable
@@ -38,13 +38,13 @@ ONE_PRIMARY = "gatekeeper_one_primary"
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime, also where the database knows no time zones."""
+    """An aware UTC datetime, also in a database without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware in, UTC stored."""
+        """Aware datetime in, UTC stored."""
         if value is None:
             return None
         instant = value.astimezone(UTC)
@@ -55,7 +55,7 @@ class Instant(TypeDecorator[datetime]):
         dialect: Dialect,
         coltype: object,  # noqa: ARG002  # the signature is SQLAlchemy's
     ) -> Callable[[Any], datetime | None]:
-        """Aware UTC out. By `process_result_value` a page of models would take a fifth longer."""
+        """Aware UTC out. `process_result_value` would make a page of models a fifth slower."""
         return _of_text if dialect.name == "sqlite" else _of_time
 
 
@@ -68,7 +68,7 @@ def _of_time(stored: datetime | None) -> datetime | None:
 
 
 class Clock(FunctionElement[datetime]):
-    """The database's own time at this moment, not of the transaction's begin, before which it may have waited."""
+    """The database's time now, not at the begin of the transaction, which may have waited for the lock since."""
 
     type = Instant()
     inherit_cache = True
@@ -100,7 +100,7 @@ models = Table(
     sqlite_autoincrement=True,
 )
 
-# The claim to be the active model, letter for letter as in the unique index: only so does a look-up use the index,
+# The condition for being the primary, letter for letter as in the unique index: only then does a query use the index,
 # and a bound parameter would hide from SQLite that the partial index applies.
 CLAIM_KEY = f'substr("version", 1, {len(PRIMARY)})'
 claims: ColumnElement[bool] = literal_column(f'substr("RLModel"."version", 1, {len(PRIMARY)}) = \'{PRIMARY}\'')
@@ -126,14 +126,14 @@ artifacts = Table(
     UniqueConstraint("run_key", "sha256", name="gatekeeper_artifact_once"),
 )
 
-twins = Table(  # which model was judged in this one's stead: the same recipe and seed, fitted before the holdout
+refits = Table(  # deployed refit -> judged model: the same recipe and seed, fitted before the holdout
     "gatekeeper_twin",
     metadata,
     Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
     Column("twin_id", Id, ForeignKey("RLModel.id"), nullable=False, index=True),
 )
 
-faults = Table(  # rows whose file is missing or no usable model
+faults = Table(  # rows whose file is missing or is not a usable model
     "gatekeeper_fault",
     metadata,
     Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
@@ -176,7 +176,7 @@ promotions = Table(  # append-only: the audit
     Column("as_of", Instant, nullable=False),
     Column("at", Instant, nullable=False),
     Column("run_key", Text, unique=True),
-    Column("sha256", Text),  # of the bytes that went in
+    Column("sha256", Text),  # of the promoted bytes
     Column("chain", Text),  # a hash over this row and the one before: history_chain.py
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
@@ -211,7 +211,7 @@ quarantines = Table(
     sqlite_autoincrement=True,
 )
 
-retired = Table(  # file names that no row holds any more; they go past the grace
+retired = Table(  # file names that no row holds any more; removed after the grace period
     "gatekeeper_retired",
     metadata,
     Column("name", Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""What did the servers answer, to which features, and by whose bytes?"""
+"""Served scores in the database: features, score and model of every idea that a server answered."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ _d = decisions.c
 
 
 def answers(connection: Connection, since: datetime, until: datetime) -> Sequence[Row[Any, Any, Any, Any]]:
-    """Of every idea that was received from `since` to `until`, oldest first: featureVec, score, sha256, degraded.
+    """featureVec, gateScore, sha256 and degraded of every idea received from `since` to `until`, oldest first.
 
-    Only ours: rows of other servers say neither when they were received nor who answered.
+    Rows of other servers are left out: they hold neither the time of receipt nor the model.
     """
     if not (has_dataset(connection) and has_table(connection, decisions.name)):
         return []

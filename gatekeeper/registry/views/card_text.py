@@ -1,4 +1,4 @@
-"""How is a model card read? As Markdown, from the facts alone; what nobody recorded is unknown, and says so."""
+"""Model card text: renders the facts as Markdown; a fact that is not on record reads "unknown"."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,12 +12,12 @@ MEANING = {
     "adx14": "Wilder's average directional index over 14 bars, 0 to 100",
     "fastMASlowDelta": "(SMA50 - SMA200) / close",
     "bbWidth": "width of the Bollinger bands (20 bars, 2 standard deviations) / SMA20",
-    "avgSent": "sentiment, as the source gives it; 0 where it has none",
-    "avgOB": "order book, as the source gives it; 0 where it has none",
+    "avgSent": "sentiment, as the source gives it; 0 if it gives none",
+    "avgOB": "order book, as the source gives it; 0 if it gives none",
     "action": "1 buy, 0 sell",
 }
 
-JUDGED = ("evaluation", "as-of", "kind", "policy", "verdict", "decided by", "against model", "kept of ideas", "won")
+JUDGED = ("evaluation", "as-of", "kind", "policy", "verdict", "decided by", "against model", "approved of ideas", "won")
 COMPARED = ("Sharpe", "champion's", "ungated", "gain", "error", "lower bound", "max drawdown", "data age")
 SHAPES = {"win_rate": ".1%", "max_drawdown": ".2%"}
 
@@ -25,10 +25,10 @@ Row = Sequence[object]
 
 
 def markdown(facts: Facts) -> str:
-    """The card: the same text for the same facts."""
+    """The card as Markdown; the same facts give the same text."""
     model = facts["model"]
     lines = [f"# Model card: {_code(model['version'] or 'no name')}", ""]
-    lines += [f"Made {_instant(facts['made_at'])} by {facts['made_by']}, from what the registry has on record alone."]
+    lines += [f"Made {_instant(facts['made_at'])} by {facts['made_by']} from the registry's records alone."]
     for title, part in {
         "What it is": _what(facts),
         "Training": _training(facts),
@@ -45,7 +45,7 @@ def markdown(facts: Facts) -> str:
 def _what(facts: Facts) -> Iterator[str]:
     model, state = facts["model"], facts["state"]
     threshold = "its threshold (unknown)" if model["threshold"] is None else f"{model['threshold']:g}"
-    yield f"It scores a trade idea from 0 to 1; an idea that scores under {threshold} is vetoed."
+    yield f"It scores a trade idea from 0 to 1; an idea that scores below {threshold} is vetoed."
     yield ""
     since = f" since {_instant(state['since'])}" if state["since"] else ""
     fault = f": {_words(state['fault'])}" if state["fault"] else ""
@@ -59,7 +59,7 @@ def _what(facts: Facts) -> Iterator[str]:
             "score is read from": _words(model["recognised"]) or UNKNOWN,
             "registered": _instant(model["created_at"]),
             "run": _code(model["run_key"]),
-            **({} if facts["twin"] is None else {"judged by its twin": f"model {facts['twin']}"}),
+            **({} if facts["twin"] is None else {"judged model": f"model {facts['twin']}, of which it is a refit"}),
             "made with gatekeeper": model["code_version"] or UNKNOWN,
         }
     )
@@ -89,7 +89,7 @@ def _training(facts: Facts) -> Iterator[str]:
 
 def _features(names: Sequence[str] | None) -> Iterator[str]:
     if names is None:
-        yield "Unknown: its feature schema is not on record, or not of this version."
+        yield "Unknown: its feature schema is not on record, or belongs to another version."
         return
     yield from _table(("feature", "meaning"), ((_code(name), MEANING[name]) for name in names))
 
@@ -97,16 +97,16 @@ def _features(names: Sequence[str] | None) -> Iterator[str]:
 def _evaluations(facts: Facts) -> Iterator[str]:
     judged, champion = facts["evaluations"], facts["as_champion"]
     if not judged:
-        yield "None: it was never judged as a challenger."
+        yield "None: it was never a challenger."
     else:
         yield (
-            "Each on ideas behind the training data of both models, or of their judged twins, net of costs; "
-            "Sharpe ratios and gain are annual."
+            "Each on ideas later than the training data of both models, or of the models judged for them, net of "
+            "costs. Sharpe ratios and gains are annual."
         )
         yield ""
         yield from _table((*JUDGED, *COMPARED), map(_judged, judged))
         if not all(each["of_these_bytes"] for each in judged):
-            yield from ("", "Those marked * judged other bytes under this id.")
+            yield from ("", "An evaluation marked * judged other bytes under this id.")
     if champion["count"]:
         yield from (
             "",
@@ -154,10 +154,10 @@ def _promotions(facts: Facts) -> Iterator[str]:
 
 def _quarantines(rows: Sequence[Facts]) -> Iterator[str]:
     if not rows:
-        yield "None: nobody rolled back from these bytes."
+        yield "None."
         return
-    columns = ("since", "by", "reason", "lifted", "by", "reason")
-    lifted = ("released_at", "released_by", "release_reason")
+    columns = ("since", "by", "reason", "cleared", "by", "reason")
+    cleared = ("released_at", "released_by", "release_reason")
     yield from _table(
         columns,
         (
@@ -165,14 +165,14 @@ def _quarantines(rows: Sequence[Facts]) -> Iterator[str]:
                 _instant(each["at"]),
                 _words(each["actor"]),
                 _words(each["reason"]),
-                *(("it stands", "", "") if each["released_at"] is None else _lifted(each, lifted)),
+                *(("in force", "", "") if each["released_at"] is None else _cleared(each, cleared)),
             )
             for each in rows
         ),
     )
 
 
-def _lifted(row: Facts, names: tuple[str, str, str]) -> Row:
+def _cleared(row: Facts, names: tuple[str, str, str]) -> Row:
     at, by, why = (row[name] for name in names)
     return _instant(at), _words(by), _words(why)
 
@@ -180,19 +180,17 @@ def _lifted(row: Facts, names: tuple[str, str, str]) -> Row:
 def _limits(facts: Facts) -> Iterator[str]:
     model, judged = facts["model"], facts["evaluations"]
     symbols = next((each["symbols"] for each in judged if each["symbols"]), None)
-    about = (
-        f"judged last on ideas of {', '.join(map(_words, symbols))}" if symbols else "which symbols is not on record"
-    )
-    yield "- Meant for one thing: to veto ideas for new trades, of the kind that it was trained on; " + about + "."
-    yield "- Not meant for exits and hedges, which never pass a gate, nor for the size of a trade."
+    about = f"last judged on ideas of {', '.join(map(_words, symbols))}" if symbols else "its symbols are not on record"
+    yield "- Use it only to veto ideas for new trades of the kind that it was trained on; " + about + "."
+    yield "- Do not use it for exits and hedges, which are never scored, nor for the size of a trade."
     ends = model["trained_to"]
     yield (
-        "- Where its data end is unknown."
+        "- The end of its training data is unknown."
         if ends is None
-        else f"- It knows nothing of what happened after {_day(ends)}."
+        else f"- It knows nothing that happened after {_day(ends)}."
     )
-    yield "- Its score is a chance only as far as the calibration in its reports shows."
-    yield "- Its numbers are of the windows above, of the past, and of simulated fills at the stated costs."
+    yield "- Its score is a probability only as far as the calibration in its reports shows."
+    yield "- Its figures come from the past windows above, with simulated fills at the stated costs."
 
 
 def _parameters(values: dict[str, object] | None) -> str:
@@ -213,7 +211,7 @@ def _table(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _words(text: str | None) -> str:
-    """Somebody's words, on one line: no mark of theirs becomes ours."""
+    """A user's text on one line, with Markdown escaped."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join((text or "").split()))
 
 
@@ -224,7 +222,7 @@ def _code(text: str | None) -> str:
 
 
 def _figure(one: Facts, name: str) -> str:
-    """Without a champion there is nothing to compare with; of a document of another make nothing is known."""
+    """One figure of an evaluation; "none" for a comparison without a champion, "unknown" for a foreign document."""
     if one["policy"] is None:
         return UNKNOWN
     if one["champion"] is None and name in {"champion_sharpe", "gain", "standard_error", "bound"}:

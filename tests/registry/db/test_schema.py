@@ -186,7 +186,7 @@ def test_urls_that_name_no_registry(url, tmp_path):
 @SQLITE
 def test_a_file_that_is_no_database(empty_site):
     empty_site.database.write_text("This is a letter, and not a database at all. " * 40)
-    with pytest.raises(ConfigError, match="no SQLite database"):
+    with pytest.raises(ConfigError, match="not a SQLite database"):
         empty_site.open()
 
 

@@ -281,9 +281,9 @@ def test_an_outcome_is_filled_in_once(site, registry):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (outcome(1, outcome=0.5), "has the outcome -0.01, closed at .*0.5, closed at .* is another one"),
-        (outcome(1, closed_at=outcome(1).closed_at + timedelta(seconds=1)), "is another one"),
-        (outcome(2, closed_at=decision(2).time - timedelta(microseconds=1)), "can't have closed before"),
+        (outcome(1, outcome=0.5), "has the outcome -0.01, closed at .*0.5, closed at .* differs"),
+        (outcome(1, closed_at=outcome(1).closed_at + timedelta(seconds=1)), "differs"),
+        (outcome(2, closed_at=decision(2).time - timedelta(microseconds=1)), "can't have closed at"),
     ],
 )
 def test_an_outcome_that_contradicts_its_idea_is_refused_with_all_that_came_with_it(site, registry, wrong, said):

@@ -266,7 +266,7 @@ def test_an_empty_mount_point_takes_nothing_in(registry, site, add):
     away = site.models.with_name("away")
     site.models.rename(away)
     site.models.mkdir()
-    with pytest.raises(Unavailable, match="is the models folder mounted"):
+    with pytest.raises(Unavailable, match="Mount the models folder"):
         registry.register(own_model(2), run_key="week", details=OWN)
     assert list(site.models.iterdir()) == []
     assert [model.id for model in registry.models()] == [1]

@@ -149,7 +149,7 @@ def test_a_hold_ends_by_itself(registry, site):
     assert registry.current_hold().until == datetime(2999, 1, 1, tzinfo=UTC)
     site.sql("UPDATE gatekeeper_hold SET until = '2020-01-01 00:00:00.000000'")
     assert registry.current_hold() is None
-    with pytest.raises(ConfigError, match="past already"):
+    with pytest.raises(ConfigError, match="lies in the past"):
         registry.hold(actor="ann", reason="r", until=datetime(2020, 1, 1, tzinfo=UTC))
 
 

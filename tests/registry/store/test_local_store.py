@@ -153,7 +153,9 @@ def test_a_folder_that_may_only_be_read_leaves_everything_as_it_was(site, regist
         refusals = run("readonly", site, acts=["register", "promote", "rollback"])
     finally:
         (site.root / folder).chmod(0o755)
-    assert ["nothing has changed. Is GATEKEEPER_MODELS a folder, writable" in one for one in refusals] == [True] * 3
+    assert ["nothing has changed. Check that GATEKEEPER_MODELS is a writable folder" in one for one in refusals] == [
+        True
+    ] * 3
     assert (site.rows(), site.files()) == before
     assert registry.promote(2, actor="ann", reason="again").to_id == 2
     assert registry.register(own_model(9), details=OWN).id == 4
