@@ -79,7 +79,7 @@ class Trial:
         return found
 
     def look(self) -> tuple[str, float, str, bool]:
-        """What the next look counts, how long it takes, the fallback that answers then, and whether that is degraded."""
+        """What the next poll counts, how long it takes, the fallback that answers then, and whether it is degraded."""
         before, answers = self.gate.state().failures, self.answers
         started = monotonic()
         self.clock.now += 1000.0
