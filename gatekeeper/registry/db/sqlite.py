@@ -90,6 +90,10 @@ class Sqlite:
         found = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").all()
         return {row.name: str(row.type).lower() for row in found}
 
+    def comments(self, connection: Connection, table: str) -> dict[str, str | None]:  # noqa: ARG002  # of the protocol
+        """SQLite keeps none."""
+        return {}
+
     def unique_columns(self, connection: Connection) -> set[str]:
         """The columns with a single-column primary key or a full unique index."""
         key = [row.name for row in connection.exec_driver_sql("PRAGMA table_info('RLModel')").all() if row.pk]
