@@ -1,4 +1,4 @@
-"""How is a file written? Whole or not at all, whoever else writes the same one."""
+"""Atomic file writes."""
 
 import os
 import tempfile
@@ -8,9 +8,9 @@ from gatekeeper.errors import Unavailable
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Makes `path` hold `content`: a reader sees all of it, or what was there before.
+    """Write `content` to `path` atomically: a reader sees the old content or the new one.
 
-    Raises Unavailable, with nothing left behind, where the folder can't be written.
+    Raises Unavailable if the folder can't be written; then no file is left behind.
     """
     temporary: Path | None = None
     try:
@@ -21,9 +21,12 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's own mode would keep other users' servers and browsers out
+        temporary.chmod(0o644)  # mkstemp's mode would deny access to other users' servers and browsers
         temporary.replace(path)
     except OSError as fault:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise Unavailable(f"can't write {path}: {fault.strerror or fault}; nothing was left behind") from fault
+        raise Unavailable(
+            f"Can't write {path} ({fault.strerror or fault}), so nothing has changed. "
+            "Check the folder's permissions and free space."
+        ) from fault

@@ -1,4 +1,4 @@
-"""What does Airflow's plugin manager see? The console in its menu, and tasks' links to it; no operators."""
+"""Airflow plugin: the console in the menu, and the task links."""
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -7,7 +7,7 @@ from gatekeeper_airflow.links import EvaluationLink
 
 
 class GatekeeperPlugin(AirflowPlugin):
-    """Gatekeeper in Airflow."""
+    """The plugin that Airflow's plugin manager loads."""
 
     name = "gatekeeper"
     fastapi_apps = [{"app": Console(), "url_prefix": PREFIX, "name": "Gatekeeper console"}]  # noqa: RUF012  # Airflow's

@@ -105,11 +105,11 @@ def test_a_hold_stands_is_said_and_gone_through_by_hand(shell: Shell) -> None:
     assert shell("hold", "--reason", "audit week")[0] == 0
     code, out, err = shell("promote", "-i", "1")
     assert code == 0
-    assert "a hold stands" in err
+    assert "is in force" in err
     assert "audit week" in err
     assert "gatekeeper_primary1" in out
-    assert shell("release")[1] == "released the hold\n"
-    assert shell("release")[1] == "there was no hold to release\n"
+    assert shell("release")[1] == "Released the hold.\n"
+    assert shell("release")[1] == "There was no hold.\n"
 
 
 def test_a_quarantine_is_refused_with_the_command_that_lifts_it(shell: Shell) -> None:
@@ -231,7 +231,7 @@ def test_migrate_naming_shows_its_plan_and_does_it_once(shell: Shell) -> None:
     assert shell.json("list")[0]["version"] == "gatekeeper_v1"  # type: ignore[index]  # an array
     assert shell("migrate-naming", "--primary", "1")[0] == 0
     assert shell("active")[1].startswith("gatekeeper_primary1 ")
-    assert "nothing to do" in shell("migrate-naming")[1]
+    assert "Nothing to do" in shell("migrate-naming")[1]
 
 
 def test_help_names_every_command(shell: Shell) -> None:

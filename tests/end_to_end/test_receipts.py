@@ -50,14 +50,14 @@ def test_it_holds_and_says_so_with_nothing_else_at_hand(receipt: bytes, bare: Sh
     place = bare.file("receipt.json", receipt)
     code, out, _ = bare("verify", place)
     assert code == 0
-    assert "in one chain" in out
+    assert "in an unbroken chain" in out
     digest = json.loads(receipt)["digest"]
     model, _ = house.files_of(3)
     assert bare("verify", place, "--digest", digest, "--model", str(model))[0] == 0
     other, _ = house.files_of(1)
     code, _, err = bare("verify", place, "--digest", "0" * 64, "--model", str(other))
     assert code == 1
-    assert "it was written anew" in err and "the receipt is of" in err
+    assert "it was rewritten" in err and "the receipt's model has" in err
 
 
 def test_every_single_change_is_found(receipt: bytes) -> None:

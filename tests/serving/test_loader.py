@@ -152,7 +152,7 @@ def test_rows_that_both_claim_leave_the_loaded_model_answering(registry: Registr
         connection.execute(text("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2"))
     clock.now = 2.0
     assert gate.score(IDEA).version == "gatekeeper_primary1"
-    with pytest.raises(NoModel, match="claim to be active"):
+    with pytest.raises(NoModel, match="are named as the primary"):
         Gatekeeper(registry).score(IDEA)
 
 
