@@ -69,7 +69,7 @@ class Machine:
         return [process for process in psutil.process_iter() if environment(process).get(MARK) == str(self.folder)]
 
     def states(self) -> dict[str, str]:
-        """The state of each part by supervisord; empty if supervisord is not running. Raises SystemExit while it stops."""
+        """The state of each part; empty if supervisord is not running. Raises SystemExit while it stops."""
         try:
             return {part["name"]: part["statename"] for part in self._supervisor().getAllProcessInfo()}
         except OSError:

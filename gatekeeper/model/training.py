@@ -156,8 +156,8 @@ def _refuse_poor(ideas: Ideas, cutoff: datetime, settings: Settings) -> None:
         )
     if min(wins, count - wins) < settings.min_class_ideas:
         raise TrainingRefused(
-            f"Only {counts} started by {until}; training needs at least {settings.min_class_ideas} won and as many lost "
-            "(GATEKEEPER_MIN_CLASS_IDEAS). Choose a later as-of or another source."
+            f"Only {counts} started by {until}; training needs at least {settings.min_class_ideas} won and as many "
+            "lost (GATEKEEPER_MIN_CLASS_IDEAS). Choose a later as-of or another source."
         )
     try:
         check_features(ideas.features)

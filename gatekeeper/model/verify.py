@@ -201,8 +201,8 @@ def check_features(features: ArrayLike) -> NDArray[np.float32]:
 
     Raises DataError, which names row and feature, for a value that is not a finite number from -1e9 to 1e9.
     """
-    # A fast path for one row, as bots send: each call of numpy would take a tenth of the model's time. No number exceeds
-    # the root of the sum of squares, and NaN stays NaN, so a row that passes here also passes below.
+    # A fast path for one row, as bots send: each call of numpy would take a tenth of the model's time. No number
+    # exceeds the root of the sum of squares, and NaN stays NaN, so a row that passes here also passes below.
     try:
         if type(features) is np.ndarray:
             if (

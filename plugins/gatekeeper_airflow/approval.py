@@ -185,8 +185,8 @@ def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: 
     if others:
         raise PromotionRefused(
             f"Airflow would show the first question of this run, perhaps about evaluation {others[0]} instead of "
-            f"{evaluation.id}. Trigger a new run with the as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}: it counts as the "
-            "same weekly run."
+            f"{evaluation.id}. Trigger a new run with the as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}, which counts as "
+            "the same weekly run."
         )
 
 

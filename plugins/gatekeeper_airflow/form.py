@@ -18,8 +18,8 @@ POLICIES = {
     "proven": "proven: a statistically significant gain",
 }
 AS_OF = (
-    "The run uses no data after this instant: a date (02:00 UTC of that day) or ISO 8601. If empty, it is the end of the "
-    "run's data interval, which is its Monday, or the logical date above. Leave it empty for a backfill."
+    "The run uses no data after this instant: a date (02:00 UTC of that day) or ISO 8601. If empty, it is the end of "
+    "the run's data interval, which is its Monday, or the logical date above. Leave it empty for a backfill."
 )
 ON_DEMO = " The demo's bars end in 2018, so the last Monday that works is filled in."
 

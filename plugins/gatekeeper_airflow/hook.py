@@ -50,7 +50,7 @@ class RegistryHook(BaseHook):
         return config.override(settings, changes)
 
     def get_conn(self) -> "Registry":
-        """The open registry, a context manager that the caller closes. Raises ConfigError, SchemaOutOfDate, Unavailable."""
+        """The open registry, a context manager. Raises ConfigError, SchemaOutOfDate, Unavailable."""
         from gatekeeper.registry import Registry
 
         return Registry.configured(self.settings())

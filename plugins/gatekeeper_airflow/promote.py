@@ -70,7 +70,7 @@ def ordered(context: Mapping[str, Any]) -> RequestedAct:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """An act on a registry. `generation`: the one at its check; `approved_by`: the approver, None if nobody was asked."""
+    """An act on a registry. generation: at its check. approved_by: the approver, None if nobody was asked."""
 
     registry: "Registry"
     settings: "Settings"

@@ -87,14 +87,14 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "desk crypto: GATEKEEPER_THRESHOLD=6"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'weekly'", "schedule = 'weekly' of desk crypto"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is no text"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto holds more than one value"),
-        ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL database"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto is a list or table"),
+        ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL URL"),
         ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "the desks a and b have the same db"),
         (
             "[a]\ndb = 'sqlite:///a.db'\nspool = 's'\n[b]\ndb = 'sqlite:///b.db'\nspool = 's/'",
             "the desks a and b have the same spool",
         ),
-        ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file; there are a"),
+        ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file. Its desks are a"),
         ("[a\n", "desks.toml can't be read"),
     ],
 )
@@ -110,7 +110,7 @@ def test_an_unknown_desk_is_told_those_that_there_are(two: Shell, monkeypatch: p
     assert code == 1
     assert "there is no desk 'fx'; there are crypto, default" in err
     monkeypatch.setenv("GATEKEEPER_DESKS", str(two.folder / "elsewhere.toml"))
-    assert "there is no such file" in two("list")[2]
+    assert "does not exist" in two("list")[2]
 
 
 def test_desks_in_schemas_of_one_database_know_nothing_of_each_other(

@@ -75,7 +75,7 @@ def test_its_environment_makes_a_shell_speak_of_it(place: Place) -> None:
 def test_a_second_up_says_that_it_is_up_and_starts_nothing(place: Place) -> None:
     before = [process.pid for process in tree(place)[:1]]
     again = place.machine.up()
-    assert "it is up already" in again.printed
+    assert "Already up" in again.printed
     assert (again.airflow, again.password, again.server) == (place.airflow, place.password, place.server)
     assert [process.pid for process in tree(place)[:1]] == before
 
@@ -83,7 +83,7 @@ def test_a_second_up_says_that_it_is_up_and_starts_nothing(place: Place) -> None
 def test_with_other_settings_it_names_them(place: Place) -> None:
     ended = place.machine.make("up", GATEKEEPER_DATA="candles:elsewhere")
     assert ended.returncode != 0
-    assert "it is up, with another GATEKEEPER_DATA than now: `make down`, then `make up`" in ended.stderr
+    assert "It is running with another GATEKEEPER_DATA than now. Run `make down`, then `make up`" in ended.stderr
 
 
 def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(place: Place) -> None:
@@ -148,7 +148,7 @@ def test_down_ends_what_nobody_supervises_any_more(tmp_path: Path) -> None:
             assert "2 processes ended" in left.down()
             assert [orphan.wait(30) for orphan in orphans] == [-signal.SIGKILL] * 2
             assert other.poll() is None
-            assert "nothing is up" in left.down()
+            assert "Nothing was up" in left.down()
         finally:
             for process in (*orphans, other):
                 process.kill()

@@ -112,7 +112,7 @@ def test_the_primarys_file_goes_under_load(site: Site, caplog: pytest.LogCapture
 
             # The blob first: nobody looks at it before the file is gone.
             harmed("blob", "does not exist", named.unlink)
-            harmed("blob", "the bytes have sha256", lambda: overwrite(named, constant_model(0.999)))
+            harmed("blob", "The bytes have sha256", lambda: overwrite(named, constant_model(0.999)))
             harmed("last_served", "does not exist", blob.unlink, named.unlink)
             harmed(
                 "last_served", "is empty", lambda: overwrite(blob, constant_model(0.2)), lambda: overwrite(named, b"")
