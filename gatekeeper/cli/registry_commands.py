@@ -80,8 +80,8 @@ def register(
             trained_to=parse_day(trained_to) if trained_to else None,
         )
         if promoting:
-            _say_hold(registry)
-            _tell(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
+            _warn_of_hold(registry)
+            _send_alarm(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
             model = registry.model(model.id)
     if as_json_:
         as_json(described(model))
@@ -110,11 +110,11 @@ def parse_day(text: str) -> datetime:
 def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
     """Make a model the primary, by hand. The history records it as `manual`."""
     with opened() as registry:
-        _say_hold(registry)
+        _warn_of_hold(registry)
         before = registry.generation()
         promotion = registry.promote(model_id, actor=actor, reason=reason, now=datetime.now(UTC))
-        _say_promotion(registry, promotion, registry.generation() != before, as_json_)
-        _tell(registry, promotion)
+        _show_promotion(registry, promotion, registry.generation() != before, as_json_)
+        _send_alarm(registry, promotion)
 
 
 @click.command()
@@ -124,15 +124,15 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
     """Restore the previous primary, and quarantine the current one."""
     with opened() as registry:
         promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
-        _say_promotion(registry, promotion, True, as_json_)
-        _tell(registry, promotion)
+        _show_promotion(registry, promotion, True, as_json_)
+        _send_alarm(registry, promotion)
         if not as_json_:
             left = promotion.from_id
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
             click.echo(f"Model {left} is quarantined. Clear that with {way}.")
 
 
-def _say_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
+def _show_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
     model = registry.primary()
     if as_json_:
         as_json({**asdict(promotion), "changed": changed, "active": model and described(model)})
@@ -140,7 +140,7 @@ def _say_promotion(registry: "Registry", promotion: "Promotion", changed: bool, 
         click.echo(f"{'primary' if changed else 'primary already'}: {model.version}, {model.path}")
 
 
-def _tell(registry: "Registry", promotion: "Promotion") -> None:
+def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
     """Send the alarm of a promotion, once for each generation."""
     from gatekeeper import config
 
@@ -151,7 +151,7 @@ def _tell(registry: "Registry", promotion: "Promotion") -> None:
         alarms.tell_promotion(settings, registry, promotion)
 
 
-def _say_hold(registry: "Registry") -> None:
+def _warn_of_hold(registry: "Registry") -> None:
     hold = registry.current_hold()
     if hold is not None:
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""

@@ -185,7 +185,7 @@ def insert_row(connection: Connection, row: Mapping[str, object]) -> None:
     """Insert a row of `"RLModel"` with the given id, even if the table generates ids."""
     connection.execute(
         text(
-            'INSERT INTO "RLModel" (id, version, path, description, "createdAt") '  # noqa: S608  # our own words
+            'INSERT INTO "RLModel" (id, version, path, description, "createdAt") '  # noqa: S608  # constants of this module
             f"{of(connection).overriding} VALUES (:id, :version, :path, :description, :createdAt)"
         ),
         row,

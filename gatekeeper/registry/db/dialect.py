@@ -49,7 +49,7 @@ class Dialect(Protocol):
         """The declared type of a column of `"RLModel"`, in lower case."""
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
-        """The comment of each column, and of the table under ""; none where this role can't set them."""
+        """The comment of each column, and of the table under ""; empty if this role can't set comments."""
 
     def unique_columns(self, connection: Connection) -> set[str]:
         """The columns of `"RLModel"` with a unique index of their own."""
@@ -60,5 +60,5 @@ class Dialect(Protocol):
 
 def highest_id(connection: Connection, table: str) -> int:
     """The highest id of a table; 0 if it has no row."""
-    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # our own words
+    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # constants of this module
     return int(connection.execute(highest).scalar_one())

@@ -133,7 +133,7 @@ class Postgres:
         return {row.attname: row.type for row in connection.execute(found, {"name": f'"{table}"'})}
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
-        """Only the owner of a table may comment on it."""
+        """The comments, if this role owns the table: only the owner may set them."""
         found = connection.execute(_COMMENTS, {"name": f'"{table}"'}).all()
         return {row.name: row.comment for row in found}
 

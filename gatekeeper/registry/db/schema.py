@@ -92,5 +92,5 @@ def _refuse_other_table(connection: Connection) -> None:
 
 
 def _repeats(connection: Connection, column: str) -> bool:
-    twice = f'SELECT 1 FROM "RLModel" GROUP BY "{column}" HAVING count(*) > 1 LIMIT 1'  # noqa: S608  # our own names
+    twice = f'SELECT 1 FROM "RLModel" GROUP BY "{column}" HAVING count(*) > 1 LIMIT 1'  # noqa: S608  # constants of this module
     return connection.execute(text(twice)).first() is not None

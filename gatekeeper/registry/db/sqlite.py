@@ -73,7 +73,9 @@ class Sqlite:
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
         """Ids under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
-        used = text("SELECT seq FROM sqlite_sequence WHERE name = :table")  # SQLite makes it with our own tables
+        used = text(
+            "SELECT seq FROM sqlite_sequence WHERE name = :table"
+        )  # exists, since Gatekeeper's tables use AUTOINCREMENT
         highest = max(above, highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
         return list(range(highest + 1, highest + 1 + count))
 
@@ -91,7 +93,7 @@ class Sqlite:
         return {row.name: str(row.type).lower() for row in found}
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:  # noqa: ARG002  # of the protocol
-        """SQLite keeps none."""
+        """Always empty: SQLite has no comments."""
         return {}
 
     def unique_columns(self, connection: Connection) -> set[str]:

@@ -32,7 +32,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from gatekeeper.registry.db.created_at import CreatedAt
 from gatekeeper.registry.naming import PRIMARY
 
-VERSION_TABLE = "gatekeeper_alembic_version"  # our own: Airflow's and other tools' stay theirs
+VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
 HEAD = "0005"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, literal, select
 
 from gatekeeper.registry.db.database import has_table
-from gatekeeper.registry.decision_log.rldataset import grown, has_dataset, ids, present
+from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, present, untyped
 from gatekeeper.registry.decision_log.tables import decisions
 
 _d = decisions.c
@@ -20,7 +20,7 @@ def answers(connection: Connection, since: datetime, until: datetime) -> Sequenc
     """
     if not (has_dataset(connection) and has_table(connection, decisions.name)):
         return []
-    score = grown.c["gateScore"] if "gateScore" in present(connection) else literal(None).label("gateScore")
-    wanted = select(grown.c["featureVec"], score, _d.sha256, _d.degraded)
-    joined = wanted.select_from(grown.join(decisions, _d.dataset_id == ids))
+    score = untyped.c["gateScore"] if "gateScore" in present(connection) else literal(None).label("gateScore")
+    wanted = select(untyped.c["featureVec"], score, _d.sha256, _d.degraded)
+    joined = wanted.select_from(untyped.join(decisions, _d.dataset_id == ids))
     return connection.execute(joined.where(_d.at.between(since, until)).order_by(_d.at, ids)).all()

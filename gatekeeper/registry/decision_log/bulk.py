@@ -49,7 +49,7 @@ def _as_json(
     if not rows:
         return 0
     values = ", ".join(f"(v ->> {place}){_cast(declared)}" for place, declared in enumerate(columns.values()))
-    words = f"{into} SELECT {values} FROM json_array_elements(%s::json) AS v {tail}"  # noqa: S608  # our own words
+    words = f"{into} SELECT {values} FROM json_array_elements(%s::json) AS v {tail}"  # noqa: S608  # constants of this module
     return connection.exec_driver_sql(words, (json.dumps(rows),)).rowcount
 
 

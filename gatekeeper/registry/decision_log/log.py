@@ -15,7 +15,7 @@ from gatekeeper.errors import DataError, GatekeeperError
 from gatekeeper.registry.db.database import Database, has_table, of
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
-from gatekeeper.registry.decision_log.rldataset import grown, has_dataset, ids, kinds_of, present
+from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
 from gatekeeper.registry.decision_log.tables import DATASET, decisions
 
 AT_ONCE = 500  # rows of one statement: far below the databases' limits on parameters
@@ -115,7 +115,7 @@ def _known(connection: Connection, idea_ids: Sequence[str]) -> dict[str, Mapping
     for start in range(0, len(idea_ids), AT_ONCE):
         named = select(decisions).where(_d.idea_id.in_(idea_ids[start : start + AT_ONCE])).order_by(_d.idea_id)
         rows = connection.execute(named.with_for_update()).mappings().all()
-        made = select(ids, grown.c.outcome).where(ids.in_([row["dataset_id"] for row in rows]))
+        made = select(ids, untyped.c.outcome).where(ids.in_([row["dataset_id"] for row in rows]))
         ends = {row.id: row.outcome for row in connection.execute(made)}
         for row in rows:
             row_id = row["dataset_id"]
@@ -175,7 +175,7 @@ def _write_outcomes(
         ],
     )
     connection.execute(
-        update(grown).where(ids == bindparam("row")).values(outcome=bindparam("made")),
+        update(untyped).where(ids == bindparam("row")).values(outcome=bindparam("made")),
         [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()],
     )
 
@@ -191,12 +191,12 @@ def history(connection: Connection, as_of: datetime, name: str) -> Sequence[Row[
     there = present(connection)
     if missing := [column for column in ("id", *_READ) if column not in there]:
         raise DataError(f'The table "{DATASET}" of {name} lacks the columns {", ".join(missing)}. Add them.')
-    columns = [ids, *(grown.c[column] for column in _READ)]
+    columns = [ids, *(untyped.c[column] for column in _READ)]
     if "strategyVersionId" in there:
-        columns.append(grown.c["strategyVersionId"])
+        columns.append(untyped.c["strategyVersionId"])
     if not has_table(connection, decisions.name):
         return connection.execute(select(*columns).order_by(ids)).all()
     side = [_d.idea_id, _d.at, _d.time, _d.strategy, _d.approved, _d.closed_at, _d.known_at, _d.stated, _d.outcome_at]
-    joined = grown.outerjoin(decisions, _d.dataset_id == ids)
+    joined = untyped.outerjoin(decisions, _d.dataset_id == ids)
     wanted = select(*columns, *side).select_from(joined).where((_d.time <= as_of) | _d.idea_id.is_(None))
     return connection.execute(wanted.order_by(ids)).all()

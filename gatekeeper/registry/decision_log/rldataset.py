@@ -30,7 +30,7 @@ _ID = re.compile(r"[0-9]{1,9}")
 _DIGITS = re.compile(r"-?\d+(?:\.\d*)?")
 
 # Columns without types: an existing table may have any.
-grown = table(DATASET, *(column(name) for name in COLUMNS))
+untyped = table(DATASET, *(column(name) for name in COLUMNS))
 ids = column("id", dataset.c.id.type)
 
 Stored = object
@@ -111,7 +111,7 @@ def kinds_of(connection: Connection) -> Kinds:
 
 def _newest(connection: Connection) -> dict[str, object]:
     """Time, features and action of the newest row that has all three; empty if there is none."""
-    wanted = [grown.c.ts, grown.c["featureVec"], grown.c.action]
+    wanted = [untyped.c.ts, untyped.c["featureVec"], untyped.c.action]
     found = select(*wanted).where(*(one.is_not(None) for one in wanted)).order_by(ids.desc()).limit(1)
     row = connection.execute(found).first()
     return {} if row is None else dict(row._mapping)

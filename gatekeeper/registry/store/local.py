@@ -47,7 +47,7 @@ class LocalStore(Store):
 
     def refuse_absent(self) -> None:
         """Raise Unavailable if the folder or that of its blobs is missing, as on an unmounted volume."""
-        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises where a folder above is closed to us
+        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises if a parent folder is not accessible
             raise Unavailable(
                 f"The models folder {self.root} does not exist. Mount it, or name another one in GATEKEEPER_MODELS."
             )

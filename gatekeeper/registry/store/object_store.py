@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MARKER = f"{BLOBS}/README"
 MARKER_TEXT = (
-    b"Gatekeeper keeps the bytes of each model here once, named by their sha256. Keep this object, too: where it is\n"
+    b"Gatekeeper keeps the bytes of each model here once, named by their sha256. Keep this object too: if it is\n"
     b"missing, Gatekeeper takes the store for unreachable or for another one. `gatekeeper db upgrade` writes it.\n"
 )
 S3 = {"s3", "s3a"}

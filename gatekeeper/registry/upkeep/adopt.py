@@ -23,7 +23,7 @@ from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
 
 OLDER_TABLES = (tables.models.name, DATASET)
-"""What another tool may have made before us: found there, they stay as they are."""
+"""Tables that another tool may have made; existing ones stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)

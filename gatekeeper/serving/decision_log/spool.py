@@ -67,7 +67,7 @@ class Spool:
         self._cap = cap_bytes
         self._lock = Lock()
         self._active: Segment | None = None
-        self._closed: list[Segment] = []  # ours, or taken over from the dead; oldest first
+        self._closed: list[Segment] = []  # of this process, or taken over from dead ones; oldest first
         self._full = 0  # bytes in all segments of this process
         self._others = 0
         self._unsynced = False
