@@ -170,7 +170,7 @@ def test_what_the_registry_refuses_stays_in_the_dialog_as_a_sentence(page: Page,
     dialog = page.get_by_role("dialog", name="Roll back to gatekeeper_1?")
     dialog.get_by_label("Reason").fill("losses")
     dialog.get_by_role("button", name="Roll back").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Another promotion came between; nothing has changed")
+    expect(dialog.get_by_role("alert")).to_contain_text("Another promotion came first, so nothing has changed")
     expect(dialog.get_by_role("button", name="Roll back")).to_be_enabled()
     dialog.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Hold").click()

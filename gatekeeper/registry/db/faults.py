@@ -25,4 +25,4 @@ def no_tables(message: str, name: str) -> GatekeeperError:
 
 def unusable(message: str, name: str) -> GatekeeperError:
     """The error for a database that can't be used now."""
-    return Unavailable(f"The registry {name} can't be used now ({message}). Nothing has changed: try again later.")
+    return Unavailable(f"The registry {name} can't be used now ({message}), so nothing has changed. Try again later.")

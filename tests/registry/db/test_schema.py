@@ -164,7 +164,7 @@ def test_a_database_of_another_revision(site):
     site.sql("UPDATE gatekeeper_alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaOutOfDate, match="9999"):
         site.open()
-    with pytest.raises(SchemaOutOfDate, match="newer Gatekeeper"):
+    with pytest.raises(SchemaOutOfDate, match="Install a newer one"):
         site.upgrade()
 
 

@@ -102,7 +102,7 @@ def test_a_file_over_the_cap_is_never_read(store, tmp_path, size):
         file.truncate(size)
     with pytest.raises(ModelRefused, match=f"{size:,}"):
         store.read(stray.name)
-    with pytest.raises(Unavailable, match="move it away"):
+    with pytest.raises(Unavailable, match="Move it away"):
         store.place(stray.name, b"model")
     assert not store.may_hold(stray.name, b"model")
     assert stray.stat().st_size == size
