@@ -133,7 +133,7 @@ def test_check_fails_on_a_fallback_unless_that_is_allowed(place: Path) -> None:
         sha256 = registry.model(2).sha256
     (place / "models" / "gatekeeper_primary2.onnx").unlink()
     (place / "models" / ".blobs" / str(sha256)).unlink()
-    with pytest.raises(AirflowFailException, match="gatekeeper_1 would instead"):
+    with pytest.raises(AirflowFailException, match=r"gatekeeper_1 \(earlier_primary\) would answer"):
         CheckPrimaryOperator(task_id="check").execute({})
     answers = CheckPrimaryOperator(task_id="check", allow_degraded=True).execute({})
     assert (answers["version"], answers["fallback"], answers["degraded"]) == ("gatekeeper_1", "earlier_primary", True)

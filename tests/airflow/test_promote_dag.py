@@ -66,13 +66,13 @@ def test_each_desk_has_its_dag_and_asks_where_it_wants_to(tmp_path: Path, monkey
 
 REFUSED = [
     ({"act": "promote", "model_id": 2, "reason": "r", "modelId": 3}, "Unknown parameter modelId. This DAG takes act"),
-    ({"act": "demote", "reason": "r"}, "act 'demote' is none of promote, roll back, hold, release, release quarantine"),
-    ({"act": "promote", "model_id": 2, "reason": " "}, "to promote needs a reason"),
-    ({"act": "promote", "reason": "r"}, "to promote needs a model_id"),
-    ({"act": "release quarantine", "reason": "r"}, "to release quarantine needs a model_id"),
+    ({"act": "demote", "reason": "r"}, "act 'demote' is unknown. Choose one of promote, roll back, hold, release, release quarantine"),
+    ({"act": "promote", "model_id": 2, "reason": " "}, "act 'promote' needs a reason"),
+    ({"act": "promote", "reason": "r"}, "act 'promote' needs a model_id"),
+    ({"act": "release quarantine", "reason": "r"}, "The act 'release quarantine' needs a model_id"),
     ({"act": "hold", "model_id": 2, "reason": "r"}, "takes no model_id, but 2 was given"),
     ({"act": "release", "reason": "r", "hold_until": "2050-01-01"}, "takes no hold_until, but 2050-01-01"),
-    ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is no ISO 8601 instant"),
+    ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is not an ISO 8601 time"),
     ({"act": "promote", "model_id": 9, "reason": "r"}, "UnknownModel: "),
     ({"act": "roll back", "reason": "r"}, "no earlier primary than gatekeeper_primary1"),
 ]
@@ -132,7 +132,7 @@ def test_another_promotion_in_between_is_not_undone(registry: Registry, form: di
 def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: Registry) -> None:
     for model_id in (2, 3):
         registry.promote(model_id, actor="test", reason="r")
-    with pytest.raises(AirflowFailException, match="the primary is model 3, not 2"):
+    with pytest.raises(AirflowFailException, match="The primary is model 3, not 2"):
         promote.check("default", context(act="roll back", model_id=2, reason="r"))
     for _ in range(2):
         assert "quarantined" in carried_out("one", act="roll back", model_id=3, reason="it vetoes all")

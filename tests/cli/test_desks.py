@@ -86,7 +86,7 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "desk crypto sets threshhold"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "desk crypto: GATEKEEPER_THRESHOLD=6"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'weekly'", "schedule = 'weekly' of desk crypto"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is no text"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is not text"),
         ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto is a list or table"),
         ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL URL"),
         ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "the desks a and b have the same db"),
