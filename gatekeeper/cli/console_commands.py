@@ -13,10 +13,10 @@ EXTRA = {"fastapi", "jinja2", "markupsafe", "starlette", "uvicorn"}
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Port to bind; 0 picks a free one."
 )
 def console(port: int) -> None:
-    """Start the web console: models, verdicts and history, on this machine only.
+    """Start the web console.
 
-    The console is read-only. Airflow's menu has the same pages, and there you can act too. Stop it with SIGTERM or
-    Ctrl-C.
+    It shows models, verdicts and history, on this machine only. It is read-only; Airflow's menu has the same pages, and
+    there you can act too. Stop it with SIGTERM or Ctrl-C.
 
     Example: gatekeeper console --port 8056
     """

@@ -15,9 +15,9 @@ from gatekeeper.cli.show import as_json, json_option, opened
 )
 @json_option
 def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
-    """Write the HTML report of evaluation N again, from the registry alone.
+    """Write the HTML report of an evaluation.
 
-    `gatekeeper explain ID` and `gatekeeper card ID` list a model's evaluations.
+    It is made from the registry alone. `gatekeeper explain ID` and `gatekeeper card ID` list a model's evaluations.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.judgement.report import report as reports
@@ -39,9 +39,9 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
 )
 @json_option
 def card(model_id: int, output: Path | None, as_json_: bool) -> None:
-    """Print a model card in Markdown: facts, training, evaluations, promotions, intended use and limits.
+    """Print a model card in Markdown.
 
-    With --json, print its facts instead.
+    It covers facts, training, evaluations, promotions, intended use and limits. With --json, print its facts instead.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.registry.views import card_text

@@ -19,10 +19,11 @@ CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown"
 @click.option("--as-of", "as_of", help="Use no data after this instant; default now.")
 @json_option
 def monitor(as_of: str | None, as_json_: bool) -> None:
-    """Check the primary since its promotion: performance, drift and the circuit breaker.
+    """Check the primary since its promotion.
 
-    Compares it with the model before it and with taking every trade, as the DAG gatekeeper_monitor does each day. With
-    GATEKEEPER_BREAKER=rollback, a drawdown beyond the breaker's bound rolls back to the model before it.
+    Checks performance, drift and the circuit breaker, and compares with the model before it and with taking every
+    trade, as the DAG gatekeeper_monitor does each day. With GATEKEEPER_BREAKER=rollback, a drawdown beyond the
+    breaker's bound rolls back to the model before it.
     """
     from gatekeeper import config, pipeline
     from gatekeeper.pipeline import alarms

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 AT_ONCE = 10
 
 
-@click.command()
+@click.command(short_help="Power analysis of the policies.")
 @click.option(
     "--correlation", type=float, help="Correlation of two models' daily returns; default that of the newest evaluation."
 )

@@ -20,9 +20,10 @@ from gatekeeper.errors import DataError
 )
 @json_option
 def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_: bool) -> None:
-    """Write a receipt: a model's hash, its evidence with every number of the verdict, and the promotion history.
+    """Write a receipt of a model.
 
-    `gatekeeper verify` checks it without anything else. Keep its digest where nobody can change it.
+    It holds the model's hash, its evidence with every number of the verdict, and the promotion history. `gatekeeper
+    verify` checks it offline. Keep its digest where nobody can change it.
     """
     from gatekeeper.files import write_whole
 
@@ -45,9 +46,9 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
 )
 @json_option
 def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -> int:
-    """Verify a receipt offline: recompute its verdict and the history's hash chain.
+    """Verify a receipt offline.
 
-    Exits with 1 if anything was changed.
+    Recomputes the verdict and the history's hash chain. Exits with 1 if anything was changed.
     """
     from gatekeeper.registry.views import receipts
 

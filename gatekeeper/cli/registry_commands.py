@@ -108,7 +108,10 @@ def parse_day(text: str) -> datetime:
 @actor_options("promoted by hand")
 @json_option
 def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
-    """Make a model the primary, by hand. The history records it as `manual`."""
+    """Make a model the primary.
+
+    The history records it with the kind `manual`.
+    """
     with opened() as registry:
         _warn_of_hold(registry)
         before = registry.generation()
@@ -121,7 +124,10 @@ def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
 @actor_options("rolled back by hand")
 @json_option
 def rollback(actor: str, reason: str, as_json_: bool) -> None:
-    """Restore the previous primary, and quarantine the current one."""
+    """Restore the previous primary.
+
+    The current one is quarantined, so that no weekly run promotes it again.
+    """
     with opened() as registry:
         promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
         _show_promotion(registry, promotion, True, as_json_)
@@ -180,7 +186,10 @@ def active(as_json_: bool) -> int:
 @actor_options("names brought to the convention")
 @json_option
 def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, as_json_: bool) -> None:
-    """Rename rows and files of older conventions to gatekeeper_primary{ID} and gatekeeper_{ID}."""
+    """Rename rows and files to the convention.
+
+    Their names become gatekeeper_primary{ID} for the primary and gatekeeper_{ID} for all others.
+    """
     with opened() as registry:
         plan = registry.migrate_naming(dry_run=dry_run, primary=primary, actor=actor, reason=reason)
     if as_json_:
@@ -199,7 +208,10 @@ def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, 
 @click.option("--actor", show_default="you", help="Name of the person, kept with the hold.")
 @json_option
 def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> None:
-    """Hold promotions: weekly runs go on judging and recording, but promote nothing."""
+    """Hold promotions by weekly runs.
+
+    They go on judging and recording, but promote nothing. A promotion by hand still works.
+    """
     from gatekeeper.cli.show import user
 
     with opened() as registry:

@@ -45,7 +45,7 @@ REFIT = (
 )
 
 
-@click.command()
+@click.command(short_help="Simulate past weeks for each policy.")
 @click.option("--from", "first", help="First Monday; default ten years before the last.")
 @click.option("--to", "last", help="Last Monday; default the newest one that the data allow.")
 @click.option(

@@ -17,7 +17,9 @@ from gatekeeper.errors import DataError
 )
 @json_option
 def score(values: tuple[str, ...], file: Any, as_json_: bool) -> None:
-    """Score ideas with the primary: seven features as NAME=VALUE, or from a file.
+    """Score ideas with the primary.
+
+    Give one idea's seven features as NAME=VALUE, or ideas in a file.
 
     Example: gatekeeper score rsi14=41 adx14=22 fastMASlowDelta=0.02 bbWidth=0.05 avgSent=0 avgOB=0 action=1
     """

@@ -16,10 +16,11 @@ EXTRA = {"httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "u
 @click.option("--port", type=int, help="Port to bind; 0 picks a free one; default GATEKEEPER_PORT, else 8055.")
 @click.option("--workers", type=int, help="Worker processes; default GATEKEEPER_WORKERS, else 1.")
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
-    """Start the HTTP server: score ideas with the primary, log them, and follow promotions.
+    """Start the HTTP scoring server.
 
-    Binds 127.0.0.1 by default; any other address needs GATEKEEPER_TOKEN. /openapi.json describes the interface. On
-    SIGTERM or Ctrl-C it answers running requests, flushes the log and stops.
+    It scores ideas with the primary, logs them, and follows promotions. It binds 127.0.0.1 by default; any other
+    address needs GATEKEEPER_TOKEN. /openapi.json describes the interface. On SIGTERM or Ctrl-C it answers running
+    requests, flushes the log and stops.
 
     Example: gatekeeper serve --port 8055
     """

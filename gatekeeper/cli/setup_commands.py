@@ -43,7 +43,10 @@ def db() -> None:
 @db.command()
 @json_option
 def upgrade(as_json_: bool) -> None:
-    """Make the tables or bring them up to date, and adopt models of tables made by another tool."""
+    """Make the tables or bring them up to date.
+
+    Models in tables made by another tool are adopted.
+    """
     from gatekeeper import registry
 
     settings = settings_of.load()

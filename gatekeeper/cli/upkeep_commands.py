@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Repair what needs no choice, and report it.")
 @json_option
 def doctor(repair: bool, as_json_: bool) -> int:
-    """Check database and files against each other. Exits with 0 only if all is well (with --repair: afterwards)."""
+    """Check database and files against each other.
+
+    Exits with 0 only if all is well (with --repair: afterwards).
+    """
     from gatekeeper import config, registry
 
     settings = config.load()
@@ -59,9 +62,10 @@ def _line(finding: "Finding") -> str:
 @click.option("--dry-run", is_flag=True, help="Show the plan without changing anything.")
 @json_option
 def gc(dry_run: bool, as_json_: bool) -> None:
-    """Remove files that no model needs: retired names, orphaned blobs and half-written files.
+    """Remove files that no model needs.
 
-    Each is removed once it has been unneeded for GATEKEEPER_GRACE_SECONDS.
+    These are retired names, orphaned blobs and half-written files. Each is removed once it has been unneeded for
+    GATEKEEPER_GRACE_SECONDS.
     """
     with opened() as registry:
         plan = registry.gc(dry_run=dry_run)
@@ -92,7 +96,9 @@ def _show(plan: "CleanUp") -> None:
 )
 @json_option
 def copy(model_id: int, url: str, models: str | None, as_json_: bool) -> None:
-    """Copy a model and its evaluations to another registry, where it is verified again and becomes a challenger.
+    """Copy a model to another registry.
+
+    Its evaluations are copied too. There the model is verified again and becomes a challenger.
 
     Example: gatekeeper copy -i 3 --to sqlite:////srv/production/registry.db --models /srv/production/models
     """

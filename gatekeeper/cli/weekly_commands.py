@@ -20,7 +20,10 @@ MARKS = {True: "pass", False: "FAIL", None: "-"}
 @click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="Run parameter, as in the DAG's form.")
 @json_option
 def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
-    """Run the weekly steps without Airflow: retrain, export, register, backtest, promote."""
+    """Run the weekly steps without Airflow.
+
+    The steps are retrain, export, register, backtest and promote.
+    """
     from gatekeeper import config, pipeline
     from gatekeeper.cli.show import user
     from gatekeeper.pipeline import alarms
@@ -47,7 +50,10 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
 @click.option("--evaluation", type=int, metavar="N", help="Evaluation; default the newest.")
 @json_option
 def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
-    """Show every gate of a model's evaluation with its numbers, and the verdict of each policy."""
+    """Explain a model's evaluation.
+
+    Shows every gate with its numbers, and the verdict of each policy.
+    """
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]

@@ -66,7 +66,10 @@ def test_each_desk_has_its_dag_and_asks_where_it_wants_to(tmp_path: Path, monkey
 
 REFUSED = [
     ({"act": "promote", "model_id": 2, "reason": "r", "modelId": 3}, "Unknown parameter modelId. This DAG takes act"),
-    ({"act": "demote", "reason": "r"}, "act 'demote' is unknown. Choose one of promote, roll back, hold, release, release quarantine"),
+    (
+        {"act": "demote", "reason": "r"},
+        "act 'demote' is unknown. Choose one of promote, roll back, hold, release, release quarantine",
+    ),
     ({"act": "promote", "model_id": 2, "reason": " "}, "act 'promote' needs a reason"),
     ({"act": "promote", "reason": "r"}, "act 'promote' needs a model_id"),
     ({"act": "release quarantine", "reason": "r"}, "The act 'release quarantine' needs a model_id"),
