@@ -1,32 +1,69 @@
-"""Atomic file writes."""
+"""Atomic file writes: a reader sees the whole content, or what was there before, whoever else writes the same file."""
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from gatekeeper.errors import Unavailable
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically: a reader sees the old content or the new one.
+    """Write `content` to `path` atomically and durably, readable by everyone; makes its folder if it is missing.
 
     Raises Unavailable if the folder can't be written; then no file is left behind.
     """
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's mode would deny access to other users' servers and browsers
-        temporary.replace(path)
+        replace(path, content, mode=0o644)  # other users' servers and browsers read it
     except OSError as fault:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise Unavailable(
             f"Can't write {path} ({fault.strerror or fault}), so nothing has changed. "
             "Check the folder's permissions and free space."
         ) from fault
+    try:
+        sync_folder(path.parent)
+    except OSError as fault:
+        raise Unavailable(
+            f"{path} is written, but a power cut may lose it, since its folder can't be synced "
+            f"({fault.strerror or fault}). Write it again."
+        ) from fault
+
+
+def replace(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int,
+    prefix: str | None = None,
+    durable: bool = True,
+    written: Callable[[], None] = lambda: None,
+) -> None:
+    """Replace `path` by a new file with `content`. Raises OSError; then no file is left behind.
+
+    prefix: of the temporary file beside it, default `.NAME.`. durable: whether its bytes are synced before it takes the
+    name; the name itself survives a power cut only after `sync_folder`. written: called before the rename.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=prefix or f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)  # mkstemp's mode allows this account alone
+            if durable:
+                os.fsync(file.fileno())
+        written()
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the names in `folder` to disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,6 @@
 """`make up` and `make down`: Airflow and the scoring server on this machine.
 
-Usage: run.py up|down     (in the folder UP_FOLDER, default build/up)
+Usage: run.py up|down|mondays [COUNT]     (in the folder UP_FOLDER, default build/up)
 """
 
 import os
@@ -15,6 +15,7 @@ import click
 import httpx
 from answers import Answers, dags, let_run, unreadable
 from machine import BIN, HOUSE, MARK, PARTS, USER, Machine, environment, is_free
+from mondays import run_mondays
 
 from gatekeeper import config
 from gatekeeper.errors import GatekeeperError
@@ -169,12 +170,12 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
 
 
 def unpause(machine: Machine, answers: Answers) -> None:
-    """Unpause each scheduled DAG once, so that a later pause by a person stays. Raises SystemExit."""
+    """Unpause each DAG once, so that a later pause by a person stays. Raises SystemExit."""
     acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
     wanted = {desk.dag_id(act) for desk in config.desks() for act in acts}
     known = machine.folder / "unpaused"
     before = set(known.read_text().split()) if known.exists() else set()
-    new = wanted - before - set(on_demo_data())
+    new = wanted - before
     end = time.monotonic() + PATIENCE
     with answers.logged_in() as airflow:
         while missing := wanted - dags(airflow).keys():
@@ -187,12 +188,6 @@ def unpause(machine: Machine, answers: Answers) -> None:
     known.write_text("\n".join(sorted(before | new)))
 
 
-def on_demo_data() -> list[str]:
-    """The ids of the weekly DAGs on demo data, whose bars end in 2018, so that no current Monday can run."""
-    desks = config.desks()
-    return [desk.dag_id("weekly") for desk in desks if config.load(desk=desk.name).data.startswith("demo:")]
-
-
 def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     """The addresses, the login and the paused DAGs, in lines."""
     yield ""
@@ -201,22 +196,33 @@ def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"scoring server  {answers.server}"
     yield f"logs            {machine.folder / 'logs'}"
     yield f"commands        . {machine.folder / 'environment'}    (then `airflow` and `gatekeeper` use these)"
-    demo = on_demo_data()
     with answers.logged_in() as airflow:
-        waiting = sorted(name for name, paused in dags(airflow).items() if paused)
-    for name in waiting:
-        why = ": its data is demo:, which ends in 2018; trigger it by its form" if name in demo else ""
-        yield f"paused          {name}{why}"
+        yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
+    if config.load().data.startswith("demo:"):
+        yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end in 2018)"
+
+
+def mondays(machine: Machine, count: str = "8") -> None:
+    """Run the first `count` of the demo's Mondays in the running Airflow. Raises SystemExit."""
+    if not count.isdecimal() or not 1 <= int(count) <= 8:
+        raise SystemExit(f"Can't run {count!r} Mondays. The demo has 8: give a number from 1 to 8.")
+    if not machine.states():
+        raise SystemExit("Nothing is up. Run `make up` first.")
+    answers = surround(machine)
+    refuse_other_settings(machine)
+    run_mondays(answers, int(count))
 
 
 def main(words: list[str]) -> None:
-    """`up` or `down`. Raises SystemExit."""
+    """`up`, `down` or `mondays`. Raises SystemExit."""
     machine = Machine(Path(os.environ.pop("UP_FOLDER", "") or HOUSE / "build" / "up").resolve())
     if words == ["up"]:
         up(machine)
     elif words == ["down"]:
         ended = machine.end(STOPPING)
         click.echo(f"Down: {ended} processes ended." if ended else "Nothing was up.")
+    elif words[:1] == ["mondays"] and len(words) <= 2:
+        mondays(machine, *words[1:])
     else:
         raise SystemExit(__doc__)
 

@@ -74,7 +74,9 @@ def rehearse(as_json_: bool) -> int:
 
     settings = config.load()
     if not settings.alarms.get_secret_value().strip():
-        raise ConfigError("GATEKEEPER_ALARMS is empty, so no alarms are sent. Set it to Apprise URLs (docs/alarms.md).")
+        raise ConfigError(
+            "GATEKEEPER_ALARMS is empty, so no alarms are sent. Set it to Apprise URLs (docs/how-to/alarms.md)."
+        )
     sent = sending.rehearse(settings)
     if as_json_:
         deliveries = [{"receiver": one.receiver, "fault": one.fault} for one in sent]

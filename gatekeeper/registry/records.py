@@ -162,6 +162,7 @@ class Quarantine:
     """A quarantine on bytes that were rolled back from. `id` is that model's, which `release --quarantine` takes."""
 
     id: int
+    """The model that was left."""
     sha256: str
     actor: str
     reason: str

@@ -48,12 +48,21 @@ def test_it_says_where_all_is_and_that_it_is_well(place: Place) -> None:
     assert place.password not in (place.machine.folder / "logs" / "api-server.log").read_text()
 
 
-def test_only_the_weekly_dag_of_the_demo_waits(place: Place) -> None:
-    assert "paused          gatekeeper_weekly: its data is demo:" in place.printed
-    assert {name: paused for name, paused in place.dags().items() if name != "gatekeeper_weekly"} == {
-        "gatekeeper_promote": False,
-        "gatekeeper_monitor": False,
-    }
+def test_no_dag_waits_and_none_runs_beyond_the_demos_bars(place: Place) -> None:
+    """Case 109: the first thing in the grid was a red run of last Monday. The Mondays there are have a command."""
+    assert "make mondays" in place.printed
+    assert "paused" not in place.printed
+    assert place.dags() == {"gatekeeper_weekly": False, "gatekeeper_promote": False, "gatekeeper_monitor": False}
+    weekly = place.call("GET", "/api/v2/dags/gatekeeper_weekly")
+    assert (weekly["timetable_summary"], weekly["next_dagrun_run_after"]) == ("0 2 * * 1", None)
+    assert "scheduled" not in {kind for kind, _ in place.runs().values()}
+
+
+@pytest.mark.parametrize("count", ["0", "9", "all"])
+def test_more_mondays_than_there_are_is_refused(place: Place, count: str) -> None:
+    ended = place.machine.make("mondays", COUNT=count)
+    assert ended.returncode != 0
+    assert f"Can't run '{count}' Mondays. The demo has 8" in ended.stderr
 
 
 def test_its_environment_makes_a_shell_speak_of_it(place: Place) -> None:
@@ -124,6 +133,12 @@ def test_a_taken_port_is_named_with_the_way_out(idle: Machine) -> None:
         assert f"port {port} of 127.0.0.1" in ended.stderr
         assert f"make up {name}={port + 1}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_where_nothing_is_up_no_monday_is_run(idle: Machine) -> None:
+    ended = idle.make("mondays")
+    assert ended.returncode != 0
+    assert "Nothing is up. Run `make up` first" in ended.stderr
 
 
 @pytest.mark.parametrize(

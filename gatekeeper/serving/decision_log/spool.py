@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from gatekeeper.errors import Unavailable
+from gatekeeper.files import sync_folder
 
 SEGMENT_BYTES = 4 * 1024 * 1024  # a longer segment is closed, so that delivered lines free the disk
 READ_BYTES = 256 * 1024  # a batch: a smaller one costs twice as much per line, a larger one would delay scoring
@@ -220,7 +221,7 @@ class Spool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             new.rename(path)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError:
             os.close(descriptor)
             new.unlink(missing_ok=True)
@@ -255,11 +256,3 @@ def _locked(path: Path) -> Segment | None:
         os.pread(descriptor, SEGMENT_BYTES, start).count(b"\n") for start in range(0, segment.end, SEGMENT_BYTES)
     )
     return segment
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
