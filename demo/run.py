@@ -7,6 +7,7 @@ Usage: run.py [FOLDER [MONDAY]]     (default: build/demo, which is emptied first
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,12 @@ class Place:
     def spool(self) -> Path:
         """Where a server of the demo's keeps decisions that are on their way."""
         return self.folder / "spool"
+
+    def exports(self) -> list[str]:
+        """The commands that point a shell at the demo's registry, whatever characters its path has."""
+        settings = {"DB": self.url, "MODELS": str(self.models), "SPOOL": str(self.spool)}
+        words = " ".join(f"GATEKEEPER_{name}={shlex.quote(value)}" for name, value in settings.items())
+        return [f"export {words}", f'export PATH={shlex.quote(str(BIN))}:"$PATH"']
 
     def environment(self) -> dict[str, str]:
         """Nothing of the caller's own Airflow or Gatekeeper reaches the demo, and nothing of the demo's them."""
@@ -161,8 +168,7 @@ def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
     subprocess.run([str(BIN / "gatekeeper"), "active"], env=place.environment(), check=True)  # noqa: S603  # our own
     print(f"\nreport of the last Monday: {last.report}")
     print(f"\n$ gatekeeper rehearse --from {rehearsed_from}\n{place.rehearsed.read_text()}\nnext, with this registry:")
-    print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} GATEKEEPER_SPOOL={place.spool}")
-    print(f"  export PATH={BIN}:$PATH")
+    print("\n".join(f"  {command}" for command in place.exports()))
     print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
     print("\nserve the active model, and ask it from another shell:\n  gatekeeper serve")
     print(f"  curl -s http://127.0.0.1:8055/v1/score -H 'Content-Type: application/json' -d '{json.dumps(IDEA)}'")

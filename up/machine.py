@@ -77,6 +77,14 @@ class Machine:
         except Fault:
             raise SystemExit("It is shutting down. Wait for that with `make down`, then run `make up`.") from None
 
+    def why_not_started(self, part: str) -> str:
+        """Supervisord's reason: a command that can't be run leaves nothing in its log."""
+        try:
+            reason = self._supervisor().getProcessInfo(part)["spawnerr"]
+        except (OSError, Fault):  # supervisord itself is what doesn't start
+            reason = ""
+        return f"does not start ({reason})" if reason else "does not start"
+
     def start(self) -> None:
         """Start supervisord; if it is running, start the parts that have given up."""
         if not self.states():

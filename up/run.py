@@ -112,7 +112,7 @@ def write_shell_environment(machine: Machine) -> None:
     lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
     path = machine.folder / "environment"
     path.touch(0o600)
-    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(BIN))}:$PATH", ""]))
+    path.write_text("\n".join([*lines, f'export PATH={shlex.quote(str(BIN))}:"$PATH"', ""]))
 
 
 def refuse_other_settings(machine: Machine) -> None:
@@ -157,8 +157,9 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
         states, after = machine.states(), time.monotonic() - begun
         lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
         if lost or after > PATIENCE:
-            why = "does not start" if lost else f"is not healthy after {after:.0f} s"
-            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part in lost or missing)
+            late = f"is not healthy after {after:.0f} s"
+            whys = {part: machine.why_not_started(part) if lost else late for part in lost or missing}
+            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part, why in whys.items())
             raise SystemExit(
                 f"{shown}\nThe other parts stay up. Try again with `make up`, or stop them with `make down`."
             )
@@ -195,7 +196,8 @@ def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
     yield f"logs            {machine.folder / 'logs'}"
-    yield f"commands        . {machine.folder / 'environment'}    (then `airflow` and `gatekeeper` use these)"
+    place = shlex.quote(str(machine.folder / "environment"))
+    yield f"commands        . {place}    (then `airflow` and `gatekeeper` use these)"
     with answers.logged_in() as airflow:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
     if config.load().data.startswith("demo:"):

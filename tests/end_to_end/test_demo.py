@@ -1,5 +1,6 @@
 """`make demo` as a newcomer sees it: eight Mondays under Airflow; the first of them without it, to the same rows."""
 
+import importlib.util
 import os
 import re
 import runpy
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -58,6 +60,36 @@ def line_of(evaluation: Evaluation) -> str:
     return str(runpy.run_path(str(HOUSE / "demo" / "table.py"))["line"](evaluation))
 
 
+def module_of_the_demo() -> ModuleType:
+    """`demo/run.py`, to call its parts."""
+    spec = importlib.util.spec_from_file_location("demo_run", HOUSE / "demo" / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["demo_run"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_the_printed_exports_hold_in_a_path_with_a_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    """Case 115: pasted, they left the shell without its PATH."""
+    monkeypatch.syspath_prepend(HOUSE / "demo")
+    demo = module_of_the_demo()
+    monkeypatch.setattr(demo, "BIN", tmp_path / "my bin")
+    place = demo.Place(tmp_path / "the demo's")
+    words = "; ".join([*place.exports(), 'echo "$GATEKEEPER_DB"; echo "$GATEKEEPER_MODELS"; echo "$PATH"'])
+    around = {"PATH": "/usr/bin:/opt/with a space/bin"}
+    ended = subprocess.run([f"/bin/{shell}", "-c", words], env=around, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == [
+        f"sqlite:///{place.folder}/registry.db",
+        f"{place.folder}/models",
+        f"{tmp_path}/my bin:/usr/bin:/opt/with a space/bin",
+    ]
+
+
 def served(printed: str) -> dict[str, Any]:
     """The answer to the idea that the demo prints, by the server that it says how to start."""
     exports = re.findall(r"^  (export .*)$", printed, re.MULTILINE)
@@ -80,7 +112,7 @@ def served(printed: str) -> dict[str, Any]:
 @pytest.mark.xdist_group("demo")
 def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_path: Path) -> None:
     """And what it says of serving the promoted model works as it stands there."""
-    first = demo(tmp_path / "first")
+    first = demo(tmp_path / "the first")
     rows = [line for line in first if line.startswith("2018-")]
     assert [row.split()[0] for row in rows] == [
         f"2018-{day}" for day in ("11-05", "11-12", "11-19", "11-26", "12-03", "12-10", "12-17", "12-24")
@@ -102,4 +134,5 @@ def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_pa
     assert (answer["version"], answer["sha256"], answer["degraded"]) == (active[1], active[2], False)
     assert answer["logged"]
     assert answer["decision"] == ("approve" if answer["score"] >= 0.55 else "veto")
-    assert [line_of(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]
+    line = module_of_the_demo().line
+    assert [line(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]

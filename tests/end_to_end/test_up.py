@@ -1,5 +1,6 @@
 """`make up` and `make down`: Airflow and the scoring server on one machine, and nothing left behind."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from airflow_server import until
 from score_server import eventually
-from up_machine import Machine, Place, free_ports, machine
+from up_machine import HOUSE, Machine, Place, free_ports, machine
 
 # The journey shares the machine, so it is in the same group; the test that takes it down is the last one here.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
@@ -117,6 +118,33 @@ def taken(taker: socket.socket, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_commands_in_a_path_with_a_space_are_whole_and_one_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 115: supervisord took the path up to its first space for the command, and no log said so."""
+    spec = importlib.util.spec_from_file_location("up_machine_of_the_house", HOUSE / "up" / "machine.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    started = module.Machine(tmp_path / "a house")
+    (started.folder / "logs").mkdir(parents=True)
+    around = {"UP_HOME": started.folder, "UP_BIN": tmp_path / "no bin", "UP_SOCKET": started.socket}
+    for name, value in {**around, "AIRFLOW__API__PORT": "1"}.items():
+        monkeypatch.setenv(name, str(value))
+    try:
+        started.start()
+        until(lambda: set(started.states().values()) == {"FATAL"}, "every part has given up")
+        missing = f"does not start (can't find command '{tmp_path / 'no bin'}/{{}}')"
+        assert [started.why_not_started(part) for part in ("serve", "scheduler")] == [
+            missing.format("gatekeeper"),
+            missing.format("airflow"),
+        ]
+    finally:
+        started.end(30)
 
 
 @pytest.fixture

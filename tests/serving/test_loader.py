@@ -181,7 +181,7 @@ def test_a_quarantined_model_never_answers(registry: Registry, tmp_path: Path) -
 
 def test_none_at_all_is_no_model(registry: Registry) -> None:
     add(registry, 0.5)
-    with pytest.raises(NoModel, match="no primary"):
+    with pytest.raises(NoModel, match="No primary"):
         Gatekeeper(registry).score(IDEA)
 
 

@@ -283,7 +283,7 @@ def test_rows_of_both_are_one_dataset(empty_site):
 
 def test_a_hold_that_is_longer_than_the_longest(empty_site):
     old_table(empty_site, "BIGINT", "TEXT", "TEXT", "TEXT", (MS, ARRAY, "buy", None, "EURUSD", 0.25))
-    with pytest.raises(ConfigError, match="GATEKEEPER_MAX_HOLD=25 is over GATEKEEPER_LONGEST_HOLD_DAYS=21"):
+    with pytest.raises(ConfigError, match="GATEKEEPER_MAX_HOLD=25 exceeds GATEKEEPER_LONGEST_HOLD_DAYS=21"):
         read(empty_site, max_hold=25)
     assert len(read(empty_site, max_hold=25, longest_hold_days=25).ideas) == 1
 
@@ -344,7 +344,7 @@ def test_a_database_without_the_table(empty_site):
     with pytest.raises(DataError, match='has no table "RLDataset"'):
         read(empty_site)
     empty_site.sql('CREATE TABLE "RLDataset" (id INTEGER, symbol TEXT)')
-    with pytest.raises(DataError, match="no column ts, featureVec, action, outcome"):
+    with pytest.raises(DataError, match="lacks the columns ts, featureVec, action, outcome"):
         read(empty_site)
 
 

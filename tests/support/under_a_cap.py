@@ -133,7 +133,7 @@ class Trial:
 
     def heal(self) -> None:
         healed = self.look()
-        if (healed[0], healed[2:]) != ("", (1, False)):
+        if (healed[0], healed[2:]) != ("", ("primary", False)):
             raise AssertionError(healed)
 
     def switch(self, *statements: str) -> None:
