@@ -35,7 +35,7 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
     if as_json_:
         as_json({"file": str(place), "digest": digest})
     else:
-        click.echo(f"Wrote {place}, digest {digest}.")
+        click.echo(f"Wrote {place}, digest {digest}")
 
 
 @click.command()

@@ -86,7 +86,7 @@ def register(
     if as_json_:
         as_json(described(model))
         return
-    click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}.")
+    click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     click.echo(f"score read from: {model.recognised}")
     if promoting:
         click.echo(f"primary: {model.version}, {model.path}")
