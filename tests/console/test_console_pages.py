@@ -212,5 +212,5 @@ def test_a_models_card_is_there_to_be_kept(looked_at: httpx.Client) -> None:
 
 
 def test_a_verdict_says_how_many_looks_were_spent(looked_at: httpx.Client) -> None:
-    assert "1 look spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
-    assert "2 looks spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")
+    assert "1 test spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
+    assert "2 tests spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")

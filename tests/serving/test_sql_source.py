@@ -299,7 +299,7 @@ def test_a_hold_that_is_longer_than_the_longest(empty_site):
         ((MS, "[50, 20, null, 0, 0, 0, 1]", "buy", None, "EURUSD", 0.1), "fastMASlowDelta is missing"),
         ((MS, "[50, 20, 0, 0, 0, 0, 1]", "sell", None, "EURUSD", 0.1), "say different sides"),
         ((MS, json.dumps(THE_SIX), "hold", None, "EURUSD", 0.1), "neither buy"),
-        ((MS, ARRAY, "buy", None, "EURUSD", float("inf")), "outcome is missing or no finite number"),
+        ((MS, ARRAY, "buy", None, "EURUSD", float("inf")), "outcome is missing or not a finite number"),
         ((MS, ARRAY, "buy", None, "", 0.1), "symbol is empty"),
         (("last Tuesday", ARRAY, "buy", None, "EURUSD", 0.1), "ts is no time"),
     ],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import Twins, compared
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import HOLDOUT, Scorecard, Window
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
@@ -55,7 +55,7 @@ def window(dataset: Dataset, settings: "Settings", challenger: Contender, champi
     Never raises: an empty or negative window is for the gate `comparable` to tell.
     """
     as_of = dataset.as_of.astimezone(UTC)
-    starts = [(as_of - settings.holdout, "the holdout")]
+    starts = [(as_of - settings.holdout, HOLDOUT)]
     for contender in (challenger, champion):
         if contender is not None and contender.seen_to is not None:
             how = "data" if contender.trained_to else "creation"

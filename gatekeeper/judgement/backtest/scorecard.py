@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+HOLDOUT = "the holdout"
+"""`Window.bound_by` of a window that starts as long before the as-of as the holdout allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -20,7 +23,7 @@ class Window:
     as_of: datetime
     days: int
     """Market days from the start's to the last one closed by the as-of."""
-    bound_by: str = "the holdout"
+    bound_by: str = HOLDOUT
     """What the start waits for."""
     ready: date | None = None
     """Where the window is too short: the first date that will do; None where it does, or where no date ever will."""

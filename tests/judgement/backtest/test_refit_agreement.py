@@ -65,8 +65,8 @@ def test_the_first_primary_has_to_be_alike_too_and_a_person_hears_of_it(pair: An
     assert (first.answer, first.decided_by, first.alert) == ("keep", "alike", True)
     assert "there is still no primary" in first.message and "promoted by hand" in first.message
     went = judge(pair[0], None, small, refit=apart(1, 0))
-    assert went.message.startswith("promote gatekeeper_3, refit of gatekeeper_2 as the first primary")
-    assert "decides 1 of 40 ideas otherwise" in went.message
+    assert went.message.startswith("promote gatekeeper_3 (refit of gatekeeper_2) as the first primary")
+    assert "decides 1 of 40 ideas differently" in went.message
 
 
 def test_no_ideas_tell_nothing(pair: Any, small: Policy) -> None:

@@ -122,7 +122,7 @@ def test_with_sizes_and_a_cap_the_streams_and_their_costs_are_of_what_was_taken(
     assert cards["champion"]["total_return"] == pytest.approx(0.05 * 0.02, abs=CLOSE)
     assert found["costs"]["streams"]["challenger"]["commission"] == pytest.approx(0.3 * 0.0004, abs=CLOSE)
     assert found["rules"]["sizing"]["most_open"] == 1
-    assert "challenger kept 3 (entered 2) of 4" in found["verdict"]["gates"][1]["text"]
+    assert "challenger approved 3 (entered 2) of 4" in found["verdict"]["gates"][1]["text"]
     assert differences(found) == []
 
 

@@ -87,7 +87,7 @@ def test_a_young_primary_makes_up_no_numbers(house: House) -> None:
     assert (document["enough"], document["scorecards"]["primary"]["sharpe"]) == (False, None)
     assert (document["gain"]["realised"], document["drift"]["shifts"]) == (None, [])
     assert "too few for a Sharpe (30 needed)" in done.summary
-    assert "too few to tell of drift" in done.summary
+    assert "too few ideas to measure drift" in done.summary
 
 
 def log_as_servers_do(house: House, frame: pd.DataFrame) -> None:

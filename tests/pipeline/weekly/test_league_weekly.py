@@ -115,7 +115,7 @@ def test_an_older_challenger_wins_the_week_and_goes_in(house: House, won: tuple[
 
 def test_it_says_who_was_compared_and_this_weeks_own_is_told_who_gained_more(house: House) -> None:
     winner, own = house.registry.evaluations(2)[0].document, house.registry.evaluations(5)[0].document
-    assert "as one of 4 that were compared" in winner["verdict"]["message"]
+    assert "as one of 4 models compared" in winner["verdict"]["message"]
     assert "gatekeeper_5, gatekeeper_4, gatekeeper_3" in winner["verdict"]["message"]
     names = [row["name"] for row in winner["league"]["contenders"]]
     assert names == ["gatekeeper_5", "gatekeeper_4", "gatekeeper_3", "gatekeeper_2"]

@@ -189,7 +189,7 @@ def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Pat
     verdict, document = verdict_of(newest(begun).document), newest(begun).document
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("keep", "alike", False)
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
-    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas otherwise" in verdict.message
+    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
     assert verdict_again(document).to_dict() == verdict.to_dict()
     assert {said["answer"] for said in document["policies"].values()} <= {"keep", "undecided"}
