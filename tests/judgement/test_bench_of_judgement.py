@@ -12,7 +12,7 @@ import pytest
 
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
 
-BENCH = Path(__file__).parents[2] / "bench"
+BENCH = Path(__file__).parents[2] / "bench" / "judgement"
 
 
 @pytest.fixture
