@@ -40,7 +40,7 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     assert said["mondays"] == 3
     assert set(said["holdouts"]["365"]["policies"]) == {"better", "safe", "proven"}
     assert "3/3" in err
-    assert "3 Mondays, rehearsed" in Path(said["report"]).read_text()
+    assert "Walk-forward simulation of 3 Mondays" in Path(said["report"]).read_text()
     assert not (bare.folder / "registry.db").exists()
     code, out, _ = bare(*words, "--policy", "safe", "--report", str(bare.folder / "mine.html"))
     assert code == 0

@@ -123,7 +123,7 @@ def test_without_javascript_everything_but_charts_and_acts_is_there(browser: Bro
         page.get_by_role("link", name="Models").click()
         expect(page.get_by_role("row", name="gatekeeper_primary1")).to_be_visible()
         expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
-        expect(page.get_by_text("Changes need JavaScript here")).to_be_visible()
+        expect(page.get_by_text("Changes on this page need JavaScript")).to_be_visible()
         page.get_by_text("Desk default").click()
         page.get_by_role("link", name="Not made yet").click()
         expect(page.get_by_role("heading", name="Service Unavailable")).to_be_visible()
@@ -182,7 +182,7 @@ def test_what_the_registry_refuses_stays_in_the_dialog_as_a_sentence(page: Page,
     held.get_by_label("Until (UTC)").fill("")
     held.get_by_role("button", name="Hold").click()
     expect(page.get_by_role("status")).to_contain_text("Held until it is released")
-    expect(page.get_by_role("region", name="A hold stands")).to_contain_text("carol")
+    expect(page.get_by_role("region", name="A hold is in force")).to_contain_text("carol")
 
 
 def test_a_page_of_another_site_can_change_nothing(page: Page, small: str, site: Site, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_file_that_changed_is_refused(settings: Settings, tmp_path: Path) -> N
     document(chosen)
     model = chosen.folder(300) / "2018-01-08.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"x")
-    with pytest.raises(DataError, match=r"2018-01-08\.onnx is no longer what the rehearsal made"):
+    with pytest.raises(DataError, match=r"2018-01-08\.onnx has changed since the rehearsal wrote it"):
         document(chosen)
 
 

@@ -1,4 +1,4 @@
-"""Judged or fresh: weeks whose live model is the refit of the one that was judged."""
+"""Weekly runs that deploy the refit of the judged model."""
 
 import json
 import shutil
@@ -171,7 +171,7 @@ def test_both_sha256_stand_in_the_record(house: House) -> None:
     assert (evaluation.challenger_sha256, promotion.sha256, promotion.evaluation_id) == (twin, refit, evaluation.id)
     page = Path(str(evaluation.report)).read_text()
     assert str(twin) in page and str(refit) in page
-    assert "Judged or fresh" in page and "byte for byte" not in page
+    assert "Deployed refit or judged model" in page and "byte for byte" not in page
     receipt = json.loads(house.registry.receipt(4))
     assert (receipt["model"]["sha256"], receipt["twin"]["sha256"]) == (refit, twin)
     for model_id in (1, 2, 3, 4):
@@ -302,7 +302,7 @@ def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) ->
     assert (old["refit_gain"], fresh["weeks_not_alike"], fresh["weeks_without"]) == (None, 0, 0)
     assert [each["name"] for each in part["references"]][-1] == "always the newest, refit"
     page = rehearsal_report.render(document)
-    assert page.count("Judged or fresh") == 1 and "better, refit" in page
+    assert page.count("Deployed refit or judged model") == 1 and "better, refit" in page
 
 
 @pytest.mark.parametrize(
