@@ -1,4 +1,4 @@
-"""A person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
+"""Approval task: a person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
 
 from datetime import UTC, datetime
 from pathlib import Path

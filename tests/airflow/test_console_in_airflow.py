@@ -1,4 +1,4 @@
-"""The console behind Airflow's login: who may look, who may change something, and from where."""
+"""Console behind Airflow's login: rights to read and to act, and cross-site requests."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One DAG file, a DAG for each desk: what its form shows and takes, and which registry its tasks go to."""
+"""DAGs of desks: one DAG for each, its form, and the registry that its tasks use."""
 
 import json
 from collections.abc import Callable

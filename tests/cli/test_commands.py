@@ -1,4 +1,4 @@
-"""The command line as operators type it: answers, exit codes, and never a traceback."""
+"""Command line as operators type it: output, exit codes, and never a traceback."""
 
 import json
 from pathlib import Path

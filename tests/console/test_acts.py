@@ -1,4 +1,4 @@
-"""What can be changed from the console: only what is meant, by whom it is allowed, and what the registry verifies."""
+"""Console actions: access rights, cross-site protection, and what the registry verifies."""
 
 import re
 from collections.abc import Callable

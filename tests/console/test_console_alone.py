@@ -1,4 +1,4 @@
-"""`gatekeeper console` as an operator starts it: read-only, for this machine alone, and a clear word where it can't."""
+"""Standalone console, `gatekeeper console`: read-only, on this machine only, with clear errors."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: wide and narrow, light and dark, by keyboard, with and without JavaScript."""
+"""Console pages in a real Chromium: wide and narrow, light and dark, by keyboard, with and without JavaScript."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the pages say: the registry's own numbers, plain sentences where something is off, nothing from outside."""
+"""Console pages: the registry's own numbers, plain error sentences, nothing loaded from outside."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""A year later: the evidence of a verdict is made again from its row in the registry alone."""
+"""Evidence of a verdict, made again a year later from its row in the registry alone."""
 
 import sqlite3
 from collections.abc import Callable

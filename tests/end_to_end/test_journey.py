@@ -1,4 +1,4 @@
-"""An operator's way through the pages, in a real Chromium: run by form, read the verdict, promote, roll back."""
+"""Operator's journey through the pages in a real Chromium: run by form, read the verdict, promote, roll back."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Alarms: to a real receiver, once, as loudly as was asked for; and one that is down fails nothing."""
+"""Alarms: delivered to a real receiver, once, at the level set; a receiver that is down fails nothing."""
 
 import logging
 from datetime import UTC, datetime

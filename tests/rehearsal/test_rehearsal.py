@@ -1,4 +1,4 @@
-"""A rehearsal says what the weekly runs would have said, and values it as a plain sum does."""
+"""Rehearsal: the verdicts of the weekly runs, valued as a plain sum does."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256

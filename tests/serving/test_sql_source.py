@@ -1,4 +1,4 @@
-"""`sql:`: what servers logged is what a run trains on; nothing that came after its as-of is in it."""
+"""Source `sql:`: runs train on what servers logged, without anything from after the as-of."""
 
 import csv
 import json
@@ -152,7 +152,7 @@ def test_an_outcome_counts_from_when_it_was_known(site):
 
 
 def test_missing_outcomes_are_told_and_no_error(site):
-    """A gate that learns only from what it let through fools itself: vetoed ideas are counted by themselves."""
+    """A gatekeeper that learns only from what it approved fools itself: vetoed ideas are counted by themselves."""
     keep(site, [decision(number) for number in range(12)], [outcome(number) for number in (1, 2, 4, 5, 7, 9)])
     assert len(read(site).ideas) == 6
     assert read(site).notes == ("6 of 12 outcomes missing (approved 3 of 8, vetoed 3 of 4)",)

@@ -1,4 +1,4 @@
-"""Models that decide alike, keep nothing, have no Sharpe, or come first: what the promotion rule says of them."""
+"""Promotion rule on odd models: same decisions, none approved, undefined Sharpe, first model."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The gate `alike`: a refit that decides too many ideas otherwise than its judged twin stays out."""
+"""Gate `alike`: a refit that decides too many ideas unlike the judged model is not deployed."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Sizes and the cap on open positions, by hand."""
+"""Position sizes and the limit on open positions, by hand."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The best of many is tested as the best of many: by hand, by `arch` called directly, and by chance."""
+"""League: multiple testing of many contenders, by hand, by `arch` called directly, and by chance."""
 
 import json
 import math

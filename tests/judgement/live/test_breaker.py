@@ -1,4 +1,4 @@
-"""The circuit breaker: its bound against the exact law of a fair coin, and what it must not conclude."""
+"""Circuit breaker: its bound against the exact law of a fair coin, and what it must not conclude."""
 
 from itertools import product
 

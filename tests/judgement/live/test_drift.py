@@ -1,4 +1,4 @@
-"""Drift: the distance by hand, and a bound that week-long moods of a market don't break."""
+"""Drift: the distance by hand, and a bound that week-long moods of a market don't exceed."""
 
 import numpy as np
 from scipy.stats import ks_2samp

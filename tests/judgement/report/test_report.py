@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, says what it must, and stays small."""
+"""Report: one self-contained page, complete and small."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a window can show: against the closed form, scipy, and a simulation of the rule itself."""
+"""Power analysis: against the closed form, scipy, and a simulation of the rule itself."""
 
 import math
 from dataclasses import replace

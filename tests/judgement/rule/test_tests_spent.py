@@ -1,4 +1,4 @@
-"""How many looks were spent, in numbers and in words: by hand."""
+"""Tests spent, in numbers and in sentences, by hand."""
 
 from dataclasses import replace
 

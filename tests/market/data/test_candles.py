@@ -1,4 +1,4 @@
-"""Candles: what was known, what is refused, what is dropped and told."""
+"""Candles: which bars were known, refused, or dropped with a note."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Labelled ideas from files: what was known, what is refused, and on which days it counts."""
+"""Labelled ideas from files: which were known or refused, and on which days they count."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a trade pays, by hand arithmetic, on the base of test_replay.py: ATR14 is 2, the entry price 100."""
+"""Transaction costs by hand arithmetic, on the base of test_replay.py: ATR14 is 2, the entry price 100."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The daily look: its figures against pandas, its sources, and a circuit breaker that really goes back."""
+"""Daily check: its figures against pandas, its sources, and a circuit breaker that really rolls back."""
 
 import json
 from collections.abc import Callable

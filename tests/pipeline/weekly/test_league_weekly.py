@@ -1,4 +1,4 @@
-"""Weekly looks with the league on: an older challenger may win the week, and the look stays one look."""
+"""Weekly runs with the league: an older challenger may win the week, and the run stays one run."""
 
 import json
 import shutil
