@@ -151,7 +151,7 @@ def test_where_promotions_wait_for_approval_the_console_sends_there(site: Site) 
     with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE, headers={"X-Gatekeeper-Act": "1"}) as client:
         refused = client.post("/default/acts/promote/3", json={"reason": "past the others"})
         assert refused.status_code == 409
-        assert "trigger the DAG gatekeeper_promote, which asks for it" in refused.json()["detail"]
+        assert "Trigger the DAG gatekeeper_promote, which asks for it" in refused.json()["detail"]
         page = client.get("/default/models/3").text
         assert "Promotions wait for approval" in page
         assert "acts/promote" not in page

@@ -151,13 +151,15 @@ def test_a_model_is_promoted_by_keyboard_alone(page: Page, small: str, site: Sit
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_role("alert")).to_have_text("Say why: it goes into the history.")
+    expect(dialog.get_by_role("alert")).to_have_text("Give a reason; it is recorded in the history.")
     expect(dialog.get_by_label("Reason")).to_be_focused()
     page.keyboard.type("two weeks in a row better")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("gatekeeper_primary3 is the primary now, in generation 3.")
+    expect(page.get_by_role("status")).to_have_text(
+        "Promoted gatekeeper_primary3 (generation 3), was gatekeeper_primary2."
+    )
     with site.open() as registry:
         assert registry.promotions()[0].reason == "two weeks in a row better"
 
@@ -181,7 +183,7 @@ def test_what_the_registry_refuses_stays_in_the_dialog_as_a_sentence(page: Page,
     expect(held.get_by_role("alert")).to_contain_text("is past already")
     held.get_by_label("Until (UTC)").fill("")
     held.get_by_role("button", name="Hold").click()
-    expect(page.get_by_role("status")).to_contain_text("Held until it is released")
+    expect(page.get_by_role("status")).to_contain_text("Promotions are held until somebody releases the hold")
     expect(page.get_by_role("region", name="A hold is in force")).to_contain_text("carol")
 
 

@@ -115,7 +115,7 @@ def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Clie
     document = evaluation(furnished, 3).document
     assert document["verdict"]["message"] in said
     for gate in document["verdict"]["gates"]:
-        result = {True: "passed", False: "failed", None: "can't tell"}[gate["passed"]]
+        result = {True: "passed", False: "failed", None: "not evaluated"}[gate["passed"]]
         assert f"{gate['name']} {result} {gate['text']}" in said
     kept = document["scorecards"]["challenger"]
     assert f" {kept['kept_trades']} {kept['ideas'] - kept['kept_trades']} " in said

@@ -81,7 +81,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
     expect(page.get_by_text("Success", exact=True)).to_have_count(6)  # five tasks, and the run
     run = page.url
     page.goto(f"{run}/tasks/backtest")
-    expect(page.get_by_text("promote gatekeeper_2: gain 0.09")).to_be_visible()
+    expect(page.get_by_text("promote gatekeeper_2: the gain of 0.09")).to_be_visible()
     screen.picture("log")
     page.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Evaluation").click()
