@@ -53,7 +53,7 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     [
         ("--from 2018-01-08 --to 2017-01-02", "ends on 2017-01-02, before it begins on 2018-01-08"),
         ("--to 2030-01-07", "lies in the future"),
-        ("--to yesterday", "is no ISO 8601 date"),
+        ("--to yesterday", "is not an ISO 8601 date"),
         ("--policy best", "best"),
         ("--holdout 0 --from 2018-12-31 --to 2018-12-31", "HOLDOUT_DAYS=0"),
     ],

@@ -184,7 +184,7 @@ def test_the_report_shows_every_stream_and_stands_alone(rehearsed: dict) -> None
     ("call", "fault", "said"),
     [
         (lambda _: mondays(LAST, FIRST), AsOfError, "ends on 2017-11-20, before it begins on 2018-01-08"),
-        (lambda _: mondays(datetime(1800, 1, 1, tzinfo=UTC), LAST), AsOfError, "more than the 5200"),
+        (lambda _: mondays(datetime(1800, 1, 1, tzinfo=UTC), LAST), AsOfError, "more than the limit of 5200"),
         (lambda s: planned(s, policies=["best"]), ConfigError, "policy 'best' is unknown"),
         (lambda s: planned(s, holdouts=[0]), ConfigError, "HOLDOUT_DAYS=0"),
         (lambda s: plan([datetime(2031, 1, 6, tzinfo=UTC)], s, now=NOW), AsOfError, "lies in the future"),

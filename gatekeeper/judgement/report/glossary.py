@@ -38,8 +38,8 @@ def _room(most_open: int | None) -> str:
     if most_open is None:
         return "Any number of positions may be open at once."
     return (
-        f"At most {most_open} position{'s' * (most_open != 1)} may be open at once. Approved ideas beyond that are passed over, in the order of "
-        "time, symbol and strategy."
+        f"At most {most_open} position{'s' * (most_open != 1)} may be open at once. Approved ideas beyond that are "
+        "passed over, in the order of time, symbol and strategy."
     )
 
 

@@ -107,7 +107,9 @@ def test_the_twin_has_to_be_the_one_of_the_scorecard() -> None:
     document = {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 22}}}
     assert faults(apart(3, 2), {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 37}}}) == []
     assert faults(None, document) == []
-    assert faults(apart(3, 2), document) == ["the twin kept 37 ideas beside its refit, and 22 by its scorecard"]
+    assert faults(apart(3, 2), document) == [
+        "the judged model approved 37 ideas next to its refit, and 22 by its scorecard"
+    ]
     more = replace(apart(3, 2), both_vetoed=1)
     assert faults(more, document)[0] == "the refit decided 41 ideas, and its twin 40"
     untested = {"scorecards": {"challenger": {"tested": False}}}

@@ -198,8 +198,8 @@ def test_a_hold_keeps_the_breaker_from_changing_the_primary(
     house.registry.hold(actor="ann", reason="audit")
     done = broken(breaker="rollback", alarms=receiver.url)
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
-    assert "not rolled back: a hold stands, by ann (audit)" in done.summary
-    assert "gatekeeper_primary2 stays: not rolled back" in receiver.got[1]["message"]
+    assert "not rolled back: a hold by ann is in force (audit)" in done.summary
+    assert "gatekeeper_primary2 stays the primary: not rolled back" in receiver.got[1]["message"]
 
 
 def test_drift_is_told_once_for_a_reign(house: House, data: str, tmp_path: Path, receiver: Receiver) -> None:
@@ -228,7 +228,7 @@ def test_a_primary_that_servers_cant_load_is_told_of(house: House, receiver: Rec
         place.unlink()
     with pytest.raises(NoModel):
         look(house, AS_OF + timedelta(days=1), alarms=receiver.url)
-    assert "no model may answer" in receiver.got[1]["message"]
+    assert "no model can answer" in receiver.got[1]["message"]
 
 
 def test_what_there_is_nothing_to_see_of_is_said(house: House, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_what_there_is_nothing_to_see_of_is_said(house: House, tmp_path: Path) -
     assert (look(other).check, "no primary" in look(other).summary) == (None, True)
     other.registry.close()
     nothing = look(house, data="sql:")
-    assert (nothing.check, nothing.summary[:24]) == (None, "nothing to look at yet: ")
+    assert (nothing.check, nothing.summary[:25]) == (None, "nothing was checked yet: ")
 
 
 def test_impossible_looks_are_refused(house: House) -> None:

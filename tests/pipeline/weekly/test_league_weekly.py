@@ -203,6 +203,6 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
     said = empty.registry.evaluation(later["evaluation_id"]).document["league"]
     assert [row["model_id"] for row in said["contenders"]] == [later["model_id"], own.challenger, 4, 3]
     assert said["left_out"] == {
-        "gatekeeper_7": "it has seen part of this window",
+        "gatekeeper_7": "it was trained on part of this window",
         "gatekeeper_8": "it can't be loaded (missing)",
     }

@@ -309,7 +309,7 @@ def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) ->
     ("change", "told"),
     [
         (lambda read: said(read).update(only_refit=said(read)["only_refit"] + 1), "the refit decided"),
-        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the twin kept"),
+        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the judged model approved"),
         (lambda read: said(read).update(limit=0.001), "the gates say"),
         (lambda read: said(read).update(sha256="0" * 64), "compared its twin with other bytes"),
         (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its model's twin's"),
