@@ -35,7 +35,7 @@ def test_a_look_from_the_command_line(watched: Shell) -> None:
 
 
 def test_a_registry_without_a_primary_has_nothing_to_look_at(shell: Shell) -> None:
-    assert shell.json("monitor")["summary"].startswith("there is no primary")
+    assert shell.json("monitor")["summary"].startswith("nothing was checked: there is no primary")
 
 
 def test_a_look_that_fails_is_told_of(watched: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,8 @@ class Sizing:
         if ideas.atr is None:
             if len(ideas):
                 raise DataError(
-                    "GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and these have none; set it to `fraction`"
+                    "GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and these have none; "
+                    "give them, or set GATEKEEPER_SIZING=fraction"
                 )
             return self.largest
         return np.minimum(self.target / ideas.atr, self.largest)

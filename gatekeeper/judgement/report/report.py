@@ -62,7 +62,7 @@ def _context(document: Document) -> dict[str, Any]:
     rules = document["rules"]
     ours = _live(document, "challenger")
     return {
-        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours}, the first",
+        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours} as the first primary",
         "as_of": document["window"]["as_of"],
         "verdict": verdict,
         "cards": cards,
@@ -172,9 +172,9 @@ def _age(document: Document) -> str:
             said.append(f"The end of the {role}'s training data is unknown.")
     refit = refit_of(document)
     if refit is None:
-        return " ".join([*said, "The deployed model is, byte for byte, the one backtested here."])
+        return " ".join([*said, "A promotion deploys, byte for byte, the model backtested here."])
     ends = "on an unknown day" if refit.trained_to is None else f"{refit.trained_to:%Y-%m-%d}"
-    return " ".join([*said, f"The deployed model is its refit {refit.name}, whose data end {ends}."])
+    return " ".join([*said, f"A promotion deploys its refit {refit.name}, whose data end {ends}."])
 
 
 def _live(document: Document, role: str) -> str:

@@ -111,6 +111,6 @@ def test_the_twin_has_to_be_the_one_of_the_scorecard() -> None:
         "the judged model approved 37 ideas next to its refit, and 22 by its scorecard"
     ]
     more = replace(apart(3, 2), both_vetoed=1)
-    assert faults(more, document)[0] == "the refit decided 41 ideas, and its twin 40"
+    assert faults(more, document)[0] == "the refit decided 41 ideas, and the judged model 40"
     untested = {"scorecards": {"challenger": {"tested": False}}}
     assert faults(REFIT, untested) != [] and faults(replace(REFIT, both_kept=0, both_vetoed=0), untested) == []

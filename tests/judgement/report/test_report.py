@@ -78,7 +78,7 @@ def test_says_what_it_must(usual: str) -> None:
     text = " ".join(re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", usual, flags=re.S).split())
     for said in (
         "gatekeeper_2 against gatekeeper_primary1",
-        "As of 2018-11-05 02:00 UTC",
+        "Weekly run as of 2018-11-05 02:00 UTC",
         "comparable", "enough", "defined", "distinct", "better", "drawdown", "bound",
         "safe (in force)", "proven",
         "Marked to market along each trade's path",

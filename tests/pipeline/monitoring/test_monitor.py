@@ -168,7 +168,7 @@ def test_a_drawdown_too_deep_is_an_alarm_and_no_more(
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
     assert done.summary.startswith("BREAKER: ")
     assert receiver.kinds == ["ALARM: breaker"]
-    assert "`gatekeeper rollback` puts the model before it back" in receiver.got[0]["message"]
+    assert "`gatekeeper rollback` returns to the model before" in receiver.got[0]["message"]
     broken(alarms=receiver.url)
     assert receiver.kinds == ["ALARM: breaker"]  # once for this look
 
