@@ -1,4 +1,4 @@
-"""How are the figures shown? Tables in Markdown, as docs/judgement.md has them, and three pictures."""
+"""Tables in Markdown for docs/judgement.md, and its three pictures."""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -64,11 +64,13 @@ def compare(live: NDArray[np.floating], reference: NDArray[np.floating], names: 
         return Drift(len(live), len(reference), LEVEL, (), f"too few ideas to measure drift ({what})")
     moving = [place for place in range(len(names)) if _moves(newest[:, place], reference[:, place])]
     bounds = _bounds(reference[:, moving], len(newest), seed) if moving else []
-    told = dict(zip(moving, bounds, strict=True))
-    shifts = [_shift(name, newest[:, place], reference[:, place], told.get(place)) for place, name in enumerate(names)]
+    limits = dict(zip(moving, bounds, strict=True))
+    shifts = [
+        _shift(name, newest[:, place], reference[:, place], limits.get(place)) for place, name in enumerate(names)
+    ]
     drift = Drift(len(newest), len(reference), LEVEL, tuple(shifts), "")
-    said = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
-    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{said}, in the newest {len(newest)} ideas")
+    finding = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
+    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{finding}, in the newest {len(newest)} ideas")
 
 
 def _moves(live: NDArray[np.floating], reference: NDArray[np.floating]) -> bool:
