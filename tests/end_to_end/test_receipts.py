@@ -11,7 +11,7 @@ from weekly_house import House
 
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.report.document import verdict_of
-from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.registry.views import receipts
 
 pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
@@ -30,7 +30,7 @@ def test_every_evaluation_leads_to_its_verdict_again(house: House) -> None:
     """From its document alone: no data, no model."""
     kinds = set()
     for evaluation in house.registry.evaluations():
-        again, held = verdict_again(evaluation.document), verdict_of(evaluation.document)
+        again, held = judged_again(evaluation.document)[0], verdict_of(evaluation.document)
         assert again.to_dict() == held.to_dict()
         assert differences(evaluation.document) == []
         kinds.add(evaluation.kind)

@@ -21,11 +21,6 @@ from gatekeeper.judgement.rule.verdict import Policy, Verdict
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
 
 
-def verdict_again(document: Mapping[str, Any]) -> Verdict:
-    """The verdict that the document's window, daily returns, decisions and policy lead to. Raises DataError."""
-    return _judged(document)[0]
-
-
 def differences(document: Mapping[str, Any]) -> list[str]:
     """Differences between the document and what follows from its daily returns, in sentences; empty if none."""
     found = []
@@ -35,7 +30,7 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     found += faults(refit_of(document), document)
     found += costs_paid.faults(document)
     held = verdict_of(document)
-    again, competed = _judged(document)
+    again, competed = judged_again(document)
     if competed is not None:
         found += league_document.faults(document, *competed[:2])
     for name in COMPARED:
@@ -47,7 +42,8 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _judged(document: Mapping[str, Any]) -> tuple[Verdict, league_document.Competed | None]:
+def judged_again(document: Mapping[str, Any]) -> tuple[Verdict, league_document.Competed | None]:
+    """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError."""
     held, cards = verdict_of(document), _cards(document)
     policy = Policy(**{field.name: document["policy"][field.name] for field in fields(Policy)})
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind

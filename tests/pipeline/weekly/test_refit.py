@@ -19,7 +19,7 @@ from gatekeeper import config, rehearsal
 from gatekeeper.features import FEATURES
 from gatekeeper.judgement import sharpe_difference
 from gatekeeper.judgement.report.document import verdict_of
-from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.pipeline import STEPS
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation, Model
@@ -191,7 +191,7 @@ def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Pat
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
     assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
-    assert verdict_again(document).to_dict() == verdict.to_dict()
+    assert judged_again(document)[0].to_dict() == verdict.to_dict()
     assert {said["answer"] for said in document["policies"].values()} <= {"keep", "undecided"}
 
 
