@@ -1,4 +1,4 @@
-"""A person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
+"""Approval task: a person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
         assert asked.subject == "Promote gatekeeper_1 as the first primary?"
     assert isinstance(put(2, 1), Question)
     with pytest.raises(
-        PromotionRefused, match="perhaps about evaluation 1 and not 2; trigger a new run of as-of 2016-"
+        PromotionRefused, match=r"perhaps about evaluation 1 instead of 2\. Trigger a new run with the as-of 2016-"
     ):
         put(2, 2)
 
@@ -114,7 +114,7 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
     asked = airflow.question(WEEKLY, "week")
     assert asked["subject"] == "Promote gatekeeper_1 as the first primary?"
     assert "[evaluation 1](/gatekeeper/asked/evaluations/1): promote gatekeeper_1" in asked["body"]
-    assert "| enough | passed | challenger kept " in asked["body"]
+    assert "| enough | passed | challenger approved " in asked["body"]
     assert "within 24 hours is a rejection" in asked["body"]
     assert asked["defaults"] == ["Reject"]
     with pytest.raises(Refused) as refused:
@@ -156,6 +156,6 @@ def test_an_answer_that_is_late_promotes_nothing(airflow: Airflow) -> None:
         "act": "skipped",
     }
     said = handed_on(airflow, BY_HAND, "late", "approve")
-    assert said["summary"] == "nobody answered in time, which is a rejection: nothing is promoted"
+    assert said["summary"] == "rejected, since nobody answered in time: nothing is promoted"
     with airflow.registry("hasty") as registry:
         assert registry.promotions() == []

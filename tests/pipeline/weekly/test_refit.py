@@ -1,4 +1,4 @@
-"""Judged or fresh: weeks whose live model is the refit of the one that was judged."""
+"""Weekly runs that deploy the refit of the judged model."""
 
 import json
 import shutil
@@ -113,7 +113,7 @@ def test_each_learns_from_what_its_cut_off_knows(house: House, frame: pd.DataFra
         assert (model.trained_from, model.trained_to) == (known.time.min(), known.closed_at.max())
         assert (model.cutoff, f"{len(known)} ideas" in model.description) == (cutoff, True)
         assert model.trained_to <= as_of
-    assert [house.registry.twin(number) and house.registry.twin(number).id for number in (1, 2, 3, 4)] == [
+    assert [house.registry.judged_model(number) and house.registry.twin(number).id for number in (1, 2, 3, 4)] == [
         None, 1, None, 3,
     ]  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_both_sha256_stand_in_the_record(house: House) -> None:
     assert (evaluation.challenger_sha256, promotion.sha256, promotion.evaluation_id) == (twin, refit, evaluation.id)
     page = Path(str(evaluation.report)).read_text()
     assert str(twin) in page and str(refit) in page
-    assert "Judged or fresh" in page and "byte for byte" not in page
+    assert "Deployed refit or judged model" in page and "byte for byte" not in page
     receipt = json.loads(house.registry.receipt(4))
     assert (receipt["model"]["sha256"], receipt["twin"]["sha256"]) == (refit, twin)
     for model_id in (1, 2, 3, 4):
@@ -189,7 +189,7 @@ def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Pat
     verdict, document = verdict_of(newest(begun).document), newest(begun).document
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("keep", "alike", False)
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
-    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas otherwise" in verdict.message
+    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
     assert judged_again(document)[0].to_dict() == verdict.to_dict()
     assert {said["answer"] for said in document["policies"].values()} <= {"keep", "undecided"}
@@ -207,7 +207,7 @@ def test_what_the_look_compared_goes_live_and_no_later_refit(begun: House) -> No
     """The data of the last weeks were mended after the judgement: that evaluation compared another refit."""
     run, handed = begun.until("backtest", SECOND)
     assert handed["verdict"] == "promote"
-    other = begun.registry.register(contract_model([0.01] * 7), details=OWN, twin=handed["model_id"])
+    other = begun.registry.register(contract_model([0.01] * 7), details=OWN, judged_model=handed["model_id"])
     ended = STEPS["promote"](run, begun.registry, {**handed, "refit": {**handed["refit"], "model_id": other.id}})
     assert (ended["promoted_id"], ended["promoted"]) == (handed["refit"]["model_id"], True)
 
@@ -302,19 +302,19 @@ def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) ->
     assert (old["refit_gain"], fresh["weeks_not_alike"], fresh["weeks_without"]) == (None, 0, 0)
     assert [each["name"] for each in part["references"]][-1] == "always the newest, refit"
     page = rehearsal_report.render(document)
-    assert page.count("Judged or fresh") == 1 and "better, refit" in page
+    assert page.count("Deployed refit or judged model") == 1 and "better, refit" in page
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda read: said(read).update(only_refit=said(read)["only_refit"] + 1), "the refit decided"),
-        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the twin kept"),
+        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the judged model approved"),
         (lambda read: said(read).update(limit=0.001), "the gates say"),
-        (lambda read: said(read).update(sha256="0" * 64), "compared its twin with other bytes"),
-        (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its model's twin's"),
+        (lambda read: said(read).update(sha256="0" * 64), "compared its judged model with other bytes"),
+        (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its judged model's"),
         (lambda read: read.pop("twin"), "judged other bytes than its model's"),
-        (lambda read: read["history"][-1].update(sha256="0" * 64), "put other bytes in"),
+        (lambda read: read["history"][-1].update(sha256="0" * 64), "deployed other bytes"),
     ],
 )
 def test_a_receipt_that_tells_of_other_twins_is_found(

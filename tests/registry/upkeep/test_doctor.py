@@ -1,4 +1,4 @@
-"""The doctor compares database and store both ways, mends what needs no guess, and then finds nothing more."""
+"""Doctor: compares database and store in both directions, repairs what needs no choice, then finds nothing more."""
 
 import hashlib
 import os
@@ -337,7 +337,7 @@ def test_a_store_that_is_not_there_is_never_called_missing(ward):
         with pytest.raises(Unavailable):
             check_up(ward.url, models=ward.models, repair=repair)
     ward.models.mkdir()  # a volume that isn't mounted
-    with pytest.raises(Unavailable, match="mounted"):
+    with pytest.raises(Unavailable, match="Mount the models folder"):
         check_up(ward.url, models=ward.models, repair=True)
     assert ward.rows() == before
 
