@@ -88,7 +88,7 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one.document))
+    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one))
 
 
 @router.get("/evaluations/{evaluation}/report")
@@ -139,12 +139,14 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
 
 
 def _drawn(evaluation: Evaluation) -> str:
-    """The same from the evaluation's document. Raises DataError for a document of another format, ConfigError
-    where what draws isn't installed."""
+    """The same from the evaluation's document.
+
+    Raises DataError for one that can't be read, ConfigError where what draws isn't installed.
+    """
     from gatekeeper.judgement.report import report as reports
 
     try:
-        return reports.render(dict(evaluation.document))
+        return reports.render(evaluation.document)
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "

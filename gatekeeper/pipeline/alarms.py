@@ -6,12 +6,13 @@ the step runs again. Each receiver gets an alarm of one kind and run key once.
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.step_output import Promoted
 from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
@@ -100,7 +101,7 @@ def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion,
     tell(settings, registry, Alarm(kind, key, text, more, pressing))
 
 
-def tell_verdict(settings: Settings, registry: Registry, run_key: str, said: Mapping[str, Any]) -> None:
+def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: Promoted) -> None:
     """How a weekly look ended: promoted, kept or undecided; pressing where the verdict asks for a person.
 
     A past week that was only judged as a what-if is kept, whatever it came to.
@@ -108,19 +109,18 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, said: Map
     if not settings.alarms.get_secret_value().strip():
         return
     try:
-        verdict = registry.evaluation(said["evaluation_id"]).document["verdict"]
-        promotion = next((one for one in registry.promotions() if one.generation == said.get("generation")), None)
+        verdict = registry.evaluation(output.evaluation_id).document.verdict
+        promotion = next((one for one in registry.promotions() if one.generation == output.generation), None)
     except GatekeeperError as fault:
         log.error("the alarm of this verdict could not be sent: %s", fault)
         return
     if promotion is not None:
-        tell_promotion(settings, registry, promotion, pressing=verdict["alert"])
+        tell_promotion(settings, registry, promotion, pressing=verdict.alert)
         return
-    open_question = said["verdict"] == "undecided" and said["kind"] != WHAT_IF
+    open_question = output.verdict == "undecided" and output.kind != WHAT_IF
     kind = "undecided" if open_question else "kept"
-    judged = said.get("challenger_id", said["model_id"])
-    more = f"`gatekeeper explain {judged}` prints each gate; the report is {said['report']}"
-    tell(settings, registry, Alarm(kind, run_key, said["summary"], more, verdict["alert"]))
+    more = f"`gatekeeper explain {output.challenger_id}` prints each gate; the report is {output.report}"
+    tell(settings, registry, Alarm(kind, run_key, output.summary, more, verdict.alert))
 
 
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:

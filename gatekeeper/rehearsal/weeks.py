@@ -1,7 +1,6 @@
 """What would each Monday have trained, and on what would it have been judged? Made once for all policies, and kept."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -9,9 +8,10 @@ from datetime import datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, instant
@@ -104,26 +104,24 @@ class Maker:
         """The steps retrain and export_onnx of one Monday, by the functions that those call."""
         from gatekeeper.model import export, training
 
-        said: dict[str, Any]
         try:
             dataset = self.known(as_of)
             trained = training.train(dataset, self.settings)
             content = export.export(trained)
         except _OF_ONE_WEEK as refusal:
-            said = {"refusal": f"{type(refusal).__name__}: {refusal}"}
+            kept = WeekFile(refusal=f"{type(refusal).__name__}: {refusal}")
         else:
             stem = self.folder / f"{as_of:%Y-%m-%d}"
             write_whole(stem.with_suffix(".onnx"), content)
-            said = {
-                "model": hashlib.sha256(content).hexdigest(),
-                "ideas": _judging(dataset, self.settings).save(stem.with_suffix(".npz")),
-                "trained_to": trained.trained_to.isoformat(),
-            }
-            if self.refits:
-                said["refit"] = self._refit(dataset, stem)
-        write_whole(_done(self.folder, as_of), json.dumps(said).encode())
+            kept = WeekFile(
+                model=hashlib.sha256(content).hexdigest(),
+                ideas=_judging(dataset, self.settings).save(stem.with_suffix(".npz")),
+                trained_to=trained.trained_to,
+                refit=self._refit(dataset, stem) if self.refits else None,
+            )
+        write_whole(_done(self.folder, as_of), week_written(kept))
 
-    def _refit(self, dataset: Dataset, stem: Path) -> dict[str, str]:
+    def _refit(self, dataset: Dataset, stem: Path) -> RefitFile:
         """The same on all that was known; or why there is none."""
         from gatekeeper.model import export, training
 
@@ -131,25 +129,24 @@ class Maker:
             trained = training.train(dataset, self.settings, dataset.as_of)
             content = export.export(trained)
         except _OF_ONE_WEEK as refusal:
-            return {"refusal": f"{type(refusal).__name__}: {refusal}"}
+            return RefitFile(refusal=f"{type(refusal).__name__}: {refusal}")
         write_whole(stem.with_suffix(".refit.onnx"), content)
-        return {"model": hashlib.sha256(content).hexdigest(), "trained_to": trained.trained_to.isoformat()}
+        return RefitFile(model=hashlib.sha256(content).hexdigest(), trained_to=trained.trained_to)
 
 
 def read(as_of: datetime, folder: Path) -> Week:
     """What `make` kept. Raises DataError where a file is no longer what it was."""
-    said = json.loads(_done(folder, as_of).read_text("utf-8"))
-    if "refusal" in said:
-        return Week(as_of, None, None, None, said["refusal"])
+    kept = week_read(_done(folder, as_of).read_bytes())
+    if kept.refusal is not None or kept.model is None or kept.ideas is None:
+        return Week(as_of, None, None, None, kept.refusal)
     stem = folder / f"{as_of:%Y-%m-%d}"
-    content = _bytes(stem.with_suffix(".onnx"), said["model"])
-    dataset = Dataset.load(stem.with_suffix(".npz"), said["ideas"])
-    week = Week(as_of, content, datetime.fromisoformat(said["trained_to"]), dataset, None)
-    fresh = said.get("refit", {})
-    if "model" in fresh:
-        content = _bytes(stem.with_suffix(".refit.onnx"), fresh["model"])
-        return replace(week, refit=content, refit_to=datetime.fromisoformat(fresh["trained_to"]))
-    return replace(week, refit_refusal=fresh.get("refusal"))
+    content = _bytes(stem.with_suffix(".onnx"), kept.model)
+    dataset = Dataset.load(stem.with_suffix(".npz"), kept.ideas)
+    fresh = kept.refit or RefitFile()
+    week = Week(as_of, content, kept.trained_to, dataset, None, refit_refusal=fresh.refusal)
+    if fresh.model is None:
+        return week
+    return replace(week, refit=_bytes(stem.with_suffix(".refit.onnx"), fresh.model), refit_to=fresh.trained_to)
 
 
 def _bytes(place: Path, sha256: str) -> bytes:
@@ -167,8 +164,10 @@ def _is_made(folder: Path, as_of: datetime, *, refits: bool) -> bool:
     place = _done(folder, as_of)
     if not place.exists():
         return False
-    said = json.loads(place.read_text("utf-8")) if refits else {}
-    return not refits or "refit" in said or "refusal" in said
+    if not refits:
+        return True
+    kept = week_read(place.read_bytes())
+    return kept.refit is not None or kept.refusal is not None
 
 
 def _judging(dataset: Dataset, settings: Settings) -> Dataset:

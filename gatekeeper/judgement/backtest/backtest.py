@@ -1,16 +1,17 @@
 """What would champion, challenger and no gate at all have made of the same ideas?"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import Refit, Twins, Window
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
-from gatekeeper.judgement.backtest.refit_agreement import Twins, compared
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.refit_agreement import compared
+from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
@@ -40,8 +41,13 @@ class Backtest:
     challenger: Scorecard
     champion: Scorecard | None
     ungated: Scorecard
-    twins: Twins = field(default_factory=Twins)
-    """Whom challenger and champion stand for, where not for themselves."""
+    twins: Twins | None = None
+    """Whom challenger and champion stand for; None if both stand for themselves."""
+
+    @property
+    def refit(self) -> Refit | None:
+        """What would go live in the challenger's stead."""
+        return None if self.twins is None else self.twins.challenger
 
     @property
     def as_of(self) -> datetime:

@@ -1,12 +1,12 @@
 """How large is each trade, and which ideas are passed over because too many positions are open?"""
 
 import heapq
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import SizingRecord
 from gatekeeper.errors import DataError
 from gatekeeper.market.ideas import Ideas
 
@@ -18,18 +18,8 @@ Size = float | NDArray[np.float64]
 """A trade's part of the initial capital: one for all, or (n,), one for each idea."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
-    """The rule. `target`: what a move of ATR14 makes, as a part of capital; `largest`: no trade is over it.
-
-    most_open: positions that one stream holds at once; None for any number.
-    """
-
-    kind: str
-    fraction: float
-    target: float
-    largest: float
-    most_open: int | None
+class Sizing(SizingRecord, frozen=True):
+    """The rule; its numbers are those that documents keep."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Sizing":
@@ -73,10 +63,6 @@ class Sizing:
             else:
                 taken[row] = False
         return taken
-
-    def to_dict(self) -> dict[str, object]:
-        """JSON-friendly."""
-        return asdict(self)
 
 
 def each(size: Size, rows: int) -> NDArray[np.float64]:

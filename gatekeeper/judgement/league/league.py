@@ -14,9 +14,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import FieldTest, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Gain, Policy, Verdict
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence, risk_free_per_period
 
@@ -32,18 +33,6 @@ class Field:
 
     champion: Scorecard
     contenders: tuple[Scorecard, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldTest:
-    """Of the whole field. `critical` is what a gain, with the tolerance added, has to be over in units of its error."""
-
-    critical: float
-    p: float
-    """How often chance alone, with no contender better than the tolerance allows, shows the largest figure seen."""
-    block: int
-    draws: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)

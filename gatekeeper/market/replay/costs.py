@@ -1,10 +1,11 @@
 """What does a trade pay, part by part, and on which days?"""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gatekeeper.documents.evaluation import RatesRecord
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
@@ -18,19 +19,8 @@ DAYS_A_YEAR = 365
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What a replayed trade is charged.
-
-    commission: a side, as a fraction of the entry price. spread: the same, half of it paid a side. slippage: a side,
-    as a fraction of the ATR14. borrow, funding: yearly rates on shorts and on longs, for each calendar day held.
-    """
-
-    commission: float
-    spread: float
-    slippage: float
-    borrow: float
-    funding: float
+class Rates(RatesRecord, frozen=True):
+    """What a replayed trade is charged; its numbers are those that documents keep."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Rates":
@@ -78,13 +68,3 @@ class Rates:
         paid[:, 2] = 2 * self.slippage * atr
         paid[:, 3] = carry
         return paid
-
-    def to_dict(self) -> dict[str, float]:
-        """JSON-friendly, fractions and yearly rates as they are."""
-        return {
-            "commission": self.commission,
-            "spread": self.spread,
-            "slippage": self.slippage,
-            "borrow": self.borrow,
-            "funding": self.funding,
-        }
