@@ -1,4 +1,4 @@
-"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/benchmarks.md.
+"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/why/benchmarks.md.
 
 The page is written of the newest figures of each part, so one can be measured again alone. Each runs in a process of
 its own: what one leaves behind, such as a heap grown large, changes the next one's figures. A part that fails is named,
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -23,6 +24,9 @@ from pathlib import Path
 from kept import HOUSE, Kept, keep, machine, read, versions
 from page import cells, written
 from results import Result
+
+SUBJECTS = ("replay", "judging", "registry", "serving", "airflow", "judgement")
+"""A folder a subject."""
 
 PARTS = {
     "replays": "bars to Sharpe beside vectorbt and backtesting.py, and their memory",
@@ -38,7 +42,7 @@ PARTS = {
     "rehearsal": "520 Mondays rehearsed, beside as many weekly runs",
     "growth": "what one more bar and one more decision cost",
 }
-"""Modules beside this one, each with `main(quick=...)`, in the order in which they run, and what each measures."""
+"""Modules in the subjects' folders, each with `main(quick=...)`, in the order of their runs, and what each is for."""
 KEPT = HOUSE / "build" / "bench-results"
 
 
@@ -49,6 +53,7 @@ def main() -> int:
     said.add_argument("--only", action="append", choices=PARTS, help="this part alone; again for more")
     said.add_argument("--page", action="store_true", help="measure nothing, write the page of what is kept")
     words = said.parse_args()
+    _reach(SUBJECTS)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that start shall not compile what they import anew
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) if words.quick else KEPT
@@ -58,6 +63,14 @@ def main() -> int:
         page = written(read(folder, PARTS), PARTS, Path(scratch) if words.quick else HOUSE / "docs")
     print(f"{page.name}: written" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
+
+
+def _reach(folders: Sequence[str]) -> None:
+    """Put the folders of the parts on the path of this process and of those that it starts."""
+    here = Path(__file__).parent
+    places = [str(here), *(str(here / folder) for folder in folders)]
+    sys.path[1:1] = places[1:]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def apart(part: str, folder: Path) -> bool:

@@ -16,7 +16,7 @@ from gatekeeper.registry.decision_log import log
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.models import catalogue, refits, registration, retirement
 from gatekeeper.registry.models.verification import refuse_unregistered
-from gatekeeper.registry.promotion import checks, evaluations, holds, promotions, rollback, tests_spent
+from gatekeeper.registry.promotion import checks, effects, evaluations, holds, promotions, rollback, tests_spent
 from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.store.base import blob_name
@@ -227,6 +227,16 @@ class Registry:
     def way_back(self) -> Model:
         """Where `rollback` would go now, verified to load. Raises PromotionRefused, ModelRefused."""
         return rollback.way_back(self._context)
+
+    def effect(self, made: Promotion | None, because: str = "") -> str:
+        """What a run or an act changed, read back from the registry, in one line; without a promotion, why none was."""
+        with self._context.database.read() as connection:
+            return effects.of_nothing(connection, because) if made is None else effects.of_promotion(connection, made)
+
+    def hold_effect(self, quarantine: int | None = None) -> str:
+        """Whether promotions are held now, in one line; with `quarantine` (a model's id), whether its bytes are out."""
+        with self._context.database.read() as connection:
+            return effects.of_hold(connection) if quarantine is None else effects.of_quarantine(connection, quarantine)
 
     def generation(self) -> int:
         """How many promotions there were: it moves when the primary does."""

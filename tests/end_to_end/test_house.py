@@ -96,7 +96,7 @@ def test_docker_compose_understands_the_file() -> None:
 
 @pytest.mark.parametrize(
     ("name", "fewest"),
-    [("requirements.lock", 100), ("bench/requirements.lock", 100), ("bench/mlserver/requirements.lock", 50)],
+    [("requirements.lock", 100), ("bench/requirements.lock", 100), ("bench/serving/mlserver/requirements.lock", 50)],
 )
 def test_a_lock_holds_hashes_and_no_registry_addresses(name: str, fewest: int) -> None:
     lock = (HOUSE / name).read_text()

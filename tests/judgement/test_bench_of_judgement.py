@@ -1,4 +1,4 @@
-"""The figures of docs/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
+"""The figures of docs/why/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
 
-BENCH = Path(__file__).parents[2] / "bench"
+BENCH = Path(__file__).parents[2] / "bench" / "judgement"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-HOUSE = Path(__file__).parent.parent
+HOUSE = Path(__file__).parents[2]
 MLSERVER = (
     HOUSE / "build" / "bench-mlserver" / "bin" / "mlserver"
 )  # an environment of its own: it wants an older FastAPI
@@ -71,7 +71,7 @@ def ours(folder: Path, url: str) -> Iterator[Server]:
 def bare(model: Path) -> Iterator[Server]:
     """FastAPI and onnxruntime alone."""
     port = free_port()
-    with started([sys.executable, str(HOUSE / "bench" / "bare_server.py"), str(model), str(port)]) as process:
+    with started([sys.executable, str(Path(__file__).with_name("bare_server.py")), str(model), str(port)]) as process:
         yield _answering(Server(port, process.pid), process)
 
 
@@ -84,7 +84,7 @@ def mlserver(model: Path, folder: Path) -> Iterator[Server]:
     (folder / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "parallel_workers": 0, **ports}))
     about = {"name": "gate", "implementation": "onnx_runtime.OnnxRuntime", "parameters": {"uri": str(model)}}
     (folder / "model-settings.json").write_text(json.dumps(about))
-    settings = {"PYTHONPATH": str(HOUSE / "bench" / "mlserver")}
+    settings = {"PYTHONPATH": str(Path(__file__).with_name("mlserver"))}
     with (folder / "said.txt").open("w") as said, started([str(MLSERVER), "start", str(folder)], settings, said) as one:
         body = json.dumps({"inputs": [TENSOR]})
         yield _answering(Server(port, one.pid, "/v2/models/gate/infer", body), one, "outputs")

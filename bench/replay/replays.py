@@ -17,7 +17,7 @@ from market import LATER, walk
 from results import FASTER, Result, alone, compared, in_turns, missing, pair, peak_memory, processor
 
 from gatekeeper.config import Settings
-from gatekeeper.judgement.backtest import daily_returns
+from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.replay.kernel import replay

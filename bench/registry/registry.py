@@ -24,7 +24,7 @@ from gatekeeper.registry.db.tables import artifacts
 
 OWN = Details(trained_to=datetime(2018, 1, 5, tzinfo=UTC))
 """Of our own export, as the weekly run registers it: it needs no child process to be run in for the first time."""
-HOUSE = Path(__file__).parent.parent
+HOUSE = Path(__file__).parents[2]
 SECTION = "Registry"
 PAGE = mlflow_side.PAGE
 SIZES = (100, 1_000, 10_000)

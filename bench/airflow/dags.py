@@ -20,8 +20,8 @@ from gatekeeper import registry
 if TYPE_CHECKING:
     from airflow_server import Airflow
 
-HOUSE = Path(__file__).parent.parent
-OURS, BESIDE = HOUSE / "dags", HOUSE / "bench" / "airflow_dags"
+HOUSE = Path(__file__).parents[2]
+OURS, BESIDE = HOUSE / "dags", Path(__file__).with_name("airflow_dags")
 BIN = Path(sys.executable).parent
 PARSE, WEEKLY = "DAG file", "Weekly run"
 FILES = ("gatekeeper_weekly", "gatekeeper_monitor", "gatekeeper_promote")
@@ -66,7 +66,8 @@ def environment(place: Path) -> dict[str, str]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place / 'airflow.db'}?timeout=60",
-        "PYTHONPATH": str(HOUSE / "plugins"),  # Airflow puts it there by itself; a bare Python doesn't
+        # Airflow puts its plugins there by itself; a bare Python doesn't.
+        "PYTHONPATH": os.pathsep.join([str(HOUSE / "plugins"), str(HOUSE / "bench")]),
         **house(place),
     }
 
@@ -129,7 +130,7 @@ def forked(settings: Mapping[str, str]) -> list[Result]:
     """Each file as Airflow's DAG processor looks at it, again and again."""
     peers = [str(BESIDE / "empty.py"), str(BESIDE / "empty_weekly.py")]
     files = [*(str(OURS / f"{name}.py") for name in FILES), *peers]
-    child = [sys.executable, str(HOUSE / "bench" / "dag_parses.py"), "15", *files]
+    child = [sys.executable, str(Path(__file__).with_name("dag_parses.py")), "15", *files]
     said = subprocess.run(child, env=dict(settings), check=True, capture_output=True, text=True).stdout
     took = json.loads(said.splitlines()[-1])
     *ours, empty, tasks = (took[file] for file in files)
@@ -146,7 +147,7 @@ def forked(settings: Mapping[str, str]) -> list[Result]:
 def in_one_process(settings: Mapping[str, str], place: Path) -> list[Result]:
     """Whole runs by `dag.test()`: every task in the same process, which has imported all that they need."""
     reading, writing = os.pipe()
-    child = [sys.executable, str(HOUSE / "bench" / "dag_runs.py"), str(writing), "7", str(place / "dags")]
+    child = [sys.executable, str(Path(__file__).with_name("dag_runs.py")), str(writing), "7", str(place / "dags")]
     with (place / "runs.log").open("w") as log, os.fdopen(reading) as said:
         running = subprocess.Popen(child, env=dict(settings), stdout=log, stderr=log, pass_fds=(writing,))
         os.close(writing)
