@@ -201,4 +201,5 @@ def promotion_of(row: Row[Any]) -> Promotion:
 def evaluation_of(row: Row[Any]) -> Evaluation:
     """The row of the evaluation table as a value."""
     columns = dict(row._mapping)
-    return Evaluation(**columns, document_json=columns.pop("document"))
+    stored = columns.pop("document")
+    return Evaluation(**columns, document_json=stored)

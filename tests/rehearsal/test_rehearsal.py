@@ -66,7 +66,7 @@ def test_its_verdicts_are_those_of_the_weekly_runs(rehearsed: dict, house: House
     assert [datetime.fromisoformat(look["as_of"]) for look in looks] == sorted(ran)
     for look in looks:
         evaluation = ran[datetime.fromisoformat(look["as_of"])]
-        verdict = evaluation.document["verdict"]
+        verdict = evaluation.document.verdict
         assert (look["answer"], look["decided_by"]) == (verdict["answer"], verdict["decided_by"])
         assert look["gain"] == pytest.approx(verdict["gain"], abs=1e-12)
         assert look["bound"] == pytest.approx(verdict["bound"], abs=1e-12)

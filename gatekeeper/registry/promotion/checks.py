@@ -95,4 +95,5 @@ def note_reached(database: Database, kind: str, run_key: str, receiver: str) -> 
 
 def _check(row: Row[Any]) -> Check:
     columns = dict(row._mapping)
-    return Check(**columns, document_json=columns.pop("document"))
+    stored = columns.pop("document")
+    return Check(**columns, document_json=stored)
