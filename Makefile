@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up down bench bench-judgement lock clean
+.PHONY: help setup demo test stress check lint up down bench bench-judgement reference docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -56,8 +56,15 @@ down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
-bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/judgement.md)
+bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/why/judgement.md)
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
+
+reference: $(VENV)/ready  ## docs/reference again, from the code
+	@$(BIN)/python docs/tooling/reference.py
+
+docs: $(VENV)/ready  ## the documentation as a site: build/docs/index.html; a broken link fails
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -d build/docs-trees docs build/docs
+	@echo "build/docs/index.html: written"
 
 build/bench/ready: $(VENV)/ready bench/requirements.lock
 	@echo "setting up build/bench with the peers ..."

@@ -40,7 +40,7 @@ The load is the system's average over the last minute, before and after the part
 
 
 def written(kept: Mapping[str, Kept], parts: Mapping[str, str], folder: Path) -> Path:
-    """The page in this folder, and its pictures beneath."""
+    """The page, of the documentation in this folder, and its pictures."""
     results = [result for each in kept.values() for result in each.results]
     names = sorted({result.section for result in results}, key=_place)
     pictures = drawn(results, names, folder / "pictures")
@@ -48,7 +48,8 @@ def written(kept: Mapping[str, Kept], parts: Mapping[str, str], folder: Path) ->
     for name in names:
         blocks += _section(name, [each for each in results if each.section == name], pictures.get(name))
     blocks.append(_unmeasured(results, {part: what for part, what in parts.items() if part not in kept}))
-    page = folder / "benchmarks.md"
+    page = folder / "why" / "benchmarks.md"
+    page.parent.mkdir(exist_ok=True)
     page.write_text("\n\n".join(block for block in blocks if block) + "\n")
     return page
 
@@ -141,7 +142,7 @@ def _section(name: str, results: Sequence[Result], picture: str | None) -> list[
         f"## {name}",
         _table(HEADER, rows) if rows else "",
         "\n".join(lines),
-        f"![{name}: against size](pictures/{picture})" if picture else "",
+        f"![{name}: against size](../pictures/{picture})" if picture else "",
     ]
 
 

@@ -1,6 +1,6 @@
 """Measurements: ours next to a peer's, on the same work, in the same run. Medians, their ratio and its spread.
 
-Every part of the benchmarks returns these, `run.py` keeps them, and `page.py` writes docs/benchmarks.md from them.
+Every part of the benchmarks returns these, `run.py` keeps them, and `page.py` writes docs/why/benchmarks.md from them.
 """
 
 import math
@@ -25,7 +25,7 @@ class Result:
     """One row of the page. Where something wasn't measured its numbers are `nan`, and the note says why."""
 
     section: str
-    """A heading of docs/benchmarks.md."""
+    """A heading of docs/why/benchmarks.md."""
     work: str
     size: str
     """As shown, the number first: "1,000,000 bars"."""

@@ -1,7 +1,6 @@
 """Why is this model where it is, and can that be proved to somebody who has only a file?"""
 
 import hashlib
-import json
 from pathlib import Path
 
 import click
@@ -21,12 +20,14 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
     `gatekeeper verify` proves it, with nothing else at hand. Keep its digest where nobody can change it.
     """
     from gatekeeper.files import write_whole
+    from gatekeeper.registry.views import receipts
 
     with opened() as registry:
         content = registry.receipt(model_id, evaluation)
     place = output or Path(f"receipt_{model_id}.json")
     write_whole(place, content)
-    digest = json.loads(content)["digest"]
+    told = receipts.told(content)
+    digest = told and told.digest
     if as_json_:
         as_json({"file": str(place), "digest": digest})
     else:
@@ -45,22 +46,21 @@ def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -
     if file.stat().st_size > receipts.LARGEST:
         raise DataError(f"{file} has {file.stat().st_size} bytes; a receipt has at most {receipts.LARGEST}")
     content = file.read_bytes()
-    found = receipts.faults(content)
-    read = json.loads(content)
-    if digest is not None and digest != read["digest"]:
-        found.append(f"its digest is {read['digest']}, not {digest}: it was written anew")
-    if model is not None and (sha256 := hashlib.sha256(model.read_bytes()).hexdigest()) != read["model"]["sha256"]:
-        found.append(f"{model} has sha256 {sha256}, and the receipt is of {read['model']['sha256']}")
+    found, told = receipts.faults(content), receipts.told(content)
+    if told is not None and digest is not None and digest != told.digest:
+        found.append(f"its digest is {told.digest}, not {digest}: it was written anew")
+    if told is not None and model is not None:
+        sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        if sha256 != told.model.sha256:
+            found.append(f"{model} has sha256 {sha256}, and the receipt is of {told.model.sha256}")
     if as_json_:
-        as_json({"file": str(file), "digest": read["digest"], "faults": found})
-    elif found:
+        as_json({"file": str(file), "digest": told and told.digest, "faults": found})
+    elif told is None or found:
         click.echo("\n".join(f"FAULT: {each}" for each in found), err=True)
     else:
-        judged = read["evaluation"]
-        said = (
-            "no evaluation" if judged is None else f"evaluation {judged['id']} says {judged['verdict']}, judged again"
-        )
-        click.echo(f"{file} holds: {read['model']['version']}, {said}; {len(read['history'])} promotions in one chain")
+        judged = told.evaluation
+        verdict = "no evaluation" if judged is None else f"evaluation {judged.id} says {judged.verdict}, judged again"
+        click.echo(f"{file} holds: {told.model.version}, {verdict}; {len(told.history)} promotions in one chain")
     return 1 if found else 0
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.evaluation import Training
 from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, Ideas, instant, moment
@@ -47,37 +47,34 @@ class Trained:
     cutoff: datetime
     fingerprint: str
 
-    def to_meta(self) -> dict[str, str | int]:
-        """All but estimator and features, for JSON: `restore` makes a Trained of it again."""
-        return {
-            "recipe": self.recipe,
-            "seed": self.seed,
-            "parameters": _parameters(self.estimator),
-            "ideas": self.ideas,
-            "wins": self.wins,
-            "trained_from": self.trained_from.isoformat(),
-            "trained_to": self.trained_to.isoformat(),
-            "cutoff": self.cutoff.isoformat(),
-            "fingerprint": self.fingerprint,
-        }
+    def record(self) -> Training:
+        """All but estimator and features, for documents: `restore` makes a Trained of it again."""
+        return Training(
+            recipe=self.recipe,
+            seed=self.seed,
+            parameters=_parameters(self.estimator),
+            ideas=self.ideas,
+            wins=self.wins,
+            trained_from=self.trained_from,
+            trained_to=self.trained_to,
+            cutoff=self.cutoff,
+            fingerprint=self.fingerprint,
+        )
 
     @staticmethod
-    def restore(
-        meta: Mapping[str, str | int], path: Path, sha256: str, dataset: Dataset, settings: Settings
-    ) -> "Trained":
-        """What `to_meta` and `save_estimator` kept, with the training rows out of the same dataset.
+    def restore(made: Training, path: Path, sha256: str, dataset: Dataset, settings: Settings) -> "Trained":
+        """What `record` and `save_estimator` kept, with the training rows out of the same dataset.
 
         Raises DataError where the dataset or the settings are not those of the training.
         """
-        cutoff = datetime.fromisoformat(str(meta["cutoff"]))
-        ideas = training_ideas(dataset, settings, cutoff)
-        if (found := ideas.fingerprint()) != meta["fingerprint"]:
+        ideas = training_ideas(dataset, settings, made.cutoff)
+        if (found := ideas.fingerprint()) != made.fingerprint:
             raise DataError(
-                f"the training ideas have fingerprint {found}; the estimator was trained on {meta['fingerprint']}; "
+                f"the training ideas have fingerprint {found}; the estimator was trained on {made.fingerprint}; "
                 "train again"
             )
         estimator = load_estimator(path, sha256)
-        return _describe(estimator, ideas, cutoff, str(meta["recipe"]), int(meta["seed"]))
+        return _describe(estimator, ideas, made.cutoff, made.recipe, made.seed)
 
 
 def training_ideas(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Ideas:

@@ -1,16 +1,16 @@
 """What does the registry know of a model, a promotion, an evaluation, a hold, a quarantine?"""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
 from gatekeeper.registry import naming
 
-if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
+if TYPE_CHECKING:  # numpy comes with the one, msgspec with the other: `gatekeeper active` starts without
+    from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary, LiveModel, Refit, Twins
     from gatekeeper.model.canary import Canary
 
 KINDS_BY_HAND = ("manual",)
@@ -96,7 +96,7 @@ class Promotion:
     """A hash over this row, its evidence and the row before (history_chain.py)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is read of the document is read once
 class Evaluation:
     """What was judged, bound to the bytes of both models, and the verdict."""
 
@@ -109,41 +109,60 @@ class Evaluation:
     as_of: datetime
     kind: str
     verdict: str
-    document: Mapping[str, Any]
+    document_json: str = field(repr=False)
+    """The document as it is stored: what evidence is taken over, and what a copy carries."""
     run_key: str
     report: str | None
     at: datetime
 
+    @cached_property
+    def document(self) -> "EvaluationDocument":
+        """All that is kept of the comparison. Raises DataError for another format, or a damaged document."""
+        from gatekeeper.documents import evaluation
+
+        return evaluation.read(self.document_json)
+
+    @cached_property
+    def summary(self) -> "EvaluationSummary":
+        """As much of it as a list shows, of documents of any make."""
+        from gatekeeper.documents import evaluation
+
+        return evaluation.summary(self.document_json)
+
     @property
-    def refit(self) -> Mapping[str, Any] | None:
+    def refit(self) -> "Refit | None":
         """What it would put live in its challenger's stead; None where that is the challenger itself."""
-        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("challenger")
-        return found
+        return self._twins.challenger
 
     @property
     def deploys_id(self) -> int:
         """The model that it would put live."""
-        return self.challenger if self.refit is None else int(self.refit["model_id"])
+        return self.challenger if self.refit is None or self.refit.model_id is None else self.refit.model_id
 
     @property
     def deploys(self) -> str:
         """The sha256 of what it would put live."""
-        return self.challenger_sha256 if self.refit is None else str(self.refit["sha256"])
+        return self.challenger_sha256 if self.refit is None else self.refit.sha256
 
     @property
     def faced(self) -> str | None:
         """The sha256 of the live model that it was against, whoever was judged in that one's stead."""
-        return self.champion_sha256 if self._stood_for is None else str(self._stood_for["sha256"])
+        return self.champion_sha256 if self._stood_for is None else self._stood_for.sha256
 
     @property
     def faced_id(self) -> int | None:
         """That model."""
-        return self.champion if self._stood_for is None else int(self._stood_for["model_id"])
+        return self.champion if self._stood_for is None else self._stood_for.model_id
 
     @property
-    def _stood_for(self) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("champion")
-        return found
+    def _stood_for(self) -> "LiveModel | None":
+        return self._twins.champion
+
+    @cached_property
+    def _twins(self) -> "Twins":
+        from gatekeeper.documents import evaluation
+
+        return evaluation.twins(self.document_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +200,6 @@ def promotion_of(row: Row[Any]) -> Promotion:
 
 def evaluation_of(row: Row[Any]) -> Evaluation:
     """The row of the evaluation table as a value."""
-    return Evaluation(**{**row._mapping, "document": json.loads(row.document)})
+    columns = dict(row._mapping)
+    stored = columns.pop("document")
+    return Evaluation(**columns, document_json=stored)

@@ -14,6 +14,8 @@ from gatekeeper_airflow.links import page_of
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
+    from gatekeeper.documents.serialization import JsonObject
+    from gatekeeper.documents.step_output import ApprovalAnswer
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
 
@@ -36,24 +38,27 @@ class NothingToApprove:
     why: str
 
 
-def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:
-    """`approved`, `by` and `summary` of what the person said; None where the desk asks nobody.
+def answer(context: Mapping[str, Any], settings: "Settings") -> "ApprovalAnswer | None":
+    """What the person said; None where the desk asks nobody.
 
     Where it would have been asked for, and nobody was asked, nothing is approved.
     """
+    from gatekeeper.documents.step_output import ApprovalAnswer, read
+
     if not settings.approval:
         return None
-    nobody = {"approved": False, "by": None, "summary": f"nobody was asked; clear the task {TASK} to ask"}
-    return context["ti"].xcom_pull(task_ids=TASK) or nobody
+    given = context["ti"].xcom_pull(task_ids=TASK)
+    if not given:
+        return ApprovalAnswer(False, None, f"nobody was asked; clear the task {TASK} to ask")
+    return read(given, ApprovalAnswer)
 
 
-def settled(context: Mapping[str, Any], run: "Run", handed: Mapping[str, Any]) -> tuple["Run", dict[str, Any]]:
+def settled(context: Mapping[str, Any], run: "Run") -> tuple["Run", "ApprovalAnswer | None"]:
     """What the weekly step `promote` goes by: the run, with who approved as its actor, and whether it may promote."""
-    said = answer(context, run.settings)
-    if said is None:
-        return run, dict(handed)
-    actor = f"{run.actor}, approved by {said['by']}" if said["by"] else run.actor
-    return replace(run, actor=actor), {**handed, "approved": said["approved"], "approval": said["summary"]}
+    given = answer(context, run.settings)
+    if given is None or not given.by:
+        return run, given
+    return replace(run, actor=f"{run.actor}, approved by {given.by}"), given
 
 
 class _Approval(ApprovalOperator):
@@ -69,7 +74,7 @@ class _Approval(ApprovalOperator):
         """What is to be decided."""
         raise NotImplementedError
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> "JsonObject":
         """Asks; where nobody has to be asked, it is skipped and says why."""
         with final_faults():
             settings = RegistryHook(desk=self.desk).settings()
@@ -82,11 +87,13 @@ class _Approval(ApprovalOperator):
                 self._put(context, asked, settings, registry)
         return dict(super().execute(context) or {})
 
-    def _settled(self, asked: NothingToApprove) -> dict[str, Any]:
+    def _settled(self, asked: NothingToApprove) -> "JsonObject":
+        from gatekeeper.documents.step_output import ApprovalAnswer, written
+
         if not asked.promoted:
             raise AirflowSkipException(f"nobody is asked: {asked.why}")
         self.log.info("nobody is asked: %s", asked.why)
-        return {"approved": True, "by": None, "summary": asked.why}
+        return written(ApprovalAnswer(True, None, asked.why))
 
     def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
         from gatekeeper.pipeline import alarms
@@ -100,18 +107,20 @@ class _Approval(ApprovalOperator):
         where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {context['ti'].run_id}. {late}"
         alarms.tell(settings, registry, alarms.Alarm("approval", str(context["ti"].id), asked.subject, where))
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> "JsonObject":
         """Hands the answer on, and says it in the log."""
+        from gatekeeper.documents.step_output import ApprovalAnswer, written
+
         if "error" in event:
             return dict(super().execute_complete(context, event))
         user = event["responded_by_user"]
         by = str(user["name"]) if user else None
         approved = event["chosen_options"] == [self.APPROVE]
-        said = {"approved": approved, "by": by, "summary": _summary(approved, by)}
-        self.log.info("%s", said["summary"])
-        context["ti"].xcom_push(key="return_value", value=said)  # now: a rejection leaves by an exception
+        given = ApprovalAnswer(approved, by, _summary(approved, by))
+        self.log.info("%s", given.summary)
+        context["ti"].xcom_push(key="return_value", value=written(given))  # now: a rejection leaves by an exception
         super().execute_complete(context, event)
-        return said
+        return written(given)
 
 
 class WeeklyApproval(_Approval):
@@ -119,27 +128,29 @@ class WeeklyApproval(_Approval):
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
         """The verdict with every gate's numbers."""
-        handed = context["ti"].xcom_pull(task_ids="backtest")
-        evaluation = registry.evaluation(handed["evaluation_id"])
-        verdict = evaluation.document["verdict"]
+        from gatekeeper.documents.step_output import Backtested, read
+
+        backtested = read(context["ti"].xcom_pull(task_ids="backtest"), Backtested)
+        evaluation = registry.evaluation(backtested.evaluation_id)
         if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
             return NothingToApprove(True, f"model {evaluation.deploys_id} was promoted by this look already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
-            return NothingToApprove(False, f"{evaluation.kind}: {verdict['message']}")
+            return NothingToApprove(False, f"{evaluation.kind}: {evaluation.document.verdict.message}")
+        verdict = evaluation.document.verdict
         _refuse_stale(context, registry, evaluation)
         place = "as the first primary"
         if evaluation.faced_id is not None:
             place = f"in place of {registry.model(evaluation.faced_id).version}"
         rows = [
-            f"| {gate['name']} | {'passed' if gate['passed'] else 'did not pass'} | {_cell(gate['text'])} |"
-            for gate in verdict["gates"]
+            f"| {gate.name} | {'passed' if gate.passed else 'did not pass'} | {_cell(gate.text)} |"
+            for gate in verdict.gates
         ]
         return Question(
             f"Promote {registry.model(evaluation.deploys_id).version} {place}?",
             "\n".join(
                 [
                     f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
-                    f"({page_of(self.desk, evaluation.id)}): {verdict['message']}",
+                    f"({page_of(self.desk, evaluation.id)}): {verdict.message}",
                     "",
                     "| gate | | numbers |",
                     "|---|---|---|",
@@ -157,14 +168,16 @@ class ManualApproval(_Approval):
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # what `check` handed on is enough
         """Which model, on whose word, and why."""
-        handed = context["ti"].xcom_pull(task_ids="check")
-        if handed["act"] != "promote":
-            return NothingToApprove(False, f"to {handed['act']} needs no approval")
-        if handed["done"]:
-            return NothingToApprove(True, handed["summary"])
+        from gatekeeper.documents.step_output import CheckedAct, read
+
+        checked = read(context["ti"].xcom_pull(task_ids="check"), CheckedAct)
+        if checked.act != "promote":
+            return NothingToApprove(False, f"to {checked.act} needs no approval")
+        if checked.done:
+            return NothingToApprove(True, checked.summary)
         return Question(
-            f"Promote model {handed['model_id']} by hand?",
-            f"{handed['actor']} asks for it: {handed['reason']}\n\nWhen this was asked: {handed['summary']}.",
+            f"Promote model {checked.model_id} by hand?",
+            f"{checked.actor} asks for it: {checked.reason}\n\nWhen this was asked: {checked.summary}.",
         )
 
 
@@ -186,8 +199,8 @@ def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: 
 def _summary(approved: bool, by: str | None) -> str:
     if approved:
         return f"approved by {by}"
-    said = f"rejected by {by}" if by else "nobody answered in time, which is a rejection"
-    return f"{said}: nothing is promoted"
+    why = f"rejected by {by}" if by else "nobody answered in time, which is a rejection"
+    return f"{why}: nothing is promoted"
 
 
 def _cell(text: str) -> str:

@@ -12,6 +12,8 @@ from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import EvaluationLink
 
 if TYPE_CHECKING:
+    from gatekeeper.documents.serialization import JsonObject
+    from gatekeeper.documents.step_output import Retrained
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Registry
 
@@ -21,38 +23,39 @@ MARKS = {True: "passed", False: "did not pass", None: "not asked"}
 
 
 class StepOperator(BaseOperator):
-    """The weekly step `step` of a desk; `handed` is what the step before it returned.
+    """The weekly step `step` of a desk; `step_output` is what the step before it returned.
 
     Its log says in a few lines what came of it. It may run again, here or elsewhere, and comes to the same end.
     """
 
-    template_fields: Sequence[str] = ("handed",)
+    template_fields: Sequence[str] = ("step_output",)
     ui_color: ClassVar[str] = "#e8f1f8"
 
-    def __init__(self, *, step: str, desk: str, handed: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, step: str, desk: str, step_output: Any = None, **kwargs: Any) -> None:
         super().__init__(task_id=step, **kwargs)
         self.step = step
         self.desk = desk
-        self.handed = handed
+        self.step_output = step_output
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> "JsonObject":
         """Runs the step."""
         from gatekeeper import pipeline
+        from gatekeeper.documents import step_output
         from gatekeeper.registry import Registry
         from gatekeeper_airflow import approval
 
         with final_faults():
-            run, handed = look(context, self.desk, reads=self.step == "retrain"), dict(self.handed or {})
+            run, answer = look(context, self.desk, reads=self.step == "retrain"), None
             log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
             if self.step == "promote":
-                run, handed = approval.settled(context, run, handed)
+                run, answer = approval.settled(context, run)
             with Registry.configured(run.settings) as registry:
-                result = pipeline.STEPS[self.step](run, registry, handed)
-                for line in (*self.grounds(registry, handed, result), *str(result["summary"]).split("; ")):
+                output = pipeline.take(self.step, run, registry, self.step_output, answer)
+                for line in (*self.grounds(registry, output), *output.summary.split("; ")):
                     log.info("%s", line)
-        return result
+            return step_output.written(output)
 
-    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002  # JudgingOperator's need them
+    def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:  # noqa: ARG002  # JudgingOperator's need them
         """What the log says before the summary."""
         yield from ()
 
@@ -63,19 +66,23 @@ class JudgingOperator(StepOperator):
     operator_extra_links = (EvaluationLink(),)
     evaluation_id: int | None = None
 
-    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:
         """The evaluation, with every gate where the step before hasn't told them yet, and where its report is."""
-        self.evaluation_id = int(result["evaluation_id"])
+        from gatekeeper.documents.step_output import Backtested
+
+        if not isinstance(output, Backtested):
+            return
+        self.evaluation_id = output.evaluation_id
         evaluation = registry.evaluation(self.evaluation_id)
-        window, champion = evaluation.document["window"], evaluation.champion
+        window, champion = evaluation.document.window, evaluation.champion
         against = f"against model {champion}" if champion else "with no champion to face"
         yield (
             f"evaluation {evaluation.id} ({evaluation.kind}): model {evaluation.challenger} {against}, on "
-            f"{window['days']} market days from {window['start'][:10]}"
+            f"{window.days} market days from {window.start:%Y-%m-%d}"
         )
-        if handed.get("evaluation_id") != evaluation.id:
-            for gate in evaluation.document["verdict"]["gates"]:
-                yield f"{gate['name']} {MARKS[gate['passed']]}: {gate['text']}"
+        if (self.step_output or {}).get("evaluation_id") != evaluation.id:
+            for gate in evaluation.document.verdict.gates:
+                yield f"{gate.name} {MARKS[gate.passed]}: {gate.text}"
         yield f"report: {evaluation.report}"
 
 

@@ -97,7 +97,7 @@ def test_a_model_is_shown_with_all_that_became_of_it(looked_at: httpx.Client) ->
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_curves_end_where_the_backtest_did(looked_at: httpx.Client, furnished: Path, number: int) -> None:
     """By the scorecards, which the backtest measured for itself."""
-    cards = evaluation(furnished, number).document["scorecards"]
+    cards = evaluation(furnished, number).document.scorecards
     there = [role for role in ("challenger", "champion", "ungated") if cards[role] is not None]
     page = looked_at.get(f"/default/evaluations/{number}").text
     for chart, figure, worst in (("equity", "total_return", None), ("drawdown", "max_drawdown", min)):

@@ -44,7 +44,7 @@ def planned(settings: Settings, **words: object) -> Plan:
 
 
 def document(chosen: Plan, jobs: int = 1) -> dict[str, object]:
-    return rehearse(chosen, jobs=jobs, told=lambda _: None)
+    return rehearse(chosen, jobs=jobs, progress=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_its_verdicts_are_those_of_the_weekly_runs(rehearsed: dict, house: House
     assert [datetime.fromisoformat(look["as_of"]) for look in looks] == sorted(ran)
     for look in looks:
         evaluation = ran[datetime.fromisoformat(look["as_of"])]
-        verdict = evaluation.document["verdict"]
+        verdict = evaluation.document.verdict
         assert (look["answer"], look["decided_by"]) == (verdict["answer"], verdict["decided_by"])
         assert look["gain"] == pytest.approx(verdict["gain"], abs=1e-12)
         assert look["bound"] == pytest.approx(verdict["bound"], abs=1e-12)
@@ -126,7 +126,7 @@ def test_who_was_stopped_goes_on_and_says_the_same(settings: Settings, rehearsed
             raise Stopped
 
     with pytest.raises(Stopped):
-        rehearse(chosen, jobs=1, told=stop)
+        rehearse(chosen, jobs=1, progress=stop)
     kept = {path.name: path.stat().st_mtime_ns for path in chosen.folder(365).iterdir()}
     assert len([name for name in kept if name.endswith(".json")]) == 5
     again = document(chosen)

@@ -48,6 +48,9 @@ class Dialect(Protocol):
     def declared_type(self, connection: Connection, column: str) -> str:
         """The declared type of a column of `"RLModel"`, in lower case."""
 
+    def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
+        """The comment of each column, and of the table under ""; none where this role can't set them."""
+
     def unique_columns(self, connection: Connection) -> set[str]:
         """The columns of `"RLModel"` that are unique by themselves."""
 

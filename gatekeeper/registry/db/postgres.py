@@ -16,6 +16,13 @@ from gatekeeper.registry.db.tables import models
 CONNECT_SECONDS = 10
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
 NUMBERING = 7_305_012_112  # and that of ids which no sequence counts
+_COMMENTS = text(
+    "SELECT coalesce(attname, '') AS name, CASE WHEN attname IS NULL THEN obj_description(c.oid, 'pg_class') "
+    "ELSE col_description(c.oid, attnum) END AS comment FROM pg_class c "
+    "JOIN (SELECT attrelid, attname, attnum FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped "
+    "UNION ALL SELECT to_regclass(:name), NULL, NULL) a ON attrelid = c.oid "
+    "WHERE c.oid = to_regclass(:name) AND pg_has_role(c.relowner, 'USAGE')"
+)
 _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
 
 
@@ -119,6 +126,11 @@ class Postgres:
             "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
         )
         return {row.attname: row.type for row in connection.execute(found, {"name": f'"{table}"'})}
+
+    def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
+        """Only the owner of a table may comment on it."""
+        found = connection.execute(_COMMENTS, {"name": f'"{table}"'}).all()
+        return {row.name: row.comment for row in found}
 
     def unique_columns(self, connection: Connection) -> set[str]:
         """By an index that a foreign key may rely on."""

@@ -88,6 +88,10 @@ class Sqlite:
         found = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").all()
         return {row.name: str(row.type).lower() for row in found}
 
+    def comments(self, connection: Connection, table: str) -> dict[str, str | None]:  # noqa: ARG002  # of the protocol
+        """SQLite keeps none."""
+        return {}
+
     def unique_columns(self, connection: Connection) -> set[str]:
         """By the key, or by a whole index of their own."""
         key = [row.name for row in connection.exec_driver_sql("PRAGMA table_info('RLModel')").all() if row.pk]

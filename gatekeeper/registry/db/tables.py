@@ -92,12 +92,19 @@ metadata = MetaData()
 models = Table(
     "RLModel",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("version", Text, nullable=False, unique=True),
-    Column("path", Text, nullable=False),
-    Column("description", Text),
-    Column("createdAt", CreatedAt, server_default=text("CURRENT_TIMESTAMP")),
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the model; every command takes it as ID"),
+    Column(
+        "version",
+        Text,
+        nullable=False,
+        unique=True,
+        comment="Name; the row whose name begins with gatekeeper_primary is the active model",
+    ),
+    Column("path", Text, nullable=False, comment="Path of the model's file, as servers open it"),
+    Column("description", Text, comment="Note of whoever registered it"),
+    Column("createdAt", CreatedAt, server_default=text("CURRENT_TIMESTAMP"), comment="When the model was registered"),
     sqlite_autoincrement=True,
+    comment="Models, one row each, in the five columns that older servers read",
 )
 
 # The claim to be the active model, letter for letter as in the unique index: only so does a look-up use the index,
@@ -109,118 +116,196 @@ ONE_PRIMARY_DDL = f"CREATE UNIQUE INDEX {ONE_PRIMARY} ON \"RLModel\" ({CLAIM_KEY
 artifacts = Table(
     "gatekeeper_artifact",
     metadata,
-    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
-    Column("sha256", Text, nullable=False, index=True),
-    Column("size", Integer, nullable=False),
-    Column("feature_schema", Text),
-    Column("threshold", Float, nullable=False),
-    Column("trained_from", Instant),
-    Column("trained_to", Instant),
-    Column("cutoff", Instant),
-    Column("estimator", Text),
-    Column("fingerprint", Text),
-    Column("code_version", Text),
-    Column("canary", Text, nullable=False),
-    Column("recognised", Text, nullable=False),
-    Column("run_key", Text),
+    Column(
+        "model_id",
+        Id,
+        ForeignKey("RLModel.id"),
+        primary_key=True,
+        autoincrement=False,
+        comment="Model that this is about",
+    ),
+    Column("sha256", Text, nullable=False, index=True, comment="SHA-256 of the file's bytes, in hexadecimal"),
+    Column("size", Integer, nullable=False, comment="Size of the file, in bytes"),
+    Column(
+        "feature_schema", Text, comment="Name of the feature list that the model takes; null if the file does not say"
+    ),
+    Column("threshold", Float, nullable=False, comment="Score below which this model vetoes an idea"),
+    Column("trained_from", Instant, comment="Time of the first idea in the training data; null if unknown"),
+    Column("trained_to", Instant, comment="Time of the last outcome in the training data; null if unknown"),
+    Column("cutoff", Instant, comment="Instant after which training used nothing; null if unknown"),
+    Column("estimator", Text, comment="Training recipe and library, in words; null if unknown"),
+    Column("fingerprint", Text, comment="Digest of the training ideas; null if unknown"),
+    Column("code_version", Text, comment="Version of Gatekeeper that trained the model; null if unknown"),
+    Column(
+        "canary",
+        Text,
+        nullable=False,
+        comment="JSON: rows of features, and the scores that the model gave them when it was registered",
+    ),
+    Column("recognised", Text, nullable=False, comment="How the score is read from the model's outputs, in words"),
+    Column(
+        "run_key", Text, comment="Key of the weekly run or of the caller; the same key registers the same bytes once"
+    ),
     UniqueConstraint("run_key", "sha256", name="gatekeeper_artifact_once"),
+    comment="What is known of a model's file, one row for each usable model",
 )
 
-twins = Table(  # which model was judged in this one's stead: the same recipe and seed, fitted before the holdout
+twins = Table(
     "gatekeeper_twin",
     metadata,
-    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
-    Column("twin_id", Id, ForeignKey("RLModel.id"), nullable=False, index=True),
+    Column(
+        "model_id",
+        Id,
+        ForeignKey("RLModel.id"),
+        primary_key=True,
+        autoincrement=False,
+        comment="The refit, which is deployed",
+    ),
+    Column(
+        "twin_id",
+        Id,
+        ForeignKey("RLModel.id"),
+        nullable=False,
+        index=True,
+        comment="The judged model: the same recipe and seed, fitted before the holdout",
+    ),
+    comment="Which judged model a deployed refit belongs to",
 )
 
-faults = Table(  # rows whose file is missing or no usable model
+faults = Table(
     "gatekeeper_fault",
     metadata,
-    Column("model_id", Id, ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),
-    Column("reason", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("sha256", Text),
-    Column("at", Instant, nullable=False),
+    Column(
+        "model_id",
+        Id,
+        ForeignKey("RLModel.id"),
+        primary_key=True,
+        autoincrement=False,
+        comment="Model that this is about",
+    ),
+    Column("reason", Text, nullable=False, comment="Short slug for programs, such as sha256 or operator"),
+    Column("message", Text, nullable=False, comment="The same as a sentence"),
+    Column("sha256", Text, comment="SHA-256 of the file that was found; null if there was none"),
+    Column("at", Instant, nullable=False, comment="When it was found"),
+    comment="Models whose file is missing or unusable, and why",
 )
 
 evaluations = Table(
     "gatekeeper_evaluation",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("challenger", Id, ForeignKey("RLModel.id"), nullable=False, index=True),
-    Column("champion", Id, ForeignKey("RLModel.id")),
-    Column("challenger_sha256", Text, nullable=False),
-    Column("champion_sha256", Text),
-    Column("generation", Integer, nullable=False),
-    Column("as_of", Instant, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("verdict", Text, nullable=False),
-    Column("document", Text, nullable=False),
-    Column("run_key", Text, nullable=False),
-    Column("report", Text),
-    Column("at", Instant, nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the evaluation"),
+    Column("challenger", Id, ForeignKey("RLModel.id"), nullable=False, index=True, comment="Model that was judged"),
+    Column(
+        "champion", Id, ForeignKey("RLModel.id"), comment="Model that it was compared with; null for the first model"
+    ),
+    Column("challenger_sha256", Text, nullable=False, comment="SHA-256 of the bytes that were judged"),
+    Column(
+        "champion_sha256", Text, comment="SHA-256 of the bytes that they were compared with; null for the first model"
+    ),
+    Column("generation", Integer, nullable=False, comment="Generation of the registry that the evaluation was made in"),
+    Column("as_of", Instant, nullable=False, comment="Instant beyond which the evaluation knew nothing"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="One of weekly, bootstrap (first model), recovery (primary unusable), what-if (no promotion), copied",
+    ),
+    Column("verdict", Text, nullable=False, comment="Verdict: promote, keep or undecided"),
+    Column(
+        "document",
+        Text,
+        nullable=False,
+        comment="JSON: the evaluation document, with all numbers that the verdict follows from",
+    ),
+    Column(
+        "run_key", Text, nullable=False, comment="Key of the weekly run; the same key evaluates the same models once"
+    ),
+    Column("report", Text, comment="Path of the HTML report; null if none was written"),
+    Column("at", Instant, nullable=False, comment="When the evaluation was recorded"),
     UniqueConstraint("run_key", "challenger", "generation", "kind", "champion", name="gatekeeper_evaluation_once"),
     sqlite_autoincrement=True,
+    comment="Evaluations: one comparison of a challenger with the champion, and its verdict",
 )
 
-promotions = Table(  # append-only: the audit
+promotions = Table(
     "gatekeeper_promotion",
     metadata,
-    Column("generation", Integer, primary_key=True, autoincrement=False),
-    Column("from_id", Id, ForeignKey("RLModel.id")),
-    Column("to_id", Id, ForeignKey("RLModel.id"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("evaluation_id", ForeignKey("gatekeeper_evaluation.id")),
-    Column("as_of", Instant, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("run_key", Text, unique=True),
-    Column("sha256", Text),  # of the bytes that went in
-    Column("chain", Text),  # a hash over this row and the one before: history_chain.py
+    Column(
+        "generation",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="Number of the change, counted from 1 without gaps",
+    ),
+    Column("from_id", Id, ForeignKey("RLModel.id"), comment="Primary before; null if there was none"),
+    Column("to_id", Id, ForeignKey("RLModel.id"), nullable=False, comment="Primary from then on"),
+    Column("kind", Text, nullable=False, comment="One of adopted, bootstrap, weekly, recovery, manual and rollback"),
+    Column("actor", Text, nullable=False, comment="Who did it"),
+    Column("reason", Text, nullable=False, comment="Why, in the actor's words or those of the verdict"),
+    Column(
+        "evaluation_id",
+        ForeignKey("gatekeeper_evaluation.id"),
+        comment="Evaluation that it rests on; null for a change by hand",
+    ),
+    Column("as_of", Instant, nullable=False, comment="As-of of the evaluation, or the time of a change by hand"),
+    Column("at", Instant, nullable=False, comment="When it was done, by the database's clock"),
+    Column("run_key", Text, unique=True, comment="Key of the weekly run; the same key promotes once"),
+    Column(
+        "sha256",
+        Text,
+        comment="SHA-256 of the bytes that became primary; null for an adopted row without a usable file",
+    ),
+    Column("chain", Text, comment="SHA-256 over this row, its evidence and the chain of the row before"),
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
+    comment="History: every change of the primary, only ever added to",
 )
 
 holds = Table(
     "gatekeeper_hold",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("until", Instant),
-    Column("at", Instant, nullable=False),
-    Column("released_at", Instant),
-    Column("released_by", Text),
-    Column("release_reason", Text),
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the hold"),
+    Column("actor", Text, nullable=False, comment="Who placed it"),
+    Column("reason", Text, nullable=False, comment="Why it was placed"),
+    Column("until", Instant, comment="When it ends by itself; null if only a person ends it"),
+    Column("at", Instant, nullable=False, comment="When it was placed"),
+    Column("released_at", Instant, comment="When it was released; null while it stands"),
+    Column("released_by", Text, comment="Who released it"),
+    Column("release_reason", Text, comment="Why it was released"),
     sqlite_autoincrement=True,
+    comment="Holds: while one stands, weekly runs judge but promote nothing",
 )
 
 quarantines = Table(
     "gatekeeper_quarantine",
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("model_id", Id, ForeignKey("RLModel.id"), nullable=False),
-    Column("sha256", Text, nullable=False, index=True),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("released_at", Instant),
-    Column("released_by", Text),
-    Column("release_reason", Text),
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the quarantine"),
+    Column("model_id", Id, ForeignKey("RLModel.id"), nullable=False, comment="Model that was rolled back from"),
+    Column(
+        "sha256", Text, nullable=False, index=True, comment="SHA-256 of the bytes that are barred, under whatever name"
+    ),
+    Column("actor", Text, nullable=False, comment="Who rolled back"),
+    Column("reason", Text, nullable=False, comment="Why the rollback was done"),
+    Column("at", Instant, nullable=False, comment="When the rollback was done"),
+    Column("released_at", Instant, comment="When the quarantine was lifted; null while it stands"),
+    Column("released_by", Text, comment="Who lifted it"),
+    Column("release_reason", Text, comment="Why it was lifted"),
     sqlite_autoincrement=True,
+    comment="Quarantines: bytes that were rolled back from and may not be promoted again",
 )
 
-retired = Table(  # file names that no row holds any more; they go past the grace
+retired = Table(
     "gatekeeper_retired",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("at", Instant, nullable=False),
+    Column("name", Text, primary_key=True, comment="File name inside the model store"),
+    Column("at", Instant, nullable=False, comment="When it was retired"),
+    comment="File names that no row uses any more, kept until their grace period is over",
 )
 
-lock = Table(  # one row: writers queue on it, and it counts the promotions
+lock = Table(
     "gatekeeper_lock",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("generation", Integer, nullable=False),
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="Always 1"),
+    Column("generation", Integer, nullable=False, comment="Number of the newest promotion; 0 before the first"),
+    comment="One row: writers queue on it, and it counts the promotions",
 )

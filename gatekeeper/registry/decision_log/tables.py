@@ -15,34 +15,43 @@ DATASET = "RLDataset"
 dataset = Table(
     DATASET,
     metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("ts", CreatedAt, nullable=False),  # the idea's own time
-    Column("symbol", Text, nullable=False),
-    Column("featureVec", JSON().with_variant(JSONB(), "postgresql"), nullable=False),
-    Column("action", Text, nullable=False),
-    Column("outcome", Float),
-    Column("strategyVersionId", Text),
-    Column("gateScore", Float),
-    Column("modelId", Id),
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the scored idea"),
+    Column("ts", CreatedAt, nullable=False, comment="Time of the idea"),
+    Column("symbol", Text, nullable=False, comment="Symbol of the idea"),
+    Column(
+        "featureVec",
+        JSON().with_variant(JSONB(), "postgresql"),
+        nullable=False,
+        comment="The seven features as a JSON array of numbers",
+    ),
+    Column("action", Text, nullable=False, comment="Direction of the trade: buy or sell"),
+    Column(
+        "outcome", Float, comment="Net return of the trade as a fraction of its entry price; null until it is known"
+    ),
+    Column("strategyVersionId", Text, comment="Strategy that had the idea; null if it was not named"),
+    Column("gateScore", Float, comment="Score of the idea; null if no model answered"),
+    Column("modelId", Id, comment="Model that scored it; null if no model answered"),
     sqlite_autoincrement=True,
+    comment="Scored ideas, one row each, in the nine columns that older servers write",
 )
 
 # No foreign key to "RLDataset": a table of others may lack the unique id that one needs, and may be thinned out.
 decisions = Table(
     "gatekeeper_decision",
     metadata,
-    Column("dataset_id", Id, primary_key=True, autoincrement=False),
-    Column("idea_id", Text, nullable=False),
-    Column("at", Instant, nullable=False),  # receipt
-    Column("time", Instant, nullable=False),  # the idea's own, to the microsecond
-    Column("strategy", Text),
-    Column("threshold", Float, nullable=False),
-    Column("approved", Boolean, nullable=False),
-    Column("sha256", Text),
-    Column("degraded", Boolean, nullable=False),
-    Column("closed_at", Instant),
-    Column("known_at", Instant),
-    Column("stated", Boolean),  # known_at is what the sender said, and not our receipt
-    Column("outcome_at", Instant),  # receipt of the outcome
+    Column("dataset_id", Id, primary_key=True, autoincrement=False, comment="Row of RLDataset that this is about"),
+    Column("idea_id", Text, nullable=False, comment="Name of the idea, by which its outcome is reported"),
+    Column("at", Instant, nullable=False, comment="When the server received the idea"),
+    Column("time", Instant, nullable=False, comment="Time of the idea, to the microsecond"),
+    Column("strategy", Text, comment="Strategy that had the idea; null if it was not named"),
+    Column("threshold", Float, nullable=False, comment="Score below which the idea was to be vetoed"),
+    Column("approved", Boolean, nullable=False, comment="Whether the idea was approved"),
+    Column("sha256", Text, comment="SHA-256 of the model that answered; null if none did"),
+    Column("degraded", Boolean, nullable=False, comment="Whether a model other than the primary answered, or none"),
+    Column("closed_at", Instant, comment="When the trade was closed; null until the outcome is known"),
+    Column("known_at", Instant, comment="When the outcome was known; data later than an as-of are not used for it"),
+    Column("stated", Boolean, comment="Whether the sender stated known_at; otherwise it is the time of receipt"),
+    Column("outcome_at", Instant, comment="When the server received the outcome"),
     Index("gatekeeper_decision_idea", "idea_id", unique=True),
+    comment="What the server decided on a scored idea, beside its row of RLDataset",
 )

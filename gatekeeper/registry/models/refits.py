@@ -57,7 +57,7 @@ def refuse_unjudged(connection: Connection, judged: Evaluation, model: Model) ->
     if of(connection, model.id) != judged.challenger:
         raise PromotionRefused(
             f"evaluation {judged.id} judged model {judged.challenger} in the stead of its refit "
-            f"{judged.refit['name']}, and promotes that one, not model {model.id}"
+            f"{judged.refit.name}, and promotes that one, not model {model.id}"
         )
     if judged.deploys != model.sha256:
         raise EvaluationOutdated(

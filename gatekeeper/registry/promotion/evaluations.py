@@ -1,14 +1,12 @@
 """What was judged, and does that verdict still hold for the bytes that are there now?"""
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import (
     ConfigError,
-    DataError,
     EvaluationOutdated,
     GenerationMoved,
     ModelRefused,
@@ -24,6 +22,9 @@ from gatekeeper.registry.promotion import holds
 from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
 from gatekeeper.registry.store.base import blob_name
 
+if TYPE_CHECKING:
+    from gatekeeper.documents.evaluation import EvaluationDocument
+
 _e = tables.evaluations.c
 
 
@@ -36,25 +37,27 @@ def record(
     as_of: datetime,
     kind: str,
     verdict: str,
-    document: Mapping[str, object],
+    document: "EvaluationDocument",
     run_key: str,
     report: str | None,
 ) -> Evaluation:
     """Keep the verdict, bound to the sha256 of both models. The same run key, contest and generation: one row."""
+    from gatekeeper.documents import evaluation as documents
+
     aware(as_of, "as-of")
     plain(run_key, "run key")
-    said = {
+    values = {
         "challenger": challenger,
         "champion": champion,
         "generation": generation,
         "as_of": as_of,
         "kind": kind,
         "verdict": verdict,
-        "document": _json(document),
+        "document": documents.written(document),
         "run_key": run_key,
         "report": report,
     }
-    same = [_e[name] == said[name] for name in ("run_key", "challenger", "generation", "kind")]
+    same = [_e[name] == values[name] for name in ("run_key", "challenger", "generation", "kind")]
     wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(champion))
     with context.database.write() as work:
         row = work.connection.execute(wanted).first()
@@ -62,7 +65,7 @@ def record(
             bound = {"challenger_sha256": _sha256(work.connection, challenger), "champion_sha256": None}
             if champion is not None:
                 bound["champion_sha256"] = _sha256(work.connection, champion)
-            work.connection.execute(tables.evaluations.insert(), {**said, **bound, "at": now(work.connection)})
+            work.connection.execute(tables.evaluations.insert(), {**values, **bound, "at": now(work.connection)})
             row = work.connection.execute(wanted).one()
     return evaluation_of(row)
 
@@ -161,13 +164,6 @@ def restore_name(context: RegistryContext, model: Model) -> bool:
         return False
     context.store.place(model.file_name, content)
     return True
-
-
-def _json(document: Mapping[str, object]) -> str:
-    try:
-        return json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"the evaluation's document can't be stored as JSON: {fault}") from None
 
 
 def _sha256(connection: Connection, model_id: int) -> str:

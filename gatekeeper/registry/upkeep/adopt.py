@@ -11,8 +11,9 @@ from sqlalchemy import Connection, delete, select
 
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
-from gatekeeper.registry.db import schema, tables
-from gatekeeper.registry.db.database import Work, has_index, now
+from gatekeeper.registry.db import comments, schema, tables
+from gatekeeper.registry.db.database import Work, has_index, has_table, now
+from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import insert_artifact
 from gatekeeper.registry.models.verification import Inspected, inspect
@@ -20,6 +21,9 @@ from gatekeeper.registry.promotion.history_chain import seal
 from gatekeeper.registry.promotion.promotions import record_adopted
 from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
+
+OLDER_TABLES = (tables.models.name, DATASET)
+"""What another tool may have made before us: found there, they stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,9 @@ def upgrade(
     try:
         with context.database.write(first=True) as work:
             before = schema.revision(work.connection)
+            foreign = {name for name in OLDER_TABLES if has_table(work.connection, name)}
             schema.to_head(work)
+            comments.write(work.connection, foreign)
             seal(work)
         with context.database.read() as connection:
             strangers = unadopted(connection)

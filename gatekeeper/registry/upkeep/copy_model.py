@@ -3,7 +3,6 @@
 There it is verified anew, and a challenger: what it was worth here is evidence, and promotes nothing.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def _carry(work: Work, made: Evaluation, challenger: int) -> int | None:
             as_of=made.as_of,
             kind=COPIED,
             verdict=made.verdict,
-            document=json.dumps(made.document, allow_nan=False),
+            document=made.document_json,
             run_key=run_key,
             report=made.report,
             at=made.at,

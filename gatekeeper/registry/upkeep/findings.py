@@ -262,7 +262,9 @@ def _history(e: _Evidence) -> Iterator[Finding]:
             yield Finding(BROKEN, row.to_id, None, f"promotion {row.generation} doesn't follow on the one before it")
             return
         before = row.to_id
-    if (changed := history_chain.first_break(history_chain.entries(e.connection))) is not None:
+    from gatekeeper.documents.receipt import as_hashed
+
+    if (changed := history_chain.first_break(map(as_hashed, history_chain.entries(e.connection)))) is not None:
         text = f"promotion {changed} isn't as it was written, or doesn't follow on the one before it"
         yield Finding(BROKEN, None, None, f"{text}; bring the rows back from a backup, or look who changed them")
         return

@@ -2,23 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gatekeeper.errors import DataError, UnknownModel
+from gatekeeper.documents import evaluation as documents
+from gatekeeper.documents import receipt as receipts
+from gatekeeper.documents.receipt import FORMAT, Receipt, ReceiptEvaluation, ReceiptModel, ReceiptTwin, as_hashed
+from gatekeeper.documents.serialization import JsonObject
+from gatekeeper.errors import ConfigError, DataError, UnknownModel
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.promotion import evaluations, history_chain
+from gatekeeper.registry.records import Model
 
-FORMAT = 1
 LARGEST = 64 * 1024 * 1024
-
-Receipt = dict[str, Any]
+PARTS = ("format", "made_by", "model", "evaluation", "history", "digest")
 
 
 def receipt(connection: Connection, model_id: int, evaluation_id: int | None) -> bytes:
@@ -29,96 +29,129 @@ def receipt(connection: Connection, model_id: int, evaluation_id: int | None) ->
     model = catalogue.model(connection, model_id)
     chosen = _evaluation(connection, model_id, evaluation_id)
     twin = refits.of(connection, model_id)
-    facts = {name: value for name, value in asdict(model).items() if name not in ("canary_json", "path")}
-    content: Receipt = {
-        "format": FORMAT,
-        "made_by": f"gatekeeper {version('gatekeeper')}",
-        "model": {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()},
-        "evaluation": None if chosen is None else history_chain.facts(connection, chosen),
-        "history": history_chain.entries(connection),
-        **({} if twin is None else {"twin": {"model_id": twin, "sha256": catalogue.model(connection, twin).sha256}}),
-    }
-    return serialized({**content, "digest": digest(content)})
+    made = Receipt(
+        format=FORMAT,
+        made_by=f"gatekeeper {version('gatekeeper')}",
+        model=_model(model),
+        evaluation=None if chosen is None else history_chain.facts(connection, chosen),
+        history=history_chain.entries(connection),
+        twin=None if twin is None else ReceiptTwin(twin, catalogue.model(connection, twin).sha256),
+        digest="",
+    )
+    content = as_hashed(made)
+    return receipts.serialized({**content, "digest": digest(content)})
 
 
-def digest(content: Mapping[str, Any]) -> str:
+def _model(model: Model) -> ReceiptModel:
+    return ReceiptModel(
+        id=model.id,
+        version=model.version,
+        description=model.description,
+        created_at=_iso(model.created_at),
+        sha256=model.sha256,
+        size=model.size,
+        feature_schema=model.feature_schema,
+        threshold=model.threshold,
+        trained_from=_iso(model.trained_from),
+        trained_to=_iso(model.trained_to),
+        cutoff=_iso(model.cutoff),
+        estimator=model.estimator,
+        fingerprint=model.fingerprint,
+        code_version=model.code_version,
+        run_key=model.run_key,
+        recognised=model.recognised,
+        fault=model.fault,
+    )
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def digest(content: JsonObject) -> str:
     """The sha256 of all of a receipt but its digest."""
-    said = {name: value for name, value in content.items() if name != "digest"}
-    return hashlib.sha256(history_chain.canonical(said).encode()).hexdigest()
+    hashed = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(history_chain.canonical(hashed).encode()).hexdigest()
 
 
-def serialized(content: Mapping[str, Any]) -> bytes:
-    """The one way to write it: any other byte is a change."""
-    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
+def told(content: bytes) -> Receipt | None:
+    """What a receipt says, proven or not; None where that can't be read, and then `faults` says why."""
+    try:
+        return receipts.of_object(_parsed(content))
+    except DataError:
+        return None
 
 
 def faults(content: bytes) -> list[str]:
     """What is wrong with a receipt, in sentences; none where it proves itself. Raises DataError for what is none."""
-    read = _read(content)
+    parsed = _parsed(content)
     try:
-        if digest(read) != read["digest"]:
-            return [f"its digest is {digest(read)}, and it says {read['digest']}: it was changed"]
-        if serialized(read) != content:
+        if digest(parsed) != parsed["digest"]:
+            return [f"its digest is {digest(parsed)}, and it says {parsed['digest']}: it was changed"]
+        if receipts.serialized(parsed) != content:
             return ["its bytes are not as a receipt is written: it was changed"]
-        broken = history_chain.first_break(read["history"])
-        told = [] if broken is None else [f"promotion {broken} of the history isn't as it was written"]
-        return told + (_of_evaluation(read) if read["evaluation"] is not None else [])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as fault:
+        read, hashed = receipts.of_object(parsed), receipts.hashed_parts(parsed)
+        broken = history_chain.first_break(hashed.history)
+        found = [] if broken is None else [f"promotion {broken} of the history isn't as it was written"]
+        if read.evaluation is None:
+            return found
+        return found + _of_evaluation(read, read.evaluation, history_chain.evidence_of(hashed.evaluation))
+    except (TypeError, ValueError, IndexError, DataError, ConfigError) as fault:
         return [f"it isn't as a receipt is written ({type(fault).__name__}: {fault}): it was changed"]
 
 
-def _of_evaluation(read: Receipt) -> list[str]:
+def _of_evaluation(read: Receipt, judged: ReceiptEvaluation, evidence: str) -> list[str]:
     from gatekeeper.judgement.report.recheck import differences
 
-    judged = read["evaluation"]
-    found = _of_model(read)
-    cards = judged["document"]["scorecards"]
+    document = documents.of_object(judged.document)
+    found = _of_model(read, judged, document)
+    bytes_of = {"challenger": judged.challenger_sha256, "champion": judged.champion_sha256}
     found += [
         f"the scorecard of the {role} is of other bytes than the evaluation's"
-        for role in ("challenger", "champion")
-        if cards[role] is not None and cards[role]["sha256"] != judged[f"{role}_sha256"]
+        for role, card in document.scorecards
+        if role in bytes_of and card.sha256 != bytes_of[role]
     ]
-    if judged["document"]["verdict"]["answer"] != judged["verdict"]:
+    if document.verdict.answer != judged.verdict:
         found.append("the verdict of the evaluation isn't that of its document")
     found += [
-        f"promotion {row['generation']} rests on other evidence than this evaluation"
-        for row in read["history"]
-        if row["evaluation_id"] == judged["id"] and row["evidence"] != history_chain.evidence_of(judged)
+        f"promotion {row.generation} rests on other evidence than this evaluation"
+        for row in read.history
+        if row.evaluation_id == judged.id and row.evidence != evidence
     ]
-    return found + differences(judged["document"])
+    return found + differences(document)
 
 
-def _of_model(read: Receipt) -> list[str]:
+def _of_model(read: Receipt, judged: ReceiptEvaluation, document: documents.EvaluationDocument) -> list[str]:
     """Did the evaluation judge the receipt's model, or its twin and compare the two; and did that go in?"""
-    from gatekeeper.judgement.backtest.refit_agreement import refit_of
-
-    judged, model, twin = read["evaluation"], read["model"], read.get("twin")
-    said = {"model_id": judged["challenger"], "sha256": judged["challenger_sha256"]}
+    model, twin, refit = read.model, read.twin, document.refit
     if twin is None:
-        same = said == {"model_id": model["id"], "sha256": model["sha256"]}
+        same = (judged.challenger, judged.challenger_sha256) == (model.id, model.sha256)
         return [] if same else ["its evaluation judged other bytes than its model's"]
-    found = [] if said == twin else ["its evaluation judged other bytes than its model's twin's"]
-    refit = refit_of(judged["document"])
-    if refit is None or refit.sha256 != model["sha256"]:
+    found = []
+    if (judged.challenger, judged.challenger_sha256) != (twin.model_id, twin.sha256):
+        found.append("its evaluation judged other bytes than its model's twin's")
+    if refit is None or refit.sha256 != model.sha256:
         found.append("its evaluation compared its twin with other bytes than its model's")
     found += [
-        f"promotion {row['generation']} put other bytes in than this evaluation compared with the judged ones"
-        for row in read["history"]
-        if row["evaluation_id"] == judged["id"] and row["sha256"] != model["sha256"]
+        f"promotion {row.generation} put other bytes in than this evaluation compared with the judged ones"
+        for row in read.history
+        if row.evaluation_id == judged.id and row.sha256 != model.sha256
     ]
     return found
 
 
-def _read(content: bytes) -> Receipt:
+def _parsed(content: bytes) -> JsonObject:
     try:
-        read = json.loads(content)
-        known = read["format"]
-        parts = {name: read[name] for name in ("made_by", "model", "evaluation", "history", "digest")}
+        parsed = json.loads(content)
+        known = parsed["format"]
+        if missing := [name for name in PARTS if name not in parsed]:
+            raise KeyError(*missing)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError("this is no receipt, or one that was changed; `gatekeeper receipt ID` writes them") from None
     if known != FORMAT:
         raise DataError(f"a receipt of format {known!r}; this version reads {FORMAT}")
-    return {"format": known, **parts, **read}
+    found: JsonObject = parsed
+    return found
 
 
 def _evaluation(connection: Connection, model_id: int, evaluation_id: int | None) -> int | None:

@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from postgres_server import connect
 from registry_processes import in_order
 from registry_site import MONDAY, OWN, REFUSED, check_history, own_model
+from sqlalchemy.engine import make_url
 
 from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
 from gatekeeper.registry import check_up, upgrade
@@ -16,6 +17,7 @@ from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.store.base import sha256_of
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+POSTGRES = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
 
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")  # alembic can't read the one expression index
@@ -210,3 +212,54 @@ def test_a_lock_row_that_is_gone(site):
     with site.open() as registry:
         assert registry.generation() == len(registry.promotions()) == 2
         assert registry.doctor().well
+
+
+def comments(site, like: str = "%") -> dict[tuple[str, str], tuple[str | None, str | None]]:
+    """Of each table and column: the comment of the table, and of the column."""
+    found = site.sql(
+        "SELECT c.relname, a.attname, obj_description(c.oid, 'pg_class'), col_description(c.oid, a.attnum) "
+        "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        "WHERE c.relkind = 'r' AND (c.relname LIKE 'RL%' OR c.relname LIKE 'gatekeeper%') AND c.relname LIKE ?",
+        like,
+    )
+    return {(table, column): (of_table, of_column) for table, column, of_table, of_column in found}
+
+
+@POSTGRES
+def test_every_table_and_column_is_explained_in_the_database(site):
+    """As psql's describe and browsers of tables show it; alembic keeps its own table."""
+    found = {key: said for key, said in comments(site).items() if key[0] != tables.VERSION_TABLE}
+    assert {table for table, _ in found} == set(tables.metadata.tables)
+    assert len(tables.metadata.tables) >= 14
+    assert found["RLModel", "path"][1] == "Path of the model's file, as servers open it"
+    assert [key for key, said in found.items() if not all(said)] == []
+
+
+@POSTGRES
+def test_a_comment_that_is_outdated_or_missing_comes_with_the_next_upgrade(site):
+    site.sql("COMMENT ON TABLE gatekeeper_hold IS NULL")
+    site.sql("COMMENT ON COLUMN gatekeeper_hold.actor IS 'as it was in an older version'")
+    site.upgrade()
+    assert comments(site)["gatekeeper_hold", "actor"] == (tables.holds.comment, "Who placed it")
+
+
+@POSTGRES
+def test_comments_on_a_table_of_another_tool_stay(empty_site):
+    empty_site.old_table((1, "gatekeeper_1", "models/a.onnx", None))
+    empty_site.sql("COMMENT ON COLUMN \"RLModel\".path IS 'theirs'")
+    empty_site.upgrade()
+    said = {column: text for (_, column), text in comments(empty_site, "RLModel").items() if any(text)}
+    assert said == {"path": (None, "theirs")}
+
+
+@POSTGRES
+def test_a_role_that_owns_no_table_upgrades_without_commenting(site):
+    """An upgrade that has nothing to do needs no more rights than before there were comments."""
+    site.sql("COMMENT ON COLUMN gatekeeper_hold.actor IS NULL")
+    site.sql("DROP ROLE IF EXISTS clerk")
+    site.sql("CREATE ROLE clerk LOGIN")
+    site.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk")
+    url = make_url(site.url).set(username="clerk").render_as_string(hide_password=False)
+    assert upgrade(url, models=site.models).revision == tables.HEAD
+    site.sql("DROP OWNED BY clerk")
+    site.sql("DROP ROLE clerk")

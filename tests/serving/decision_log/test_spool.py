@@ -150,7 +150,7 @@ def test_rejected_lines_are_kept_and_the_file_stays_small(tmp_path: Path) -> Non
 DISK = """
 import os, resource, sys
 from pathlib import Path
-from gatekeeper.serving.spool import Spool
+from gatekeeper.serving.decision_log.spool import Spool
 spool = Spool(Path(sys.argv[1]), cap_bytes=10**6)
 spool.open()
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
