@@ -5,6 +5,7 @@ Returns and drawdowns are parts of the initial capital, Sharpe ratios annual; nu
 
 from collections.abc import Iterator
 from datetime import datetime
+from math import hypot
 
 from msgspec import Struct
 
@@ -65,6 +66,20 @@ class LiveGain(Struct, frozen=True):
     """Standard error of that."""
     surprise: float | None = None
     """(realised - predicted) gain in standard errors."""
+
+    @classmethod
+    def of(
+        cls,
+        predicted: float | None = None,
+        predicted_error: float | None = None,
+        realised: float | None = None,
+        realised_error: float | None = None,
+    ) -> "LiveGain":
+        """With the surprise, which is None if either gain or both errors are missing."""
+        error, surprise = hypot(predicted_error or 0.0, realised_error or 0.0), None
+        if predicted is not None and realised is not None and error > 0:
+            surprise = (realised - predicted) / error
+        return cls(predicted, predicted_error, realised, realised_error, surprise)
 
 
 class Breaker(Struct, frozen=True):

@@ -15,6 +15,8 @@ from model_files import constant_model, contract_model
 from weekly_data import write_ideas
 from weekly_house import House, step
 
+from gatekeeper.documents import step_output
+from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import DataError, EvaluationOutdated, StaleData, TrainingRefused, Unavailable
 from gatekeeper.serving import Gatekeeper, load
 
@@ -327,7 +329,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     with pytest.raises(DataError, match="clear the run from retrain on"):
         from gatekeeper.pipeline.weekly.workspace import dataset_of
 
-        dataset_of(run, handed)
+        dataset_of(run, step_output.read(handed, Registered))
 
 
 def test_a_dead_feed_is_an_error_that_says_how_old(edge: House) -> None:

@@ -49,10 +49,10 @@ class Live:
     def gain(self, predicted: float | None, error: float | None) -> LiveGain:
         """Realised gain next to the one predicted by an evaluation against the same model. Ledoit & Wolf (2008)."""
         if self.before is None or not self.enough:
-            return LiveGain(predicted, error)
+            return LiveGain.of(predicted, error)
         annual = math.sqrt(self.periods_per_year)
         found = sharpe_difference(self.primary.daily, self.before.daily)
-        return _with_surprise(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
+        return LiveGain.of(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
 
 
 def measure(
@@ -89,16 +89,6 @@ def _without_sharpes(live: Live) -> Live:
         before=None if live.before is None else replace(live.before, sharpe=None),
         ungated=replace(live.ungated, sharpe=None),
     )
-
-
-def _with_surprise(
-    predicted: float | None, predicted_error: float | None, realised: float | None, realised_error: float | None
-) -> LiveGain:
-    error = math.hypot(predicted_error or 0.0, realised_error or 0.0)
-    surprise = None
-    if predicted is not None and realised is not None and error > 0:
-        surprise = (realised - predicted) / error
-    return LiveGain(predicted, predicted_error, realised, realised_error, surprise)
 
 
 def _times(value: float | None, factor: float) -> float | None:

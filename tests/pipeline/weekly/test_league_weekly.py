@@ -16,7 +16,8 @@ from weekly_data import write_ideas
 from weekly_house import House, step
 
 from gatekeeper import config
-from gatekeeper.documents.step_output import ApprovalAnswer
+from gatekeeper.documents import step_output
+from gatekeeper.documents.step_output import ApprovalAnswer, Registered
 from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.report.recheck import verdict_again
@@ -158,7 +159,7 @@ def test_a_past_week_is_a_what_if_among_those_of_before(house: House) -> None:
 
 def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     run, handed = empty.until("register", AS_OF)
-    dataset, model = dataset_of(run, handed), empty.registry.model(handed["model_id"])
+    dataset, model = dataset_of(run, step_output.read(handed, Registered)), empty.registry.model(handed["model_id"])
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
     policy = Policy.from_settings(run.settings, measured.periods_per_year)

@@ -18,6 +18,7 @@ from weekly_house import NOW, House, step
 
 from gatekeeper import config, rehearsal
 from gatekeeper.documents.evaluation import LiveModel, Twins
+from gatekeeper.documents.receipt import serialized
 from gatekeeper.features import FEATURES
 from gatekeeper.judgement import sharpe_difference
 from gatekeeper.judgement.report.recheck import differences, verdict_again
@@ -315,7 +316,7 @@ def test_a_receipt_that_tells_of_other_twins_is_found(
     read = json.loads(house.registry.receipt(4))
     change(read)
     read["digest"] = receipts.digest(read)
-    assert any(told in fault for fault in receipts.faults(receipts.serialized(read)))
+    assert any(told in fault for fault in receipts.faults(serialized(read)))
 
 
 def said(read: dict) -> dict:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from msgspec import structs
 from registry_site import OWN, check_history, own_model
 
+from gatekeeper.documents.evaluation import Refit, Twins
 from gatekeeper.errors import ConfigError, EvaluationOutdated, PromotionRefused, Quarantined, UnknownModel
 from gatekeeper.registry.views import receipts
 
@@ -21,8 +23,8 @@ def refit(registry, add):
 
 def compared(model, **others):
     """A document of an evaluation that compared its challenger with this refit."""
-    who = {"model_id": model.id, "name": model.version, "sha256": model.sha256}
-    return {"twins": {"challenger": {**who, **others}, "champion": None}, "verdict": {"answer": "promote"}}
+    refit = Refit(model.version, model.sha256, 0.55, model.trained_to, model.id, limit=0.1)
+    return {"twins": Twins(structs.replace(refit, **others)), "verdict": {"answer": "promote"}}
 
 
 @pytest.fixture
