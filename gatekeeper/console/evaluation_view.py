@@ -106,7 +106,7 @@ def _charts(document: EvaluationDocument) -> Iterator[Chart]:
         yield from _curves(days, daily)
         # With a cap, each stream has its own positions open: ungated less the challenger isn't what it vetoed.
         if "challenger" in document.trades and not any(card.passed_over for card in cards.values()):
-            yield _kept(days, daily["challenger"], daily["ungated"])
+            yield _approved(days, daily["challenger"], daily["ungated"])
     if document.scores:
         yield _scores(document.scores, cards)
     if document.outcomes:
@@ -122,7 +122,7 @@ def _curves(days: Sequence[str], daily: Mapping[str, Sequence[float]]) -> Iterat
     yield Chart("drawdown", "Drawdown", f"Deepest: {lows} of capital.", "days", "%", days, _by_role(fallen))
 
 
-def _kept(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) -> Chart:
+def _approved(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) -> Chart:
     kept = _running(ours)
     vetoed = _running([every - mine for every, mine in zip(ungated, ours, strict=True)])
     about = (

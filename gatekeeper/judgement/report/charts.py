@@ -82,7 +82,7 @@ def drawdown(days: NDArray[np.datetime64], daily: Curves) -> str:
     return _curves("drawdown", days, fallen, _lowest)
 
 
-def kept_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
+def approved_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
     """Returns of the challenger's approved trades, and those that its vetoed ones would have made."""
 
     def draw(axes: "Axes") -> None:

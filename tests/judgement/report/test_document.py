@@ -14,6 +14,8 @@ from gatekeeper.documents.evaluation import TradeOutcomes
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Policy, document, judge, run
 from gatekeeper.judgement.backtest import breakdown as details_of
+from gatekeeper.judgement.report.recheck import differences
+from gatekeeper.judgement.report.report import render
 
 Make = Callable[..., Any]
 
@@ -54,6 +56,19 @@ def test_counts_by_hand(written: Make) -> None:
     assert {len(card["daily"]) for card in found["scorecards"].values()} == {days}
     assert found["scorecards"]["challenger"]["sha256"] == "gatekeeper_2"
     assert found["scorecards"]["champion"]["threshold"] == 0.55
+
+
+def test_a_document_with_the_words_of_an_older_version_leads_to_the_same_verdict(written: Make) -> None:
+    """Case 92: its texts stay as they were written, and are shown so; numbers and answers alone are compared."""
+    old = "undecided, gatekeeper_primary1 stays: these days can only show a gain over 0.80: 0.5 takes 73 more weeks"
+    found = written()
+    found["verdict"]["message"] = old
+    for gate in found["verdict"]["gates"]:
+        gate["text"] = f"{gate['name']}, in older words"
+    document_of_before = evaluation.of_object(found)
+    assert differences(document_of_before) == []
+    page = render(document_of_before)
+    assert old in page and "bound, in older words" in page
 
 
 def test_each_policy_speaks(written: Make) -> None:
