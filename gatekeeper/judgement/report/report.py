@@ -128,7 +128,9 @@ def _charts(document: EvaluationDocument) -> list[DrawnChart]:
             f"the challenger's approved trades made {_percent(ours.sum())}, "
             f"its vetoed ones would have made {_percent((all_of_it - ours).sum())}"
         )
-        drawn.append(DrawnChart("kept", "Approved and vetoed", about, charts.approved_and_vetoed(days, ours, all_of_it)))
+        drawn.append(
+            DrawnChart("kept", "Approved and vetoed", about, charts.approved_and_vetoed(days, ours, all_of_it))
+        )
     if len(cards) == len(ROLES):
         drawn += _gain(document, days, daily["challenger"], daily["champion"])
     if document.scores and document.outcomes:
