@@ -90,7 +90,7 @@ def test_says_what_it_must(usual: str) -> None:
         "by symbol", "by strategy", "by month",
     ):  # fmt: skip
         assert said in text.replace("&#39;", "'"), said
-    flips = re.search(r"The flip list: (\d+) ideas decided differently", text)
+    flips = re.search(r"Flip list: (\d+) ideas decided differently", text)
     apart = re.search(r"only the challenger (\d+), only the champion (\d+)", text)
     assert flips and apart
     assert int(flips[1]) == int(apart[1]) + int(apart[2]) > 100

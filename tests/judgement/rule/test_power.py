@@ -106,7 +106,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
 
 
 def test_a_window_that_starts_after_a_models_data_grows_no_further_than_the_holdout(pair: Any, small: Policy) -> None:
-    window = replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
+    window = structs.replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
     a, b = (replace(card, window=window) for card in pair)
     message = judge(a, b, replace(small, name="proven", alpha=0.001)).message
     assert "this one starts after the data of gatekeeper_primary1 and grows each week, up to the holdout" in message
