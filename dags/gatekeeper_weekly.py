@@ -1,6 +1,7 @@
 """Every Monday: is there a better gatekeeper? Wiring only, one DAG for each desk; the steps are the pipeline's."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 from gatekeeper_airflow import form
@@ -23,6 +24,8 @@ DOC = """
 * A new DAG starts paused. Unpausing it runs the *last* week at once; after an outage over several weeks only the
   latest one runs, and a backfill does the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
   --to-date DAY_AFTER_THE_LAST`. A backfill runs only while the DAG is unpaused, and with an empty as-of.
+* On `demo:` data nothing is scheduled, since its bars end with 2018: its Mondays are run by form, by backfill or, with
+  `make up`, by `make mondays`.
 * An older as-of than the newest that was ever promoted is judged, recorded as `what-if` and never promoted.
 * A refusal (data that is missing or stale, a key that the form doesn't know) fails at once. A database, store or folder
   that can't be reached is tried twice more, a minute apart.
@@ -58,13 +61,22 @@ Asks a person where the verdict is to promote, under *Required Actions*. A rejec
 """
 
 
+def timetable(desk: desks.Desk, settings: config.Settings) -> Any:
+    """The desk's own schedule, which on the demo's bars ends with them."""
+    if settings.data.startswith("demo:"):
+        from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
+
+        return DemoTimetable(desk.schedule)
+    return CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7))
+
+
 def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
     """The DAG of one desk."""
     title = {"dag_display_name": f"{desk.title}: the weekly look"} if desk.title else {}
     with DAG(
         desk.dag_id("weekly"),
         description="Retrains, exports, registers, backtests and, where it is better, promotes",
-        schedule=CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7)),
+        schedule=timetable(desk, settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,

@@ -15,7 +15,7 @@ from weekly_house import House
 from gatekeeper import config
 from gatekeeper.documents import check, evaluation, receipt, rehearsal
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.registry import Registry
 from gatekeeper.registry.views import receipts
 from gatekeeper.rehearsal import report as rehearsal_report
@@ -89,7 +89,7 @@ def test_each_verdict_follows_from_its_document_again(kept: Shell, number: int) 
     with opened(kept) as registry:
         document = registry.evaluation(number).document
     assert differences(document) == []
-    again = verdict_again(document)
+    again = judged_again(document)[0]
     assert (again.answer, again.gain, again.bound) == (
         document.verdict.answer,
         document.verdict.gain,
