@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test stress check lint up down bench bench-judgement reference docs lock clean
+.PHONY: help setup demo test matrix stress check lint up mondays down bench bench-judgement reference pictures docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -32,8 +32,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 demo: $(VENV)/ready  ## the weekly run under Airflow, eight Mondays of 2018 on real data
 	@$(BIN)/python demo/run.py
 
-test: $(VENV)/ready  ## every test
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress" $(PYTEST)
+test: $(VENV)/ready  ## every test but those of matrix and stress
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress and not matrix" $(PYTEST)
+
+matrix: $(VENV)/ready  ## the tests that need an environment of their own or a Debian package (.ci/run installs these)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "matrix and not stress" $(PYTEST)
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
@@ -45,10 +48,13 @@ lint: $(VENV)/ready
 	@$(BIN)/lint-imports --no-cache
 
 check: lint  ## ruff, mypy --strict, import-linter, and the quick tests
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not stress" $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not stress and not matrix" $(PYTEST)
 
 up: $(VENV)/ready  ## Airflow and the scoring server on this machine; says where, and the password
 	@$(BIN)/python up/run.py up
+
+mondays: $(VENV)/ready  ## the demo's eight Mondays, one after another, in what `make up` has started
+	@$(BIN)/python up/run.py mondays $(COUNT)
 
 down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 	@$(BIN)/python up/run.py down
@@ -56,11 +62,14 @@ down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
-bench-judgement: $(VENV)/ready  ## simulated years of weekly looks: which policy should decide (docs/why/judgement.md)
+bench-judgement: $(VENV)/ready  ## simulated years of weekly runs: which policy should decide (docs/why/judgement.md)
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code
 	@$(BIN)/python docs/tooling/reference.py
+
+pictures: $(VENV)/ready  ## every picture of the documentation again, in Chromium
+	@$(BIN)/python docs/tooling/pictures.py
 
 docs: $(VENV)/ready  ## the documentation as a site: build/docs/index.html; a broken link fails
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -d build/docs-trees docs build/docs

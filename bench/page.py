@@ -40,7 +40,7 @@ The load is the system's average over the last minute, before and after the part
 
 
 def written(kept: Mapping[str, Kept], parts: Mapping[str, str], folder: Path) -> Path:
-    """The page, of the documentation in this folder, and its pictures."""
+    """The page below this folder of documents, and its pictures."""
     results = [result for each in kept.values() for result in each.results]
     names = sorted({result.section for result in results}, key=_place)
     pictures = drawn(results, names, folder / "pictures")

@@ -1,6 +1,7 @@
 """Weekly DAG: retrain, export, register, backtest and promote. Wiring only; one DAG for each desk."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 from gatekeeper_airflow import form
@@ -23,6 +24,8 @@ DOC = """
 * A new DAG starts paused. Unpausing it runs the *last* week at once. After an outage of several weeks only the latest
   one runs, and a backfill runs the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
   --to-date DAY_AFTER_THE_LAST`. A backfill runs only while the DAG is unpaused, and with an empty as-of.
+* On `demo:` data nothing is scheduled, since its bars end with 2018: its Mondays are run by form, by backfill or, with
+  `make up`, by `make mondays`.
 * An as-of that is not later than the newest one ever promoted is judged and recorded as `what-if`, and never promoted:
   it is not eligible, since a later week was promoted already.
 * A refusal (missing or stale data, an unknown key in the form) fails at once. If a database, store or folder can't be
@@ -59,13 +62,22 @@ If the verdict is to promote, asks a person under *Required Actions*. After a re
 """
 
 
+def timetable(desk: desks.Desk, settings: config.Settings) -> Any:
+    """The desk's own schedule, which on the demo's bars ends with them."""
+    if settings.data.startswith("demo:"):
+        from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
+
+        return DemoTimetable(desk.schedule)
+    return CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7))
+
+
 def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
     """The DAG of one desk."""
     title = {"dag_display_name": f"{desk.title}: weekly run"} if desk.title else {}
     with DAG(
         desk.dag_id("weekly"),
         description="Retrains, exports, registers, backtests, and promotes if the promotion rule passes",
-        schedule=CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7)),
+        schedule=timetable(desk, settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,

@@ -7,29 +7,26 @@ Usage: run.py [FOLDER [MONDAY]]     (default: build/demo, which is emptied first
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from table import HEAD, MONDAYS, line
 
 from gatekeeper import registry
-from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry import Registry
 
 HOUSE = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-FIRST = datetime(2018, 11, 5, 2, tzinfo=UTC)
-MONDAYS = [FIRST + timedelta(weeks=week) for week in range(8)]
 REHEARSED_FROM = "2016-01-04"
-HEAD = (
-    "Monday      challenger     champion  challenger   ungated     gain    bound  differ  verdict    gate that decided"
-)
 
 FEATURES = {"rsi14": 28, "adx14": 22, "fastMASlowDelta": 0.02, "bbWidth": 0.05, "avgSent": 0, "avgOB": 0}
 IDEA = {"symbol": "SPX", "features": {**FEATURES, "action": "buy"}}
@@ -66,6 +63,12 @@ class Place:
         """The spool of a server on the demo's registry: decisions not yet delivered."""
         return self.folder / "spool"
 
+    def exports(self) -> list[str]:
+        """The commands that point a shell at the demo's registry, whatever characters its path has."""
+        settings = {"DB": self.url, "MODELS": str(self.models), "SPOOL": str(self.spool)}
+        words = " ".join(f"GATEKEEPER_{name}={shlex.quote(value)}" for name, value in settings.items())
+        return [f"export {words}", f'export PATH={shlex.quote(str(BIN))}:"$PATH"']
+
     def environment(self) -> dict[str, str]:
         """Environment variables of the demo, without the caller's own settings of Airflow and Gatekeeper."""
         theirs = ("AIRFLOW", "GATEKEEPER_")
@@ -80,7 +83,6 @@ class Place:
             "GATEKEEPER_WORK": str(self.folder / "work"),
             "GATEKEEPER_REPORTS": str(self.folder / "reports"),
             "GATEKEEPER_DATA": "demo:",
-            "GATEKEEPER_RECIPE": "hist_gradient_boosting",
         }
 
 
@@ -166,30 +168,10 @@ def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
     subprocess.run([str(BIN / "gatekeeper"), "active"], env=place.environment(), check=True)  # noqa: S603  # our own
     print(f"\nreport of the last Monday: {last.report}")
     print(f"\n$ gatekeeper rehearse --from {rehearsed_from}\n{place.rehearsed.read_text()}\nnext, with this registry:")
-    print(f"  export GATEKEEPER_DB={place.url} GATEKEEPER_MODELS={place.models} GATEKEEPER_SPOOL={place.spool}")
-    print(f"  export PATH={BIN}:$PATH")
+    print("\n".join(f"  {command}" for command in place.exports()))
     print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
     print("\nserve the active model, and ask it from another shell:\n  gatekeeper serve")
     print(f"  curl -s http://127.0.0.1:8055/v1/score -H 'Content-Type: application/json' -d '{json.dumps(IDEA)}'")
-
-
-def line(evaluation: Evaluation) -> str:
-    """One Monday: date, challenger, annual Sharpe of the three, gain and its lower bound, verdict and deciding gate."""
-    document = evaluation.document
-    verdict, cards = document.verdict, document.scorecards
-    champion = cards.champion
-    differing = "-" if verdict.differing is None else str(verdict.differing)
-    return (
-        f"{evaluation.as_of:%Y-%m-%d}  {f'gatekeeper_{evaluation.challenger}':<12}"
-        f"{number(champion and champion.sharpe):>11}{number(cards.challenger.sharpe):>12}"
-        f"{number(cards.ungated.sharpe):>10}{number(verdict.gain):>9}{number(verdict.bound):>9}"
-        f"{differing:>8}  {verdict.answer:<9}  {verdict.decided_by}"
-    )
-
-
-def number(value: float | None) -> str:
-    """The value to two places, or a dash if undefined."""
-    return "-" if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":

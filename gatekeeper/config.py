@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     work: str = Field("work", description="folder for the files that the steps of a weekly run hand to each other")
     reports: str = Field("reports", description="folder for the evaluation reports")
 
-    recipe: str = Field("logistic", description="training recipe, by name")
+    recipe: str = Field("hist_gradient_boosting", description="training recipe, by name")
     seed: int = Field(0, ge=0, lt=2**32, description="random seed of the training and of the monitor's bootstraps")
     threshold: float = Field(0.55, gt=0, lt=1, description="score below which an idea is vetoed")
     holdout_days: int = Field(

@@ -1,5 +1,6 @@
 """Tests that belong to no room: messages that show no secret, and files written whole."""
 
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import DataError, mask
-from gatekeeper.files import write_whole
+from gatekeeper.files import replace, write_whole
 from gatekeeper.pipeline import parse_as_of
 
 
@@ -57,3 +58,28 @@ def test_readers_see_whole_files_whoever_writes(tmp_path: Path) -> None:
         writer.join()
     assert seen <= set(contents)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o600, 0o644])
+def test_a_file_has_the_mode_it_was_given_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    target, before = tmp_path / "file", os.umask(0o077)
+    try:
+        replace(target, b"new", mode=mode)
+    finally:
+        os.umask(before)
+    assert (target.stat().st_mode & 0o777, target.read_bytes()) == (mode, b"new")
+
+
+def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    seen: list[list[bytes]] = []
+
+    def fail() -> None:
+        seen.append(sorted(path.read_bytes() for path in tmp_path.iterdir()))
+        raise OSError(28, "no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        replace(target, b"new", mode=0o644, written=fail)
+    assert seen == [[b"new", b"old"]]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]

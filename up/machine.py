@@ -77,6 +77,14 @@ class Machine:
         except Fault:
             raise SystemExit("it is going down; `make up` once it is, or `make down` to wait for that") from None
 
+    def why_not_started(self, part: str) -> str:
+        """Supervisord's reason: a command that can't be run leaves nothing in its log."""
+        try:
+            reason = self._supervisor().getProcessInfo(part)["spawnerr"]
+        except (OSError, Fault):  # supervisord itself is what doesn't start
+            reason = ""
+        return f"does not start ({reason})" if reason else "does not start"
+
     def start(self) -> None:
         """Supervisord, or with it there, those parts that have given up."""
         if not self.states():

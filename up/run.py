@@ -1,6 +1,6 @@
 """One machine: Airflow and the scoring server, up until `down`.
 
-Usage: run.py up|down     (all of it in UP_FOLDER, which is build/up by default)
+Usage: run.py up|down|mondays [COUNT]     (all of it in UP_FOLDER, which is build/up by default)
 """
 
 import os
@@ -15,6 +15,7 @@ import click
 import httpx
 from answers import Answers, dags, let_run, unreadable
 from machine import BIN, HOUSE, MARK, PARTS, USER, Machine, environment, is_free
+from mondays import run_mondays
 
 from gatekeeper import config
 from gatekeeper.errors import GatekeeperError
@@ -108,7 +109,7 @@ def for_shells(machine: Machine) -> None:
     lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
     path = machine.folder / "environment"
     path.touch(0o600)
-    path.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(BIN))}:$PATH", ""]))
+    path.write_text("\n".join([*lines, f'export PATH={shlex.quote(str(BIN))}:"$PATH"', ""]))
 
 
 def refuse_other_settings(machine: Machine) -> None:
@@ -153,8 +154,9 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
         states, after = machine.states(), time.monotonic() - begun
         lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
         if lost or after > PATIENCE:
-            why = "does not start" if lost else f"is not healthy after {after:.0f} s"
-            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part in lost or missing)
+            late = f"is not healthy after {after:.0f} s"
+            whys = {part: machine.why_not_started(part) if lost else late for part in lost or missing}
+            shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part, why in whys.items())
             raise SystemExit(f"{shown}\nthe rest stays up: `make up` tries again, `make down` ends it")
         for part in answers.well():
             if part in missing and states[part] in LIVE:
@@ -164,12 +166,12 @@ def wait(machine: Machine, answers: Answers, begun: float) -> None:
 
 
 def unpause(machine: Machine, answers: Answers) -> None:
-    """Let each DAG run that may do so by itself, once: who pauses it later has a reason. Raises SystemExit."""
+    """Let each DAG run, once: who pauses it later has a reason. Raises SystemExit."""
     acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
     wanted = {desk.dag_id(act) for desk in config.desks() for act in acts}
     known = machine.folder / "unpaused"
     before = set(known.read_text().split()) if known.exists() else set()
-    new = wanted - before - set(on_demo_data())
+    new = wanted - before
     end = time.monotonic() + PATIENCE
     with answers.logged_in() as airflow:
         while missing := wanted - dags(airflow).keys():
@@ -182,12 +184,6 @@ def unpause(machine: Machine, answers: Answers) -> None:
     known.write_text("\n".join(sorted(before | new)))
 
 
-def on_demo_data() -> list[str]:
-    """The weekly DAGs that have no Monday of now, since their bars end with 2018."""
-    desks = config.desks()
-    return [desk.dag_id("weekly") for desk in desks if config.load(desk=desk.name).data.startswith("demo:")]
-
-
 def account(machine: Machine, answers: Answers) -> Iterator[str]:
     """Where all is, and which DAGs wait for someone."""
     yield ""
@@ -195,23 +191,35 @@ def account(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
     yield f"logs            {machine.folder / 'logs'}"
-    yield f"commands        . {machine.folder / 'environment'}    (then `airflow` and `gatekeeper` are about these)"
-    demo = on_demo_data()
+    place = shlex.quote(str(machine.folder / "environment"))
+    yield f"commands        . {place}    (then `airflow` and `gatekeeper` are about these)"
     with answers.logged_in() as airflow:
-        waiting = sorted(name for name, paused in dags(airflow).items() if paused)
-    for name in waiting:
-        why = ": its data is demo:, which ends with 2018; run it by its form" if name in demo else ""
-        yield f"paused          {name}{why}"
+        yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
+    if config.load().data.startswith("demo:"):
+        yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end with 2018)"
+
+
+def mondays(machine: Machine, count: str = "8") -> None:
+    """Run the first `count` of the demo's Mondays in what is up. Raises SystemExit."""
+    if not count.isdecimal() or not 1 <= int(count) <= 8:
+        raise SystemExit(f"{count!r} Mondays can't be run; the demo has 8, so give 1 to 8")
+    if not machine.states():
+        raise SystemExit("nothing is up: `make up` first")
+    answers = surround(machine)
+    refuse_other_settings(machine)
+    run_mondays(answers, int(count))
 
 
 def main(words: list[str]) -> None:
-    """`up` or `down`. Raises SystemExit."""
+    """`up`, `down` or `mondays`. Raises SystemExit."""
     machine = Machine(Path(os.environ.pop("UP_FOLDER", "") or HOUSE / "build" / "up").resolve())
     if words == ["up"]:
         up(machine)
     elif words == ["down"]:
         ended = machine.end(STOPPING)
         click.echo(f"down; {ended} processes ended" if ended else "nothing is up")
+    elif words[:1] == ["mondays"] and len(words) <= 2:
+        mondays(machine, *words[1:])
     else:
         raise SystemExit(__doc__)
 

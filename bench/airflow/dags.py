@@ -80,6 +80,7 @@ def house(place: Path) -> dict[str, str]:
         "GATEKEEPER_WORK": str(place / "work"),
         "GATEKEEPER_REPORTS": str(place / "reports"),
         "GATEKEEPER_DATA": "demo:",
+        "GATEKEEPER_RECIPE": "logistic",
     }
 
 

@@ -44,6 +44,7 @@ class Side:
         """`gatekeeper WORDS --json` in a house of its own: what it printed."""
         house = {
             "GATEKEEPER_DATA": "demo:",
+            "GATEKEEPER_RECIPE": "logistic",
             "GATEKEEPER_DB": url(place),
             "GATEKEEPER_MODELS": str(place / "models"),
             "GATEKEEPER_WORK": str(place / "work"),

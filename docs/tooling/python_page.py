@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import Any
 
 from field_docs import field_docs
-from markdown import block, code, doc, page, table
+from markdown import block, code, doc, page, sentence, table
+
+from gatekeeper.registry.db import tables
 
 _WITHIN = re.compile(r"\b(?:[a-z_][a-z0-9_]*\.)+(?=[A-Za-z_])")
 MODULES = ("gatekeeper.registry", "gatekeeper.serving", "gatekeeper.judgement", "gatekeeper.market")
@@ -17,6 +19,16 @@ MODULES = ("gatekeeper.registry", "gatekeeper.serving", "gatekeeper.judgement", 
 ABOUT = """What these four modules export is the public interface; all else may change from one version to the next.
 Errors are on [a page of their own](errors.md). A scoring server has no pandas, so the readers of market data are
 imported from `gatekeeper.market.sources`."""
+
+READ_FROM = {
+    "Model": (tables.artifacts, tables.models),
+    "Details": (tables.artifacts,),
+    "Evaluation": (tables.evaluations,),
+    "Promotion": (tables.promotions,),
+    "Hold": (tables.holds,),
+    "Quarantine": (tables.quarantines,),
+}
+"""Records that are rows: what a field means stands in the table."""
 
 
 def made() -> str:
@@ -35,15 +47,17 @@ def thing(name: str, value: object) -> str:
         return cls(name, value)
     if inspect.isroutine(value):
         return "\n\n".join([f"### {name}", block(f"{name}{signature(value)}"), doc(value)])
-    return "\n\n".join([f"### {name}", block(f"{name} = {value!r}")])
+    return "\n\n".join([f"### {name}", block(f"{name} = {value!r}".replace("'", '"'))])
 
 
 def cls(name: str, kind: type) -> str:
     """A class: how it is made, its fields, its methods."""
     parts = [f"### {name}", doc(kind)]
     if is_dataclass(kind):
-        texts = field_docs(kind)
-        rows = [[code(each.name), code(annotation(each.type)), texts.get(each.name, "")] for each in fields(kind)]
+        texts = of_columns(name) | field_docs(kind)
+        rows = [
+            [code(each.name), code(annotation(each.type)), sentence(texts.get(each.name, ""))] for each in fields(kind)
+        ]
         parts.append(table(["field", "type", "meaning"], [row for row in rows if not row[0].startswith("`_")]))
     elif "__init__" in vars(kind):
         parts.append(block(f"{name}{signature(kind.__init__)}"))
@@ -53,6 +67,16 @@ def cls(name: str, kind: type) -> str:
         else:
             parts += [block(f"{method}{signature(value)}"), doc(value)]
     return "\n\n".join(parts)
+
+
+def of_columns(name: str) -> dict[str, str]:
+    """The comments of the columns that a record is read from, by its fields' names."""
+    found = {
+        {"createdAt": "created_at"}.get(column.name, column.name): column.comment or ""
+        for rows in READ_FROM.get(name, ())
+        for column in rows.columns
+    }
+    return {field: text for field, text in found.items() if text}
 
 
 def members(kind: type) -> Iterator[tuple[str, Any]]:

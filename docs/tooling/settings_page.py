@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gatekeeper.config import PREFIX, Settings
+from gatekeeper.model.recipes import RECIPES
 
 GROUPS = {
     "desks": "Desk, registry, data, folders",
@@ -43,6 +44,8 @@ def made() -> str:
 def row(name: str, field: FieldInfo) -> list[str]:
     """One setting."""
     value = ", ".join(filter(None, [kind(field.annotation), limits(field)]))
+    if name == "recipe":
+        value = " or ".join(map(code, sorted(RECIPES)))
     return [code(PREFIX + name.upper()), value, default(field), sentence(field.description or "")]
 
 

@@ -75,7 +75,7 @@ def rehearse(as_json_: bool) -> int:
     settings = config.load()
     if not settings.alarms.get_secret_value().strip():
         raise ConfigError(
-            "GATEKEEPER_ALARMS is empty: no alarms are sent; set it to URLs of apprise, as docs/alarms.md says"
+            "GATEKEEPER_ALARMS is empty: no alarms are sent; set it to URLs of apprise, as docs/how-to/alarms.md says"
         )
     sent = sending.rehearse(settings)
     if as_json_:

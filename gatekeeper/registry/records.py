@@ -181,6 +181,7 @@ class Quarantine:
     """These bytes were rolled back from. `id` is the model that was left: what `release --quarantine` takes."""
 
     id: int
+    """The model that was left."""
     sha256: str
     actor: str
     reason: str

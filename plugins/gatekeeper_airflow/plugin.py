@@ -1,8 +1,9 @@
-"""What does Airflow's plugin manager see? The console in its menu, and tasks' links to it; no operators."""
+"""Airflow plugin: the console in the menu, the tasks' links to it, the demo's timetable; no operators."""
 
 from airflow.plugins_manager import AirflowPlugin
 
 from gatekeeper_airflow.console import PREFIX, Console, base_path
+from gatekeeper_airflow.demo_timetable import DemoTimetable
 from gatekeeper_airflow.links import EvaluationLink
 
 
@@ -21,4 +22,5 @@ class GatekeeperPlugin(AirflowPlugin):
             "nav_top_level": True,
         }
     ]
+    timetables = [DemoTimetable]  # noqa: RUF012  # Airflow's
     operator_extra_links = [EvaluationLink()]  # noqa: RUF012  # Airflow's

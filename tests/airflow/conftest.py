@@ -84,4 +84,5 @@ def settings_of(folder: Path) -> dict[str, str]:
         "GATEKEEPER_WORK": str(folder / "work"),
         "GATEKEEPER_REPORTS": str(folder / "reports"),
         "GATEKEEPER_DATA": "demo:",
+        "GATEKEEPER_RECIPE": "logistic",
     }

@@ -50,7 +50,7 @@ def backfill(airflow: Airflow, create: Callable[[Airflow, str, str], None], firs
         return all(each["completed_at"] for each in airflow.call("GET", f"/api/v2/backfills?dag_id={DAG}")["backfills"])
 
     until(complete, f"the backfill of {DAG} before this one is complete", lambda: str(airflow.runs(DAG)))
-    with airflow.without_scheduler():  # docs/backfills.md says what may happen otherwise, on SQLite
+    with airflow.without_scheduler():  # docs/how-to/backfills.md says what may happen otherwise, on SQLite
         create(airflow, f"{first:%Y-%m-%d}", f"{last + timedelta(days=1):%Y-%m-%d}")
 
     def ended() -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gatekeeper_airflow.hook import RegistryHook
 
 from gatekeeper import config
 from gatekeeper.errors import ConfigError
+from gatekeeper.market.data.demo import demo_last_monday
 
 pytestmark = pytest.mark.xdist_group("airflow")
 DESKS = """
@@ -80,7 +82,7 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     assert {name: field.value for name, field in fields.items()} == {
         "as_of": None,
         "data": None,
-        "recipe": "logistic",
+        "recipe": "hist_gradient_boosting",
         "seed": 0,
         "holdout_days": 200,
         "threshold": 0.6,
@@ -129,6 +131,43 @@ def test_only_the_demos_form_is_prefilled_with_its_last_monday(bag: Callable[[st
         "gatekeeper_weekly_crypto": "2018-12-31T02:00:00Z",
         "gatekeeper_weekly_fx": None,
     }
+
+
+def test_a_fresh_form_says_what_the_command_and_the_demo_take(bag: Callable[[str], Any]) -> None:
+    """Case 109: the demo had another recipe than the form and `gatekeeper run`."""
+    params = bag("").dags["gatekeeper_weekly"].params
+    command = config.load()
+    assert command.recipe == "hist_gradient_boosting"
+    shown = {name: params.get_param(name).value for name in params if name not in ("as_of", "data")}
+    assert shown == {name: getattr(command, name) for name in shown}
+    assert len(shown) == 7
+
+
+def test_only_the_demos_schedule_ends(bag: Callable[[str], Any]) -> None:
+    """As the scheduler reads it: for a DAG just unpaused, and behind the demo's last two Mondays."""
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    week, last = timedelta(days=7), demo_last_monday()
+
+    def following(table: Any, monday: datetime) -> Any:
+        done, from_then_on = DataInterval(monday - week, monday), TimeRestriction(monday, None, True)
+        return table.next_dagrun_info(last_automated_data_interval=done, restriction=from_then_on)
+
+    read = {name: DagSerialization.from_dict(DagSerialization.to_dict(dag)) for name, dag in bag(DESKS).dags.items()}
+    unpaused = {
+        name: dag.timetable.next_dagrun_info(
+            last_automated_data_interval=None, restriction=TimeRestriction(dag.start_date, dag.end_date, dag.catchup)
+        )
+        for name, dag in read.items()
+    }
+    assert {name for name, info in unpaused.items() if info is not None} == {"gatekeeper_weekly_fx"}
+    table = read["gatekeeper_weekly"].timetable
+    assert table.summary == "0 2 * * 1"
+    assert following(table, last - week).run_after == last
+    assert following(table, last - week).data_interval == DataInterval(last - week, last)
+    assert following(table, last) is None
+    assert following(read["gatekeeper_weekly_fx"].timetable, last) is not None
 
 
 def test_each_desk_has_its_own_connection(bag: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:

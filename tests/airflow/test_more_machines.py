@@ -16,7 +16,8 @@ from weekly_house import House
 
 from gatekeeper.registry import Registry
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(900)]  # beside the one Airflow
+# Beside the one Airflow, and over a Redis.
+pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("machines"), pytest.mark.timeout(900)]
 WEEKS = {
     "folder": ("gatekeeper_weekly", datetime(2016, 1, 4, 2, tzinfo=UTC)),
     "bucket": ("gatekeeper_weekly_bucket", datetime(2016, 1, 11, 2, tzinfo=UTC)),

@@ -27,6 +27,8 @@ from gatekeeper.registry import upgrade
 from gatekeeper.registry.decision_log.line_format import Outcome, decision_lines, outcome_lines
 from gatekeeper.serving.http.counters import PATHS
 
+pytestmark = pytest.mark.xdist_group("docs")  # the weeks are run once for all
+
 HOUSE = Path(__file__).parents[2]
 PACKAGE = Path(package.__file__).parent
 MONDAY = datetime(2018, 1, 1, 2, tzinfo=UTC)

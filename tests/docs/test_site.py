@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from chromium import chromium
 
+pytestmark = pytest.mark.xdist_group("docs")  # the site is built once for all
+
 HOUSE = Path(__file__).parents[2]
 LOADED = {"src", "srcset", "poster", "data", "background"}  # what a browser fetches by itself, on whatever element
 LINKED = {"link", "use", "image"}  # elements whose href is fetched too; an <a> is only followed

@@ -19,7 +19,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     own = folder / "airflow" / "config"
     own.mkdir(parents=True)
     (own / "airflow_local_settings.py").write_text(LOCAL_SETTINGS)
-    with machine(folder, GATEKEEPER_RECIPE="hist_gradient_boosting") as started:
+    with machine(folder) as started:
         yield started.up()
 
 

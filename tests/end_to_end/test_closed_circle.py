@@ -18,7 +18,7 @@ from gatekeeper.features import FEATURES
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-c", "from gatekeeper.cli import main; main()"]
-SETTINGS = {"data": "sql:", "policy": "proven", "spool_cap_mb": 64}
+SETTINGS = {"data": "sql:", "recipe": "logistic", "policy": "proven", "spool_cap_mb": 64}
 BATCH = 500
 
 

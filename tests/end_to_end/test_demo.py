@@ -3,19 +3,23 @@
 import importlib.util
 import os
 import re
+import runpy
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
+import readme_table
 
-from gatekeeper import config, pipeline, registry
 from gatekeeper.registry import Evaluation, Registry
 
 HOUSE = Path(__file__).parents[2]
+GATEKEEPER = str(Path(sys.executable).with_name("gatekeeper"))
+MONDAY = datetime(2018, 11, 5, 2, tzinfo=UTC)
 WITHOUT = 3
 """So many Mondays are run again without Airflow."""
 REHEARSED_FROM = "2018-12-24"
@@ -37,29 +41,53 @@ def demo(folder: Path) -> list[str]:
 
 
 def without_airflow(folder: Path) -> list[Evaluation]:
-    """The first weeks by the plain steps, in a registry of their own."""
-    places = {name: str(folder / name) for name in ("models", "work", "reports")}
-    settings = config.load(
-        {**places, "db": f"sqlite:///{folder / 'registry.db'}", "data": "demo:", "recipe": "hist_gradient_boosting"}
-    )
+    """The first weeks by command, in a registry of their own; nothing is set but where things lie."""
+    url, models = f"sqlite:///{folder / 'registry.db'}", folder / "models"
     folder.mkdir()
-    registry.upgrade(settings.db, models=settings.models)
-    with Registry.configured(settings) as opened:
-        for week in range(WITHOUT):
-            monday = datetime(2018, 11, 5, 2, tzinfo=UTC) + timedelta(weeks=week)
-            list(pipeline.weekly(pipeline.start(monday, now=datetime.now(UTC), settings=settings), opened))
+    places = {name: str(folder / name.lower()) for name in ("MODELS", "WORK", "REPORTS")} | {"DB": url}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GATEKEEPER_")}
+    environment = {**own, **{f"GATEKEEPER_{name}": value for name, value in places.items()}}
+    mondays = [MONDAY + timedelta(weeks=week) for week in range(WITHOUT)]
+    for words in (["db", "upgrade"], *(["run", "--as-of", f"{monday:%Y-%m-%d}"] for monday in mondays)):
+        ended = subprocess.run([GATEKEEPER, *words], env=environment, cwd=folder, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+    with Registry.open(url, models=models) as opened:
         return list(reversed(opened.evaluations()))
 
 
 def line_of(evaluation: Evaluation) -> str:
     """The demo's own line of an evaluation."""
+    return str(runpy.run_path(str(HOUSE / "demo" / "table.py"))["line"](evaluation))
+
+
+def module_of_the_demo() -> ModuleType:
+    """`demo/run.py`, to call its parts."""
     spec = importlib.util.spec_from_file_location("demo_run", HOUSE / "demo" / "run.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["demo_run"] = module
     spec.loader.exec_module(module)
-    return str(module.line(evaluation))
+    return module
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_the_printed_exports_hold_in_a_path_with_a_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    """Case 115: pasted, they left the shell without its PATH."""
+    monkeypatch.syspath_prepend(HOUSE / "demo")
+    demo = module_of_the_demo()
+    monkeypatch.setattr(demo, "BIN", tmp_path / "my bin")
+    place = demo.Place(tmp_path / "the demo's")
+    words = "; ".join([*place.exports(), 'echo "$GATEKEEPER_DB"; echo "$GATEKEEPER_MODELS"; echo "$PATH"'])
+    around = {"PATH": "/usr/bin:/opt/with a space/bin"}
+    ended = subprocess.run([f"/bin/{shell}", "-c", words], env=around, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == [
+        f"sqlite:///{place.folder}/registry.db",
+        f"{place.folder}/models",
+        f"{tmp_path}/my bin:/usr/bin:/opt/with a space/bin",
+    ]
 
 
 def served(printed: str) -> dict[str, Any]:
@@ -84,12 +112,13 @@ def served(printed: str) -> dict[str, Any]:
 @pytest.mark.xdist_group("demo")
 def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_path: Path) -> None:
     """And what it says of serving the promoted model works as it stands there."""
-    first = demo(tmp_path / "first")
+    first = demo(tmp_path / "the first")
     rows = [line for line in first if line.startswith("2018-")]
     assert [row.split()[0] for row in rows] == [
         f"2018-{day}" for day in ("11-05", "11-12", "11-19", "11-26", "12-03", "12-10", "12-17", "12-24")
     ]
     assert all(ROW.match(row) for row in rows)
+    assert rows == readme_table.rows()
     assert "promote" in rows[0]
     text = "\n".join(first)
     active = re.search(r"^(gatekeeper_primary\d+) .* sha256 ([0-9a-f]{64})$", text, re.MULTILINE)
@@ -105,4 +134,5 @@ def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_pa
     assert (answer["version"], answer["sha256"], answer["degraded"]) == (active[1], active[2], False)
     assert answer["logged"]
     assert answer["decision"] == ("approve" if answer["score"] >= 0.55 else "veto")
-    assert [line_of(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]
+    line = module_of_the_demo().line
+    assert [line(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]

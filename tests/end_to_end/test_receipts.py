@@ -12,7 +12,7 @@ from weekly_house import House
 from gatekeeper.documents.evaluation import of_object
 from gatekeeper.documents.receipt import serialized
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.registry.views import receipts
 
 pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
@@ -31,7 +31,7 @@ def test_every_evaluation_leads_to_its_verdict_again(house: House) -> None:
     """From its document alone: no data, no model."""
     kinds = set()
     for evaluation in house.registry.evaluations():
-        again, held = verdict_again(evaluation.document), evaluation.document.verdict
+        again, held = judged_again(evaluation.document)[0], evaluation.document.verdict
         assert again == held
         assert differences(evaluation.document) == []
         kinds.add(evaluation.kind)

@@ -1,5 +1,6 @@
 """`make up` and `make down`: Airflow and the scoring server on one machine, and nothing left behind."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from airflow_server import until
 from score_server import eventually
-from up_machine import Machine, Place, free_ports, machine
+from up_machine import HOUSE, Machine, Place, free_ports, machine
 
 # The journey shares the machine, so it is in the same group; the test that takes it down is the last one here.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
@@ -48,12 +49,21 @@ def test_it_says_where_all_is_and_that_it_is_well(place: Place) -> None:
     assert place.password not in (place.machine.folder / "logs" / "api-server.log").read_text()
 
 
-def test_only_the_weekly_dag_of_the_demo_waits(place: Place) -> None:
-    assert "paused          gatekeeper_weekly: its data is demo:" in place.printed
-    assert {name: paused for name, paused in place.dags().items() if name != "gatekeeper_weekly"} == {
-        "gatekeeper_promote": False,
-        "gatekeeper_monitor": False,
-    }
+def test_no_dag_waits_and_none_runs_beyond_the_demos_bars(place: Place) -> None:
+    """Case 109: the first thing in the grid was a red run of last Monday. The Mondays there are have a command."""
+    assert "make mondays" in place.printed
+    assert "paused" not in place.printed
+    assert place.dags() == {"gatekeeper_weekly": False, "gatekeeper_promote": False, "gatekeeper_monitor": False}
+    weekly = place.call("GET", "/api/v2/dags/gatekeeper_weekly")
+    assert (weekly["timetable_summary"], weekly["next_dagrun_run_after"]) == ("0 2 * * 1", None)
+    assert "scheduled" not in {kind for kind, _ in place.runs().values()}
+
+
+@pytest.mark.parametrize("count", ["0", "9", "all"])
+def test_more_mondays_than_there_are_is_refused(place: Place, count: str) -> None:
+    ended = place.machine.make("mondays", COUNT=count)
+    assert ended.returncode != 0
+    assert f"'{count}' Mondays can't be run; the demo has 8" in ended.stderr
 
 
 def test_its_environment_makes_a_shell_speak_of_it(place: Place) -> None:
@@ -110,6 +120,33 @@ def taken(taker: socket.socket, port: int) -> bool:
     return True
 
 
+def test_commands_in_a_path_with_a_space_are_whole_and_one_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 115: supervisord took the path up to its first space for the command, and no log said so."""
+    spec = importlib.util.spec_from_file_location("up_machine_of_the_house", HOUSE / "up" / "machine.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    started = module.Machine(tmp_path / "a house")
+    (started.folder / "logs").mkdir(parents=True)
+    around = {"UP_HOME": started.folder, "UP_BIN": tmp_path / "no bin", "UP_SOCKET": started.socket}
+    for name, value in {**around, "AIRFLOW__API__PORT": "1"}.items():
+        monkeypatch.setenv(name, str(value))
+    try:
+        started.start()
+        until(lambda: set(started.states().values()) == {"FATAL"}, "every part has given up")
+        missing = f"does not start (can't find command '{tmp_path / 'no bin'}/{{}}')"
+        assert [started.why_not_started(part) for part in ("serve", "scheduler")] == [
+            missing.format("gatekeeper"),
+            missing.format("airflow"),
+        ]
+    finally:
+        started.end(30)
+
+
 @pytest.fixture
 def idle(tmp_path: Path) -> Machine:
     """One that never comes up."""
@@ -124,6 +161,12 @@ def test_a_taken_port_is_named_with_the_way_out(idle: Machine) -> None:
         assert f"port {port} of 127.0.0.1" in ended.stderr
         assert f"make up {name}={port + 1}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_where_nothing_is_up_no_monday_is_run(idle: Machine) -> None:
+    ended = idle.make("mondays")
+    assert ended.returncode != 0
+    assert "nothing is up: `make up` first" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Ideas and datasets as values: taking, joining, fingerprints, and the file between the steps."""
 
+import hashlib
 import json
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from market_bars import utc
 
 from gatekeeper.errors import DataError, Unavailable
 from gatekeeper.market.ideas import Dataset, Ideas, instant, join, market_day, moment, no_ideas
-from gatekeeper.market.ideas import _as_json as as_json
 
 
 def some_ideas(lengths: list[int], seed: int = 0) -> Ideas:
@@ -164,8 +164,20 @@ def test_midnight_belongs_to_the_day_it_ends() -> None:
     assert market_day(closes).astype(str).tolist() == ["2018-01-01", "2018-01-02"]
 
 
+def fingerprinted(ideas: Ideas) -> str:
+    """The plain way: texts as JSON, numbers as little-endian bytes, each behind its name, kind, shape and length."""
+    digest = hashlib.sha256()
+    for name, column in ideas.columns().items():
+        if name != "costs":
+            texts = column.dtype.kind == "U"
+            little = column.dtype.newbyteorder("<")
+            content = json.dumps(column.tolist()).encode() if texts else column.astype(little).tobytes()
+            digest.update(f"{name} {column.dtype.kind} {column.shape} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
 @given(st.lists(st.text(st.sampled_from('aB7 -."\\/\x00\x1f\x7fé€😀'), max_size=5), max_size=4))
 def test_texts_are_fingerprinted_as_json_writes_them(texts: list[str]) -> None:
-    """Plain ones are written in another way; all have to come out the same, or a fingerprint would."""
-    column = np.array(texts, dtype=np.str_)
-    assert as_json(column) == json.dumps(column.tolist()).encode()
+    """Plain ones are written in another way; all have to come out the same, or a stored fingerprint would change."""
+    ideas = replace(some_ideas([1] * len(texts)), symbol=np.array(texts, dtype=np.str_))
+    assert ideas.fingerprint() == fingerprinted(ideas)

@@ -27,7 +27,7 @@ NUMBERS = re.compile(r"differ by up to (\S+) \(allowed 1e-05\) in (\d+) of (\d+)
 @pytest.fixture(scope="module")
 def trained(make_dataset) -> Trained:
     """A training that is right; tests put another estimator in."""
-    return train(make_dataset(1000), Settings())
+    return train(make_dataset(1000), Settings(recipe="logistic"))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_nan_is_refused_before_the_training(make_dataset) -> None:
     features = dataset.ideas.features.copy()
     features[0, 0] = np.nan
     with pytest.raises(TrainingRefused, match="row 0: rsi14 is nan"):
-        train(replace(dataset, ideas=replace(dataset.ideas, features=features)), Settings())
+        train(replace(dataset, ideas=replace(dataset.ideas, features=features)), Settings(recipe="logistic"))
 
 
 def test_a_scaler_in_front_of_trees(trained: Trained, wins: np.ndarray) -> None:

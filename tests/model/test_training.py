@@ -23,7 +23,7 @@ from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.training import Trained, load_estimator, save_estimator, train, training_ideas
 
 HOUR = np.timedelta64(1, "h")
-SETTINGS = Settings()
+SETTINGS = Settings(recipe="logistic")
 
 MakeDataset = Callable[..., Dataset]
 

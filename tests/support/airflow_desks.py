@@ -57,4 +57,4 @@ def write(folder: Path) -> dict[str, str]:
         tables.append("\n".join([f"[{desk}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]))
     (folder / "desks.toml").write_text("\n\n".join(tables))
     default = {f"GATEKEEPER_{key.upper()}": value for key, value in place_of(folder, "default", "demo:").items()}
-    return {**default, "GATEKEEPER_DESKS": str(folder / "desks.toml")}
+    return {**default, "GATEKEEPER_RECIPE": "logistic", "GATEKEEPER_DESKS": str(folder / "desks.toml")}

@@ -142,6 +142,7 @@ class Machines(Airflow):
             "GATEKEEPER_DESKS": str(file),
             "GATEKEEPER_DB": self.database,
             "GATEKEEPER_DATA": f"ideas:{ideas}",
+            "GATEKEEPER_RECIPE": "logistic",
             **{f"GATEKEEPER_{name.upper()}": str(home / name) for name in config.OWN_FOLDERS},
         }
         super().__init__(home, home, self.mine)

@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 QUIET = (
     "--no-sandbox",
@@ -33,3 +34,12 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def pictured(page: Page, place: Path) -> None:
+    """What the window shows, as `place`.png, and as `place`-dark.png for whoever has it dark."""
+    place.parent.mkdir(exist_ok=True)
+    for scheme, suffix in (("dark", "-dark"), ("light", "")):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        page.screenshot(path=place.with_name(f"{place.name}{suffix}.png"), animations="disabled")

@@ -16,11 +16,6 @@ from gatekeeper.judgement.rule.verdict import Policy
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
 
 
-def verdict_again(document: EvaluationDocument) -> Verdict:
-    """The verdict that the document's window, daily returns, decisions and policy lead to. Raises DataError."""
-    return _judged(document)[0]
-
-
 def differences(document: EvaluationDocument) -> list[str]:
     """Differences between the document and what follows from its daily returns, in sentences; empty if none.
 
@@ -33,7 +28,7 @@ def differences(document: EvaluationDocument) -> list[str]:
     found += refit_agreement.faults(document)
     found += costs_paid.faults(document)
     held = document.verdict
-    again, competed = _judged(document)
+    again, competed = judged_again(document)
     if competed is not None:
         found += league_document.faults(document, *competed[:2])
     for name in COMPARED:
@@ -45,7 +40,8 @@ def differences(document: EvaluationDocument) -> list[str]:
     return found
 
 
-def _judged(document: EvaluationDocument) -> tuple[Verdict, league_document.Competed | None]:
+def judged_again(document: EvaluationDocument) -> tuple[Verdict, league_document.Competed | None]:
+    """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError."""
     held, cards = document.verdict, _cards(document)
     policy = Policy.of(document.policy)
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind

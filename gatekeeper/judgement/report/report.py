@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
-SIZE_LIMIT = 500_000
 ROLES = ("challenger", "champion", "ungated")
 FIRST_DAYS, LOOKS = 30, 60  # of the gain as the window grew
 TEMPLATE = "report.html.j2"

@@ -133,7 +133,7 @@ artifacts = Table(
     Column("trained_from", Instant, comment="Time of the first idea in the training data; null if unknown"),
     Column("trained_to", Instant, comment="Time of the last outcome in the training data; null if unknown"),
     Column("cutoff", Instant, comment="Instant after which training used nothing; null if unknown"),
-    Column("estimator", Text, comment="Training recipe and library, in words; null if unknown"),
+    Column("estimator", Text, comment="Training recipe, by name; null if unknown"),
     Column("fingerprint", Text, comment="Digest of the training ideas; null if unknown"),
     Column("code_version", Text, comment="Version of Gatekeeper that trained the model; null if unknown"),
     Column(

@@ -4,13 +4,13 @@ Everything is written to a temporary file, synced, renamed, and the folder synce
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gatekeeper.errors import ConfigError, ModelRefused, Unavailable
+from gatekeeper.files import replace, sync_folder
 from gatekeeper.model.files import read_model
 from gatekeeper.registry.store.base import (
     BLOBS,
@@ -94,7 +94,7 @@ class LocalStore(Store):
         target = self.root / inside(name)
         with _clear_errors(target):
             target.unlink(missing_ok=True)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def names(self) -> list[str]:
         """Links to nowhere too."""
@@ -157,20 +157,8 @@ class LocalStore(Store):
         return undo
 
     def _write(self, target: Path, content: bytes) -> None:
-        descriptor, path = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
-        temporary = Path(path)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), READ_ONLY)
-                os.fsync(file.fileno())
-            self._step(f"written {target.name}")
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        replace(target, content, mode=READ_ONLY, prefix=TEMPORARY, written=lambda: self._step(f"written {target.name}"))
+        sync_folder(target.parent)
         self._step(f"placed {target.name}")
 
     def _regular(self, path: Path) -> bytes | None:
@@ -200,11 +188,3 @@ def _clear_errors(path: Path) -> Iterator[None]:
 
 def _is_regular(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from gatekeeper.errors import Unavailable
+from gatekeeper.files import sync_folder
 
 SEGMENT_BYTES = 4 * 1024 * 1024  # a segment past it is closed, so that what was delivered frees the disk
 READ_BYTES = 256 * 1024  # a batch of lines: fewer cost twice as much each, more would hold up who scores meanwhile
@@ -217,7 +218,7 @@ class Spool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             new.rename(path)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError:
             os.close(descriptor)
             new.unlink(missing_ok=True)
@@ -252,11 +253,3 @@ def _locked(path: Path) -> Segment | None:
         os.pread(descriptor, SEGMENT_BYTES, start).count(b"\n") for start in range(0, segment.end, SEGMENT_BYTES)
     )
     return segment
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatekeeper.files import replace
 from gatekeeper.serving.http.worker_state import Snapshot
 
 log = logging.getLogger(__name__)
@@ -86,11 +87,9 @@ class Colleagues:
         if self._folder is None:
             return
         own = self._own()
-        path = self._folder / f"{self._name}.counts"
+        path, content = self._folder / f"{self._name}.counts", _encode(Snapshot(own.counts, None))
         try:
-            partial = path.with_suffix(".new")
-            partial.write_bytes(_encode(Snapshot(own.counts, None)))
-            partial.replace(path)
+            replace(path, content, mode=0o600, durable=False)  # no count outlives its server
         except OSError as fault:
             log.warning("can't leave this process's counts in %s: %s", self._folder, fault.strerror)
 

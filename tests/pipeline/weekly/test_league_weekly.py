@@ -20,7 +20,7 @@ from gatekeeper.documents import step_output
 from gatekeeper.documents.step_output import ApprovalAnswer, Registered
 from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
-from gatekeeper.judgement.report.recheck import verdict_again
+from gatekeeper.judgement.report.recheck import judged_again
 from gatekeeper.pipeline.weekly import league_entrants
 from gatekeeper.pipeline.weekly.evaluate import contender
 from gatekeeper.pipeline.weekly.run import DAG_ID
@@ -136,7 +136,7 @@ def test_clearing_it_buys_nothing(house: House, won: tuple[Path, dict[str, Any]]
 def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
     for model in (2, 5):
         document = house.registry.evaluations(model)[0].document
-        assert verdict_again(document) == document.verdict
+        assert judged_again(document)[0] == document.verdict
         assert receipts.faults(house.registry.receipt(model)) == []
 
 

@@ -21,7 +21,7 @@ from gatekeeper.documents.evaluation import LiveModel, Twins
 from gatekeeper.documents.receipt import serialized
 from gatekeeper.features import FEATURES
 from gatekeeper.judgement import sharpe_difference
-from gatekeeper.judgement.report.recheck import differences, verdict_again
+from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation, Model
 from gatekeeper.registry.views import receipts
@@ -193,7 +193,7 @@ def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Pat
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
     assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
-    assert verdict_again(document) == verdict
+    assert judged_again(document)[0] == verdict
     assert {said.answer for said in document.policies.values()} <= {"keep", "undecided"}
 
 

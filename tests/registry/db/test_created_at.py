@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
-from gatekeeper.registry.db.created_at import _like, read
+from gatekeeper.registry.db.created_at import read, written
 
 NOON = datetime(2025, 6, 3, 12, 0, 0, 123000, tzinfo=UTC)
 NOON_MS = 1_748_952_000_123  # date -u -d '2025-06-03 12:00:00.123' +%s%3N
@@ -34,6 +35,14 @@ def test_every_stored_kind_is_read_as_aware_utc(stored, instant):
     assert read(stored) == instant
 
 
+def written_beside(sample: object, instant: datetime) -> object:
+    """What a new row's `createdAt` would be in a table whose newest row has `sample`."""
+    with create_engine("sqlite://").connect() as connection:
+        connection.execute(text('CREATE TABLE "RLModel" (id INTEGER PRIMARY KEY, "createdAt" BLOB)'))
+        connection.execute(text('INSERT INTO "RLModel" ("createdAt") VALUES (:sample)'), {"sample": sample})
+        return written(instant, connection, lambda: "DATETIME")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     instant=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the zone comes beside
@@ -49,7 +58,7 @@ def test_every_stored_kind_is_read_as_aware_utc(stored, instant):
     ),
 )
 def test_what_is_written_reads_back_and_has_the_kind_of_the_sample(instant, sample):
-    stored = _like(sample, instant)
+    stored = written_beside(sample, instant)
     assert type(stored) is type(sample)
     assert timedelta(0) <= instant - read(stored) < timedelta(seconds=1)
 
@@ -66,4 +75,4 @@ def test_what_is_written_reads_back_and_has_the_kind_of_the_sample(instant, samp
     ],
 )
 def test_a_new_row_is_written_as_the_newest_one(sample, stored):
-    assert _like(sample, NOON) == stored
+    assert written_beside(sample, NOON) == stored

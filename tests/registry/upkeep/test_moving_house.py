@@ -72,7 +72,7 @@ def backup_of_database(site: Site, root: Path) -> Site:
 
 
 def test_the_database_first_and_the_blobs_later_is_mended_whole(lived_in, tmp_path):
-    """The order that docs/operations.md says: what a row relies on is never removed, so all of it is there."""
+    """The order that docs/how-to/operate.md says: what a row relies on is never removed, so all of it is there."""
     restored = backup_of_database(lived_in, tmp_path / "restored")
     with lived_in.open(grace_seconds=0) as registry:
         registry.register(own_model(4), details=OWN)

@@ -1,6 +1,10 @@
 """Model card: shows what is on record, marks the rest as unknown, and escapes people's words."""
 
+import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -63,3 +67,23 @@ def test_numbers_of_another_make_are_unknown_and_undefined_stays_undefined(regis
     assert defined[6:12] == ["none", "0 of 40", "undefined", "undefined", "none", "0.500"]
     assert other[3] == "unknown"
     assert set(other[7:16]) == {"unknown"}
+
+
+CARDS = json.loads(Path(__file__).with_name("cards.json").read_text())
+"""Facts, and the text that was made of them when the card was put together line by line, without a template."""
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_is_byte_for_byte_what_it_always_was(name: str) -> None:
+    assert card_text.markdown(CARDS[name]["facts"]) == CARDS[name]["text"]
+
+
+def test_without_jinja2_a_card_names_the_extras() -> None:
+    code = (
+        "import sys; sys.modules['jinja2'] = None; from gatekeeper.registry.views import card_text\n"
+        "try: card_text.markdown({})\n"
+        "except Exception as fault: print(type(fault).__name__, fault)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("ConfigError a model card needs jinja2, which is not installed: pip install")
+    assert "gatekeeper[train]" in ended.stdout and "gatekeeper[console]" in ended.stdout
