@@ -42,7 +42,7 @@ def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
     try:
         scorer = open_scorer(content, cap=len(content))
         score, label, probabilities = scorer.outputs(OUTPUTS, rows)  # one run for both: it is a third of the proof
-        _compare(scorer.read(score, len(rows)), trained.estimator, rows)
+        prove_parity(scorer.read(score, len(rows)), trained.estimator, rows)
         verify_exact(content)
         verify(content, cap=len(content))
         _check_outputs(score, label, probabilities)
@@ -51,20 +51,11 @@ def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
     return content
 
 
-def prove_parity(onnx_bytes: bytes, estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference between ONNX scores and `estimator.predict_proba` on `rows` (n, 7) float32.
+def prove_parity(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
+    """The largest difference between (n,) ONNX scores and `estimator.predict_proba` on `rows`, (n, 7) float32.
 
-    Raises ExportRefused where it is over 1e-5 in any row, with the worst row and how many rows are wrong.
+    Raises ExportRefused if it is over 1e-5 in any row, with the worst row and how many rows are wrong.
     """
-    try:
-        found = open_scorer(onnx_bytes, cap=len(onnx_bytes)).score(rows)
-    except ModelRefused as refusal:
-        raise ExportRefused(f"the exported file gives no scores to compare: {refusal}") from refusal
-    return _compare(found, estimator, rows)
-
-
-def _compare(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference of the (n,) scores that ONNX found. Raises ExportRefused where it is over 1e-5."""
     with threadpool_limits(1):
         expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, 1]
     differences = np.abs(found - expected)
