@@ -61,12 +61,12 @@ def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:
     training, (judged,) = facts["training"], facts["evaluations"]
     assert (facts["model"]["sha256"], facts["state"]["name"]) == (model.sha256, "standby")
     assert (training["ideas"], training["wins"], training["seed"]) == (
-        document["training"]["ideas"],
-        document["training"]["wins"],
+        document.training.ideas,
+        document.training.wins,
         0,
     )
     assert training["parameters"]["logisticregression__C"] == 1.0
-    assert (judged["sharpe"], judged["gain"]) == (document["scorecards"]["challenger"]["sharpe"], None)
+    assert (judged["sharpe"], judged["gain"]) == (document.scorecards.challenger.sharpe, None)
     assert facts["as_champion"]["count"] == 2
     assert [(row["kind"], row["to_id"]) for row in facts["promotions"] if 1 in (row["to_id"], row["from_id"])] == [
         (row.kind, row.to_id) for row in house.registry.promotions() if 1 in (row.to_id, row.from_id)
@@ -84,6 +84,6 @@ def test_the_age_of_its_data_is_counted_to_the_day_of_the_card(house: House) -> 
     ends = house.registry.model(3).trained_to
     assert ends is not None
     facts = house.registry.pages.card(3, now=ends + timedelta(days=400, hours=1))
-    assert facts["training"]["age_days"] == 400
-    assert facts["evaluations"][0]["age_days"] == (datetime(2018, 1, 1, 2, tzinfo=UTC) - ends).days
+    assert facts.training.age_days == 400
+    assert facts.evaluations[0].age_days == (datetime(2018, 1, 1, 2, tzinfo=UTC) - ends).days
     assert "400 days when this card was made" in card_text.markdown(facts)

@@ -164,7 +164,7 @@ def test_a_new_hold_replaces_the_one_before(registry):
 def test_documents_hold_what_json_can(registry, add, judged):
     with pytest.raises(DataError, match="JSON"):
         judged(add(1), document={"sharpe": float("nan")})
-    assert judged(registry.model(1), document={"sharpe": None}).document == {"sharpe": None}
+    assert judged(registry.model(1), document={"sharpe": None}).document_json == '{"sharpe": null}'
 
 
 def test_evaluations_need_registered_models(registry, site, add, judged):
