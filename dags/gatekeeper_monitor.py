@@ -46,7 +46,7 @@ def look(desk: str) -> dict[str, Any]:
     """The task `monitor`."""
     from gatekeeper_airflow import monitor
 
-    return monitor.look(get_current_context(), desk)
+    return monitor.check(get_current_context(), desk)
 
 
 def monitor_of(desk: desks.Desk) -> DAG:

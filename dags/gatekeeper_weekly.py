@@ -92,12 +92,12 @@ def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
     ) as dag:
         of = {"desk": desk.name}
         retrain = StepOperator(step="retrain", doc_md=RETRAIN, **of)
-        export = StepOperator(step="export_onnx", handed=retrain.output, doc_md=EXPORT, **of)
-        register = StepOperator(step="register", handed=export.output, doc_md=REGISTER, **of)
-        backtest = JudgingOperator(step="backtest", handed=register.output, doc_md=BACKTEST, **of)
+        export = StepOperator(step="export_onnx", step_output=retrain.output, doc_md=EXPORT, **of)
+        register = StepOperator(step="register", step_output=export.output, doc_md=REGISTER, **of)
+        backtest = JudgingOperator(step="backtest", step_output=register.output, doc_md=BACKTEST, **of)
         promote = JudgingOperator(
             step="promote",
-            handed=backtest.output,
+            step_output=backtest.output,
             doc_md=PROMOTE,
             trigger_rule="none_failed" if settings.approval else "all_success",
             **of,

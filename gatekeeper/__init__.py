@@ -1,1 +1,1 @@
-"""Gatekeeper: which ONNX model may veto trades in production?"""
+"""Gatekeeper: trains, judges, registers and serves the ONNX model that may veto trade ideas."""

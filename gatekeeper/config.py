@@ -1,4 +1,4 @@
-"""Every setting with its default, in one place: what holds here, and where does it come from?
+"""Settings: every setting with its default, its checks and its source.
 
 The environment is read once, by `load()`; everything else takes a `Settings` as an argument.
 """
@@ -30,12 +30,12 @@ ALARM_KINDS = (
     "approval",
 )
 ALARM_LEVELS = ("off", "quiet", "loud")
-LIKENESS = 0.8  # of an unknown name to a setting's, by difflib: the one is taken for a slip of the other
-OWN_FOLDERS = ("models", "work", "reports", "spool")  # what two desks never share
+LIKENESS = 0.8  # by difflib: an unknown name at least this similar to a setting's is taken for a misspelling
+OWN_FOLDERS = ("models", "work", "reports", "spool")  # folders that two desks never share
 
 
 class Settings(BaseSettings):
-    """All that an operator can set, as `GATEKEEPER_<NAME>` in the environment. Frozen."""
+    """All settings, each read from `GATEKEEPER_<NAME>` in the environment. Frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -210,25 +210,25 @@ class Settings(BaseSettings):
 
     @field_validator("alarm_levels")
     @classmethod
-    def _levels_of_kinds(cls, said: str) -> str:
-        for word in said.replace(",", " ").split():
+    def _levels_of_kinds(cls, text: str) -> str:
+        for word in text.replace(",", " ").split():
             kind, _, level = word.partition("=")
             if kind not in ALARM_KINDS or level not in ALARM_LEVELS:
                 raise ValueError(
-                    f"{word!r} is no KIND=LEVEL; kinds are {', '.join(ALARM_KINDS)}, levels {', '.join(ALARM_LEVELS)}, "
-                    "as in 'kept=quiet failed=loud'"
+                    f"{word!r} is not KIND=LEVEL. Kinds are {', '.join(ALARM_KINDS)}; levels are "
+                    f"{', '.join(ALARM_LEVELS)}. Write, for example, 'kept=quiet failed=loud'."
                 )
-        return said
+        return text
 
     @field_validator("calendars")
     @classmethod
-    def _calendars_of_symbols(cls, said: str) -> str:
-        _pairs(said)
-        return said
+    def _calendars_of_symbols(cls, text: str) -> str:
+        _pairs(text)
+        return text
 
     @property
     def market_calendars(self) -> dict[str, str]:
-        """Of `calendars`: the calendar's name for each symbol; `*` stands for all others."""
+        """The calendar's name for each symbol in `calendars`; `*` stands for all others."""
         return _pairs(self.calendars)
 
     @field_validator("league")
@@ -236,63 +236,63 @@ class Settings(BaseSettings):
     def _league_of_tested(cls, on: bool, values: ValidationInfo) -> bool:
         if on and values.data.get("policy") == "better":
             raise ValueError(
-                "the best of many is picked for its luck too, and the policy 'better' tests nothing: "
-                "set GATEKEEPER_POLICY to safe or proven, or GATEKEEPER_LEAGUE to false"
+                "A league needs a policy that tests for chance, since the best of many models is partly lucky, and "
+                "'better' does not. Set GATEKEEPER_POLICY to safe or proven, or GATEKEEPER_LEAGUE to false."
             )
         if on and values.data.get("deploy") == "refit":
             raise ValueError(
-                "the refit of a challenger of weeks ago is no fresher than it, so a league of them can't be held: "
-                "set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false"
+                "A league can't deploy refits, since the refit of an earlier challenger is no fresher than itself. "
+                "Set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false."
             )
         return on
 
     @property
     def holdout(self) -> timedelta:
-        """`holdout_days`."""
+        """`holdout_days` as a duration."""
         return timedelta(days=self.holdout_days)
 
     @property
     def longest_hold(self) -> timedelta:
-        """`longest_hold_days`."""
+        """`longest_hold_days` as a duration."""
         return timedelta(days=self.longest_hold_days)
 
     @property
     def embargo(self) -> timedelta:
-        """`embargo_days`."""
+        """`embargo_days` as a duration."""
         return timedelta(days=self.embargo_days)
 
     @property
     def alpha(self) -> float:
-        """Significance of one weekly look: fixed, never measured from the last run, never over 0.05."""
+        """Significance level of one weekly run: fixed, independent of earlier runs, at most 0.05."""
         return min(0.05, self.false_promotions_a_year / 52)
 
     @property
     def model_size_cap(self) -> int:
-        """Bytes."""
+        """`model_size_cap_mb` in bytes."""
         return self.model_size_cap_mb * 1024 * 1024
 
 
-def _pairs(said: str) -> dict[str, str]:
-    """`SYMBOL=CALENDAR` words; a symbol may hold = signs itself, as ES=F does."""
+def _pairs(text: str) -> dict[str, str]:
+    """Calendar by symbol, from words `SYMBOL=CALENDAR`; a symbol may contain = signs, as ES=F does."""
     found: dict[str, str] = {}
-    for word in said.replace(",", " ").split():
+    for word in text.replace(",", " ").split():
         symbol, _, name = word.rpartition("=")
         if not symbol or not name:
-            raise ValueError(f"{word!r} is no SYMBOL=CALENDAR; write it as in 'SPX=XNYS BTC=24/7 *=XLON'")
+            raise ValueError(f"{word!r} is not SYMBOL=CALENDAR. Write, for example, 'SPX=XNYS BTC=24/7 *=XLON'.")
         if symbol in found:
-            raise ValueError(f"{symbol} is given two calendars, {found[symbol]} and {name}; keep one")
+            raise ValueError(f"{symbol} has two calendars, {found[symbol]} and {name}. Keep one.")
         found[symbol] = name
     return found
 
 
 def load(overrides: Mapping[str, object] | None = None, desk: str | None = None) -> Settings:
-    """The settings of one desk: `overrides` first, then what desks.toml says of it, the environment, the defaults.
+    """The settings of one desk, by precedence: `overrides`, desks.toml, the environment, the defaults.
 
-    Without a name, that of GATEKEEPER_DESK counts, else the default desk. Raises ConfigError, naming each at fault.
+    `desk` defaults to GATEKEEPER_DESK, else to the default desk. Raises ConfigError, which names each setting at fault.
     """
     unknown = sorted(set(overrides or {}) - set(Settings.model_fields))
     if unknown:
-        raise ConfigError(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(Settings.model_fields))}")
+        raise ConfigError(f"Unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(Settings.model_fields))}.")
     declared = desks()
     named = desk or os.environ.get(f"{PREFIX}DESK")
     chosen = desks_file.chosen(declared, named)
@@ -302,7 +302,7 @@ def load(overrides: Mapping[str, object] | None = None, desk: str | None = None)
 
 
 def every_desk() -> list[tuple[Desk, Settings]]:
-    """Each desk with its settings, the default first. Raises ConfigError, for two that would share a place too."""
+    """Each desk with its settings, the default first. Raises ConfigError, also if two desks share a place."""
     each = [(desk, _of(desk, {})) for desk in desks()]
     own = {desk.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for desk, of in each}
     desks_file.refuse_shared(own)
@@ -310,23 +310,25 @@ def every_desk() -> list[tuple[Desk, Settings]]:
 
 
 def desks() -> tuple[Desk, ...]:
-    """All that there are, the default first. Raises ConfigError."""
+    """All desks, the default first. Raises ConfigError."""
     return desks_file.from_environment(os.environ)
 
 
 def choose(desk: str) -> None:
-    """From now on, in this process and its children, all is about this desk. Raises ConfigError where there is none."""
+    """Use this desk from now on, in this process and its children. Raises ConfigError if it does not exist."""
     os.environ[f"{PREFIX}DESK"] = desks_file.chosen(desks(), desk).name
 
 
 def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
     if unknown := sorted(set(desk.settings) - (set(Settings.model_fields) - {"desk", "desks"})):
-        raise ConfigError(f"desk {desk.name} sets {', '.join(unknown)}; `gatekeeper config` shows what can be set")
+        raise ConfigError(
+            f"Desk {desk.name} sets {', '.join(unknown)}, which is not a setting. `gatekeeper config` lists them."
+        )
     _refuse_misspelt(os.environ)
     try:
         settings = _checked({**desk.settings, "desk": desk.name, **overrides})
     except ConfigError as fault:
-        raise fault if not desk.settings else ConfigError(f"desk {desk.name}: {fault}") from None
+        raise fault if not desk.settings else ConfigError(f"Desk {desk.name}: {fault}") from None
     own: dict[str, object] = {}
     if desk.schema is not None and "db" not in overrides:
         own["db"] = desks_file.database_of(desk, settings.db)
@@ -337,18 +339,19 @@ def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
 
 
 def _refuse_misspelt(names: Iterable[str]) -> None:
-    """A name like no setting's is let be: Kubernetes, for one, has GATEKEEPER_SERVICE_HOST for a service of ours."""
+    """Raise ConfigError for a misspelt setting. A name unlike any setting's passes: Kubernetes, for one, sets
+    GATEKEEPER_SERVICE_HOST for a service of that name."""
     ours = {name.upper().removeprefix(PREFIX).lower() for name in names if name.upper().startswith(PREFIX)}
     for name in sorted(ours - Settings.model_fields.keys()):
         if meant := get_close_matches(name, Settings.model_fields, n=1, cutoff=LIKENESS):
             raise ConfigError(
-                f"{PREFIX}{name.upper()} is no setting and would change nothing; did you mean "
-                f"{PREFIX}{meant[0].upper()}? Rename it or unset it; `gatekeeper config` shows every setting"
+                f"{PREFIX}{name.upper()} is not a setting. Did you mean {PREFIX}{meant[0].upper()}? Rename or unset "
+                "it; `gatekeeper config` lists the settings."
             )
 
 
 def override(settings: Settings, changes: Mapping[str, object]) -> Settings:
-    """`settings` with `changes` in their place, checked as if they came from the environment."""
+    """`settings` with `changes`, checked as if they came from the environment. Raises ConfigError."""
     return _checked({**settings.model_dump(), **changes}) if changes else settings
 
 
@@ -360,13 +363,13 @@ def _checked(values: dict[str, Any]) -> Settings:
             f"{PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}={fault['input']!r}: {fault['msg']}"
             for fault in error.errors()
         )
-        raise ConfigError(f"{faults}; `gatekeeper config` shows every setting") from None
+        raise ConfigError(f"{faults.rstrip('.')}. `gatekeeper config` shows every setting.") from None
 
 
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
-    """(name, value, source, description) of each setting, passwords masked.
+    """Name, value, source and description of each setting, with passwords masked.
 
-    source is `desks.toml` for what the desk says or what comes of its name, else `environment` or `default`.
+    source: `desks.toml` for a value that the desk sets or that follows from its name, else `environment` or `default`.
     """
     desk = desks_file.chosen(desks(), settings.desk)
     environment = {name.upper() for name in os.environ}

@@ -1,7 +1,7 @@
-"""What can go wrong, one class per thing that a caller can do differently?
+"""Errors: one class for each remedy that a caller has.
 
-Every message names the value, the limit and the way out. `retryable` says whether the same call may succeed later
-without anyone changing anything: Airflow retries only those.
+Every message gives the value, the limit and the way out. `retryable`: whether the same call may succeed later without
+any change; Airflow retries only those.
 """
 
 import re
@@ -14,7 +14,7 @@ def mask(text: str) -> str:
 
 
 class GatekeeperError(Exception):
-    """Anything that Gatekeeper refuses. The message is written for the person who reads it, and shows no secret."""
+    """Base class of all refusals. Its message is written for an operator, with secrets masked."""
 
     retryable = False
 
@@ -27,11 +27,11 @@ class ConfigError(GatekeeperError):
 
 
 class DataError(GatekeeperError):
-    """The source is missing, empty, unreadable or contradicts itself: mend the data."""
+    """The source is missing, empty, unreadable or inconsistent: repair the data."""
 
 
 class StaleData(DataError):
-    """The newest data are too old for this as-of: mend the feed."""
+    """The newest data are too old for this as-of: repair the feed."""
 
 
 class AsOfError(GatekeeperError):
@@ -39,15 +39,15 @@ class AsOfError(GatekeeperError):
 
 
 class TrainingRefused(GatekeeperError):
-    """The ideas can't carry a model (too few, one class, not finite): wait, or widen the source."""
+    """The ideas don't suffice to train a model (too few, one class, not finite): wait, or widen the source."""
 
 
 class ExportRefused(GatekeeperError):
-    """The ONNX file doesn't answer as the estimator does: use another recipe."""
+    """The ONNX file does not score as the estimator does: use another recipe."""
 
 
 class ModelRefused(GatekeeperError):
-    """A file isn't a usable model. `reason` is a short slug for logs and metrics, such as `sha256` or `operator`."""
+    """A file is not a usable model. `reason`: a slug for logs and metrics, such as `sha256` or `operator`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -63,34 +63,34 @@ class SchemaOutOfDate(GatekeeperError):
 
 
 class ClaimsUnsettled(GatekeeperError):
-    """More than one row claims to be active, or a name is taken: run `gatekeeper migrate-naming`."""
+    """Several rows are named as the primary, or a name is taken: run `gatekeeper migrate-naming`."""
 
 
 class PromotionRefused(GatekeeperError):
-    """This promotion may not happen; nothing has changed."""
+    """The promotion is refused; nothing has changed."""
 
 
 class Held(PromotionRefused):
-    """A hold is on: `gatekeeper release` lifts it."""
+    """A hold is in force: release it with `gatekeeper release`."""
 
 
 class Quarantined(PromotionRefused):
-    """These bytes were rolled back from: `gatekeeper release --quarantine ID --reason ...` lifts it."""
+    """The bytes are quarantined: clear that with `gatekeeper release --quarantine ID --reason ...`."""
 
 
 class EvaluationOutdated(PromotionRefused):
-    """The bytes are no longer those that were judged, or a later as-of was promoted: evaluate again."""
+    """The bytes are not the judged ones any more, or a later as-of was promoted: evaluate again."""
 
 
 class GenerationMoved(PromotionRefused):
-    """Another promotion came between: judge again against the new primary."""
+    """Another promotion came first: evaluate again against the new primary."""
 
 
 class NoModel(GatekeeperError):
-    """There is no model that may answer."""
+    """No model may answer."""
 
 
 class Unavailable(GatekeeperError):
-    """The database or the model store can't be reached or written just now; nothing has changed."""
+    """The database or the model store can't be reached or written now; nothing has changed."""
 
     retryable = True

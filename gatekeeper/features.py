@@ -1,4 +1,4 @@
-"""Feature schema: the names and the order of what a model scores."""
+"""Feature schema: the names and the order of a model's features."""
 
 FEATURES = ("rsi14", "adx14", "fastMASlowDelta", "bbWidth", "avgSent", "avgOB", "action")
 FEATURE_SCHEMA = "gatekeeper-7-v1"

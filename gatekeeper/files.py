@@ -9,21 +9,24 @@ from gatekeeper.errors import Unavailable
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`, readable by everyone, and its folder if there is none; a power cut takes neither.
+    """Write `content` to `path` atomically and durably, readable by everyone; makes its folder if it is missing.
 
-    Raises Unavailable, with nothing left behind, if the folder can't be written.
+    Raises Unavailable if the folder can't be written; then no file is left behind.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, content, mode=0o644)  # other users' servers and browsers read it
     except OSError as fault:
-        raise Unavailable(f"can't write {path}: {fault.strerror or fault}; nothing was left behind") from fault
+        raise Unavailable(
+            f"Can't write {path} ({fault.strerror or fault}), so nothing has changed. "
+            "Check the folder's permissions and free space."
+        ) from fault
     try:
         sync_folder(path.parent)
     except OSError as fault:
         raise Unavailable(
-            f"{path} is written, but may not outlive a power cut: its folder can't be synced "
-            f"({fault.strerror or fault}); write it again"
+            f"{path} is written, but a power cut may lose it, since its folder can't be synced "
+            f"({fault.strerror or fault}). Write it again."
         ) from fault
 
 
@@ -36,10 +39,10 @@ def replace(
     durable: bool = True,
     written: Callable[[], None] = lambda: None,
 ) -> None:
-    """Put a new file with `content` in the place of `path`. Raises OSError, with nothing left behind.
+    """Replace `path` by a new file with `content`. Raises OSError; then no file is left behind.
 
-    prefix: of the temporary file beside it, `.NAME.` by default. durable: its bytes are synced before it takes the
-    name; the name itself is safe from a power cut only after `sync_folder`. written: called between the two.
+    prefix: of the temporary file beside it, default `.NAME.`. durable: whether its bytes are synced before it takes the
+    name; the name itself survives a power cut only after `sync_folder`. written: called before the rename.
     """
     descriptor, name = tempfile.mkstemp(prefix=prefix or f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -47,7 +50,7 @@ def replace(
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)  # mkstemp's own is for this account alone
+            os.fchmod(file.fileno(), mode)  # mkstemp's mode allows this account alone
             if durable:
                 os.fsync(file.fileno())
         written()
@@ -58,7 +61,7 @@ def replace(
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` safe from a power cut. Raises OSError."""
+    """Sync the names in `folder` to disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

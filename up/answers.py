@@ -1,4 +1,4 @@
-"""What do Airflow and the scoring server say of themselves, and which DAGs run on their own?"""
+"""Health of Airflow and the scoring server, and the state of the DAGs, over HTTP."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Asked over HTTP, on this machine; `airflow` and `server` are URLs."""
+    """HTTP queries on this machine; `airflow` and `server` are URLs."""
 
     airflow: str
     server: str
@@ -17,19 +17,20 @@ class Answers:
     password: str = field(repr=False)
 
     def well(self) -> Iterator[str]:
-        """The parts that say that they are."""
+        """The names of the healthy parts."""
         with _client("") as client:
             if _of(client, f"{self.server}/livez"):
                 yield "serve"
             health = _of(client, f"{self.airflow}/api/v2/monitor/health")
-            # What tasks answer to builds its routes at the first request, which takes seconds: no task has to wait.
+            # The execution API builds its routes at the first request, which takes seconds: so no task has to wait.
             tasks = health and _of(client, f"{self.airflow}/execution/health")
         if health and tasks:
             yield "api-server"
-            yield from (name.replace("_", "-") for name, said in health.items() if said and said["status"] == "healthy")
+            healthy = (name for name, part in health.items() if part and part["status"] == "healthy")
+            yield from (name.replace("_", "-") for name in healthy)
 
     def logged_in(self) -> httpx.Client:
-        """To ask Airflow as its user."""
+        """A client that is logged in to Airflow."""
         with _client(self.airflow) as client:
             login = {"username": self.user, "password": self.password}
             token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
@@ -37,13 +38,13 @@ class Answers:
 
 
 def dags(airflow: httpx.Client) -> dict[str, bool]:
-    """Is it paused? Of each DAG of ours that Airflow has read."""
+    """Whether each of Gatekeeper's DAGs that Airflow has read is paused, by DAG id."""
     answer = airflow.get("/api/v2/dags", params={"tags": "gatekeeper", "limit": 1000}).raise_for_status().json()
     return {dag["dag_id"]: dag["is_paused"] for dag in answer["dags"]}
 
 
 def unreadable(airflow: httpx.Client) -> list[str]:
-    """The files of dags/ that Airflow could not read, with the last line of why."""
+    """The files of dags/ that Airflow could not read, each with the last line of its error."""
     faults = airflow.get("/api/v2/importErrors").raise_for_status().json()["import_errors"]
     return [f"{fault['filename']}: {fault['stack_trace'].strip().splitlines()[-1]}" for fault in faults]
 

@@ -1,6 +1,6 @@
-"""One machine: Airflow and the scoring server, up until `down`.
+"""`make up` and `make down`: Airflow and the scoring server on this machine.
 
-Usage: run.py up|down|mondays [COUNT]     (all of it in UP_FOLDER, which is build/up by default)
+Usage: run.py up|down|mondays [COUNT]     (in the folder UP_FOLDER, default build/up)
 """
 
 import os
@@ -20,17 +20,17 @@ from mondays import run_mondays
 from gatekeeper import config
 from gatekeeper.errors import GatekeeperError
 
-PATIENCE = 240.0  # seconds until a part is late; half a minute is usual for all of them
-STOPPING = 130.0  # what supervisord.conf allows them, one after the other
-LIVE = ("STARTING", "RUNNING")  # for its first ten seconds supervisord calls a part starting, however well it is
-AIRFLOW_PORT = "AIRFLOW__API__PORT"  # of Airflow's settings the only one that is the caller's; others go to airflow.cfg
+PATIENCE = 240.0  # seconds to wait for a part; all of them usually take half a minute
+STOPPING = 130.0  # seconds: the sum of what supervisord.conf allows the parts
+LIVE = ("STARTING", "RUNNING")  # supervisord calls a part starting for its first ten seconds, even if it is healthy
+AIRFLOW_PORT = "AIRFLOW__API__PORT"  # the only one of Airflow's settings that the caller sets; others go to airflow.cfg
 
 
 def surround(machine: Machine) -> Answers:
-    """Set what all that starts from here finds around it. Raises SystemExit, ConfigError."""
+    """Set the environment of all parts. Raises SystemExit, ConfigError."""
     port = os.environ.get(AIRFLOW_PORT) or "8080"
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SystemExit(f"{AIRFLOW_PORT}={port!r} is no port; it takes 1 to 65535, and is 8080 where it isn't set")
+        raise SystemExit(f"{AIRFLOW_PORT}={port!r} is not a port. Use 1 to 65535, or unset it for 8080.")
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     os.environ |= of_airflow(machine, port)
@@ -39,22 +39,22 @@ def surround(machine: Machine) -> Answers:
     os.environ.setdefault("GATEKEEPER_DB", f"sqlite:///{machine.folder / 'registry.db'}")
     settings = config.load()
     if not settings.port:
-        raise SystemExit("GATEKEEPER_PORT=0 takes any port, and nobody would know which; name one, or unset it")
+        raise SystemExit("GATEKEEPER_PORT=0 would take a port that nobody knows. Name one, or unset it.")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # to ask, not to bind
     server = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     return Answers(f"http://127.0.0.1:{port}", server, USER, machine.password())
 
 
 def of_airflow(machine: Machine, port: str) -> dict[str, str]:
-    """Airflow's settings, which go before airflow.cfg, and ours."""
+    """The environment variables of Airflow, which override airflow.cfg, and of supervisord."""
     home = machine.folder / "airflow"
     return {
         MARK: str(machine.folder),
         "UP_BIN": str(BIN),
         "UP_SOCKET": str(machine.socket),
-        "SPT_NOENV": "1",  # Airflow's processes name themselves; without it the name would lie over the mark
+        "SPT_NOENV": "1",  # Airflow's processes set their titles; without this the title would overwrite the mark
         "AIRFLOW_HOME": str(home),
-        **of_its_tables(home),
+        **of_its_database(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -70,10 +70,10 @@ def of_airflow(machine: Machine, port: str) -> dict[str, str]:
     }
 
 
-def of_its_tables(home: Path) -> dict[str, str]:
-    """SQLite waits a minute for its one writer: with the five seconds that are usual a backfill can fail at its start.
+def of_its_database(home: Path) -> dict[str, str]:
+    """Airflow's database URL: SQLite with a busy timeout of a minute, since a backfill can exceed the default of 5 s.
 
-    Where airflow.cfg names another database, that one holds.
+    Empty if airflow.cfg names another database.
     """
     place, written = f"sqlite:///{home / 'airflow.db'}", home / "airflow.cfg"
     if written.exists() and f"sql_alchemy_conn = {place}\n" not in written.read_text():
@@ -82,12 +82,12 @@ def of_its_tables(home: Path) -> dict[str, str]:
 
 
 def up(machine: Machine) -> None:
-    """Start what isn't there, wait until all is well, and say where it is."""
+    """Start the missing parts, wait until all are healthy, and print their addresses."""
     begun = time.monotonic()
     for part in ("logs", "airflow"):
         (machine.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
     answers = surround(machine)
-    for_shells(machine)
+    write_shell_environment(machine)
     states = machine.states()
     if states:
         refuse_other_settings(machine)
@@ -97,14 +97,17 @@ def up(machine: Machine) -> None:
     wait(machine, answers, begun)
     unpause(machine, answers)
     already = states and all(state in LIVE for state in states.values())
-    head = "it is up already" if already else f"healthy after {time.monotonic() - begun:.0f} s"
-    for line in account(machine, answers):
+    head = "Already up." if already else f"Healthy after {time.monotonic() - begun:.0f} s."
+    for line in summary(machine, answers):
         click.echo(line)
-    click.echo(f"\n{head}; `make down` ends it")
+    click.echo(f"\n{head} Stop it with `make down`.")
 
 
-def for_shells(machine: Machine) -> None:
-    """Write what a shell needs for `airflow` and `gatekeeper`; without the mark, or `down` would end the shell."""
+def write_shell_environment(machine: Machine) -> None:
+    """Write a shell script that sets the environment for `airflow` and `gatekeeper`.
+
+    It leaves out the mark: else `down` would end the shell.
+    """
     names = sorted(name for name in os.environ if name.startswith(("AIRFLOW", "GATEKEEPER_")))
     lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
     path = machine.folder / "environment"
@@ -113,60 +116,62 @@ def for_shells(machine: Machine) -> None:
 
 
 def refuse_other_settings(machine: Machine) -> None:
-    """Raise SystemExit where what runs was started with settings that aren't those of now."""
+    """Raise SystemExit if the running parts were started with other settings."""
     running = environment(machine.processes()[0])
     names = {name for name in (*running, *os.environ) if name.startswith("GATEKEEPER_")} | {AIRFLOW_PORT}
     if other := sorted(name for name in names if running.get(name) != os.environ.get(name)):
-        raise SystemExit(f"it is up, with another {', '.join(other)} than now: `make down`, then `make up`")
+        raise SystemExit(f"It is running with another {', '.join(other)} than now. Run `make down`, then `make up`.")
 
 
 def prepare(machine: Machine, answers: Answers) -> None:
-    """Ports and tables. Raises SystemExit where one of them isn't to be had."""
+    """Check the ports and upgrade the tables. Raises SystemExit if a port is taken or an upgrade fails."""
     if machine.processes():
-        click.echo(f"ending {machine.end(STOPPING)} processes that an earlier `make up` left behind")
+        click.echo(f"Ended {machine.end(STOPPING)} processes that an earlier `make up` left behind.")
     settings = config.load()
     ports = (
         ("Airflow", "127.0.0.1", int(answers.airflow.rpartition(":")[2]), AIRFLOW_PORT),
         ("the scoring server", settings.host, settings.port, "GATEKEEPER_PORT"),
     )
     taken = [
-        f"port {port} of {host}, which {who} would take, is in use; end what has it, or choose another: "
+        f"Port {port} of {host}, for {who}, is in use. Stop the process that uses it, or choose another port: "
         f"make up {name}={port + 1}"
         for who, host, port, name in ports
         if not is_free(host, port)
     ]
     if taken:
         raise SystemExit("\n".join(taken))
-    click.echo("the tables of Airflow and of the registry ...")
+    click.echo("Upgrading the tables of Airflow and of the registry ...")
     commands = [["airflow", "db", "migrate"]]
     commands += [["gatekeeper", "--desk", desk.name, "db", "upgrade"] for desk in config.desks()]
     with machine.log("tables").open("w") as output:
         for command in commands:
             words = [str(BIN / command[0]), *command[1:]]
-            if subprocess.run(words, stdout=output, stderr=output, check=False).returncode:  # noqa: S603  # ours
-                raise SystemExit(f"`{' '.join(command)}` failed\n{machine.tail('tables')}")
+            if subprocess.run(words, stdout=output, stderr=output, check=False).returncode:  # noqa: S603  # fixed commands
+                raise SystemExit(f"`{' '.join(command)}` failed.\n{machine.tail('tables')}")
 
 
 def wait(machine: Machine, answers: Answers, begun: float) -> None:
-    """Until every part says that it is well. Raises SystemExit, with the end of the log of those that don't."""
-    said: set[str] = set()
-    while missing := [part for part in PARTS if part not in said]:
+    """Wait until every part is healthy. Raises SystemExit, with the last log lines of those that are not."""
+    healthy: set[str] = set()
+    while missing := [part for part in PARTS if part not in healthy]:
         states, after = machine.states(), time.monotonic() - begun
         lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
         if lost or after > PATIENCE:
             late = f"is not healthy after {after:.0f} s"
             whys = {part: machine.why_not_started(part) if lost else late for part in lost or missing}
             shown = "\n".join(f"{part} {why}\n{machine.tail(part)}" for part, why in whys.items())
-            raise SystemExit(f"{shown}\nthe rest stays up: `make up` tries again, `make down` ends it")
+            raise SystemExit(
+                f"{shown}\nThe other parts stay up. Try again with `make up`, or stop them with `make down`."
+            )
         for part in answers.well():
             if part in missing and states[part] in LIVE:
-                said.add(part)
+                healthy.add(part)
                 click.echo(f"  {part} is healthy ({after:.0f} s)")
         time.sleep(1)
 
 
 def unpause(machine: Machine, answers: Answers) -> None:
-    """Let each DAG run, once: who pauses it later has a reason. Raises SystemExit."""
+    """Unpause each DAG once, so that a later pause by a person stays. Raises SystemExit."""
     acts = [path.stem.removeprefix("gatekeeper_") for path in (HOUSE / "dags").glob("gatekeeper_*.py")]
     wanted = {desk.dag_id(act) for desk in config.desks() for act in acts}
     known = machine.folder / "unpaused"
@@ -177,34 +182,34 @@ def unpause(machine: Machine, answers: Answers) -> None:
         while missing := wanted - dags(airflow).keys():
             if (faults := unreadable(airflow)) or time.monotonic() > end:
                 shown = "\n".join(faults) or machine.tail("dag-processor")
-                raise SystemExit(f"Airflow has not read {', '.join(sorted(missing))}\n{shown}")
+                raise SystemExit(f"Airflow has not read {', '.join(sorted(missing))}:\n{shown}")
             time.sleep(1)
         for name in sorted(new):
             let_run(airflow, name)
     known.write_text("\n".join(sorted(before | new)))
 
 
-def account(machine: Machine, answers: Answers) -> Iterator[str]:
-    """Where all is, and which DAGs wait for someone."""
+def summary(machine: Machine, answers: Answers) -> Iterator[str]:
+    """The addresses, the login and the paused DAGs, in lines."""
     yield ""
     yield f"Airflow         {answers.airflow}    user {USER}, password {machine.password()}"
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
     yield f"logs            {machine.folder / 'logs'}"
     place = shlex.quote(str(machine.folder / "environment"))
-    yield f"commands        . {place}    (then `airflow` and `gatekeeper` are about these)"
+    yield f"commands        . {place}    (then `airflow` and `gatekeeper` use these)"
     with answers.logged_in() as airflow:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
     if config.load().data.startswith("demo:"):
-        yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end with 2018)"
+        yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end in 2018)"
 
 
 def mondays(machine: Machine, count: str = "8") -> None:
-    """Run the first `count` of the demo's Mondays in what is up. Raises SystemExit."""
+    """Run the first `count` of the demo's Mondays in the running Airflow. Raises SystemExit."""
     if not count.isdecimal() or not 1 <= int(count) <= 8:
-        raise SystemExit(f"{count!r} Mondays can't be run; the demo has 8, so give 1 to 8")
+        raise SystemExit(f"Can't run {count!r} Mondays. The demo has 8: give a number from 1 to 8.")
     if not machine.states():
-        raise SystemExit("nothing is up: `make up` first")
+        raise SystemExit("Nothing is up. Run `make up` first.")
     answers = surround(machine)
     refuse_other_settings(machine)
     run_mondays(answers, int(count))
@@ -217,7 +222,7 @@ def main(words: list[str]) -> None:
         up(machine)
     elif words == ["down"]:
         ended = machine.end(STOPPING)
-        click.echo(f"down; {ended} processes ended" if ended else "nothing is up")
+        click.echo(f"Down: {ended} processes ended." if ended else "Nothing was up.")
     elif words[:1] == ["mondays"] and len(words) <= 2:
         mondays(machine, *words[1:])
     else:
@@ -230,4 +235,4 @@ if __name__ == "__main__":
     except GatekeeperError as fault:
         raise SystemExit(f"gatekeeper: {fault}") from None
     except httpx.HTTPError as fault:
-        raise SystemExit(f"Airflow was healthy, and does not answer now ({fault}): `make up` looks again") from None
+        raise SystemExit(f"Airflow was healthy, but does not answer now ({fault}). Run `make up` again.") from None

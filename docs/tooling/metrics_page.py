@@ -26,7 +26,7 @@ def known() -> list[Metric]:
         version="gatekeeper_primary1",
         sha256="0" * 64,
         model_age=1.0,
-        step=1,
+        fallback="primary",
         degraded=False,
         generation=1,
         served_generation=1,

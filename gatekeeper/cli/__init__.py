@@ -1,4 +1,4 @@
-"""The command line: what may an operator ask for, from a shell?"""
+"""Command line interface."""
 
 from gatekeeper.cli.main import main
 

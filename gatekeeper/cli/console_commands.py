@@ -1,4 +1,4 @@
-"""How is the registry looked at in a browser, without Airflow?"""
+"""Command `console`: the web console without Airflow."""
 
 import click
 
@@ -10,12 +10,13 @@ EXTRA = {"fastapi", "jinja2", "markupsafe", "starlette", "uvicorn"}
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Port to bind; 0 picks a free one."
 )
 def console(port: int) -> None:
-    """Shows models, verdicts and history in a browser, to this machine alone.
+    """Start the web console.
 
-    Nothing can be changed from it; in Airflow, whose menu has the same pages, it can. Ends on SIGTERM or Ctrl-C.
+    It shows models, verdicts and history, on this machine only. It is read-only; Airflow's menu has the same pages, and
+    there you can act too. Stop it with SIGTERM or Ctrl-C.
 
     Example: gatekeeper console --port 8056
     """
@@ -25,7 +26,8 @@ def console(port: int) -> None:
         if (missing.name or "").partition(".")[0] not in EXTRA:
             raise
         raise ConfigError(
-            f"the console needs {missing.name}, which is not installed: pip install 'gatekeeper[console]'"
+            f"The console needs the package {missing.name}, which is not installed. "
+            "Run `pip install 'gatekeeper[console]'`."
         ) from None
     serve(port, lambda text: click.echo(f"gatekeeper: {text}", err=True))
 

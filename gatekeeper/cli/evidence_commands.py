@@ -1,4 +1,4 @@
-"""What does the record say of an evaluation or a model, for people who weren't there?"""
+"""Commands `report` and `card`: evaluation reports and model cards, from the registry alone."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +10,14 @@ from gatekeeper.cli.show import as_json, json_option, opened
 
 @click.command()
 @click.argument("evaluation_id", type=int, metavar="N")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: report_N.html.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default report_N.html."
+)
 @json_option
 def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
-    """Writes the report of evaluation N again, from the registry alone: no data, model or old file is needed.
+    """Write the HTML report of an evaluation.
 
-    `gatekeeper explain ID` and `gatekeeper card ID` name a model's evaluations.
+    It is made from the registry alone. `gatekeeper explain ID` and `gatekeeper card ID` list a model's evaluations.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.judgement.report import report as reports
@@ -27,17 +29,19 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
     if as_json_:
         as_json({"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger})
     else:
-        click.echo(f"{place}, evaluation {evaluation_id} of model {evaluation.challenger}")
+        click.echo(f"Wrote {place}: evaluation {evaluation_id} of model {evaluation.challenger}.")
 
 
 @click.command()
 @click.argument("model_id", type=int, metavar="ID")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: shown here.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default standard output."
+)
 @json_option
 def card(model_id: int, output: Path | None, as_json_: bool) -> None:
-    """A model's card, in Markdown: what it is, learned from and may be used for, how it was judged and promoted.
+    """Print a model card in Markdown.
 
-    With --json the facts that it is made of.
+    It covers facts, training, evaluations, promotions, intended use and limits. With --json, print its facts instead.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.registry.views import card_text
@@ -51,7 +55,7 @@ def card(model_id: int, output: Path | None, as_json_: bool) -> None:
     elif output is None:
         click.echo(card_text.markdown(facts), nl=False)
     else:
-        click.echo(f"{output}, model {model_id}")
+        click.echo(f"Wrote {output}: the card of model {model_id}.")
 
 
 COMMANDS: dict[str, click.Command] = {"report": report, "card": card}

@@ -1,4 +1,4 @@
-"""Which command is meant, and how does it end? A fault is a line on stderr and an exit code, never a traceback."""
+"""Entry point of the command line: finds the command, and turns errors into one line on stderr and an exit code."""
 
 import importlib
 import os
@@ -9,7 +9,7 @@ import click
 
 from gatekeeper.errors import GatekeeperError
 
-# Each command's module is imported when it is called for: `gatekeeper active` needs no model runtime.
+# Each command's module is imported when it is called: `gatekeeper active` needs no model runtime.
 COMMANDS = {
     "list": "registry",
     "register": "registry",
@@ -55,63 +55,63 @@ desk_option = click.Option(
     callback=_choose,
     expose_value=False,
     is_eager=True,
-    help="One of desks.toml; default GATEKEEPER_DESK, else the default desk.",
+    help="Desk to use, as named in desks.toml; default GATEKEEPER_DESK, else the default desk.",
 )
 
 
-def _about_a_desk(command: click.Command) -> click.Command:
-    """The command with --desk behind its own options, wherever in the line an operator types it."""
+def _with_desk_option(command: click.Command) -> click.Command:
+    """The command with --desk after its own options, so that it may stand anywhere in the line."""
     if desk_option not in command.params:
         command.params.append(desk_option)
     for within in getattr(command, "commands", {}).values():
-        _about_a_desk(within)
+        _with_desk_option(within)
     return command
 
 
 class Commands(click.Group):
-    """The commands, loaded when called for, in the order of the table above."""
+    """The commands in the order of COMMANDS, each loaded when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Their names."""
+        """The names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
-        """The command of that name, or None."""
+        """The command of this name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"gatekeeper.cli.{COMMANDS[cmd_name]}_commands")
         command: click.Command = module.COMMANDS[cmd_name]
-        return _about_a_desk(command)
+        return _with_desk_option(command)
 
 
 @click.command(cls=Commands, params=[desk_option], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gatekeeper")
 def gatekeeper() -> None:
-    """Keeps the ONNX model that may veto trades good and safe.
+    """Manage and serve the ONNX model that may veto trade ideas.
 
-    All commands read GATEKEEPER_DB (default sqlite:///registry.db) and GATEKEEPER_MODELS (default models);
-    `gatekeeper config` shows every setting. All that print take --json.
+    Settings come from the environment, such as GATEKEEPER_DB (default sqlite:///registry.db) and GATEKEEPER_MODELS
+    (default models). `gatekeeper config` shows them all. Every command that prints takes --json.
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command and exits: 0 done, 1 refused or failed, 2 the call's words are off."""
-    # Otherwise pydantic asks each package that is installed whether it is a plugin, a tenth of a command's time.
+    """Run one command and exit: 0 done, 1 refused or failed, 2 invalid usage, 70 unexpected error, 130 interrupted."""
+    # Otherwise pydantic searches all installed packages for plugins, a tenth of a command's time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         result: Any = gatekeeper.main(args=arguments, standalone_mode=False)
     except click.exceptions.Abort:
-        _end("stopped", 130)
+        _end("Interrupted.", 130)
     except click.ClickException as fault:
         fault.show()
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
         _end(str(fault), 1)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away, as `| head` does
+        sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
         sys.exit(0)
-    except Exception as fault:  # noqa: BLE001  # the last line of defence: no traceback reaches an operator
-        _end(f"unexpected {type(fault).__name__}: {fault}; please report it", 70)
+    except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
+        _end(f"Unexpected {type(fault).__name__}: {fault}. Please report it.", 70)
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -1,4 +1,4 @@
-"""How does the primary do, and do alarms arrive?"""
+"""Commands `monitor` and `alarms`: the daily check of the primary, and a test of the alarms."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,13 +16,14 @@ CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown"
 
 
 @click.command()
-@click.option("--as-of", "as_of", help="It knows nothing beyond this instant; default now.")
+@click.option("--as-of", "as_of", help="Use no data after this instant; default now.")
 @json_option
 def monitor(as_of: str | None, as_json_: bool) -> None:
-    """The primary since its promotion, beside the model before it and no gate; drift, and the circuit breaker.
+    """Check the primary since its promotion.
 
-    What the DAG gatekeeper_monitor does each day. With GATEKEEPER_BREAKER=rollback a drawdown too deep puts the model
-    before it back.
+    Checks performance, drift and the circuit breaker, and compares with the model before it and with taking every
+    trade, as the DAG gatekeeper_monitor does each day. With GATEKEEPER_BREAKER=rollback, a drawdown beyond the
+    breaker's bound rolls back to the model before it.
     """
     from gatekeeper import config, pipeline
     from gatekeeper.pipeline import alarms
@@ -47,12 +48,12 @@ def _show(check: "Check") -> None:
     cards, breaker, drift = (check.document[name] for name in ("scorecards", "breaker", "drift"))
     click.echo()
     table(
-        ("", "name", "ideas", "kept", "Sharpe", "total return", "max drawdown", "win rate"),
+        ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
         [(role, *(cards[role][column] for column in CARD)) for role in ROLES if cards[role]],
         empty="",
     )
     if breaker["bound"] is not None:
-        click.echo(f"\nbreaker: {breaker['text']}; {breaker['p']:.3f} of the draws fell as deep")
+        click.echo(f"\nbreaker: {breaker['text']}; {breaker['p']:.3f} of the simulated drawdowns are as deep")
     if drift and drift["shifts"]:
         click.echo()
         rows = [(one["name"], one["distance"], one["bound"], one["drifted"]) for one in drift["shifts"]]
@@ -61,20 +62,20 @@ def _show(check: "Check") -> None:
 
 @click.group()
 def alarms() -> None:
-    """Who hears of what happens: GATEKEEPER_ALARMS, and how loudly: GATEKEEPER_ALARM_LEVELS."""
+    """Test the alarms. GATEKEEPER_ALARMS sets the receivers, GATEKEEPER_ALARM_LEVELS the levels."""
 
 
 @alarms.command("test")
 @json_option
 def rehearse(as_json_: bool) -> int:
-    """Sends one message to every receiver. Exit code 0 only where all have it."""
+    """Send a test message to every receiver. Exits with 0 only if all have received it."""
     from gatekeeper import config
     from gatekeeper.pipeline import alarms as sending
 
     settings = config.load()
     if not settings.alarms.get_secret_value().strip():
         raise ConfigError(
-            "GATEKEEPER_ALARMS is empty: no alarms are sent; set it to URLs of apprise, as docs/how-to/alarms.md says"
+            "GATEKEEPER_ALARMS is empty, so no alarms are sent. Set it to Apprise URLs (docs/how-to/alarms.md)."
         )
     sent = sending.rehearse(settings)
     if as_json_:

@@ -1,4 +1,4 @@
-"""What can be seen with my ideas?"""
+"""Command `plan`: power analysis, the smallest Sharpe gain that each policy can detect."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 AT_ONCE = 10
 
 
-@click.command()
-@click.option("--correlation", type=float, help="Of two models' daily returns; default: as in the newest evaluation.")
-@click.option("--years", "windows", multiple=True, type=click.FloatRange(0.1, 50), help="A window; again for more.")
+@click.command(short_help="Power analysis of the policies.")
+@click.option(
+    "--correlation", type=float, help="Correlation of two models' daily returns; default that of the newest evaluation."
+)
+@click.option(
+    "--years", "windows", multiple=True, type=click.FloatRange(0.1, 50), help="Backtest length in years; repeatable."
+)
 @json_option
 def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) -> None:
-    """Which gain each policy can see in which window: before you wait a year for a verdict that can't come.
+    """Power analysis: the smallest Sharpe gain each policy can detect for a given backtest length.
 
-    By the newest evaluation of the registry, whose days it takes as typical; with --correlation by the closed form.
+    Based on the daily returns of the registry's newest evaluation, or on a closed formula with --correlation.
 
     Example: gatekeeper plan --years 1 --years 3
     """
@@ -36,21 +40,21 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
             found = next((e for e in _newest(registry) if e.document["verdict"]["standard_error"]), None)
         if found is None:
             raise UnknownModel(
-                "no evaluation here has a gain with an error yet; name --correlation: 0.5 for models that share "
-                "little, 0.9 for two of the same recipe"
+                "No evaluation has a gain with a standard error yet. Give --correlation, such as 0.5 for models that "
+                "share little, or 0.9 for two of the same recipe."
             )
         by = power.measured(found.document)
         periods, source = found.document["rules"]["periods_per_year"], f"evaluation {found.id}"
     else:
-        by, periods, source = power.supposed(correlation, 1.0), 252, "the closed form"
+        by, periods, source = power.supposed(correlation, 1.0), 252, "the closed formula"
     sights = power.sights(Policy.from_settings(settings, periods), by, windows or power.WINDOWS)
     if as_json_:
         wanted = {"gain_of_interest": settings.gain_of_interest, "power": settings.power}
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights]})
         return
-    told = "unknown" if by.correlation is None else f"{by.correlation:.2f}"
-    click.echo(f"by {source}: correlation of the two {told}, standard error {by.over(1.0):.2f} in a year")
-    click.echo(f"a gain is seen with a chance of {settings.power:.0%}; wanted is {settings.gain_of_interest:g}\n")
+    shown = "unknown" if by.correlation is None else f"{by.correlation:.2f}"
+    click.echo(f"By {source}: correlation {shown}, standard error {by.over(1.0):.2f} for one year.")
+    click.echo(f"Power {settings.power:.0%}; the gain of interest is {settings.gain_of_interest:g}.\n")
     rows = [
         (
             each.policy,
@@ -62,11 +66,12 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
         )
         for each in sights
     ]
-    table(("policy", "years", "error", "gain it shows", "shows the wanted", "lets an equal in"), rows, empty="")
+    columns = ("policy", "years", "standard error", "detectable gain", "detects the gain of interest")
+    table((*columns, "promotes an equal model"), rows, empty="")
 
 
 def _newest(registry: "Registry") -> "Iterator[Evaluation]":
-    """One after the other: the first few mostly do, and a large registry holds gigabytes of them."""
+    """The evaluations, newest first, a page at a time: a large registry holds gigabytes of them."""
     page = registry.evaluations(limit=AT_ONCE)
     while page:
         yield from page

@@ -1,4 +1,4 @@
-"""The registry by hand: what is there, and what shall be the primary?"""
+"""Commands on models and the primary: list, register, promote, rollback, hold, release, history."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def described(model: "Model") -> dict[str, object]:
-    """A model as a program reads it."""
+    """A model as JSON values."""
     hidden = ("canary_json",)
     return {name: value for name, value in asdict(model).items() if name not in hidden} | {"active": model.is_primary}
 
@@ -22,7 +22,7 @@ def described(model: "Model") -> dict[str, object]:
 @click.command("list")
 @json_option
 def list_models(as_json_: bool) -> None:
-    """All models, newest first."""
+    """List all models, newest first."""
     with opened() as registry:
         models = registry.models()
     if as_json_:
@@ -32,7 +32,7 @@ def list_models(as_json_: bool) -> None:
         (
             model.id,
             model.version,
-            "active" if model.is_primary else "",
+            "primary" if model.is_primary else "",
             model.created_at,
             model.trained_to and f"{model.trained_to:%Y-%m-%d}",
             model.sha256 and model.sha256[:12],
@@ -41,16 +41,22 @@ def list_models(as_json_: bool) -> None:
         for model in models
     ]
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
-    table(columns, rows, empty="no models yet; `gatekeeper register -p FILE` adds one")
+    table(columns, rows, empty="No models yet. Add one with `gatekeeper register -p FILE`.")
 
 
 @click.command()
-@click.option("-p", "--path", required=True, type=click.Path(path_type=Path), help="The ONNX file; it is copied in.")
-@click.option("-n", "--note", help="A description.")
-@click.option("--promote", "promoting", is_flag=True, help="Promote it too, in the same command.")
-@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Default: 0.55.")
-@click.option("--trained-to", help="Date of the last outcome in its training data, where the file can't say.")
-@click.option("--run-key", help="With a key, the same file registers once.")
+@click.option(
+    "-p", "--path", required=True, type=click.Path(path_type=Path), help="ONNX file to copy into the registry."
+)
+@click.option("-n", "--note", help="Description of the model.")
+@click.option("--promote", "promoting", is_flag=True, help="Promote it too.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Score below which an idea is vetoed; default GATEKEEPER_THRESHOLD, else 0.55.",
+)
+@click.option("--trained-to", help="Date of the last outcome in its training data, if the file does not state it.")
+@click.option("--run-key", help="Idempotency key: the same key and file register once.")
 @actor_options("registered and promoted by hand")
 @json_option
 def register(
@@ -64,7 +70,7 @@ def register(
     reason: str,
     as_json_: bool,
 ) -> None:
-    """Verifies a model and takes a copy of it in."""
+    """Verify an ONNX model and register a copy of it."""
     with opened() as registry:
         model = registry.register(
             path,
@@ -74,67 +80,74 @@ def register(
             trained_to=parse_day(trained_to) if trained_to else None,
         )
         if promoting:
-            _say_hold(registry)
-            _tell(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
+            _warn_of_hold(registry)
+            _send_alarm(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
             model = registry.model(model.id)
     if as_json_:
         as_json(described(model))
         return
-    click.echo(f"registered {model.version} (id {model.id}), sha256 {model.sha256}")
-    click.echo(f"recognised: {model.recognised}")
+    click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
+    click.echo(f"score read from: {model.recognised}")
     if promoting:
-        click.echo(f"active: {model.version}, {model.path}")
+        click.echo(f"primary: {model.version}, {model.path}")
     else:
         click.echo(f"next: gatekeeper promote -i {model.id}")
 
 
 def parse_day(text: str) -> datetime:
-    """An ISO 8601 date or instant; without offset UTC."""
+    """An ISO 8601 date or time; UTC if it has no offset."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no ISO 8601 date; write it like 2018-11-05") from None
+        raise click.BadParameter(f"{text!r} is not an ISO 8601 date. Write one such as 2018-11-05.") from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 @click.command()
-@click.option("-i", "--id", "model_id", required=True, type=int, help="The model's id, as `gatekeeper list` shows it.")
+@click.option("-i", "--id", "model_id", required=True, type=int, help="Model id, as in `gatekeeper list`.")
 @actor_options("promoted by hand")
 @json_option
 def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
-    """Makes a model the active one; marked `manual` in the history."""
+    """Make a model the primary.
+
+    The history records it with the kind `manual`.
+    """
     with opened() as registry:
-        _say_hold(registry)
+        _warn_of_hold(registry)
         before = registry.generation()
         promotion = registry.promote(model_id, actor=actor, reason=reason, now=datetime.now(UTC))
-        _say_promotion(registry, promotion, registry.generation() != before, as_json_)
-        _tell(registry, promotion)
+        _show_promotion(registry, promotion, registry.generation() != before, as_json_)
+        _send_alarm(registry, promotion)
 
 
 @click.command()
 @actor_options("rolled back by hand")
 @json_option
 def rollback(actor: str, reason: str, as_json_: bool) -> None:
-    """Goes back to the primary before, and quarantines the one that it leaves."""
+    """Restore the previous primary.
+
+    The current one is quarantined, so that no weekly run promotes it again.
+    """
     with opened() as registry:
         promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
-        _say_promotion(registry, promotion, True, as_json_)
-        _tell(registry, promotion)
+        _show_promotion(registry, promotion, True, as_json_)
+        _send_alarm(registry, promotion)
         if not as_json_:
             left = promotion.from_id
-            click.echo(f"model {left} is quarantined; `gatekeeper release --quarantine {left} --reason ...` lifts that")
+            way = f"`gatekeeper release --quarantine {left} --reason ...`"
+            click.echo(f"Model {left} is quarantined. Clear that with {way}.")
 
 
-def _say_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
+def _show_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
     model = registry.primary()
     if as_json_:
         as_json({**asdict(promotion), "changed": changed, "active": model and described(model)})
     elif model is not None:
-        click.echo(f"{'active' if changed else 'active already'}: {model.version}, {model.path}")
+        click.echo(f"{'primary' if changed else 'primary already'}: {model.version}, {model.path}")
 
 
-def _tell(registry: "Registry", promotion: "Promotion") -> None:
-    """Whoever asked for alarms hears of it, once for each generation."""
+def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
+    """Send the alarm of a promotion, once for each generation."""
     from gatekeeper import config
 
     settings = config.load()
@@ -144,83 +157,92 @@ def _tell(registry: "Registry", promotion: "Promotion") -> None:
         alarms.tell_promotion(settings, registry, promotion)
 
 
-def _say_hold(registry: "Registry") -> None:
+def _warn_of_hold(registry: "Registry") -> None:
     hold = registry.current_hold()
     if hold is not None:
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
-        click.echo(f"a hold stands{until} ({hold.actor}: {hold.reason}); a promotion by hand goes through it", err=True)
+        by = f"by {hold.actor} ({hold.reason})"
+        click.echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
 
 
 @click.command()
 @json_option
 def active(as_json_: bool) -> int:
-    """The active model; exit code 1 where there is none."""
+    """Show the primary. Exits with 1 if there is none."""
     with opened() as registry:
         model = registry.primary()
     if as_json_:
         as_json(model and described(model))
     elif model is None:
-        click.echo("no model is active; `gatekeeper promote -i ID` makes one so", err=True)
+        click.echo("There is no primary. Promote a model with `gatekeeper promote -i ID`.", err=True)
     else:
         click.echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
     return 0 if model else 1
 
 
 @click.command("migrate-naming")
-@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
-@click.option("--primary", type=int, help="The id that is to be the active one.")
+@click.option("--dry-run", is_flag=True, help="Show the plan without changing anything.")
+@click.option("--primary", type=int, help="Id of the model to keep as the primary, if several rows are named so.")
 @actor_options("names brought to the convention")
 @json_option
 def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, as_json_: bool) -> None:
-    """Brings every name, in the database and on disk, to gatekeeper_primary{ID} and gatekeeper_{ID}."""
+    """Rename rows and files to the convention.
+
+    Their names become gatekeeper_primary{ID} for the primary and gatekeeper_{ID} for all others.
+    """
     with opened() as registry:
         plan = registry.migrate_naming(dry_run=dry_run, primary=primary, actor=actor, reason=reason)
     if as_json_:
         as_json(asdict(plan))
         return
     rows = [(step.model_id, step.old_version, step.new_version, step.mark) for step in plan.steps]
-    table(("id", "name", "becomes", "marked"), rows, empty="nothing to do: every name is as it should be")
-    click.echo(f"active: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
+    table(("id", "name", "becomes", "marked"), rows, empty="Nothing to do: every name follows the convention.")
+    click.echo(f"primary: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
     if plan.dry_run and plan.changes:
-        click.echo("this is the plan; nothing was changed")
+        click.echo("Dry run: nothing was changed.")
 
 
 @click.command()
-@click.option("--until", help="End of the hold (ISO 8601, UTC where it has no offset); without it, until released.")
-@click.option("--reason", required=True, help="Why; shown to whoever asks.")
-@click.option("--actor", help="Who.")
+@click.option("--until", help="End of the hold (ISO 8601, UTC if it has no offset); default until released.")
+@click.option("--reason", required=True, help="Reason, kept with the hold.")
+@click.option("--actor", show_default="you", help="Name of the person, kept with the hold.")
 @json_option
 def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> None:
-    """Weekly runs go on judging and recording, and promote nothing."""
+    """Hold promotions by weekly runs.
+
+    They go on judging and recording, but promote nothing. A promotion by hand still works.
+    """
     from gatekeeper.cli.show import user
 
     with opened() as registry:
-        standing = registry.hold(actor=actor or user(), reason=reason, until=parse_day(until) if until else None)
+        held = registry.hold(actor=actor or user(), reason=reason, until=parse_day(until) if until else None)
     if as_json_:
-        as_json(asdict(standing))
+        as_json(asdict(held))
     else:
-        click.echo("held; `gatekeeper release` lifts it")
+        click.echo("Promotions are held. Release the hold with `gatekeeper release`.")
 
 
 @click.command()
-@click.option("--quarantine", type=int, metavar="ID", help="Lift the quarantine of this model instead.")
+@click.option("--quarantine", type=int, metavar="ID", help="Clear this model's quarantine instead.")
 @actor_options("released by hand")
 @json_option
 def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> None:
-    """Lifts the hold, or with --quarantine that of one model's bytes."""
+    """Release the current hold. With --quarantine ID, clear that model's quarantine instead."""
     with opened() as registry:
-        stood = registry.release(actor=actor, reason=reason, quarantine=quarantine)
+        released = registry.release(actor=actor, reason=reason, quarantine=quarantine)
     what = "hold" if quarantine is None else f"quarantine of model {quarantine}"
     if as_json_:
-        as_json({"what": what, "released": stood})
+        as_json({"what": what, "released": released})
+    elif released:
+        click.echo(f"{'Released' if quarantine is None else 'Cleared'} the {what}.")
     else:
-        click.echo(f"released the {what}" if stood else f"there was no {what} to release")
+        click.echo(f"There was no {what}.")
 
 
 @click.command()
 @json_option
 def history(as_json_: bool) -> None:
-    """All promotions, newest first."""
+    """Show all promotions, newest first."""
     with opened() as registry:
         promotions = registry.promotions()
     if as_json_:
@@ -231,7 +253,7 @@ def history(as_json_: bool) -> None:
         for p in promotions
     ]
     columns = ("generation", "at", "kind", "from", "to", "as-of", "evaluation", "actor", "reason")
-    table(columns, rows, empty="nothing was ever promoted")
+    table(columns, rows, empty="No promotions yet.")
 
 
 COMMANDS: dict[str, click.Command] = {

@@ -1,4 +1,4 @@
-"""What would the policies have made of years of Mondays on these data?"""
+"""Command `rehearse`: walk-forward simulation of past weeks for each policy."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,17 +12,26 @@ import click
 from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
-STREAMS = ("who was live", "Sharpe", "made", "max drawdown", "kept", "ideas", "data age, days")
+WORK = {"made": "prepared", "judged": "judged"}  # the kinds of progress, and their words
+STREAMS = ("deployed", "Sharpe", "total return", "max drawdown", "approved", "ideas", "data age, days")
 STREAM = ("name", "sharpe", "total_return", "max_drawdown", "kept_trades", "ideas", "age_days")
-RULES = ("policy", "promotions", "of them false", "false ones cost", "waiting cost", "undecided", "under the floors")
+RULES = (
+    "policy",
+    "promotions",
+    "false ones",
+    "cost of false ones",
+    "cost of waiting",
+    "undecided",
+    "weeks below the floors",
+)
 REFITS = (
     "policy",
-    "over judged, Sharpe",
-    "error",
-    "made",
-    "judged made",
+    "Sharpe gain over judged",
+    "standard error",
+    "total return",
+    "judged total return",
     "data age, days",
-    "not alike",
+    "weeks not alike",
     "weeks without a model",
 )
 REFIT = (
@@ -36,16 +45,36 @@ REFIT = (
 )
 
 
-@click.command()
-@click.option("--from", "first", help="The first Monday; default ten years of them.")
-@click.option("--to", "last", help="The last Monday; default the newest that the data carry.")
-@click.option("--policy", "policies", multiple=True, type=click.Choice(POLICIES), help="Again for more; default all.")
-@click.option("--holdout", "holdouts", multiple=True, type=int, help="In days, again for more; default the setting.")
+@click.command(short_help="Simulate past weeks for each policy.")
+@click.option("--from", "first", help="First Monday; default ten years before the last.")
+@click.option("--to", "last", help="Last Monday; default the newest one that the data allow.")
 @click.option(
-    "--deploy", "deploys", multiple=True, type=click.Choice(DEPLOYS), help="Again for both; default the setting."
+    "--policy",
+    "policies",
+    multiple=True,
+    type=click.Choice(POLICIES),
+    help="Policy to simulate; repeatable, default all.",
 )
-@click.option("--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Default: in GATEKEEPER_REPORTS.")
+@click.option(
+    "--holdout",
+    "holdouts",
+    multiple=True,
+    type=int,
+    help="Holdout in days; repeatable, default GATEKEEPER_HOLDOUT_DAYS.",
+)
+@click.option(
+    "--deploy",
+    "deploys",
+    multiple=True,
+    type=click.Choice(DEPLOYS),
+    help="Model to deploy; repeatable, default GATEKEEPER_DEPLOY.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Report file; default one in GATEKEEPER_REPORTS."
+)
 @json_option
 def rehearse(
     first: str | None,
@@ -57,9 +86,10 @@ def rehearse(
     report: Path | None,
     as_json_: bool,
 ) -> None:
-    """Replays years of Mondays under each policy, beside never retraining, always the newest, and no gate.
+    """Walk-forward simulation of past weeks for each policy, next to never retraining, always deploying the newest
+    model, and taking every trade.
 
-    Touches no registry. Stopped and started again, it goes on where it was.
+    Uses no registry. An interrupted simulation continues where it stopped.
 
     Example: gatekeeper rehearse --from 2009-01-05 --policy safe --policy better
     """
@@ -72,14 +102,14 @@ def rehearse(
 
     settings, now = config.load(), datetime.now(UTC)
     if settings.league:
-        click.echo("the league is not rehearsed: each Monday judges its own challenger alone", err=True)
+        click.echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
         settings = config.override(settings, {"league": False})
     until = parse_as_of(last) if last else last_monday(settings, now)
     since = parse_as_of(first) if first else until - TEN_YEARS
     days = mondays(since, until)
     chosen = plan(days, settings, now=now, policies=policies or POLICIES, holdouts=holdouts, deploys=deploys)
-    with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as told:
-        document = rehearse(chosen, jobs=jobs, told=told)
+    with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as advance:
+        document = rehearse(chosen, jobs=jobs, told=advance)
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
     write_whole(place, render(document).encode())
     if as_json_:
@@ -91,7 +121,7 @@ def rehearse(
 
 
 def _show(holdout: str, part: dict[str, Any]) -> None:
-    click.echo(f"holdout {holdout} days, live from {part['begins'][:10]}\n")
+    click.echo(f"holdout {holdout} days, deployed from {part['begins'][:10]}\n")
     streams = [*part["policies"].values(), *part["references"]]
     table(STREAMS, [tuple(each[column] for column in STREAM) for each in streams], empty="")
     click.echo()
@@ -121,13 +151,13 @@ def _show(holdout: str, part: dict[str, Any]) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """On stderr: Mondays made, then Mondays judged."""
+    """Progress bars on stderr: weeks prepared, then weeks judged."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
-        bars = {what: shown.add_task(f"Mondays {what}", total=total) for what in ("made", "judged")}
+        bars = {what: shown.add_task(f"weeks {word}", total=total) for what, word in WORK.items()}
         yield lambda what: shown.advance(bars[what])
 
 

@@ -1,4 +1,4 @@
-"""What does the active model say of an idea?"""
+"""Command `score`: scores ideas with the primary."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,13 @@ from gatekeeper.errors import DataError
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE ...]")
 @click.option(
-    "--file", type=click.File(), help="Ideas as JSON: an object by feature name, or an array of them; - reads stdin."
+    "--file", type=click.File(), help="JSON file: an object by feature name, or an array of them; - for stdin."
 )
 @json_option
 def score(values: tuple[str, ...], file: Any, as_json_: bool) -> None:
-    """Scores ideas with the active model: seven features by NAME=VALUE, or from a file.
+    """Score ideas with the primary.
+
+    Give one idea's seven features as NAME=VALUE, or ideas in a file.
 
     Example: gatekeeper score rsi14=41 adx14=22 fastMASlowDelta=0.02 bbWidth=0.05 avgSent=0 avgOB=0 action=1
     """
@@ -46,7 +48,7 @@ def score(values: tuple[str, ...], file: Any, as_json_: bool) -> None:
     for answer in answers:
         click.echo(f"{answer['decision']}  {answer['score']:.6f}  threshold {answer['threshold']}  {answer['version']}")
     if scores.degraded:
-        click.echo(f"degraded: {scores.reason}", err=True)
+        click.echo(f"Degraded: another model than the primary answered. {scores.reason}", err=True)
 
 
 def _read(file: Any) -> str:
@@ -55,7 +57,9 @@ def _read(file: Any) -> str:
         json.loads(text)
     except ValueError as fault:  # JSON, or the file's encoding
         name = getattr(file, "name", "the input")
-        raise DataError(f"{Path(str(name)).name} is no JSON: {fault}; write an object by feature name") from None
+        raise DataError(
+            f"{Path(str(name)).name} is not valid JSON: {fault}. Write an object by feature name."
+        ) from None
     return text
 
 
@@ -71,16 +75,18 @@ def _rows(ideas: Any) -> list[list[float]]:
     for number, idea in enumerate(listed):
         if not isinstance(idea, dict) or set(idea) != set(FEATURES):
             given = ", ".join(idea) if isinstance(idea, dict) else repr(idea)
-            raise DataError(f"idea {number} has {given or 'nothing'}; it takes exactly {', '.join(FEATURES)}")
+            raise DataError(
+                f"Idea {number} has the features {given or '(none)'}. It needs exactly {', '.join(FEATURES)}."
+            )
         rows.append([_number(number, name, idea[name]) for name in FEATURES])
     return rows
 
 
 def _number(idea: int, name: str, value: object) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]  # what isn't a number is refused below
+        return float(value)  # type: ignore[arg-type]  # a value that is not a number is refused below
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"idea {idea}: {name}={value!r} is no number") from None
+        raise DataError(f"Idea {idea}: {name}={value!r} is not a number.") from None
 
 
 COMMANDS: dict[str, click.Command] = {"score": score}

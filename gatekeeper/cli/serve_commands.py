@@ -1,4 +1,4 @@
-"""How does the active model answer over HTTP?"""
+"""Command `serve`: the HTTP scoring server."""
 
 import gc
 from importlib.util import find_spec
@@ -12,20 +12,21 @@ EXTRA = {"httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "u
 
 
 @click.command()
-@click.option("--host", help="The address to bind; default GATEKEEPER_HOST, else 127.0.0.1.")
-@click.option("--port", type=int, help="The port, 0 for a free one; default GATEKEEPER_PORT, else 8055.")
-@click.option("--workers", type=int, help="Processes that answer; default GATEKEEPER_WORKERS, else 1.")
+@click.option("--host", help="Address to bind; default GATEKEEPER_HOST, else 127.0.0.1.")
+@click.option("--port", type=int, help="Port to bind; 0 picks a free one; default GATEKEEPER_PORT, else 8055.")
+@click.option("--workers", type=int, help="Worker processes; default GATEKEEPER_WORKERS, else 1.")
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
-    """Answers over HTTP: scores ideas with the active model, logs them, and follows promotions.
+    """Start the HTTP scoring server.
 
-    Binds this machine alone, unless told otherwise; then GATEKEEPER_TOKEN has to be set. /openapi.json describes the
-    rest. Ends on SIGTERM or Ctrl-C, once what is under way is answered and the log is flushed.
+    It scores ideas with the primary, logs them, and follows promotions. It binds 127.0.0.1 by default; any other
+    address needs GATEKEEPER_TOKEN. /openapi.json describes the interface. On SIGTERM or Ctrl-C it answers running
+    requests, flushes the log and stops.
 
     Example: gatekeeper serve --port 8055
     """
     given = {"host": host, "port": port, "workers": workers}
     settings = config.override(config.load(), {name: value for name, value in given.items() if value is not None})
-    gc.disable()  # what is imported stays, and would be looked through again and again
+    gc.disable()  # imports make no garbage, and collections would slow them
     try:
         if find_spec("prometheus_client") is None:  # imported at the first scrape
             raise ModuleNotFoundError(name="prometheus_client")
@@ -34,7 +35,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         if (missing.name or "").partition(".")[0] not in EXTRA:
             raise
         raise ConfigError(
-            f"the server needs {missing.name}, which is not installed: pip install 'gatekeeper[server]'"
+            f"The server needs the package {missing.name}, which is not installed. "
+            "Run `pip install 'gatekeeper[server]'`."
         ) from None
     finally:
         gc.enable()

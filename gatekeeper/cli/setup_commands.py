@@ -1,4 +1,4 @@
-"""What holds here, and is the database ready?"""
+"""Commands `config`, `desks` and `db`: settings, desks and the registry's tables."""
 
 from dataclasses import asdict
 
@@ -12,7 +12,7 @@ from gatekeeper.errors import mask
 @click.command()
 @json_option
 def config(as_json_: bool) -> None:
-    """Every setting, its value and where that comes from; passwords are masked."""
+    """Show every setting with its value and source. Passwords are masked."""
     rows = settings_of.sources(settings_of.load())
     if as_json_:
         as_json([dict(zip(("name", "value", "source", "about"), row, strict=True)) for row in rows])
@@ -23,7 +23,7 @@ def config(as_json_: bool) -> None:
 @click.command()
 @json_option
 def desks(as_json_: bool) -> None:
-    """The desks of desks.toml, the default first: `--desk NAME` in any command is about that one."""
+    """List the desks of desks.toml, the default first. Choose one with --desk NAME in any command."""
     rows = []
     for desk, settings in settings_of.every_desk():
         shown = (mask(settings.db), settings.models, settings.data)
@@ -37,13 +37,16 @@ def desks(as_json_: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """The registry's tables."""
+    """Manage the registry's tables."""
 
 
 @db.command()
 @json_option
 def upgrade(as_json_: bool) -> None:
-    """Makes the tables, or brings them to this version; takes in the rows that another tool made."""
+    """Make the tables or bring them up to date.
+
+    Models in tables made by another tool are adopted.
+    """
     from gatekeeper import registry
 
     settings = settings_of.load()
@@ -59,15 +62,16 @@ def upgrade(as_json_: bool) -> None:
         return
     was = report.revision_before
     done = "made" if was is None else "up to date" if was == report.revision else f"upgraded from {was}"
-    click.echo(f"tables {done}, revision {report.revision}")
+    click.echo(f"Tables {done}, revision {report.revision}.")
     if report.adopted:
-        click.echo(f"taken in: models {', '.join(map(str, report.adopted))}")
+        click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        click.echo(f"never served: model {mark.model_id}: {mark.message}")
+        click.echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
         click.echo(
-            f"rows {rows} all claim to be active; nothing is promoted until `gatekeeper migrate-naming` settles it"
+            f"The rows {rows} are all named as the primary. Promotions are refused until you run "
+            "`gatekeeper migrate-naming`."
         )
 
 

@@ -1,4 +1,4 @@
-"""How does an answer look: a table for people, JSON for programs?"""
+"""Output of commands: tables for people, JSON for programs."""
 
 import getpass
 import json
@@ -14,21 +14,25 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 240
 
-json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json_", is_flag=True, help="Output JSON.")
 
 
 def actor_options(reason: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--actor` and `--reason`, with defaults that let a command stand alone."""
+    """The options `--actor` and `--reason`, with defaults."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option("--reason", default=reason, show_default=True, help="Why; kept in the history.")(command)
-        return click.option("--actor", default=user, show_default="you", help="Who; kept in the history.")(command)
+        command = click.option("--reason", default=reason, show_default=True, help="Reason, kept in the history.")(
+            command
+        )
+        return click.option(
+            "--actor", default=user, show_default="you", help="Name of the person, kept in the history."
+        )(command)
 
     return add
 
 
 def user() -> str:
-    """Who runs this, as the system knows them."""
+    """The name of the user, as the system knows it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -36,7 +40,7 @@ def user() -> str:
 
 
 def opened() -> "Registry":
-    """The registry of the environment's settings."""
+    """The registry that the settings name."""
     from gatekeeper import config
     from gatekeeper.registry import Registry
 
@@ -44,7 +48,7 @@ def opened() -> "Registry":
 
 
 def as_json(value: Any) -> None:
-    """`value` as JSON: instants in ISO 8601, no NaN."""
+    """Print `value` as JSON, with times in ISO 8601. Raises ValueError for NaN."""
     click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
 
 
@@ -57,7 +61,7 @@ def _plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """`rows` as a table as wide as the terminal, or as they need where the output is piped."""
+    """Print `rows` as a table, as wide as the terminal, or as needed if the output is piped."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -75,7 +79,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
 
 def text(cell: object) -> str:
-    """One cell, for people."""
+    """One cell as text."""
     if cell is None:
         return "-"
     if isinstance(cell, datetime):
@@ -84,7 +88,7 @@ def text(cell: object) -> str:
 
 
 def pairs(values: Mapping[str, object]) -> None:
-    """`values` as aligned lines."""
+    """Print `values` as aligned lines."""
     width = max(len(name) for name in values)
     for name, value in values.items():
         click.echo(f"{name:<{width}}  {text(value)}")

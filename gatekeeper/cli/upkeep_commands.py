@@ -1,4 +1,4 @@
-"""Is the registry in order, what of it is rubbish, and how does a model get to another one?"""
+"""Commands `doctor`, `gc` and `copy`: consistency check, garbage collection, copying to another registry."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what needs no guess, and say what was done.")
+@click.option("--repair", is_flag=True, help="Repair what needs no choice, and report it.")
 @json_option
 def doctor(repair: bool, as_json_: bool) -> int:
-    """Compares database and files, both ways. Exit code 0 only where all is well (with --repair: afterwards)."""
+    """Check database and files against each other.
+
+    Exits with 0 only if all is well (with --repair: afterwards).
+    """
     from gatekeeper import config, registry
 
     settings = config.load()
@@ -35,14 +38,14 @@ def doctor(repair: bool, as_json_: bool) -> int:
         as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
         return 0 if found.well else 1
     for one in found.repaired:
-        click.echo(f"mended  {_line(one)}: {one.remedy}")
+        click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
-        way = f"; --repair: {one.remedy}" if one.repairable else ""
-        click.echo(f"off     {_line(one)}: {one.text}{way}")
+        way = f" With --repair, {one.remedy}." if one.repairable else ""
+        click.echo(f"wrong     {_line(one)}: {one.text}{way}")
     for one in found.marked:
-        click.echo(f"marked  {_line(one)}: {one.text}; never served")
+        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
     if found.well:
-        click.echo("all is well")
+        click.echo("All is well.")
     return 0 if found.well else 1
 
 
@@ -56,10 +59,14 @@ def _line(finding: "Finding") -> str:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan without changing anything.")
 @json_option
 def gc(dry_run: bool, as_json_: bool) -> None:
-    """Removes what no model holds: retired names, orphaned blobs, half-written files; each past the grace."""
+    """Remove files that no model needs.
+
+    These are retired names, orphaned blobs and half-written files. Each is removed once it has been unneeded for
+    GATEKEEPER_GRACE_SECONDS.
+    """
     with opened() as registry:
         plan = registry.gc(dry_run=dry_run)
     if as_json_:
@@ -69,25 +76,29 @@ def gc(dry_run: bool, as_json_: bool) -> None:
 
 
 def _show(plan: "CleanUp") -> None:
-    done = "would go" if plan.dry_run else "removed"
+    done = "would be removed" if plan.dry_run else "removed"
     rows = [(done, each.name, each.why, each.since) for each in plan.removed]
     rows += [("waits", each.name, each.why, each.since) for each in plan.waiting]
-    table(("", "file", "why", "since"), rows, empty="nothing to remove")
+    table(("", "file", "reason", "since"), rows, empty="Nothing to remove.")
     if plan.waiting:
-        click.echo(f"what waits goes {plan.grace_seconds} s after its time (GATEKEEPER_GRACE_SECONDS)")
+        click.echo(f"Waiting files can be removed {plan.grace_seconds} s after their time (GATEKEEPER_GRACE_SECONDS).")
     if plan.dry_run and plan.removed:
-        click.echo("this is the plan; nothing was changed")
+        click.echo("Dry run: nothing was changed.")
 
 
 @click.command()
-@click.option("-i", "--id", "model_id", required=True, type=int, help="The model's id here.")
-@click.option("--to", "url", required=True, metavar="DB", help="The other registry's database, as GATEKEEPER_DB there.")
+@click.option("-i", "--id", "model_id", required=True, type=int, help="Id of the model in this registry.")
+@click.option("--to", "url", required=True, metavar="DB", help="Database of the other registry, as its GATEKEEPER_DB.")
 @click.option(
-    "--models", metavar="URI", help="Its folder or store, as GATEKEEPER_MODELS there; default: models beside its file."
+    "--models",
+    metavar="URI",
+    help="Model store of the other registry, as its GATEKEEPER_MODELS; default the folder models beside its file.",
 )
 @json_option
 def copy(model_id: int, url: str, models: str | None, as_json_: bool) -> None:
-    """Takes a model over to another registry with its evidence; there it is verified, and a challenger.
+    """Copy a model to another registry.
+
+    Its evaluations are copied too. There the model is verified again and becomes a challenger.
 
     Example: gatekeeper copy -i 3 --to sqlite:////srv/production/registry.db --models /srv/production/models
     """
@@ -102,17 +113,17 @@ def copy(model_id: int, url: str, models: str | None, as_json_: bool) -> None:
     if as_json_:
         as_json({"model": described(copied.model), "is_new": copied.is_new, "evaluations": copied.evaluations})
         return
-    was = "is now" if copied.is_new else "was already"
-    click.echo(f"model {model_id} {was} {copied.model.version} (id {copied.model.id}) in {mask(url)}")
-    click.echo(f"sha256 {copied.model.sha256}, verified there; evaluations carried: {len(copied.evaluations)}")
+    was = "Copied" if copied.is_new else "Copied before:"
+    click.echo(f"{was} model {model_id} to {copied.model.version} (id {copied.model.id}) in {mask(url)}.")
+    click.echo(f"sha256 {copied.model.sha256}, verified there; evaluations copied: {len(copied.evaluations)}")
     click.echo(f"next, there: gatekeeper explain {copied.model.id}, gatekeeper promote -i {copied.model.id}")
 
 
 def _beside(url: str) -> str:
-    """The models folder of a registry that is laid out like the defaults."""
+    """The models folder beside a SQLite file. Raises ConfigError for another database."""
     scheme, _, path = url.partition(":///")
     if scheme != "sqlite" or not path:
-        raise ConfigError("--models has to say where the other registry keeps its files; only SQLite has a default")
+        raise ConfigError("Name the other registry's model store with --models. Only a SQLite registry has a default.")
     return str(Path(path).parent / "models")
 
 

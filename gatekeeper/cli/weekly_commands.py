@@ -1,4 +1,4 @@
-"""The weekly look without Airflow, and why it ended as it did."""
+"""Commands `run` and `explain`: the weekly run without Airflow, and its evaluation."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,46 +16,52 @@ MARKS = {True: "pass", False: "FAIL", None: "-"}
 
 
 @click.command()
-@click.option("--as-of", "as_of", required=True, help="The run knows nothing beyond it; a bare date means 02:00 UTC.")
-@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter, as the DAG's form has it.")
+@click.option("--as-of", "as_of", required=True, help="Use no data after this instant; a bare date means 02:00 UTC.")
+@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="Run parameter, as in the DAG's form.")
 @json_option
 def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
-    """The weekly steps, without Airflow: retrain, export, register, backtest, promote."""
+    """Run the weekly steps without Airflow.
+
+    The steps are retrain, export, register, backtest and promote.
+    """
     from gatekeeper import config, pipeline
     from gatekeeper.cli.show import user
     from gatekeeper.pipeline import alarms
     from gatekeeper.registry import Registry
 
     parameters: dict[str, object] = dict(parameter.partition("=")[::2] for parameter in given)
-    look = pipeline.start(
+    weekly_run = pipeline.start(
         pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
     )
-    handed: dict[str, Any] = {}
-    told = alarms.tells_of_faults(look.settings, look.key, "gatekeeper run")
-    with told, Registry.configured(look.settings) as registry:
-        for name, handed in pipeline.weekly(look, registry):
-            click.echo(f"{name:<12} {handed['summary']}", err=as_json_)
+    output: dict[str, Any] = {}
+    alarm_on_fault = alarms.tells_of_faults(weekly_run.settings, weekly_run.key, "gatekeeper run")
+    with alarm_on_fault, Registry.configured(weekly_run.settings) as registry:
+        for name, output in pipeline.weekly(weekly_run, registry):
+            click.echo(f"{name:<12} {output['summary']}", err=as_json_)
     if as_json_:
-        as_json({"as_of": look.as_of, **handed})
+        as_json({"as_of": weekly_run.as_of, **output})
     else:
-        click.echo(f"report: {handed['report']}")
-        click.echo(f"next: gatekeeper explain {handed['challenger_id']}")
+        click.echo(f"report: {output['report']}")
+        click.echo(f"next: gatekeeper explain {output['challenger_id']}")
 
 
 @click.command()
 @click.argument("model_id", type=int, metavar="ID")
-@click.option("--evaluation", type=int, metavar="N", help="Another evaluation than the newest.")
+@click.option("--evaluation", type=int, metavar="N", help="Evaluation; default the newest.")
 @json_option
 def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
-    """Every gate of a model's evaluation with its numbers, and what each policy would have said."""
+    """Explain a model's evaluation.
+
+    Shows every gate with its numbers, and the verdict of each policy.
+    """
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
     if not found:
         which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
         raise UnknownModel(
-            f"model {model_id} ({model.version}) has {which} as a challenger; "
-            "weekly runs evaluate, a promotion by hand needs none: see `gatekeeper history`"
+            f"Model {model_id} ({model.version}) has {which} as a challenger. Weekly runs evaluate models; a model "
+            "promoted by hand may have none (see `gatekeeper history`)."
         )
     chosen = found[0]
     if as_json_:
@@ -86,32 +92,32 @@ def _explain(document: Mapping[str, Any]) -> None:
     click.echo(f"window {window['start'][:10]} to {window['as_of'][:10]}, {window['days']} market days\n")
     cards = document["scorecards"]
     table(
-        ("", "name", "ideas", "kept", "Sharpe", "total return", "max drawdown", "win rate"),
+        ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
         [(role, *(card[column] for column in CARD)) for role in ROLES if (card := cards.get(role)) and card["tested"]],
         empty="",
     )
-    _explain_twins(document.get("twins", {}))
+    _explain_refits(document.get("twins", {}))
     _explain_league(document.get("league"))
     click.echo("\ngates")
     for gate in verdict["gates"]:
         click.echo(f"  {MARKS[gate['passed']]:<5} {gate['name']:<11} {gate['text']}")
         click.echo(f"        {'':<11} {_numbers(gate['numbers'])}")
-    click.echo("\nwhat each policy would have said")
-    for name, said in document["policies"].items():
-        click.echo(f"  {name:<7} {said['message']}")
+    click.echo("\nverdict of each policy")
+    for name, outcome in document["policies"].items():
+        click.echo(f"  {name:<7} {outcome['message']}")
     if (spent := tests_spent.sentences(document)) is not None:
         click.echo(f"\n{spent}")
 
 
-def _explain_twins(twins: Mapping[str, Any]) -> None:
+def _explain_refits(refits: Mapping[str, Any]) -> None:
     rows = [
-        (role, said["name"], (said["trained_to"] or "unknown")[:10], said["sha256"][:12])
-        for role, said in twins.items()
-        if said
+        (role, refit["name"], (refit["trained_to"] or "unknown")[:10], refit["sha256"][:12])
+        for role, refit in refits.items()
+        if refit
     ]
     if rows:
-        click.echo("\njudged by its twin; live is, or would be, its refit on all that was known")
-        table(("", "live", "data to", "sha256"), rows, empty="")
+        click.echo("\njudged on the judged model; deployed is, or would be, its refit on all that was known")
+        table(("", "deployed refit", "data to", "sha256"), rows, empty="")
 
 
 def _explain_league(league: Mapping[str, Any] | None) -> None:
@@ -121,10 +127,21 @@ def _explain_league(league: Mapping[str, Any] | None) -> None:
         (row["name"], *(row[column] for column in LEAGUE), "won" if number == league["winner"] else "")
         for number, row in enumerate(league["contenders"])
     ]
-    click.echo(f"\nthe league: {len(rows)} compared, the first is this week's own")
-    table(("name", "kept", "Sharpe", "gain", "error", "bound alone", "as one of all", "alone", ""), rows, empty="")
+    click.echo(f"\nleague: {len(rows)} models compared, this week's own first")
+    columns = (
+        "name",
+        "approved",
+        "Sharpe",
+        "gain",
+        "standard error",
+        "bound alone",
+        "bound as one of all",
+        "alone",
+        "",
+    )
+    table(columns, rows, empty="")
     for name, why in league["left_out"].items():
-        click.echo(f"left out: {name}, since {why}")
+        click.echo(f"left out: {name} ({why})")
 
 
 def _numbers(numbers: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Ideas in, verified ONNX bytes out."""
+"""Models: training, ONNX export and verification."""

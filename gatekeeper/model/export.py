@@ -1,4 +1,4 @@
-"""Which ONNX bytes answer exactly as the estimator does? Exported, and proved."""
+"""ONNX export: converts an estimator, and proves that the ONNX model gives the same scores."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from gatekeeper.model.verify import open_scorer, verify, verify_exact
 PARITY = 1e-5
 RANDOM_ROWS = 5000
 NEIGHBOUR_ROWS = 5000
-# Round values are where a threshold rounded the wrong way shows first.
+# Round values show first if a threshold was rounded the wrong way.
 GRID = (
     (0.0, 20.0, 30.0, 50.0, 70.0, 100.0),
     (0.0, 20.0, 40.0, 100.0),
@@ -33,38 +33,30 @@ GRID = (
 
 
 def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
-    """The ONNX file of `trained`: the same bytes for the same data, recipe and seed.
+    """The ONNX file of `trained`. The same data, recipe and seed give the same bytes.
 
-    Raises ExportRefused, with the numbers, where it doesn't answer as the estimator does.
+    Raises ExportRefused, with the numbers, if it does not score as the estimator does.
     """
     content = convert(trained.estimator, _metadata(trained))
     rows = parity_rows(trained.features, seed=parity_rows_seed)
     try:
         scorer = open_scorer(content, cap=len(content))
-        score, label, probabilities = scorer.outputs(OUTPUTS, rows)  # one run for both: it is a third of the proof
-        _compare(scorer.read(score, len(rows)), trained.estimator, rows)
+        # One run for both checks: a run takes a third of the time.
+        score, label, probabilities = scorer.outputs(OUTPUTS, rows)
+        prove_parity(scorer.read(score, len(rows)), trained.estimator, rows)
         verify_exact(content)
         verify(content, cap=len(content))
         _check_outputs(score, label, probabilities)
     except ModelRefused as refusal:
-        raise ExportRefused(f"the exported file is no usable model: {refusal}; use another recipe") from refusal
+        raise ExportRefused(f"The exported file is not a usable model. {refusal} Use another recipe.") from refusal
     return content
 
 
-def prove_parity(onnx_bytes: bytes, estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference between ONNX scores and `estimator.predict_proba` on `rows` (n, 7) float32.
+def prove_parity(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
+    """The largest difference between (n,) ONNX scores and `estimator.predict_proba` on `rows`, (n, 7) float32.
 
-    Raises ExportRefused where it is over 1e-5 in any row, with the worst row and how many rows are wrong.
+    Raises ExportRefused if it exceeds 1e-5 in any row, with the worst row and the number of wrong rows.
     """
-    try:
-        found = open_scorer(onnx_bytes, cap=len(onnx_bytes)).score(rows)
-    except ModelRefused as refusal:
-        raise ExportRefused(f"the exported file gives no scores to compare: {refusal}") from refusal
-    return _compare(found, estimator, rows)
-
-
-def _compare(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference of the (n,) scores that ONNX found. Raises ExportRefused where it is over 1e-5."""
     with threadpool_limits(1):
         expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, 1]
     differences = np.abs(found - expected)
@@ -75,14 +67,17 @@ def _compare(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float3
         raise ExportRefused(
             f"ONNX and {type(estimator).__name__} differ by up to {differences[worst]:.6g} (allowed {PARITY:g}) in "
             f"{int(wrong.sum())} of {len(rows)} rows; worst row {worst} ({values}): ONNX {found[worst]:.9g}, "
-            f"estimator {expected[worst]:.9g}; use another recipe"
+            f"estimator {expected[worst]:.9g}. Use another recipe."
         )
     return float(differences.max(initial=0.0))
 
 
 def parity_rows(features: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
-    """(k, 7) float32 to prove a conversion on: the training rows, their nearest neighbours in float32, a grid of
-    round values, and random rows in and around the training rows' range."""
+    """The rows of a parity proof, (k, 7) float32.
+
+    These are the training rows, their nearest neighbours in float32, a grid of round values, and random rows in and
+    around the training rows' range.
+    """
     some = features[:NEIGHBOUR_ROWS]
     infinity = np.float32(np.inf)
     columns = np.ascontiguousarray(features.T, dtype=np.float64)  # six times as fast as along rows of seven
@@ -102,7 +97,7 @@ def parity_rows(features: NDArray[np.float32], *, seed: int) -> NDArray[np.float
 
 
 def convert(estimator: Any, metadata: Mapping[str, str]) -> bytes:
-    """`estimator` as ONNX laid out by the contract, unproved. Raises ExportRefused where skl2onnx can't convert it."""
+    """`estimator` as ONNX in Gatekeeper's layout, without proof. Raises ExportRefused if skl2onnx can't convert it."""
     model = _converted(estimator)
     _floor_thresholds(model, estimator)
     _lay_out(model)
@@ -125,20 +120,20 @@ def _converted(estimator: Any) -> ModelProto:
         )
     except (MissingConverter, MissingShapeCalculator, NotImplementedError, RuntimeError, ValueError) as fault:
         why = " ".join(str(fault).split())[:200]
-        raise ExportRefused(f"skl2onnx can't convert {type(estimator).__name__}: {why}; use another recipe") from fault
+        raise ExportRefused(f"skl2onnx can't convert {type(estimator).__name__}: {why}. Use another recipe.") from fault
     names = [value.name for value in model.graph.output]
     if sorted(names) != ["label", "probabilities"]:
-        raise ExportRefused(f"skl2onnx gave the outputs {names} for {type(estimator).__name__}; use another recipe")
+        raise ExportRefused(f"skl2onnx gave the outputs {names} for {type(estimator).__name__}. Use another recipe.")
     return model
 
 
 def _lay_out(model: ModelProto) -> None:
-    """Score first, then label and probabilities; exactly our versions; nothing random in the bytes."""
-    del model.opset_import[:]  # skl2onnx writes one of them twice, and ai.onnx.ml as 1
+    """Set Gatekeeper's layout: outputs score, label, probabilities; fixed versions; no random bytes."""
+    del model.opset_import[:]  # skl2onnx writes one domain twice, and ai.onnx.ml as version 1
     model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in OPSETS)
     model.ir_version = IR_VERSION
     graph = model.graph
-    graph.name = "gatekeeper"  # skl2onnx makes up a random one
+    graph.name = "gatekeeper"  # skl2onnx gives it a random name
     graph.doc_string = model.doc_string = ""
     graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "gatekeeper_win"))
     graph.node.append(
@@ -153,7 +148,7 @@ def _lay_out(model: ModelProto) -> None:
 
 
 def _floor_thresholds(model: ModelProto, estimator: Any) -> None:
-    """Make each threshold of histogram boosting the largest float32 that is not over it.
+    """Round each threshold of histogram boosting down to float32.
 
     The estimator compares float32 values with float64 thresholds. skl2onnx rounds those to the nearest float32
     (sklearn-onnx 1192): rounded up onto a value of the data, `x <= threshold` turns true for that value.
@@ -170,7 +165,7 @@ def _floor_thresholds(model: ModelProto, estimator: Any) -> None:
             if node.op_type == "TreeEnsembleClassifier" and attribute.name == "nodes_values":
                 if len(attribute.floats) != len(floored):
                     raise ExportRefused(
-                        f"{len(attribute.floats)} nodes were exported of {len(floored)}; use another recipe"
+                        f"{len(attribute.floats)} of {len(floored)} tree nodes were exported. Use another recipe."
                     )
                 attribute.floats[:] = floored.tolist()
 
@@ -182,20 +177,20 @@ def _thresholds(estimator: Any) -> NDArray[np.float64] | None:
     final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     if not isinstance(final, HistGradientBoostingClassifier):
         return None
-    # `_predictors` is private; skl2onnx reads the same, and the parity proof watches over both.
+    # `_predictors` is private; skl2onnx reads it too, and the parity proof checks the result.
     nodes = [tree.nodes for trees in final._predictors for tree in trees]
     return np.concatenate([np.where(tree["is_leaf"], 0.0, tree["num_threshold"]) for tree in nodes])
 
 
 def _check_outputs(score: NDArray[np.float32], label: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
-    """`label` and `probabilities` say the same as `score`: other servers read those."""
+    """Check that `label` and `probabilities`, which other servers read, agree with `score`. Raises ModelRefused."""
     clear = np.abs(score - 0.5) > PARITY
     if not np.array_equal(label[clear], (score[clear] > 0.5).astype(np.int64)):
-        raise ModelRefused("output", "`label` is not the likelier class")
+        raise ModelRefused("output", "`label` is not the likelier class.")
     if not np.array_equal(probabilities[:, 1], score, equal_nan=True):
-        raise ModelRefused("output", "`score` is not column 1 of `probabilities`")
+        raise ModelRefused("output", "`score` is not column 1 of `probabilities`.")
     if not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=PARITY, equal_nan=True):
-        raise ModelRefused("output", "`probabilities` don't add up to 1")
+        raise ModelRefused("output", "`probabilities` do not add up to 1.")
 
 
 def _metadata(trained: Trained) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""How is a model trained? Each recipe is a function from a seed to an unfitted scikit-learn classifier.
+"""Training recipes: functions from a seed to an unfitted scikit-learn classifier.
 
-scikit-learn is imported inside, so that the names of the recipes cost nothing.
+scikit-learn is imported lazily, so that listing the recipes is fast.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(build: Recipe) -> Recipe:
-    """Make `build` known by its name. What it returns must survive the parity proof of `export`."""
+    """Decorator: register a recipe by its function's name. Its estimator must pass the parity proof of `export`."""
     RECIPES[build.__name__] = build
     return build
 
@@ -25,7 +25,7 @@ def logistic(seed: int) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # The tolerance is tight so that the optimum, not the way there, decides the scores on every processor.
+    # A tight tolerance: the scores depend on the optimum alone, and are the same on every processor.
     return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, tol=1e-8, max_iter=1000, random_state=seed))
 
 

@@ -1,4 +1,4 @@
-"""Which ideas may a model learn from, and what did it learn?"""
+"""Training: selects the ideas known by the cut-off and fits the recipe."""
 
 import hashlib
 import json
@@ -24,16 +24,16 @@ from gatekeeper.model.verify import check_features
 
 __all__ = ["RECIPES", "Recipe", "Trained", "load_estimator", "recipe", "save_estimator", "train", "training_ideas"]
 
-# The one type of histogram boosting that skops doesn't know: arrays of nodes. Trusted in files of known sha256 only.
+# The one type of histogram boosting that skops does not know: arrays of nodes. Trusted only in files of known sha256.
 TRUSTED_TYPES = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A fitted estimator and what it was fitted on.
+    """A fitted estimator and its training data.
 
-    features: (n, 7) float32, the training rows. trained_from: start of the first idea. trained_to: when the last
-    outcome became known. cutoff: nothing later was allowed. fingerprint: of the training ideas.
+    features: (n, 7) float32, the training rows. trained_from: the start of the first idea. trained_to: the time the
+    last outcome became known. cutoff: the latest time allowed. fingerprint: a digest of the training ideas.
     """
 
     estimator: Any  # scikit-learn ships no types
@@ -48,7 +48,7 @@ class Trained:
     fingerprint: str
 
     def to_meta(self) -> dict[str, str | int]:
-        """All but estimator and features, for JSON: `restore` makes a Trained of it again."""
+        """All fields but estimator and features, as JSON values for `restore`."""
         return {
             "recipe": self.recipe,
             "seed": self.seed,
@@ -65,26 +65,26 @@ class Trained:
     def restore(
         meta: Mapping[str, str | int], path: Path, sha256: str, dataset: Dataset, settings: Settings
     ) -> "Trained":
-        """What `to_meta` and `save_estimator` kept, with the training rows out of the same dataset.
+        """A Trained from the results of `to_meta` and `save_estimator`, with the rows of the same dataset.
 
-        Raises DataError where the dataset or the settings are not those of the training.
+        Raises DataError if dataset or settings differ from those of the training, ModelRefused for an untrusted type.
         """
         cutoff = datetime.fromisoformat(str(meta["cutoff"]))
         ideas = training_ideas(dataset, settings, cutoff)
         if (found := ideas.fingerprint()) != meta["fingerprint"]:
             raise DataError(
-                f"the training ideas have fingerprint {found}; the estimator was trained on {meta['fingerprint']}; "
-                "train again"
+                f"The training ideas have the fingerprint {found}, but the estimator was trained on "
+                f"{meta['fingerprint']}. Train again."
             )
         estimator = load_estimator(path, sha256)
         return _describe(estimator, ideas, cutoff, str(meta["recipe"]), int(meta["seed"]))
 
 
 def training_ideas(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Ideas:
-    """The ideas that may be trained on: started a longest hold before the cut-off, and known by it.
+    """The ideas to train on: started at least the longest hold before the cut-off, with an outcome known by it.
 
-    It is the start of the holdout, or what is given: the as-of itself for a refit. By start, not by close: of the ideas
-    of the last weeks only the quick exits would be known, and they differ.
+    The cut-off defaults to the start of the holdout; for a refit it is the as-of itself. Ideas are selected by start,
+    not by close: of the last weeks' ideas only the quick exits are known, which would be a biased sample.
     """
     train_end = dataset.as_of - settings.holdout if cutoff is None else cutoff
     ideas = dataset.ideas
@@ -93,29 +93,29 @@ def training_ideas(dataset: Dataset, settings: Settings, cutoff: datetime | None
 
 
 def train(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Trained:
-    """Fit the recipe of `settings` on `training_ideas` of this cut-off, with one thread.
+    """Fit the recipe of `settings` on the training ideas of this cut-off, with one thread.
 
     Raises ConfigError for an unknown recipe, and TrainingRefused for too few ideas, too few of one class, or
     features that are not finite.
     """
     build = RECIPES.get(settings.recipe)
     if build is None:
-        raise ConfigError(f"GATEKEEPER_RECIPE={settings.recipe!r} is unknown; known: {', '.join(sorted(RECIPES))}")
+        raise ConfigError(f"GATEKEEPER_RECIPE={settings.recipe!r} is unknown. Known: {', '.join(sorted(RECIPES))}.")
     until = dataset.as_of - settings.holdout if cutoff is None else cutoff
     ideas = training_ideas(dataset, settings, until)
     _refuse_poor(ideas, until, settings)
     estimator = build(settings.seed)
-    # In float64 the optimum is the same to 1e-6 on every processor; the values are those of float32, exactly.
+    # float64 gives the same optimum to 1e-6 on every processor; the values are exactly those of float32.
     with threadpool_limits(1):
         estimator.fit(ideas.features.astype(np.float64), ideas.wins.astype(np.int64))
     return _describe(estimator, ideas, until, settings.recipe, settings.seed)
 
 
 def save_estimator(trained: Trained, folder: Path) -> tuple[Path, str]:
-    """Write the estimator into `folder` as a skops file; returns its path, and the sha256 (hex) of its bytes.
+    """Write the estimator to a skops file in `folder`; returns its path and the sha256 (hex) of its bytes.
 
-    skops files of one estimator differ in their bytes: the sha256 binds this file, it identifies nothing. It is part
-    of the name, so that a second run of the same week leaves the first one's file alone.
+    skops writes other bytes each time, so the sha256 identifies this file, not the estimator. It is part of the file
+    name, so that a second run of the same week does not overwrite the first one's file.
     """
     content: bytes = _skops().dumps(trained.estimator)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -125,24 +125,24 @@ def save_estimator(trained: Trained, folder: Path) -> tuple[Path, str]:
 
 
 def load_estimator(path: Path, sha256: str) -> Any:
-    """The estimator that `save_estimator` wrote, if the bytes are those of `sha256` and hold known types only.
+    """The estimator that `save_estimator` wrote, after a check of its sha256 and types.
 
-    Raises DataError for a missing or other file, and ModelRefused for a type that nobody trusts.
+    Raises DataError for a missing or changed file, ModelRefused for an untrusted type.
     """
     try:
         content = path.read_bytes()
     except OSError as fault:
-        raise DataError(f"can't read the estimator {path}: {fault.strerror or fault}; train again") from fault
+        raise DataError(f"Can't read the estimator {path}: {fault.strerror or fault}. Train again.") from fault
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise DataError(f"{path} holds sha256 {found}, not {sha256}: it has changed; train again")
+        raise DataError(f"{path} was changed: its sha256 is {found}, not {sha256}. Train again.")
     skops = _skops()
     try:
         unknown = set(skops.get_untrusted_types(data=content))
         if strange := unknown - TRUSTED_TYPES:
-            raise ModelRefused("type", f"{path} holds types that nobody trusts: {', '.join(sorted(strange))}")
+            raise ModelRefused("type", f"{path} holds untrusted types: {', '.join(sorted(strange))}. Train again.")
         return skops.loads(content, trusted=sorted(unknown))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as fault:
-        raise DataError(f"{path} is no skops file of these versions ({fault!s:.200}); train again") from fault
+        raise DataError(f"{path} is not a skops file of these versions ({fault!s:.200}). Train again.") from fault
 
 
 def _refuse_poor(ideas: Ideas, cutoff: datetime, settings: Settings) -> None:
@@ -151,18 +151,18 @@ def _refuse_poor(ideas: Ideas, cutoff: datetime, settings: Settings) -> None:
     until = (cutoff - settings.longest_hold).date()
     if count < settings.min_ideas:
         raise TrainingRefused(
-            f"{counts} started by {until}; training takes at least {settings.min_ideas} (GATEKEEPER_MIN_IDEAS); "
-            "choose a later as-of or a source with more history"
+            f"Only {counts} started by {until}; training needs at least {settings.min_ideas} (GATEKEEPER_MIN_IDEAS). "
+            "Choose a later as-of or a source with more history."
         )
     if min(wins, count - wins) < settings.min_class_ideas:
         raise TrainingRefused(
-            f"{counts} started by {until}; training takes at least {settings.min_class_ideas} won and as many lost "
-            "(GATEKEEPER_MIN_CLASS_IDEAS); choose a later as-of or another source"
+            f"Only {counts} started by {until}; training needs at least {settings.min_class_ideas} won and as many "
+            "lost (GATEKEEPER_MIN_CLASS_IDEAS). Choose a later as-of or another source."
         )
     try:
         check_features(ideas.features)
     except DataError as fault:
-        raise TrainingRefused(f"{counts}; {fault}; mend the source") from None
+        raise TrainingRefused(f"The {counts} can't be trained on. {fault} Repair the source.") from None
 
 
 def _describe(estimator: Any, ideas: Ideas, cutoff: datetime, recipe_name: str, seed: int) -> Trained:
@@ -181,13 +181,13 @@ def _describe(estimator: Any, ideas: Ideas, cutoff: datetime, recipe_name: str, 
 
 
 def _parameters(estimator: Any) -> str:
-    """All plain parameters of the estimator and its steps, as JSON: what the recipe's name stood for."""
+    """The plain parameters of the estimator and its steps, as JSON: the content of the recipe."""
     plain = (bool, int, float, str, type(None))
     return json.dumps({name: value for name, value in estimator.get_params().items() if isinstance(value, plain)})
 
 
 def _skops() -> ModuleType:
-    """skops.io. Its import looks at every module's old names, each with a warning of its own: those are silenced."""
+    """The module skops.io, imported without the deprecation warnings of other modules that it triggers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)

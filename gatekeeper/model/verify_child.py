@@ -1,4 +1,4 @@
-"""The child process of `verify_untrusted`: model bytes on stdin, canaries or a refusal as JSON on stdout."""
+"""Child process of `verify_untrusted`: reads model bytes from stdin, writes canaries or a refusal as JSON to stdout."""
 
 import json
 import resource
@@ -11,20 +11,20 @@ import numpy as np
 from gatekeeper.errors import ModelRefused
 from gatekeeper.model.verify import canary_of, canary_rows, verify
 
-# As many rows as a backtest of a busy year: memory that grows with the rows shows here, not in production.
+# As many rows as in a backtest of a busy year, so that memory growing with the rows shows here, not in production.
 TRIAL_ROWS = 1000
 WAITING_SECONDS = 1.0
 
 
 def main(cap: int, seconds: float, memory_mb: int) -> None:
-    """Check the model on stdin within the limits and print what came of it."""
+    """Check the model on stdin within the limits and print the result."""
     _limit(seconds, memory_mb)
     try:
         report = {"canary": _first_run(sys.stdin.buffer.read(), cap)}
     except ModelRefused as refusal:
         report = {"reason": refusal.reason, "message": str(refusal)}
     except MemoryError:
-        report = {"reason": "memory", "message": f"the model needs more than {memory_mb} MB"}
+        report = {"reason": "memory", "message": f"The model needs more than {memory_mb} MB."}
     sys.stdout.write(json.dumps(report))
 
 
@@ -35,10 +35,10 @@ def _first_run(content: bytes, cap: int) -> str:
 
 
 def _limit(seconds: float, memory_mb: int) -> None:
-    """From here on: so much time, so much more memory, no files, no core dump."""
-    # Unhandled, these two signals end the process, whatever it does. On a busy machine the clock runs ahead.
+    """Limit time and additional memory from here on, and forbid files and core dumps."""
+    # Unhandled, these two signals end the process, whatever it does. On a busy machine wall time runs ahead.
     for ending in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(ending, signal.SIG_DFL)  # a parent that ignores or blocks them hands that on
+        signal.signal(ending, signal.SIG_DFL)  # a child inherits ignored and blocked signals
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGPROF, signal.SIGALRM))
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, seconds + WAITING_SECONDS)
@@ -49,7 +49,7 @@ def _limit(seconds: float, memory_mb: int) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped by now; where the system doesn't say, a gigabyte."""
+    """The bytes that this process has mapped so far; a gigabyte if the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (OSError, ValueError):

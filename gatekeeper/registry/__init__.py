@@ -1,4 +1,4 @@
-"""Which models are there, which one is active, and how does that change safely?"""
+"""Model registry: models, the primary, promotions and rollbacks, evaluations, holds and quarantines."""
 
 from gatekeeper.registry.models.retirement import CleanUp, Disposal
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine

@@ -1,4 +1,4 @@
-"""Where does this registry live: which database, which folder, which habits?"""
+"""Registry context: database, model store and options that every registry operation shares."""
 
 import re
 from collections.abc import Callable
@@ -22,20 +22,20 @@ Step = Callable[[str], None]
 
 
 def no_step(_name: str) -> None:
-    """Nobody wants to know which step was reached."""
+    """Ignore the step: the default of `RegistryContext.step`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryContext:
-    """All that registering and promoting act on. `step` is told of each step, so that a test can stop there."""
+    """Database, store and options. `step` is called with the name of each step, so that a test can stop there."""
 
     database: Database
     store: Store
     path_prefix: str
     grace_seconds: int
     step: Step
-    threshold: float = THRESHOLD  # of models whose file and caller say none
-    vouched: set[str] = field(default_factory=set)  # sha256 that this process has verified
+    threshold: float = THRESHOLD  # for models whose file and caller give none
+    verified: set[str] = field(default_factory=set)  # sha256 of bytes that this process has verified
 
     @classmethod
     def at(
@@ -50,7 +50,10 @@ class RegistryContext:
         threshold: float | None = None,
         create: bool = False,
     ) -> "RegistryContext":
-        """With `create` (only `db upgrade` does), a missing database file and models folder are made."""
+        """The context of the registry at `url`. With `create` (only `db upgrade`), make the database and the store.
+
+        Raises ConfigError, SchemaOutOfDate if there is no SQLite file yet, Unavailable.
+        """
         checked = checked_threshold(THRESHOLD if threshold is None else threshold)
         store = store_at(models, cap=size_cap, step=step)
         context = cls(Database.connect(url, create=create), store, path_prefix, grace_seconds, step, checked)
@@ -60,54 +63,57 @@ class RegistryContext:
         return context
 
     def path_of(self, version: str) -> str:
-        """What a row of this version holds as its `path`."""
+        """The `path` that a row of this version stores."""
         return self.path_prefix + naming.file_name(version)
 
 
 def store_at(models: str | Path, *, cap: int, step: Step = no_step) -> Store:
-    """The store that the setting `models` names: a folder, a file:// URL, or what fsspec reaches, such as s3://.
+    """The store that the setting `models` names: a folder, a file:// URL, or an fsspec URL such as s3://.
 
-    Raises ConfigError. Whether the store is there shows when it is first asked.
+    Raises ConfigError. Makes no connection: a missing store shows at its first use.
     """
     text = str(models)
     scheme, apart, rest = text.partition("://")
     if scheme in {"file", "local"} and apart:
         return LocalStore(Path(rest), cap=cap, step=step)
     if apart and isinstance(models, str):
-        from gatekeeper.registry.store.object_store import ObjectStore  # a folder needs nothing of it
+        from gatekeeper.registry.store.object_store import ObjectStore  # not needed for a folder
 
         return ObjectStore(text, cap=cap, step=step)
     if _ALMOST_A_URL.match(text):
         raise ConfigError(
-            f"GATEKEEPER_MODELS={text!r} is neither folder nor URL; a URL is text, as 's3://bucket/prefix'"
+            f"GATEKEEPER_MODELS={text!r} is neither a folder nor a URL. Write a URL as text, such as 's3://bucket/prefix'."
         )
     return LocalStore(Path(models), cap=cap, step=step)
 
 
 def checked_threshold(value: float) -> float:
-    """`value` as it is. Raises ConfigError outside 0 to 1."""
+    """`value` unchanged. Raises ConfigError unless it lies between 0 and 1."""
     if not 0 < value < 1:
-        raise ConfigError(f"threshold {value} lies outside 0 to 1: a score is a probability")
+        raise ConfigError(f"The threshold {value} does not lie between 0 and 1. A score is a probability.")
     return float(value)
 
 
 def plain(value: str, what: str) -> str:
-    """`value` stripped. Raises ConfigError where it is blank, or holds what no database stores."""
+    """`value` stripped. Raises ConfigError if it is blank or holds characters that a database can't store."""
     stripped = value.strip()
     if not stripped:
-        raise ConfigError(f"{what} is blank; say it in a word or two, it goes into the audit")
+        raise ConfigError(f"The {what} is blank. Give a few words: they go into the promotion history.")
     return storable(stripped, what)
 
 
 def storable(value: str, what: str) -> str:
-    """`value` as it is. Raises ConfigError where it holds what no database stores."""
+    """`value` unchanged. Raises ConfigError if it holds characters that a database can't store."""
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ConfigError(f"{what} {value!r} holds characters that can't be stored")
+        raise ConfigError(
+            f"The {what} {value!r} holds a null character or half of a surrogate pair, which a database can't store. "
+            "Remove it."
+        )
     return value
 
 
 def aware(value: datetime | None, what: str) -> datetime | None:
-    """`value` as it is. Raises ConfigError where it doesn't say its offset."""
+    """`value` unchanged. Raises ConfigError if it has no UTC offset."""
     if value is not None and value.utcoffset() is None:
-        raise ConfigError(f"{what} {value.isoformat()} has no offset; say {value.isoformat()}Z for UTC")
+        raise ConfigError(f"The {what} {value.isoformat()} has no UTC offset. For UTC, write {value.isoformat()}Z.")
     return value

@@ -1,4 +1,4 @@
-"""What are a model's stored names, and which of them says that it is the active one?"""
+"""Naming convention: the versions and file names of models; the primary's begins with `gatekeeper_primary`."""
 
 from pathlib import PureWindowsPath
 
@@ -13,12 +13,12 @@ def primary_version(model_id: int) -> str:
 
 
 def standard_version(model_id: int) -> str:
-    """The version of model `model_id` while it isn't."""
+    """The version of model `model_id` while it is not the primary."""
     return f"{STANDARD}{model_id}"
 
 
 def is_primary(version: str | None) -> bool:
-    """Does a row of this version claim to be the active one? The same rule as the database's unique index."""
+    """Whether this version names the primary, by the same rule as the database's unique index."""
     return version is not None and version.startswith(PRIMARY)
 
 
@@ -28,9 +28,9 @@ def file_name(version: str) -> str:
 
 
 def last_part(path: str | None) -> str:
-    """What names the file in a stored `path`, whatever machine wrote it; "" where nothing does.
+    """The file name in a stored `path`, whatever machine wrote it; "" if it names no file.
 
-    Grown tables hold POSIX and Windows paths, absolute and relative: only the last part ever counts.
+    Tables made by other tools hold POSIX and Windows paths, absolute and relative: only the last part counts.
     """
     name = PureWindowsPath(path or "").name
     return "" if name in {".", ".."} else name

@@ -1,4 +1,4 @@
-"""What does the registry know of a model, a promotion, an evaluation, a hold, a quarantine?"""
+"""Registry records: model, promotion, evaluation, hold, quarantine."""
 
 import json
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
 KINDS_BY_HAND = ("manual",)
 KINDS_BY_EVALUATION = ("weekly", "bootstrap", "recovery")
 WHAT_IF = "what-if"
-"""Kind of an evaluation that may promote nothing: a later week was promoted already."""
-COPIED = "copied"  # the kind of an evaluation that was made in another environment, against its primary
+"""Kind of an evaluation that may not promote, since a later week was promoted already. Shown as "not eligible"."""
+COPIED = "copied"  # the kind of an evaluation made in another environment, against its primary
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What our own export knows of a model, and a file alone can't vouch for."""
+    """Facts that Gatekeeper's own export knows about a model, and that a file alone can't prove."""
 
     trained_from: datetime | None = None
     trained_to: datetime | None = None  # the last outcome in the data
@@ -34,7 +34,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One row of `"RLModel"` and its artifact. `sha256` is None where it has none: such a row is never served."""
+    """One row of `"RLModel"` and its artifact. `sha256` is None if it has no artifact: such a row is never served."""
 
     id: int
     version: str
@@ -54,21 +54,21 @@ class Model:
     run_key: str | None
     canary_json: str | None = field(repr=False)
     recognised: str | None  # how the score is read
-    fault: str | None  # why the row's file is no usable model, where it was found to be none
+    fault: str | None  # why the row's file is not a usable model; None if it is, or was not checked yet
 
     @property
     def is_primary(self) -> bool:
-        """Does this row claim to be the active model?"""
+        """Whether this row is named as the primary."""
         return naming.is_primary(self.version)
 
     @property
     def file_name(self) -> str:
-        """The name of its file inside the models folder; "" where the row names none."""
+        """The name of its file inside the models folder; "" if the row names none."""
         return naming.last_part(self.path)
 
     @property
     def canary(self) -> "Canary | None":
-        """Rows, and the scores that they had at registration."""
+        """The canary: feature rows, and their scores at registration. None if the row has no artifact."""
         if self.canary_json is None:
             return None
         from gatekeeper.model.canary import Canary
@@ -78,7 +78,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """One row of the audit: the primary changed from `from_id` to `to_id`."""
+    """One row of the promotion history: the primary changed from `from_id` to `to_id`."""
 
     generation: int
     from_id: int | None
@@ -91,14 +91,14 @@ class Promotion:
     at: datetime
     run_key: str | None
     sha256: str | None = None
-    """Of the bytes that went in; None for an adopted row that is no model."""
+    """The sha256 of the promoted bytes; None for an adopted row that is not a usable model."""
     chain: str | None = None
     """A hash over this row, its evidence and the row before (history_chain.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was judged, bound to the bytes of both models, and the verdict."""
+    """One evaluation: verdict and evidence, bound to the bytes of challenger and champion."""
 
     id: int
     challenger: int
@@ -116,39 +116,39 @@ class Evaluation:
 
     @property
     def refit(self) -> Mapping[str, Any] | None:
-        """What it would put live in its challenger's stead; None where that is the challenger itself."""
+        """The deployed refit of its challenger; None if the challenger itself would be deployed."""
         found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("challenger")
         return found
 
     @property
     def deploys_id(self) -> int:
-        """The model that it would put live."""
+        """The id of the model that it would deploy."""
         return self.challenger if self.refit is None else int(self.refit["model_id"])
 
     @property
     def deploys(self) -> str:
-        """The sha256 of what it would put live."""
+        """The sha256 of the model that it would deploy."""
         return self.challenger_sha256 if self.refit is None else str(self.refit["sha256"])
 
     @property
     def faced(self) -> str | None:
-        """The sha256 of the live model that it was against, whoever was judged in that one's stead."""
-        return self.champion_sha256 if self._stood_for is None else str(self._stood_for["sha256"])
+        """The sha256 of the primary that it compared with, even if another model was judged for that one."""
+        return self.champion_sha256 if self._champion_refit is None else str(self._champion_refit["sha256"])
 
     @property
     def faced_id(self) -> int | None:
-        """That model."""
-        return self.champion if self._stood_for is None else int(self._stood_for["model_id"])
+        """The id of the primary that it compared with."""
+        return self.champion if self._champion_refit is None else int(self._champion_refit["model_id"])
 
     @property
-    def _stood_for(self) -> Mapping[str, Any] | None:
+    def _champion_refit(self) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("champion")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """While it stands, weekly runs judge and record, and promote nothing."""
+    """A hold: while it is in force, weekly runs judge and record, but promote nothing."""
 
     id: int
     actor: str
@@ -159,7 +159,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """These bytes were rolled back from. `id` is the model that was left: what `release --quarantine` takes."""
+    """A quarantine on bytes that were rolled back from. `id` is that model's, which `release --quarantine` takes."""
 
     id: int
     """The model that was left."""
@@ -170,16 +170,16 @@ class Quarantine:
 
 
 def model_of(row: Row[Any]) -> Model:
-    """The row of `catalogue.MODELS` as a value: its columns are the fields, in their order."""
+    """A row of `catalogue.MODELS` as a record: its columns are the fields, in their order."""
     number, version, path, description, *others = list(row)
     return Model(number, version or "", path or "", description or "", *others)
 
 
 def promotion_of(row: Row[Any]) -> Promotion:
-    """The row of the promotion table as a value."""
+    """A row of the promotion table as a record."""
     return Promotion(**row._mapping)
 
 
 def evaluation_of(row: Row[Any]) -> Evaluation:
-    """The row of the evaluation table as a value."""
+    """A row of the evaluation table as a record."""
     return Evaluation(**{**row._mapping, "document": json.loads(row.document)})

@@ -1,6 +1,6 @@
-"""The registry: which models are there, which one is active, and how does that change?
+"""Registry: the public API of the model registry.
 
-The one way in for all other rooms, DAGs and commands; each method says what it promises.
+All other packages, DAGs and commands use the registry through this class.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ from gatekeeper.registry.views.pages import Pages
 
 
 class Registry:
-    """One registry: a database that is the single source of truth, and the folder of the bytes.
+    """One registry: a database, which is the single source of truth, and a store of model files.
 
-    Threads may share one. After any error, registry and files are as they were before the call.
+    Threads may share one. After any error, database and files are as they were before the call.
     """
 
     def __init__(self, context: RegistryContext) -> None:
@@ -46,10 +46,10 @@ class Registry:
         threshold: float | None = None,
         step: Step = no_step,
     ) -> Self:
-        """The registry at `url`. Never migrates: raises SchemaOutOfDate, and names `gatekeeper db upgrade`.
+        """The registry at `url`. Raises ConfigError, Unavailable, and SchemaOutOfDate: it never migrates the tables.
 
-        `threshold` goes to models whose file and caller say none; default 0.55. `step` is told of each step of a change
-        as it is reached; tests stop the process there.
+        `threshold` is for models whose file and caller give none; default 0.55. `step` is called with the name of each
+        step of a change as it is reached; tests stop the process there.
         """
         context = RegistryContext.at(
             url,
@@ -70,7 +70,7 @@ class Registry:
 
     @classmethod
     def configured(cls, settings: Settings) -> Self:
-        """The registry that an operator's settings name."""
+        """The registry that `settings` name."""
         return cls.open(
             settings.db,
             models=settings.models,
@@ -81,7 +81,7 @@ class Registry:
         )
 
     def close(self) -> None:
-        """Give the database connections back."""
+        """Close the database connections."""
         self._context.database.close()
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class Registry:
 
     @property
     def pages(self) -> Pages:
-        """The same, read a page at a time: for those who look through a large registry."""
+        """The registry read a page at a time."""
         return Pages(self._context.database)
 
     # Models
@@ -106,12 +106,13 @@ class Registry:
         threshold: float | None = None,
         trained_to: datetime | None = None,
         details: Details | None = None,
-        twin: int | None = None,
+        judged_model: int | None = None,
     ) -> Model:
-        """Verify `file` and copy it in, under a new row; the same run key and bytes: the row that is there already.
+        """Verify `file` and register a copy under a new row. Repeating run key and bytes returns the existing row.
 
-        `details` come with our own exports; a foreign file is tried in a child process first. `twin` is the model that
-        is judged in its stead (refit_agreement.py). Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
+        `details` come with Gatekeeper's own exports; any other file is tried in a child process first. `judged_model`
+        is the id of the model that was judged for this refit (refit_agreement.py). Raises ModelRefused,
+        ClaimsUnsettled, ConfigError, Unavailable.
         """
         return registration.register(
             self._context,
@@ -121,49 +122,49 @@ class Registry:
             threshold=threshold,
             trained_to=trained_to,
             details=details,
-            twin=twin,
+            judged_model=judged_model,
         )
 
-    def twin(self, model_id: int) -> Model | None:
-        """The model that was judged in the stead of this one; None where it stands for itself."""
+    def judged_model(self, model_id: int) -> Model | None:
+        """The model that was judged for this refit; None if the model is not a refit."""
         with self._context.database.read() as connection:
-            found = refits.of(connection, model_id)
+            found = refits.judged_model_of(connection, model_id)
             return None if found is None else catalogue.model(connection, found)
 
     def model(self, model_id: int) -> Model:
-        """Raises UnknownModel."""
+        """The model of this id. Raises UnknownModel."""
         with self._context.database.glance() as connection:
             return catalogue.model(connection, model_id)
 
     def models(self, *, limit: int | None = None, before: int | None = None) -> list[Model]:
-        """All models, newest first; or a page: at most `limit`, with ids under `before`."""
+        """All models, newest first; or a page of at most `limit` with ids below `before`."""
         with self._context.database.glance() as connection:
             return catalogue.models(connection, limit, before)
 
     def primary(self) -> Model | None:
-        """The active model. Raises ClaimsUnsettled where, in a table not settled yet, several rows claim to be it."""
+        """The primary; None if there is none. Raises ClaimsUnsettled if several rows are named as the primary."""
         with self._context.database.glance() as connection:
             return catalogue.primary(connection)
 
     def model_bytes(self, model: Model) -> bytes:
-        """The registered bytes: from the named file, else from the blob. Raises ModelRefused, Unavailable."""
+        """The registered bytes, from the named file, else from the blob. Raises ModelRefused, Unavailable."""
         return self._context.store.find(model.file_name, refuse_unregistered(model))
 
     def named_bytes(self, model: Model) -> bytes:
-        """What lies at the model's path, whatever it is. Raises ModelRefused, Unavailable."""
+        """The bytes at the model's path, whatever they are. Raises ModelRefused, Unavailable."""
         return self._context.store.read(model.file_name)
 
     def blob_bytes(self, model: Model) -> bytes:
-        """What lies at the model's blob, whatever it is. Raises ModelRefused, Unavailable."""
+        """The bytes at the model's blob, whatever they are. Raises ModelRefused, Unavailable."""
         return self._context.store.read(blob_name(refuse_unregistered(model)))
 
     @property
     def size_cap(self) -> int:
-        """The largest model file, in bytes."""
+        """The size limit of a model file, in bytes."""
         return self._context.store.cap
 
     def restore_name(self, model: Model) -> bool:
-        """Put the named file back from the blob, where it needs that. True: the name holds the registered bytes now."""
+        """Restore the named file from the blob if needed. Returns whether it holds the registered bytes now."""
         with self._context.database.write() as work:
             return evaluations.restore_name(self._context, catalogue.model(work.connection, model.id))
 
@@ -182,7 +183,11 @@ class Registry:
         kind: str = "manual",
         now: datetime | None = None,
     ) -> Promotion:
-        """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery)."""
+        """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery).
+
+        Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
+        ClaimsUnsettled, ConfigError, Unavailable.
+        """
         order = promotions.PromotionOrder(
             model_id,
             actor=actor,
@@ -197,7 +202,7 @@ class Registry:
         return promotions.promote(self._context, order)
 
     def examine(self, model_id: int, *, run_key: str | None = None) -> Promotion | None:
-        """Check all that `promote` by hand checks, and move nothing; the promotion, where it is done already."""
+        """Check all that `promote` by hand checks, without promoting. Returns the promotion if it is done already."""
         return promotions.examine(
             self._context,
             promotions.PromotionOrder(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key),
@@ -212,16 +217,17 @@ class Registry:
         run_key: str | None = None,
         now: datetime | None = None,
     ) -> Promotion:
-        """Back to the primary before, once it is verified to load; the bytes that are left are quarantined.
+        """Restore the previous primary, once it is verified to load, and quarantine the bytes of the current one.
 
-        One run key rolls back once, however often it is asked to.
+        Repeating a run key changes nothing. Raises PromotionRefused, ModelRefused, GenerationMoved, ClaimsUnsettled,
+        Unavailable.
         """
         return rollback.roll_back(
             self._context, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
         )
 
     def way_back(self) -> Model:
-        """Where `rollback` would go now, verified to load. Raises PromotionRefused, ModelRefused."""
+        """The model that `rollback` would restore now, verified to load. Raises PromotionRefused, ModelRefused."""
         return rollback.way_back(self._context)
 
     def effect(self, made: Promotion | None, because: str = "") -> str:
@@ -235,44 +241,47 @@ class Registry:
             return effects.of_hold(connection) if quarantine is None else effects.of_quarantine(connection, quarantine)
 
     def generation(self) -> int:
-        """How many promotions there were: it moves when the primary does."""
+        """The number of promotions so far: it changes whenever the primary does."""
         with self._context.database.glance() as connection:
             return catalogue.generation(connection)
 
     def promotions(self) -> list[Promotion]:
-        """The audit, newest first."""
+        """The promotion history, newest first."""
         with self._context.database.glance() as connection:
             return catalogue.promotions(connection)
 
     def highest_as_of(self) -> datetime | None:
-        """The latest as-of that was ever promoted."""
+        """The latest as-of of all promotions."""
         with self._context.database.glance() as connection:
             return catalogue.highest_as_of(connection)
 
     def primary_before(self, as_of: datetime) -> Model | None:
-        """The primary that the history gives just before `as_of`."""
+        """The primary just before `as_of`, by the promotion history."""
         with self._context.database.read() as connection:
             return catalogue.primary_before(connection, as_of)
 
     # Holds and quarantines
 
     def hold(self, *, actor: str, reason: str, until: datetime | None = None) -> Hold:
-        """From now on promotions by evaluation are refused, until `release`, or `until`."""
+        """Refuse promotions by evaluation until `release`, or until the time `until`. Raises ConfigError."""
         return holds.set_hold(self._context, actor=actor, reason=reason, until=until)
 
     def release(self, *, actor: str, reason: str = "", quarantine: int | None = None) -> bool:
-        """Lift the hold; with `quarantine` (a model's id) instead the quarantine on its bytes. False: none stood."""
+        """Release the current hold; with `quarantine` (a model's id), clear that model's quarantine instead.
+
+        Returns False if there was none. Raises UnknownModel, ConfigError.
+        """
         if quarantine is None:
             return holds.release_hold(self._context, actor=actor, reason=reason)
         return holds.release_quarantine(self._context, quarantine, actor=actor, reason=reason)
 
     def current_hold(self) -> Hold | None:
-        """The hold that stands now, by the database's time."""
+        """The hold in force now, by the database's time; None if there is none."""
         with self._context.database.read() as connection:
             return holds.current_hold(connection)
 
     def quarantined(self, sha256: str | None) -> Quarantine | None:
-        """The quarantine that stands on these bytes."""
+        """The quarantine in force on these bytes; None if there is none."""
         with self._context.database.glance() as connection:
             return holds.quarantined(connection, sha256)
 
@@ -291,7 +300,11 @@ class Registry:
         run_key: str,
         report: str | None,
     ) -> Evaluation:
-        """Keep a verdict, bound to the bytes of both models. Same run key, contest, generation: the same row."""
+        """Record an evaluation, bound to the bytes of both models.
+
+        Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
+        ModelRefused, DataError, ConfigError.
+        """
         return evaluations.record(
             self._context,
             challenger=challenger,
@@ -306,70 +319,73 @@ class Registry:
         )
 
     def evaluation(self, evaluation_id: int) -> Evaluation:
-        """Raises UnknownModel."""
+        """The evaluation of this id. Raises UnknownModel."""
         with self._context.database.glance() as connection:
             return evaluations.evaluation(connection, evaluation_id)
 
     def evaluations(
         self, challenger: int | None = None, *, limit: int | None = None, before: int | None = None
     ) -> list[Evaluation]:
-        """All evaluations, or those of one challenger, newest first; or a page, as of `models`."""
+        """All evaluations, or those of one challenger, newest first; or a page, as in `models`."""
         with self._context.database.read() as connection:
             return evaluations.evaluations(connection, challenger, limit, before)
 
     def passed(self) -> set[tuple[int, str]]:
-        """The models, with the sha256 that was judged, that an evaluation said to promote here."""
+        """The models, each with the judged sha256, whose evaluation in this registry had the verdict `promote`."""
         with self._context.database.glance() as connection:
             return evaluations.passed(connection)
 
-    def looks(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.Looks:
-        """How many looks the `days` up to `as_of` spent, that of `run_key` among them."""
+    def spent_tests(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.SpentTests:
+        """The number of statistical tests spent in the `days` up to `as_of`, that of `run_key` included."""
         with self._context.database.read() as connection:
             return tests_spent.spent(connection, as_of, run_key, days)
 
     def last_verdict(self) -> datetime | None:
-        """When the newest evaluation of this registry's own weekly runs was recorded."""
+        """The time of the newest evaluation by this registry's own weekly runs; None if there is none."""
         with self._context.database.glance() as connection:
             return evaluations.last_verdict(connection)
 
-    # What the monitor saw
+    # Checks of the monitor, and its alarms
 
     def record_check(self, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]) -> Check:
-        """Keep one look of the monitor; one at the same as-of and bytes that is there already stands."""
+        """Record a check of the monitor; an existing check of the same as-of and bytes stays as it is."""
         return checks.record(self._context, model, as_of=as_of, generation=generation, document=document)
 
     def check(self, as_of: datetime, sha256: str) -> Check | None:
-        """The monitor's look at these bytes as of then."""
+        """The monitor's check of these bytes at this as-of; None if there is none."""
         with self._context.database.glance() as connection:
             return checks.find(connection, as_of, sha256)
 
     def checks(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
-        """All looks of the monitor, newest first; or a page: at most `limit`, with ids under `before`."""
+        """All checks of the monitor, newest first; or a page of at most `limit` with ids below `before`."""
         with self._context.database.glance() as connection:
             return checks.newest(connection, limit, before)
 
     def alarm_reached(self, kind: str, run_key: str) -> set[str]:
-        """The receivers, by their digests, that have this alarm already."""
+        """The digests of the receivers that this alarm has reached."""
         with self._context.database.glance() as connection:
             return checks.reached(connection, kind, run_key)
 
     def note_alarm(self, kind: str, run_key: str, receiver: str) -> None:
-        """From now on this alarm has reached this receiver."""
+        """Record that this alarm has reached this receiver."""
         checks.note_reached(self._context.database, kind, run_key, receiver)
 
     def receipt(self, model_id: int, evaluation: int | None = None) -> bytes:
-        """One file that proves itself offline (receipts.py): the model, its evidence, the history."""
+        """A receipt, which can be verified offline: the model, its evidence and the promotion history (receipts.py).
+
+        Raises UnknownModel.
+        """
         with self._context.database.read() as connection:
             return receipts.receipt(connection, model_id, evaluation)
 
     # Decisions
 
     def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
-        """Add the scored ideas that aren't there yet, as `decision_lines.parse` gives them; returns how many."""
+        """Add the new ones of these scored ideas, as `line_format.parse` gives them; returns their number."""
         return log.log(self._context.database, ideas)
 
     def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[log.OutcomeResult]:
-        """Fill in how ideas ended. With `all_or_none`, raises OutcomeRefused, and then nothing has changed."""
+        """Record outcomes of ideas. With `all_or_none`, raises OutcomeRefused, and then nothing has changed."""
         return log.close(self._context.database, outcomes, all_or_none=all_or_none)
 
     # Names
@@ -377,22 +393,25 @@ class Registry:
     def migrate_naming(
         self, *, dry_run: bool = False, primary: int | None = None, actor: str, reason: str
     ) -> rename.NamingPlan:
-        """Give every row and file of older conventions its name, and settle who is primary; or only say how."""
+        """Rename rows and files to the naming convention, and settle on one primary; a dry run only plans it.
+
+        Raises UnknownModel, PromotionRefused, ModelRefused, GenerationMoved, Unavailable.
+        """
         return rename.migrate(self._context, dry_run=dry_run, primary=primary, actor=actor, reason=reason)
 
     # Upkeep
 
     def doctor(self, *, repair: bool = False) -> doctor.Checkup:
-        """Compare database and store, both ways; with `repair`, mend what needs no guess. Raises Unavailable."""
+        """Check database and store against each other; with `repair`, fix what needs no choice. Raises Unavailable."""
         return doctor.examined(self._context, repair=repair)
 
     def gc(self, *, dry_run: bool = False) -> retirement.CleanUp:
-        """Remove what no row holds and what is past the grace. What a row holds never goes. Raises Unavailable."""
-        return retirement.clean(self._context, dry_run=dry_run)
+        """Remove files that no row holds and whose grace period is over. Raises Unavailable."""
+        return retirement.collect(self._context, dry_run=dry_run)
 
     def copy_to(self, other: "Registry", model_id: int) -> copy_model.Copied:
-        """Take a model over to another registry, with its evidence: verified again there, and a challenger.
+        """Copy a model and its evidence to another registry, where it is verified again and becomes a challenger.
 
-        Doing it again changes nothing. Raises UnknownModel, ModelRefused, Quarantined, ConfigError, Unavailable.
+        Repeating it changes nothing. Raises UnknownModel, ModelRefused, Quarantined, ConfigError, Unavailable.
         """
         return copy_model.copy(self._context, other._context, model_id)

@@ -1,4 +1,4 @@
-"""What does the model that answers now say of these ideas?"""
+"""Scoring in process: `Gatekeeper` scores ideas with the model that answers now."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +12,9 @@ __all__ = ["Gatekeeper", "Loaded", "ModelOrigin", "Scores", "ServingState", "che
 
 
 class Scores:
-    """The answer to n ideas: `values` (n,) float32, the probability that each trade wins, and who says so.
+    """Scores of n ideas: `values`, (n,) float32, the probability that each trade wins, and their origin.
 
-    Immutable by its properties: a frozen dataclass takes twice as long to make, a twentieth of a score.
+    Immutable by properties: a frozen dataclass takes twice as long to make, which costs 5 % of a score.
     """
 
     __slots__ = ("_origin", "_values")
@@ -28,12 +28,12 @@ class Scores:
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """(n,) float32."""
+        """The scores, (n,) float32."""
         return self._values
 
     @property
     def approved(self) -> NDArray[np.bool_]:
-        """(n,): which ideas are not vetoed, by the very comparison that the backtest makes."""
+        """Which ideas are approved, (n,) bool, by the same comparison as in the backtest."""
         return keeps(self._values, self._origin.threshold)
 
     @property
@@ -43,39 +43,42 @@ class Scores:
 
     @property
     def version(self) -> str:
-        """Its version, as it was when it was loaded."""
+        """The model's version when it was loaded."""
         return self._origin.version
 
     @property
     def sha256(self) -> str:
-        """Of its bytes."""
+        """The sha256 of the model's bytes."""
         return self._origin.sha256
 
     @property
     def threshold(self) -> float:
-        """An idea that scores under it is vetoed."""
+        """The threshold: an idea that scores below it is vetoed."""
         return self._origin.threshold
 
     @property
     def degraded(self) -> bool:
-        """Did another model answer than the primary?"""
+        """Whether another model than the primary answered."""
         return self._origin.degraded
 
     @property
     def reason(self) -> str | None:
-        """Why it wasn't the primary from its own file; None where it was."""
+        """Why it was not the primary from its own file; None if it was."""
         return self._origin.reason
 
 
 class Gatekeeper(Watch):
     """Scores ideas with the primary of a registry, and follows promotions without a restart.
 
-    Any number of threads may share one. `threshold` is for models that say none of their own.
+    Any number of threads may share one. `threshold` is for models without one of their own.
     """
 
     def score(self, features: ArrayLike) -> Scores:
-        """features: (n, 7) in FEATURES order; n may be 0. Raises DataError for values that are not features, and
-        NoModel where no model may answer: there is never a made-up score."""
+        """Score n ideas. features: (n, 7) in FEATURES order; n may be 0.
+
+        Raises DataError for values that are not features, NoModel if no model may answer, ModelRefused for scores that
+        are not numbers from 0 to 1.
+        """
         rows = check_features(features)
         loaded = self.current()
         return Scores(loaded.scorer.score_checked(rows), loaded.origin)

@@ -1,4 +1,4 @@
-"""What did the servers make of the ideas that they were asked about, outcome or not?"""
+"""Served scores: features and scores of the ideas that servers answered, with or without an outcome."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +15,10 @@ from gatekeeper.serving.sql_source import vector_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """n answers, oldest first.
+    """The answers to n ideas, oldest first.
 
-    features: (n, 7) float32. scores: (n,), NaN where none was given. sha256: (n,) of the bytes that answered, "" where
-    no model did. degraded: (n,) whether it was another model than the primary.
+    features: (n, 7) float32. scores: (n,), NaN if no model answered. sha256: (n,) of the model's bytes, "" if no model
+    answered. degraded: (n,) whether another model than the primary answered.
     """
 
     features: NDArray[np.float32]
@@ -31,9 +31,9 @@ class Answers:
 
 
 def answered(uri: str, since: datetime, until: datetime, settings: Settings) -> Answers:
-    """What servers answered from `since` to `until`, by their receipt, in the database that `sql:` or `sql:URL` names.
+    """The answers to ideas received from `since` to `until`, in the database that `sql:` or `sql:URL` names.
 
-    Rows whose features can't be read are left out: the source `sql:` is what refuses them. Raises Unavailable.
+    Rows with unreadable features are left out; the source `sql:` refuses them. Raises ConfigError, Unavailable.
     """
     database = Database.connect(uri.partition(":")[2] or settings.db)
     try:

@@ -1,6 +1,6 @@
-"""Which ideas did the servers score, and what of their outcomes was known by the as-of? The source `sql:`.
+"""Data source `sql:`: ideas scored by servers, with the outcomes known by the as-of.
 
-`sql:` alone reads the registry's database, `sql:URL` another one. Without pandas: this room has none.
+`sql:` reads the registry's database, `sql:URL` another one. Uses no pandas, so that serving does not need it.
 """
 
 import json
@@ -43,10 +43,10 @@ _NEVER = np.datetime64("NaT", "ns")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Log:
-    """The rows that had started by the as-of, and what we know of each. NaT: it isn't known.
+    """The rows that had started by the as-of, and their known times. NaT: unknown.
 
-    at: when we received the idea; its own time where no server of ours did. ours: it has a row in our side table.
-    guessed: its outcome came without a word of when; closed_at and known_at are a longest hold after it.
+    at: the receipt of the idea; its own time if another server received it. ours: it has a row in Gatekeeper's side
+    table. guessed: its outcome has no time, so closed_at and known_at are the longest hold after the idea.
     """
 
     rows: Sequence[Row[Any]]
@@ -71,9 +71,9 @@ class _Log:
 
 
 def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
-    """All ideas of the log whose outcome was known by the as-of.
+    """All ideas of the decision log whose outcome was known by the as-of.
 
-    Raises DataError (the ids at fault), StaleData, AsOfError (before the log), ConfigError, Unavailable.
+    Raises DataError (with the ids at fault), StaleData, AsOfError (before the first idea), ConfigError, Unavailable.
     """
     database = Database.connect(uri.partition(":")[2] or settings.db)
     try:
@@ -95,7 +95,7 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
 
 def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:
-    """Each row with its instants."""
+    """The rows with their times."""
     ours = np.array([_side(row, "idea_id") is not None for row in rows], dtype=np.bool_)
     times = [_side(row, "time") or _ts(row) for row in rows]
     origin = RowOrigin(
@@ -105,9 +105,9 @@ def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:
         _instants(times),
         "id",
     )
-    origin.refuse(np.isnat(origin.time), "ts is no time that can be read", MEND)
+    origin.refuse(np.isnat(origin.time), "ts is not a readable time", MEND)
     ended = np.array([row.outcome is not None for row in rows], dtype=np.bool_)
-    told = np.array([_side(row, "outcome_at") is not None for row in rows], dtype=np.bool_)
+    timed = np.array([_side(row, "outcome_at") is not None for row in rows], dtype=np.bool_)
     later = origin.time + np.timedelta64(timedelta(days=max_hold or 0))
     closed_at = _instants([_side(row, "closed_at") for row in rows])
     known_at = _instants([_side(row, "known_at") for row in rows])
@@ -115,55 +115,54 @@ def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:
         rows,
         origin,
         at=np.where(ours, _instants([_side(row, "at") for row in rows]), origin.time),
-        closed_at=np.where(told, closed_at, np.where(ended, later, _NEVER)),
-        known_at=np.where(told, known_at, np.where(ended, later, _NEVER)),
+        closed_at=np.where(timed, closed_at, np.where(ended, later, _NEVER)),
+        known_at=np.where(timed, known_at, np.where(ended, later, _NEVER)),
         ours=ours,
-        guessed=ended & ~told,
+        guessed=ended & ~timed,
     )
 
 
 def _started(log: _Log, as_of: datetime, name: str) -> _Log:
     started = log.pick(log.origin.time <= instant(as_of))
-    # An idea that we got later had not come yet, unless its sender says that its outcome was known by then.
+    # An idea received later did not count yet, unless its sender states that its outcome was known by then.
     there = started.pick((started.at <= instant(as_of)) | (started.known_at <= instant(as_of)))
     if not len(there.rows):
-        first = f"the first is of {log.origin.time.min()}" if len(log.rows) else "it has none by then"
+        first = f"the first is of {log.origin.time.min()}" if len(log.rows) else "it holds none by then"
         raise AsOfError(
-            f'as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas in "{DATASET}" of {name}: {first}; '
-            "choose a later as-of, or let servers score first"
+            f'The as-of {as_of:%Y-%m-%d %H:%M}Z lies before the ideas in "{DATASET}" of {name}: {first}. '
+            "Choose a later as-of, or let servers score ideas first."
         )
     return there
 
 
 def _refuse_unknown_hold(known: _Log, settings: Settings) -> None:
-    """Outcomes without a word of when they were known need a setting that says it."""
+    """Raise DataError or ConfigError for outcomes without a time, unless GATEKEEPER_MAX_HOLD is valid."""
     count = int(known.guessed.sum())
     if count and settings.max_hold is None:
         raise DataError(
-            f'{count} outcomes in "{DATASET}" don\'t say when they were known (ids from '
-            f"{known.origin.number[known.guessed].min()}): they come from servers before Gatekeeper. Set "
-            "GATEKEEPER_MAX_HOLD to the most days that such a trade was open; each then counts as known so long after "
-            "its idea"
+            f'{count} outcomes in "{DATASET}" (ids from {known.origin.number[known.guessed].min()}) come from other '
+            "servers and have no time at which they were known. Set GATEKEEPER_MAX_HOLD to the most days that such a "
+            "trade was open: each then counts as known that long after its idea."
         )
     if count and settings.max_hold is not None and settings.max_hold > settings.longest_hold_days:
         raise ConfigError(
-            f"GATEKEEPER_MAX_HOLD={settings.max_hold} is over GATEKEEPER_LONGEST_HOLD_DAYS="
-            f"{settings.longest_hold_days}: no trade is open longer than that; raise the latter too"
+            f"GATEKEEPER_MAX_HOLD={settings.max_hold} exceeds GATEKEEPER_LONGEST_HOLD_DAYS="
+            f"{settings.longest_hold_days}. Lower the former or raise the latter."
         )
 
 
 def _ideas(known: _Log) -> Ideas:
-    """Their values, checked; nothing of what wasn't known yet is even looked at."""
+    """The values of the known rows, checked. Values that were not known yet are not read."""
     origin, rows = known.origin, known.rows
     check_order(origin, known.closed_at, known.known_at)
     vectors = [vector_of(row.featureVec) for row in rows]
     unread = np.array([vector is None for vector in vectors], dtype=np.bool_)
-    origin.refuse(unread, "featureVec is neither an array in FEATURES order nor an object by name", MEND)
+    origin.refuse(unread, "featureVec is neither an array in FEATURES order nor an object by feature name", MEND)
     values = np.array([vector or [] for vector in vectors], dtype=np.float64).reshape(len(rows), len(FEATURES))
     action = np.array([_action(row.action) for row in rows], dtype=np.float64)
     origin.refuse(
         ~np.isnan(values[:, -1]) & ~np.isnan(action) & (values[:, -1] != action),
-        "action and featureVec say different sides",
+        "action and featureVec give different sides",
         MEND,
     )
     given = {name: values[:, place] for place, name in enumerate(GIVEN)}
@@ -186,8 +185,7 @@ def _ideas(known: _Log) -> Ideas:
 
 
 def _without_repeats(ideas: Ideas) -> tuple[Ideas, list[str]]:
-    """In order. An idea that was logged twice, with one outcome, counts once; two that differ are two ideas here,
-    since each has an id of its own."""
+    """The ideas in order, without exact duplicates. Repeats that differ stay, since each has an id of its own."""
     ideas = join([ideas])
     same = repeats(ideas)
     again = np.array([i for i in np.flatnonzero(same) if equals_one_before(ideas, i)], dtype=np.int64)
@@ -195,12 +193,12 @@ def _without_repeats(ideas: Ideas) -> tuple[Ideas, list[str]]:
     if len(again):
         notes.append(f"{len(again)} exact duplicate idea{'s' * (len(again) != 1)} dropped")
     if differing := int(same.sum()) - len(again):
-        notes.append(f"{differing} idea{'s' * (differing != 1)} of the same symbol, time and strategy as another one")
+        notes.append(f"{differing} idea{'s' * (differing != 1)} with the symbol, time and strategy of another one")
     return ideas.take(np.setdiff1d(np.arange(len(ideas)), again)), notes
 
 
 def _notes(received: _Log, known: _Log, as_of: datetime, settings: Settings) -> list[str]:
-    """What people should know: a gate that learns only from what it let through fools itself."""
+    """Notes on missing outcomes: a model that learns only from approved ideas is biased."""
     due = received.origin.time <= instant(as_of - settings.longest_hold)
     missing = ~(received.known_at <= instant(as_of))
     approved = np.array([_side(row, "approved") is not False for row in received.rows], dtype=np.bool_)
@@ -224,7 +222,7 @@ def _notes(received: _Log, known: _Log, as_of: datetime, settings: Settings) -> 
         notes.append(f"{late} outcome{'s' * (late != 1)} known later than {settings.longest_hold_days} days after")
     stated = sum(bool(_side(row, "stated")) for row in known.rows)
     if stated:
-        notes.append(f"{stated} outcome{'s' * (stated != 1)} known when their sender says, before we got them")
+        notes.append(f"{stated} outcome{'s' * (stated != 1)} known before receipt, as the sender states")
     if guessed := int(known.guessed.sum()):
         notes.append(
             f"{guessed} outcome{'s' * (guessed != 1)} of other servers, taken as known {settings.max_hold} days after"
@@ -233,12 +231,12 @@ def _notes(received: _Log, known: _Log, as_of: datetime, settings: Settings) -> 
 
 
 def _side(row: Row[Any], name: str) -> Any:
-    """Of our side table; None where there is none, or no row in it."""
+    """A column of the side table; None if there is no side table or no row in it."""
     return getattr(row, name, None)
 
 
 def _ts(row: Row[Any]) -> datetime | None:
-    """Seconds or milliseconds, text, a time: as other servers write it."""
+    """The time of a row, which other servers write as seconds, milliseconds, text or timestamp."""
     stored = row.ts
     try:
         number = float(stored) if isinstance(stored, (int, float, str, Decimal)) else None
@@ -250,13 +248,13 @@ def _ts(row: Row[Any]) -> datetime | None:
 
 
 def _instants(moments: Sequence[datetime | None]) -> NDArray[np.datetime64]:
-    """(n,) datetime64[ns]; all are in UTC already."""
+    """The times, (n,) datetime64[ns], from aware UTC."""
     plain = [None if one is None else one.replace(tzinfo=None) for one in moments]
     return np.array(plain, dtype="datetime64[us]").astype("datetime64[ns]")
 
 
 def vector_of(stored: object) -> list[float] | None:
-    """(7,) in FEATURES order, NaN where there is no number. None: it is no feature vector."""
+    """The features, (7,) in FEATURES order, NaN for a missing number; None if it is not a feature vector."""
     if isinstance(stored, str):
         try:
             stored = json.loads(stored)

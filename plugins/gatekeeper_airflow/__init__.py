@@ -1,1 +1,1 @@
-"""What DAGs use of Gatekeeper: the hook on the registry, the operators, and the weekly run of a task's context."""
+"""Airflow integration: registry hook, operators, weekly run, approval, monitor, console and alarms."""

@@ -1,4 +1,4 @@
-"""Who hears of a task that failed? Light to import: DAG files name `on_failure` while Airflow parses them."""
+"""Alarms of failed tasks. Light to import: DAG files use `on_failure` while Airflow parses them."""
 
 import logging
 from collections.abc import Callable
@@ -8,9 +8,9 @@ log = logging.getLogger("gatekeeper")
 
 
 def on_failure(desk: str | None = None) -> Callable[[Any], None]:
-    """A callback for the tasks of this desk: `stale_feed` where the source was too old, else `failed`.
+    """A failure callback for the tasks of this desk: sends the alarm `stale_feed` for stale data, else `failed`.
 
-    Airflow calls it where a task fails for good, in the task's own process; what goes wrong in it changes no state.
+    Airflow calls it in the task's process when a task fails for good; an error in it changes no state.
     """
 
     def callback(context: Any) -> None:
@@ -20,7 +20,7 @@ def on_failure(desk: str | None = None) -> Callable[[Any], None]:
 
 
 def tell(context: Any, desk: str | None) -> None:
-    """Sends the alarm of the task in `context`, once for each of its tries."""
+    """Send the alarm of the task in `context`, once for each try."""
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.pipeline import alarms
     from gatekeeper.registry import Registry
@@ -28,17 +28,17 @@ def tell(context: Any, desk: str | None) -> None:
 
     task = context["task_instance"]
     fault = context.get("exception")
-    cause = getattr(fault, "__context__", None)  # `final_faults` wraps what Gatekeeper refused
+    cause = getattr(fault, "__context__", None)  # `final_faults` wraps Gatekeeper's refusals
     shown = cause if isinstance(cause, GatekeeperError) else fault
     if not isinstance(shown, BaseException):
-        shown = RuntimeError(str(shown or "the task ended without a word; its log may say more"))
+        shown = RuntimeError(str(shown or "The task ended without an error message. See its log."))
     key = f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.try_number}"
     alarm = alarms.of_fault(shown, key, f"task {task.task_id} of {task.dag_id}, run {task.run_id},")
     settings = RegistryHook(desk=desk).settings()
     try:
         registry = Registry.configured(settings)
-    except GatekeeperError as away:
-        log.warning("the alarm goes out without the registry: %s", away)
+    except GatekeeperError as refusal:
+        log.warning("The alarm %s is sent without the registry, which can't be opened: %s", key, refusal)
         alarms.tell(settings, None, alarm)
         return
     with registry:

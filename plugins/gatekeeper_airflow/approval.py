@@ -1,4 +1,4 @@
-"""Does a person agree? The task that asks one before a promotion, where the desk's `approval` is on."""
+"""Approval tasks: ask a person before a promotion, if the desk's setting `approval` is on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ TASK = "approve"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the person reads: a line, and the grounds as Markdown."""
+    """The question: a subject line, and the grounds as Markdown."""
 
     subject: str
     body: str
@@ -30,100 +30,101 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class NothingToApprove:
-    """There is nothing to ask, and why: it was promoted already, or nothing is to be promoted."""
+    """The reason why nothing is asked: it was promoted already, or nothing is to be promoted."""
 
     promoted: bool
     why: str
 
 
 def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:
-    """`approved`, `by` and `summary` of what the person said; None where the desk asks nobody.
+    """The answer as `approved`, `by` and `summary`; None if the desk asks nobody.
 
-    Where it would have been asked for, and nobody was asked, nothing is approved.
+    If the desk asks for approval and nobody was asked, the answer is a rejection.
     """
     if not settings.approval:
         return None
-    nobody = {"approved": False, "by": None, "summary": f"nobody was asked; clear the task {TASK} to ask"}
+    nobody = {"approved": False, "by": None, "summary": f"nobody was asked for approval; clear the task {TASK} to ask"}
     return context["ti"].xcom_pull(task_ids=TASK) or nobody
 
 
-def settled(context: Mapping[str, Any], run: "Run", handed: Mapping[str, Any]) -> tuple["Run", dict[str, Any]]:
-    """What the weekly step `promote` goes by: the run, with who approved as its actor, and whether it may promote."""
-    said = answer(context, run.settings)
-    if said is None:
-        return run, dict(handed)
-    actor = f"{run.actor}, approved by {said['by']}" if said["by"] else run.actor
-    return replace(run, actor=actor), {**handed, "approved": said["approved"], "approval": said["summary"]}
+def with_answer(context: Mapping[str, Any], run: "Run", step_output: Mapping[str, Any]) -> tuple["Run", dict[str, Any]]:
+    """Run and input of the weekly step `promote`, with the approver in the run's actor and the answer in the input."""
+    given = answer(context, run.settings)
+    if given is None:
+        return run, dict(step_output)
+    actor = f"{run.actor}, approved by {given['by']}" if given["by"] else run.actor
+    return replace(run, actor=actor), {**step_output, "approved": given["approved"], "approval": given["summary"]}
 
 
 class _Approval(ApprovalOperator):
-    """Asks, and waits without a worker. No answer in time is a rejection, and after one the next task is skipped."""
+    """Asks, and waits without a worker. No answer in time is a rejection, and after a rejection the next task is
+    skipped."""
 
-    template_fields = ()  # what is asked is written when it is asked
+    template_fields = ()  # subject and body are set when the task runs
 
     def __init__(self, *, desk: str, **kwargs: Any) -> None:
         super().__init__(subject="Promote?", defaults=self.REJECT, **kwargs)
         self.desk = desk
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
-        """What is to be decided."""
+        """The question, or the reason why nothing is asked."""
         raise NotImplementedError
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Asks; where nobody has to be asked, it is skipped and says why."""
+        """Ask; the task is skipped, with the reason, if nobody has to be asked."""
         with final_faults():
             settings = RegistryHook(desk=self.desk).settings()
             if not settings.approval:
-                raise AirflowSkipException("GATEKEEPER_APPROVAL is off: nobody is asked")
+                raise AirflowSkipException("Nobody is asked, since GATEKEEPER_APPROVAL is off.")
             with RegistryHook(desk=self.desk).get_conn() as registry:
                 asked = self.question(context, registry)
                 if isinstance(asked, NothingToApprove):
-                    return self._settled(asked)
+                    return self._without_question(asked)
                 self._put(context, asked, settings, registry)
         return dict(super().execute(context) or {})
 
-    def _settled(self, asked: NothingToApprove) -> dict[str, Any]:
+    def _without_question(self, asked: NothingToApprove) -> dict[str, Any]:
         if not asked.promoted:
-            raise AirflowSkipException(f"nobody is asked: {asked.why}")
-        self.log.info("nobody is asked: %s", asked.why)
+            raise AirflowSkipException(f"Nobody is asked: {asked.why}.")
+        self.log.info("Nobody is asked: %s.", asked.why)
         return {"approved": True, "by": None, "summary": asked.why}
 
     def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
         from gatekeeper.pipeline import alarms
 
         hold, hours = registry.current_hold(), f"{settings.approval_timeout_hours:g} hours"
-        late = f"No answer within {hours} is a rejection: then nothing is promoted."
-        held = [f"**A hold stood when this was asked**, by {hold.actor}: {hold.reason}"] if hold else []
+        late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
+        held = [f"**A hold was in force when this was asked**, by {hold.actor}: {hold.reason}"] if hold else []
         self.subject, self.body = asked.subject, "\n\n".join([asked.body, *held, late])
         self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
-        self.log.info("%s It is asked under Required Actions. %s", asked.subject, late)
+        self.log.info("%s Answer it under Required Actions. %s", asked.subject, late)
         where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {context['ti'].run_id}. {late}"
         alarms.tell(settings, registry, alarms.Alarm("approval", str(context["ti"].id), asked.subject, where))
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        """Hands the answer on, and says it in the log."""
+        """Log the answer and pass it on."""
         if "error" in event:
             return dict(super().execute_complete(context, event))
         user = event["responded_by_user"]
         by = str(user["name"]) if user else None
         approved = event["chosen_options"] == [self.APPROVE]
-        said = {"approved": approved, "by": by, "summary": _summary(approved, by)}
-        self.log.info("%s", said["summary"])
-        context["ti"].xcom_push(key="return_value", value=said)  # now: a rejection leaves by an exception
+        given = {"approved": approved, "by": by, "summary": _summary(approved, by)}
+        self.log.info("%s", given["summary"])
+        context["ti"].xcom_push(key="return_value", value=given)  # now, since a rejection raises an exception
         super().execute_complete(context, event)
-        return said
+        return given
 
 
 class WeeklyApproval(_Approval):
-    """Between `backtest` and `promote`: asks where the verdict is to promote."""
+    """The approval between `backtest` and `promote`: asks if the verdict is to promote."""
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
-        """The verdict with every gate's numbers."""
-        handed = context["ti"].xcom_pull(task_ids="backtest")
-        evaluation = registry.evaluation(handed["evaluation_id"])
+        """The question, with the verdict and every gate's numbers."""
+        step_output = context["ti"].xcom_pull(task_ids="backtest")
+        evaluation = registry.evaluation(step_output["evaluation_id"])
         verdict = evaluation.document["verdict"]
         if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
-            return NothingToApprove(True, f"model {evaluation.deploys_id} was promoted by this look already")
+            return NothingToApprove(True, f"this weekly run has promoted model {evaluation.deploys_id} already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
             return NothingToApprove(False, f"{evaluation.kind}: {verdict['message']}")
         _refuse_stale(context, registry, evaluation)
@@ -150,44 +151,50 @@ class WeeklyApproval(_Approval):
 
 
 class ManualApproval(_Approval):
-    """Between `check` and `act` of `gatekeeper_promote`: asks where a model is to be promoted.
+    """The approval between `check` and `act` of `gatekeeper_promote`: asks if a model is to be promoted.
 
-    Roll back and hold are brakes, which never wait; a release lets through only what will be asked about.
+    Rollback and hold are safety acts and never wait; after a release, the next promotion is asked about.
     """
 
-    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # what `check` handed on is enough
-        """Which model, on whose word, and why."""
-        handed = context["ti"].xcom_pull(task_ids="check")
-        if handed["act"] != "promote":
-            return NothingToApprove(False, f"to {handed['act']} needs no approval")
-        if handed["done"]:
-            return NothingToApprove(True, handed["summary"])
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # the output of `check` suffices
+        """The question, with the model, the actor and the reason."""
+        step_output = context["ti"].xcom_pull(task_ids="check")
+        if step_output["act"] != "promote":
+            return NothingToApprove(False, f"the act {step_output['act']!r} needs no approval")
+        if step_output["done"]:
+            return NothingToApprove(True, step_output["summary"])
+        asked = f"{step_output['actor']} asks for it: {step_output['reason']}"
         return Question(
-            f"Promote model {handed['model_id']} by hand?",
-            f"{handed['actor']} asks for it: {handed['reason']}\n\nWhen this was asked: {handed['summary']}.",
+            f"Promote model {step_output['model_id']} by hand?",
+            f"{asked}\n\nState when this was asked: {step_output['summary']}.",
         )
 
 
 def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: "Evaluation") -> None:
-    """Where a task asks once more, Airflow clears the answer and goes on showing the words of the first time."""
+    """Raise PromotionRefused if Airflow would show the text of another evaluation.
+
+    When a cleared task asks again, Airflow clears the answer but shows the text of the first time.
+    """
     from gatekeeper.errors import PromotionRefused
 
     if context["ti"].try_number == 1:
         return
-    asked = (one.id for one in registry.pages.look(evaluation.run_key) if one.verdict == "promote")  # of no other
+    recorded = registry.pages.evaluations_of(evaluation.run_key)
+    asked = (one.id for one in recorded if one.verdict == "promote")  # of no other
     others = [number for number in asked if number != evaluation.id]
     if others:
         raise PromotionRefused(
-            f"Airflow would show what it asked first in this run, perhaps about evaluation {others[0]} and not "
-            f"{evaluation.id}; trigger a new run of as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}, which is the same look"
+            f"Airflow would show the first question of this run, perhaps about evaluation {others[0]} instead of "
+            f"{evaluation.id}. Trigger a new run with the as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}, which counts as "
+            "the same weekly run."
         )
 
 
 def _summary(approved: bool, by: str | None) -> str:
     if approved:
         return f"approved by {by}"
-    said = f"rejected by {by}" if by else "nobody answered in time, which is a rejection"
-    return f"{said}: nothing is promoted"
+    answered = f"rejected by {by}" if by else "rejected, since nobody answered in time"
+    return f"{answered}: nothing is promoted"
 
 
 def _cell(text: str) -> str:

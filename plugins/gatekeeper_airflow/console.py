@@ -1,4 +1,4 @@
-"""How does the console stand in Airflow? Behind its login, with its users' rights, under /gatekeeper."""
+"""Console in Airflow: under /gatekeeper, behind Airflow's login and with its users' permissions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -20,24 +20,24 @@ Send = Callable[[Scope], Awaitable[None]]
 
 
 def base_path() -> str:
-    """Under which path Airflow itself is reached: "" or such as "/airflow"."""
+    """The path of Airflow's own URL: "", or a path such as "/airflow"."""
     from airflow.configuration import conf
 
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 
 class Console:
-    """The ASGI application for the plugin: workers and schedulers, which load plugins too, build nothing of it."""
+    """The plugin's ASGI application, built at the first request: workers and schedulers load plugins too."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on to the application, which is built at the first request, and beside the others."""
+        """Answer one request; the application is built in a thread."""
         app = await asyncio.to_thread(application)
         await app(scope, receive, send)
 
 
 @cache
 def application() -> "FastAPI":
-    """The console, once for each process."""
+    """The console's application, one for each process."""
     from gatekeeper import config
     from gatekeeper.console import House, create
 
@@ -58,7 +58,7 @@ class AirflowEntrance:
         return f"{base_path()}/"
 
     def reading(self) -> "Sequence[params.Depends]":
-        """A login, and the right to see plugins' pages."""
+        """The dependencies for reading: a login, and the permission to see plugin pages."""
         from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
         from airflow.api_fastapi.core_api.security import get_user, requires_access_view
         from fastapi import Depends, Request
@@ -69,7 +69,7 @@ class AirflowEntrance:
         return (Depends(known), Depends(requires_access_view(AccessView.PLUGINS)))
 
     def may_act(self, request: "Request", desk: "Desk") -> bool:
-        """May they run the DAG that promotes by hand?"""
+        """Whether the user may trigger the desk's DAG `gatekeeper_promote`."""
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
         from airflow.api_fastapi.core_api.security import requires_access_dag
         from fastapi import HTTPException
@@ -82,18 +82,18 @@ class AirflowEntrance:
         return True
 
     def actor(self, request: "Request") -> str:
-        """Their name in Airflow."""
+        """The user's name in Airflow."""
         return str(request.state.gatekeeper_user.get_name())
 
     def login(self, request: "Request") -> str:
-        """Airflow's login, which leads back to the page that was asked for."""
+        """The URL of Airflow's login, which returns to the requested page."""
         from airflow.api_fastapi.app import get_auth_manager
 
         return str(get_auth_manager().get_url_login(next_url=str(request.url)))
 
 
 def _settings(desk: "Desk") -> "Settings":
-    """As the desk's tasks see them: an Airflow connection of its own wins."""
+    """The desk's settings as its tasks see them: its Airflow connection takes precedence."""
     from gatekeeper_airflow.hook import RegistryHook
 
     return RegistryHook(desk=desk.name).settings()

@@ -8,10 +8,10 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 
 class DemoTimetable(CronTriggerTimetable):
-    """As for data that goes on, without a run behind the demo's last Monday.
+    """A weekly cron timetable without runs after the demo's last Monday.
 
-    An `end_date` of the DAG would not do: Airflow's form sends the present as the logical date, and a run whose logical
-    date lies behind the end date gets no tasks and is marked a success.
+    An `end_date` of the DAG would not do: Airflow's form sends the present as the logical date, and a run with a
+    logical date after the end date gets no tasks and is marked a success.
     """
 
     def __init__(self, expression: str) -> None:
@@ -21,7 +21,7 @@ class DemoTimetable(CronTriggerTimetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        """None if the next run would be due behind the bars' end."""
+        """The next run; None if it would be due after the last bar."""
         from gatekeeper_airflow.form import DEMO_LAST_MONDAY  # every process of Airflow imports this module
 
         info = super().next_dagrun_info(

@@ -1,4 +1,4 @@
-"""Which faults may Airflow retry? Only those that time alone can cure."""
+"""Task failures: refusals fail at once, and only errors that may pass by themselves are retried."""
 
 import logging
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ log = logging.getLogger("gatekeeper")
 
 @contextmanager
 def final_faults() -> Iterator[None]:
-    """A refusal of Gatekeeper's fails the task at once, without retries; an unreachable store or database retries.
+    """Fail the task at once, without retries, on a refusal of Gatekeeper's; retry an unreachable store or database.
 
-    The log says it in a sentence, before Airflow's traceback; the fault stays the failure's `__context__`.
+    Logs the message before Airflow's traceback; the refusal stays the failure's `__context__`.
     """
     from gatekeeper.errors import GatekeeperError
 

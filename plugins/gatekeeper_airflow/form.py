@@ -1,4 +1,4 @@
-"""What does the form of a weekly run ask for? Each parameter with its range, and what holds where it is left alone."""
+"""Trigger form of a weekly run: each parameter with its range and the desk's setting."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from gatekeeper.errors import mask
 from gatekeeper.model.recipes import RECIPES  # names alone: scikit-learn comes with a fit
 
 DEMO_LAST_MONDAY = "2018-12-31T02:00:00Z"
-LOOK, TRAINING, JUDGEMENT = "The look", "Training", "Judgement"
+WEEKLY_RUN, TRAINING, JUDGEMENT = "Weekly run", "Training", "Judgement"
 KNOWN = config.Settings.model_json_schema()["properties"]
 LIMITS = {"minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most", "exclusiveMaximum": "under"}
 POLICIES = {
-    "better": "better: a gain that was seen",
-    "safe": "safe: a gain that was seen, and surely not worse by a difference that matters",
-    "proven": "proven: a gain beyond doubt",
+    "better": "better: a measured gain",
+    "safe": "safe: a measured gain, and with confidence no worse than the tolerance",
+    "proven": "proven: a statistically significant gain",
 }
 AS_OF = (
-    "The run knows nothing beyond this instant: a date (02:00 UTC of that day) or ISO 8601. Empty: the end of the "
-    "run's data interval, which is the Monday that it is for, or the logical date above. Leave it empty for a backfill."
+    "The run uses no data after this instant: a date (02:00 UTC of that day) or ISO 8601. If empty, it is the end of "
+    "the run's data interval, which is its Monday, or the logical date above. Leave it empty for a backfill."
 )
-ON_DEMO = " The demo's bars end with 2018, so the last Monday that works stands here."
+ON_DEMO = " The demo's bars end in 2018, so the last Monday that works is filled in."
 
 # name: title, section, what it does, and what the form shows beside the limits of the setting
 FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
@@ -30,28 +30,28 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "holdout_days": (
         "Holdout, days",
         TRAINING,
-        "Training sees nothing of the last so many days before the as-of; the backtest is on these.",
+        "Training uses no data of this many days before the as-of; the backtest runs on them.",
         {},
     ),
-    "threshold": ("Threshold", JUDGEMENT, "An idea that scores under it is vetoed. Stored with the model.", {}),
+    "threshold": ("Threshold", JUDGEMENT, "An idea that scores below it is vetoed. Stored with the model.", {}),
     "policy": (
         "Promotion policy",
         JUDGEMENT,
-        "What a challenger has to show before it replaces the primary.",
+        "The evidence that a challenger needs to replace the primary.",
         {"values_display": POLICIES},
     ),
     "tolerance": (
         "Tolerance of the policy safe, annual Sharpe",
         JUDGEMENT,
-        "The lower confidence bound of the gain has to lie over minus this. Other policies take no notice of it.",
+        "How far below 0 the lower confidence bound of the Sharpe gain may lie. Other policies ignore it.",
         {},
     ),
-    "margin": ("Margin, annual Sharpe", JUDGEMENT, "The gain has to exceed it, under every policy.", {}),
+    "margin": ("Margin, annual Sharpe", JUDGEMENT, "The gain must exceed it, under every policy.", {}),
 }
 
 
 def params(settings: config.Settings) -> dict[str, Param]:
-    """The fields in their order, each with the desk's own setting in it; emptied, that setting holds too."""
+    """The fields in order, each filled with the desk's setting; an emptied field means that setting too."""
     on_demo = settings.data.startswith("demo:")
     return {
         "as_of": Param(
@@ -59,15 +59,15 @@ def params(settings: config.Settings) -> dict[str, Param]:
             type=["null", "string"],
             title="As-of",
             description_md=AS_OF + (ON_DEMO if on_demo else ""),
-            section=LOOK,
+            section=WEEKLY_RUN,
         ),
-        # A source may hold a password: it is told, masked, and never put into the form.
+        # A source may contain a password: it is shown masked in the description, and never filled in.
         "data": Param(
             None,
             type=["null", "string"],
             title="Market data",
-            description_md=f"`candles:URI`, `ideas:URI`, `sql:` or `demo:`. Empty: `{mask(settings.data)}`.",
-            section=LOOK,
+            description_md=f"`candles:URI`, `ideas:URI`, `sql:` or `demo:`. If empty: `{mask(settings.data)}`.",
+            section=WEEKLY_RUN,
         ),
         **{name: _field(name, getattr(settings, name), KNOWN[name]) for name in FIELDS},
     }
@@ -82,7 +82,7 @@ def _field(name: str, value: object, known: dict[str, Any]) -> Param:
         value,
         type=["null", known["type"]],
         title=title,
-        description_md=f"{text}{_range(known)} This desk's setting is **{value}**; empty means that too.",
+        description_md=f"{text}{_range(known)} If empty, the desk's setting **{value}** applies.",
         section=section,
         **shown,
     )

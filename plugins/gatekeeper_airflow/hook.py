@@ -1,4 +1,4 @@
-"""Where is the registry of a desk, for a task? Its connection where there is one, else its settings."""
+"""Registry hook: opens a desk's registry by its Airflow connection, else by its settings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ CONNECTION = "gatekeeper_registry"
 
 
 class RegistryHook(BaseHook):
-    """The registry of `desk` (None: the default one), by Airflow connection.
+    """The registry of `desk` (None: the default desk), by Airflow connection.
 
-    The connection is `gatekeeper_registry`, for another desk than the default `gatekeeper_registry_DESK`, or the one
-    that is named. Its fields make the database URL; its extra may hold `models`, the folder of the files. Without it
-    the desk's settings hold, as they do on the command line; one that was named has to be there.
+    The connection is `gatekeeper_conn_id`, else `gatekeeper_registry` for the default desk and
+    `gatekeeper_registry_DESK` for another one. Its fields give the database URL; its extra may hold `models`, the model
+    store. Without a connection the desk's settings apply, as on the command line; a named one must exist.
     """
 
     conn_name_attr = "gatekeeper_conn_id"
@@ -32,7 +32,7 @@ class RegistryHook(BaseHook):
         self.desk = desk
 
     def settings(self) -> "Settings":
-        """The desk's settings, with the connection's database and folder in their place."""
+        """The desk's settings, with database and model store of the connection. Raises ConfigError."""
         from gatekeeper import config, desks
 
         settings = config.load(desk=self.desk)
@@ -50,16 +50,16 @@ class RegistryHook(BaseHook):
         return config.override(settings, changes)
 
     def get_conn(self) -> "Registry":
-        """The open registry; the caller closes it (it is a context manager)."""
+        """The open registry, a context manager. Raises ConfigError, SchemaOutOfDate, Unavailable."""
         from gatekeeper.registry import Registry
 
         return Registry.configured(self.settings())
 
 
 def database_url(connection: "Connection") -> str:
-    """The SQLAlchemy URL of a connection, from its fields: `get_uri()` re-encodes the paths of SQLite.
+    """The SQLAlchemy URL of a connection, built from its fields, since `get_uri()` re-encodes paths of SQLite.
 
-    Its extra, but for `models`, goes along as options of the database. Raises ConfigError for other kinds of database.
+    Its extra, without `models`, becomes options of the database. Raises ConfigError for another kind of database.
     """
     from sqlalchemy.engine import URL
 
@@ -70,8 +70,8 @@ def database_url(connection: "Connection") -> str:
         return f"sqlite:///{place}"
     if connection.conn_type not in ("postgres", "postgresql"):
         raise ConfigError(
-            f"connection {connection.conn_id} is of type {connection.conn_type!r} with place {place!r}; a registry is "
-            "sqlite, with the file as its schema, or postgres"
+            f"The connection {connection.conn_id} has the type {connection.conn_type!r} and the place {place!r}. Use "
+            "the type sqlite, with the file as its schema, or postgres."
         )
     options = {name: str(value) for name, value in connection.extra_dejson.items() if name != "models"}
     return URL.create(

@@ -1,4 +1,4 @@
-"""Where does a task's button lead? To the evaluation that it made or went by, in the console of its desk."""
+"""Task links: from a task to its evaluation in the console."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,14 +7,14 @@ from airflow.sdk import BaseOperatorLink
 
 
 class EvaluationLink(BaseOperatorLink):
-    """To the evaluation with its equity curves, gates and numbers, and to the whole report."""
+    """Link to the console's page of an evaluation: equity curves, gates, numbers, report."""
 
     name = "Evaluation"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002  # Airflow's signature
-        """The path of the console's page; empty, which shows no button, where the task made no evaluation.
+        """The path of the console's page; "", which hides the button, if the task has no evaluation.
 
-        Called in the task's own process, as it ends: the operator knows what it did.
+        Airflow calls it in the task's process when the task ends.
         """
         if operator.evaluation_id is None:
             return ""
@@ -22,7 +22,7 @@ class EvaluationLink(BaseOperatorLink):
 
 
 def page_of(desk: str, evaluation_id: int) -> str:
-    """The path of an evaluation's page, on the host that Airflow is reached at."""
+    """The path of an evaluation's page on Airflow's host."""
     from airflow.configuration import conf
 
     root = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")

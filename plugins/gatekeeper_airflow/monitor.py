@@ -1,4 +1,4 @@
-"""How does the primary do, as of a task's run?"""
+"""Monitor task: checks a desk's primary as of the run."""
 
 import logging
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from gatekeeper_airflow.weekly import as_of
 log = logging.getLogger("gatekeeper")
 
 
-def look(context: Mapping[str, Any], desk: str | None) -> dict[str, Any]:
-    """One look at the desk's primary, with what was known by the run's as-of. Keys that the form lacks fail it."""
+def check(context: Mapping[str, Any], desk: str | None) -> dict[str, Any]:
+    """Check the desk's primary with the data known by the run's as-of. Raises ConfigError for an unknown parameter."""
     from gatekeeper.errors import ConfigError
     from gatekeeper.pipeline.monitoring import monitor
     from gatekeeper.registry import Registry
 
     with final_faults():
         if unknown := sorted(set(context["dag_run"].conf or {}) - {"as_of"}):
-            raise ConfigError(f"unknown parameter {', '.join(unknown)} in the run's conf; it takes as_of")
+            raise ConfigError(f"The run's conf has the unknown parameter {', '.join(unknown)}. It takes as_of.")
         settings = RegistryHook(desk=desk).settings()
         with Registry.configured(settings) as registry:
             done = monitor.monitor(as_of(context), registry, settings, now=datetime.now(UTC))

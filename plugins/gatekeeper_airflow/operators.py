@@ -1,4 +1,4 @@
-"""The registry's acts as operators, for DAGs of your own: register, promote, migrate naming, check the primary."""
+"""Operators for your own DAGs: register a model, promote, migrate naming, check the primary."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from gatekeeper_airflow.hook import RegistryHook
 
 
 class _RegistryOperator(BaseOperator):
-    """At the registry of `desk` (None: the default one), by its connection or the one that is named."""
+    """Base class: works on the registry of `desk` (None: the default desk), by its connection or the named one."""
 
     def __init__(self, *, gatekeeper_conn_id: str | None = None, desk: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -24,9 +24,9 @@ class _RegistryOperator(BaseOperator):
 
 
 class RegisterModelOperator(_RegistryOperator):
-    """Verifies the ONNX file at `path` and takes a copy of it in; returns its id, version and sha256.
+    """Verify the ONNX file at `path` and register a copy; returns its id, version and sha256.
 
-    `run_key` makes it idempotent: the same key and bytes are the same row. By default the run's id is the key.
+    `run_key` makes it idempotent: the same key and bytes give the same row. It defaults to the run's id.
     """
 
     template_fields: Sequence[str] = ("path", "note", "run_key")
@@ -47,18 +47,18 @@ class RegisterModelOperator(_RegistryOperator):
         self.threshold = threshold
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
-        """Registers."""
+        """Register the model."""
         with final_faults(), self.hook.get_conn() as registry:
             model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=self.threshold)
-        self.log.info("model %s is %s, sha256 %s", model.id, model.version, model.sha256)
+        self.log.info("Registered model %s as %s, sha256 %s", model.id, model.version, model.sha256)
         return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
 
 
 class PromoteModelOperator(_RegistryOperator):
-    """Makes the model `model_id` the primary, marked `manual`; changes nothing where it is the primary already.
+    """Make the model `model_id` the primary, with the kind `manual`; changes nothing if it is the primary already.
 
-    `run_key` makes it idempotent: cleared long after, when another model is the primary, it brings nothing back. By
-    default the task of this run is the key.
+    `run_key` makes it idempotent: a task that is cleared later does not promote again over a newer primary. It
+    defaults to the task of this run.
     """
 
     template_fields: Sequence[str] = ("model_id", "reason", "run_key")
@@ -79,18 +79,18 @@ class PromoteModelOperator(_RegistryOperator):
         self.actor = actor
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
-        """Promotes."""
+        """Promote the model."""
         with final_faults(), self.hook.get_conn() as registry:
             promotion = registry.promote(
                 int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key, now=datetime.now(UTC)
             )
             model = registry.model(int(self.model_id))
-        self.log.info("%s, promoted in generation %s", model.version, promotion.generation)
+        self.log.info("Promoted %s in generation %s", model.version, promotion.generation)
         return {"model_id": model.id, "version": model.version, "generation": promotion.generation}
 
 
 class MigrateNamingOperator(_RegistryOperator):
-    """Brings every name to the convention; `dry_run` only logs the plan. Returns how many rows change or would."""
+    """Rename rows and files to the convention; `dry_run` only logs the plan. Returns the number of changed rows."""
 
     template_fields: Sequence[str] = ("primary",)
 
@@ -100,7 +100,7 @@ class MigrateNamingOperator(_RegistryOperator):
         self.primary = primary
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
-        """Migrates."""
+        """Migrate the names."""
         chosen = None if self.primary in (None, "") else int(str(self.primary))
         with final_faults(), self.hook.get_conn() as registry:
             plan = registry.migrate_naming(
@@ -108,7 +108,7 @@ class MigrateNamingOperator(_RegistryOperator):
             )
         for step in plan.steps:
             self.log.info(
-                "id %s: %s becomes %s%s",
+                "Model %s: %s becomes %s%s",
                 step.model_id,
                 step.old_version,
                 step.new_version,
@@ -118,9 +118,9 @@ class MigrateNamingOperator(_RegistryOperator):
 
 
 class CheckPrimaryOperator(_RegistryOperator):
-    """Loads what a server would: the primary or, behind it, the order of trust. Returns who answers.
+    """Load the model that a server would load: the primary, else the next in the order of trust. Returns it.
 
-    Fails where no model may answer, and, unless `allow_degraded`, where a fallback does.
+    Fails if no model may answer, or, unless `allow_degraded`, if another model than the primary would.
     """
 
     def __init__(self, *, allow_degraded: bool = False, **kwargs: Any) -> None:
@@ -128,7 +128,7 @@ class CheckPrimaryOperator(_RegistryOperator):
         self.allow_degraded = allow_degraded
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
-        """Checks."""
+        """Check the primary."""
         from gatekeeper.errors import NoModel
         from gatekeeper.serving import load
 
@@ -136,14 +136,14 @@ class CheckPrimaryOperator(_RegistryOperator):
             loaded = load(registry)
             if loaded.degraded and not self.allow_degraded:
                 raise NoModel(
-                    f"the primary can't answer, {loaded.model.version} would instead: {loaded.reason}; "
-                    "promote another, or put the primary's file back"
+                    f"The primary can't be loaded, so {loaded.model.version} ({loaded.fallback}) would answer. "
+                    f"{loaded.reason} Restore the primary's file, or promote another model."
                 )
-        self.log.info("%s answers, step %s of the order of trust", loaded.model.version, loaded.step)
+        self.log.info("%s answers (%s)", loaded.model.version, loaded.fallback)
         return {
             "version": loaded.model.version,
             "sha256": loaded.scorer.sha256,
-            "step": loaded.step,
+            "fallback": loaded.fallback,
             "degraded": loaded.degraded,
             "reason": loaded.reason,
         }

@@ -1,4 +1,4 @@
-"""Airflow plugin: the console in the menu, the tasks' links to it, the demo's timetable; no operators."""
+"""Airflow plugin: the console in the menu, the task links and the demo's timetable."""
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -8,7 +8,7 @@ from gatekeeper_airflow.links import EvaluationLink
 
 
 class GatekeeperPlugin(AirflowPlugin):
-    """Gatekeeper in Airflow."""
+    """The plugin that Airflow's plugin manager loads."""
 
     name = "gatekeeper"
     fastapi_apps = [{"app": Console(), "url_prefix": PREFIX, "name": "Gatekeeper console"}]  # noqa: RUF012  # Airflow's

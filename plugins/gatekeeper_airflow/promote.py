@@ -1,4 +1,4 @@
-"""What does a person want done to the registry? An order by form: first checked, then carried out."""
+"""Acts by hand (DAG `gatekeeper_promote`): promote, roll back, hold and release, first checked, then carried out."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -29,35 +29,35 @@ TAKES_MODEL = (*NEEDS_MODEL, ROLL_BACK)
 
 @dataclass(frozen=True, slots=True)
 class RequestedAct:
-    """One act, on whose word, and why."""
+    """One requested act, with its actor and reason."""
 
     act: str
     model_id: int | None
     reason: str
     until: datetime | None
     actor: str
-    key: str  # of the run: it promotes or rolls back once, however often its tasks are tried or cleared
+    key: str  # the run's key: it promotes or rolls back once, even if its tasks are retried or cleared
 
 
 def ordered(context: Mapping[str, Any]) -> RequestedAct:
-    """The order of a run's form. Raises ConfigError for what it can't mean."""
+    """The act that a run's form requests. Raises ConfigError for an invalid combination."""
     from gatekeeper.errors import ConfigError
 
     run, given = context["dag_run"], dict(context["params"])
     if unknown := sorted(set(run.conf or {}) - set(PARAMETERS)):
-        raise ConfigError(f"unknown parameter {', '.join(unknown)}; this DAG takes {', '.join(PARAMETERS)}")
+        raise ConfigError(f"Unknown parameter {', '.join(unknown)}. This DAG takes {', '.join(PARAMETERS)}.")
     act, model_id, until = given.get("act"), given.get("model_id"), given.get("hold_until")
     reason = str(given.get("reason") or "").strip()
     if act not in ACTS:
-        raise ConfigError(f"act {act!r} is none of {', '.join(ACTS)}")
+        raise ConfigError(f"The act {act!r} is unknown. Choose one of {', '.join(ACTS)}.")
     if not reason:
-        raise ConfigError(f"to {act} needs a reason; the history keeps it")
+        raise ConfigError(f"The act {act!r} needs a reason, which the history keeps.")
     if act in NEEDS_MODEL and model_id is None:
-        raise ConfigError(f"to {act} needs a model_id; `gatekeeper list` shows them")
+        raise ConfigError(f"The act {act!r} needs a model_id. `gatekeeper list` shows the ids.")
     if act not in TAKES_MODEL and model_id is not None:
-        raise ConfigError(f"to {act} takes no model_id, and {model_id} was given; leave it empty")
+        raise ConfigError(f"The act {act!r} takes no model_id, but {model_id} was given. Leave it empty.")
     if act != HOLD and until is not None:
-        raise ConfigError(f"to {act} takes no hold_until, and {until} was given; leave it empty")
+        raise ConfigError(f"The act {act!r} takes no hold_until, but {until} was given. Leave it empty.")
     return RequestedAct(
         act=act,
         model_id=model_id,
@@ -70,7 +70,7 @@ def ordered(context: Mapping[str, Any]) -> RequestedAct:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """An order at the registry; `generation` is that of its check, `approved_by` the person who agreed, if one did."""
+    """An act on a registry. generation: at its check. approved_by: the approver, None if nobody was asked."""
 
     registry: "Registry"
     settings: "Settings"
@@ -80,18 +80,18 @@ class Doing:
 
     @property
     def model_id(self) -> int:
-        """Of an act that needs one."""
+        """The model id of an act that needs one."""
         return int(self.order.model_id or 0)
 
 
 def check(desk: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """The first task: can this be done? Models are loaded and verified; nothing moves."""
+    """The first task: check whether the act can be carried out. Loads and verifies models, and changes nothing."""
     with final_faults():
         order, hook = ordered(context), RegistryHook(desk=desk)
         with hook.get_conn() as registry:
             generation = registry.generation()
             done, summary = _EXAMINE[order.act](Doing(registry, hook.settings(), order))
-    log.info("%s asks to %s: %s", order.actor, order.act, summary)
+    log.info("%s requests %r: %s", order.actor, order.act, summary)
     return {
         "act": order.act,
         "model_id": order.model_id,
@@ -104,7 +104,7 @@ def check(desk: str, context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def act(desk: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
-    """The last task: does what was checked, if the registry is still as it was then."""
+    """The last task: carry out the checked act, if the registry's generation is still the same."""
     from gatekeeper.errors import PromotionRefused
     from gatekeeper_airflow import approval
 
@@ -113,7 +113,7 @@ def act(desk: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> di
         settings = hook.settings()
         answer = approval.answer(context, settings) if order.act == PROMOTE else None
         if answer is not None and not answer["approved"]:
-            raise PromotionRefused(f"model {order.model_id} was not promoted: {answer['summary']}")
+            raise PromotionRefused(f"Model {order.model_id} was not promoted: {answer['summary']}.")
         with hook.get_conn() as registry:
             doing = Doing(registry, settings, order, int(checked["generation"]), answer and answer["by"])
             summary = _CARRY_OUT[order.act](doing)
@@ -129,9 +129,9 @@ def _examine_promote(doing: Doing) -> tuple[bool, str]:
     if done is not None:
         return True, f"{model.version} was promoted in generation {done.generation} already"
     place = f"take the place of {primary.version}" if primary else "be the first primary"
-    through = f", through the hold by {hold.actor} ({hold.reason})" if hold else ""
+    through = f", despite the hold by {hold.actor} ({hold.reason})" if hold else ""
     return False, (
-        f"{model.version} (sha256 {str(model.sha256)[:12]}) loads and scores as when it was registered; it would "
+        f"{model.version} (sha256 {str(model.sha256)[:12]}) loads and scores as at registration; it would "
         f"{place}{through}"
     )
 
@@ -145,7 +145,7 @@ def _examine_rollback(doing: Doing) -> tuple[bool, str]:
     back, primary = registry.way_back(), registry.primary()
     if primary is not None and order.model_id not in (None, primary.id):
         raise PromotionRefused(
-            f"the primary is model {primary.id}, not {order.model_id}; to leave it, name it, or name none"
+            f"The primary is model {primary.id}, not {order.model_id}. Give its id, or leave model_id empty."
         )
     left = primary.version if primary else "no primary"
     return False, f"{back.version} (sha256 {str(back.sha256)[:12]}) loads; it would take the place of {left}"
@@ -153,19 +153,19 @@ def _examine_rollback(doing: Doing) -> tuple[bool, str]:
 
 def _examine_hold(doing: Doing) -> tuple[bool, str]:
     hold = doing.registry.current_hold()
-    return False, f"it takes the place of the hold by {hold.actor} ({hold.reason})" if hold else "no hold stands yet"
+    return False, f"it replaces the hold by {hold.actor} ({hold.reason})" if hold else "there is no hold yet"
 
 
 def _examine_release(doing: Doing) -> tuple[bool, str]:
     hold = doing.registry.current_hold()
-    return hold is None, f"a hold stands, by {hold.actor} ({hold.reason})" if hold else "no hold stands"
+    return hold is None, f"a hold by {hold.actor} is in force ({hold.reason})" if hold else "there is no hold"
 
 
 def _examine_quarantine(doing: Doing) -> tuple[bool, str]:
     model = doing.registry.model(doing.model_id)
     found = doing.registry.quarantined(model.sha256)
     if found is None:
-        return True, f"no quarantine stands on {model.version}"
+        return True, f"{model.version} is not quarantined"
     since = f"since {found.at:%Y-%m-%d}, by {found.actor} ({found.reason})"
     return False, f"the bytes of {model.version} are quarantined {since}"
 
@@ -195,8 +195,8 @@ def _roll_back(doing: Doing) -> str:
     )
     _tell(doing, promotion)
     return (
-        f"{registry.model(promotion.to_id).version}: back in generation {promotion.generation}; the bytes of model "
-        f"{promotion.from_id} are quarantined, which `{RELEASE_QUARANTINE}` lifts"
+        f"{registry.model(promotion.to_id).version}: restored in generation {promotion.generation}; the bytes of model "
+        f"{promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears"
     )
 
 
@@ -212,19 +212,19 @@ def _hold(doing: Doing) -> str:
     if hold is None or (hold.actor, hold.reason, hold.until) != (order.actor, order.reason, order.until):
         hold = registry.hold(actor=order.actor, reason=order.reason, until=order.until)
     until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until it is released"
-    return f"held {until}: weekly runs judge and record, and promote nothing"
+    return f"held {until}: weekly runs judge and record, but promote nothing"
 
 
 def _release(doing: Doing) -> str:
-    stood = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
-    return "the hold is lifted: weekly runs promote again" if stood else "no hold stood; nothing has changed"
+    released = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
+    return "the hold is released: weekly runs promote again" if released else "there was no hold; nothing has changed"
 
 
 def _release_quarantine(doing: Doing) -> str:
     order = doing.order
     if doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id):
-        return f"the quarantine of model {doing.model_id} is lifted: it may be promoted again"
-    return f"no quarantine stood on model {doing.model_id}; nothing has changed"
+        return f"the quarantine of model {doing.model_id} is cleared: it may be promoted again"
+    return f"model {doing.model_id} was not quarantined; nothing has changed"
 
 
 _EXAMINE: Mapping[str, Callable[[Doing], tuple[bool, str]]] = {
@@ -249,5 +249,7 @@ def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(str(text))
     except ValueError:
-        raise ConfigError(f"hold_until {text!r} is no ISO 8601 instant; write it like 2018-11-05T02:00Z") from None
+        raise ConfigError(
+            f"hold_until {text!r} is not an ISO 8601 time. Write one such as 2018-11-05T02:00Z."
+        ) from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

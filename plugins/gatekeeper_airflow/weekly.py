@@ -1,4 +1,4 @@
-"""Which look is this task part of, and what came of it? One weekly step as a task, its look from the run's context."""
+"""Weekly steps as Airflow tasks, with the weekly run taken from the task's context."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,69 +21,77 @@ MARKS = {True: "passed", False: "did not pass", None: "not asked"}
 
 
 class StepOperator(BaseOperator):
-    """The weekly step `step` of a desk; `handed` is what the step before it returned.
+    """The weekly step `step` of a desk; `step_output` is the output of the step before it.
 
-    Its log says in a few lines what came of it. It may run again, here or elsewhere, and comes to the same end.
+    It logs its result in a few lines. It is idempotent: it may run again, on any machine.
     """
 
-    template_fields: Sequence[str] = ("handed",)
+    template_fields: Sequence[str] = ("step_output",)
     ui_color: ClassVar[str] = "#e8f1f8"
 
-    def __init__(self, *, step: str, desk: str, handed: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, step: str, desk: str, step_output: Any = None, **kwargs: Any) -> None:
         super().__init__(task_id=step, **kwargs)
         self.step = step
         self.desk = desk
-        self.handed = handed
+        self.step_output = step_output
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Runs the step."""
+        """Run the step."""
         from gatekeeper import pipeline
         from gatekeeper.registry import Registry
         from gatekeeper_airflow import approval
 
         with final_faults():
-            run, handed = look(context, self.desk, reads=self.step == "retrain"), dict(self.handed or {})
+            run, step_output = (
+                weekly_run(context, self.desk, reads=self.step == "retrain"),
+                dict(self.step_output or {}),
+            )
             log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
             if self.step == "promote":
-                run, handed = approval.settled(context, run, handed)
+                run, step_output = approval.with_answer(context, run, step_output)
             with Registry.configured(run.settings) as registry:
-                result = pipeline.STEPS[self.step](run, registry, handed)
-                for line in (*self.grounds(registry, handed, result), *str(result["summary"]).split("; ")):
+                result = pipeline.STEPS[self.step](run, registry, step_output)
+                for line in (*self.grounds(registry, step_output, result), *str(result["summary"]).split("; ")):
                     log.info("%s", line)
         return result
 
-    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002  # JudgingOperator's need them
-        """What the log says before the summary."""
+    def grounds(
+        self,
+        registry: "Registry",  # noqa: ARG002  # JudgingOperator uses all three
+        step_output: Mapping[str, Any],  # noqa: ARG002
+        result: Mapping[str, Any],  # noqa: ARG002
+    ) -> Iterator[str]:
+        """The log lines before the summary."""
         yield from ()
 
 
 class JudgingOperator(StepOperator):
-    """A step that goes by an evaluation: its log has the gates with their numbers, and a button leads to the page."""
+    """A step with an evaluation: logs the gates with their numbers, and links to the evaluation's page."""
 
     operator_extra_links = (EvaluationLink(),)
     evaluation_id: int | None = None
 
-    def grounds(self, registry: "Registry", handed: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
-        """The evaluation, with every gate where the step before hasn't told them yet, and where its report is."""
+    def grounds(self, registry: "Registry", step_output: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+        """The evaluation, its gates unless the step before has logged them, and the path of its report."""
         self.evaluation_id = int(result["evaluation_id"])
         evaluation = registry.evaluation(self.evaluation_id)
         window, champion = evaluation.document["window"], evaluation.champion
-        against = f"against model {champion}" if champion else "with no champion to face"
+        against = f"against model {champion}" if champion else "without a champion"
         yield (
             f"evaluation {evaluation.id} ({evaluation.kind}): model {evaluation.challenger} {against}, on "
             f"{window['days']} market days from {window['start'][:10]}"
         )
-        if handed.get("evaluation_id") != evaluation.id:
+        if step_output.get("evaluation_id") != evaluation.id:
             for gate in evaluation.document["verdict"]["gates"]:
                 yield f"{gate['name']} {MARKS[gate['passed']]}: {gate['text']}"
         yield f"report: {evaluation.report}"
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
-    """The as-of that was given with the run, else the end of its data interval, else (a manual run without a logical
-    date) the moment it was due.
+    """The as-of of a run: the given one, else the end of its data interval, else the time it was due.
 
-    Given is what stands in the run's conf: the form's prefilled value counts only where someone sent the form.
+    A given one is in the run's conf: the form's prefilled value counts only if somebody submitted the form. Raises
+    AsOfError.
     """
     from gatekeeper.errors import AsOfError
     from gatekeeper.pipeline import parse_as_of
@@ -92,18 +100,18 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     given = (run.conf or {}).get("as_of")
     if given and run.run_type == "backfill":
         raise AsOfError(
-            f"this backfill was given the as-of {given}, which would be that of each of its weeks; each has its own: "
-            "give the backfill again with the field As-of empty"
+            f"This backfill has the as-of {given}, which would apply to each of its weeks. Create it again with the "
+            "field As-of empty, so that each week has its own."
         )
     if given:
         return parse_as_of(str(given))
     return (run.data_interval_end or run.run_after).astimezone(UTC)
 
 
-def look(context: Mapping[str, Any], desk: str | None = None, *, reads: bool = True) -> "Run":
-    """The run of this task's context. Keys that the form doesn't know fail it, and so does an as-of that can't be.
+def weekly_run(context: Mapping[str, Any], desk: str | None = None, *, reads: bool = True) -> "Run":
+    """The weekly run of a task's context. Raises ConfigError for an unknown parameter, AsOfError.
 
-    reads: does the task read the source? Those after it needn't ask again whether it has this as-of.
+    reads: whether the task reads the source; only then is its as-of checked against the data.
     """
     from gatekeeper import pipeline
     from gatekeeper.errors import ConfigError
@@ -112,8 +120,8 @@ def look(context: Mapping[str, Any], desk: str | None = None, *, reads: bool = T
     unknown = sorted(set(given) - {"as_of", *pipeline.PARAMETERS})
     if unknown:
         raise ConfigError(
-            f"unknown parameter {', '.join(unknown)} in the run's conf; "
-            f"it takes as_of, {', '.join(pipeline.PARAMETERS)}"
+            f"The run's conf has the unknown parameter {', '.join(unknown)}. "
+            f"It takes as_of, {', '.join(pipeline.PARAMETERS)}."
         )
     return pipeline.start(
         as_of(context),

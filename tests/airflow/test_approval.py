@@ -91,7 +91,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
         assert asked.subject == "Promote gatekeeper_1 as the first primary?"
     assert isinstance(put(2, 1), Question)
     with pytest.raises(
-        PromotionRefused, match="perhaps about evaluation 1 and not 2; trigger a new run of as-of 2016-"
+        PromotionRefused, match=r"perhaps about evaluation 1 instead of 2\. Trigger a new run with the as-of 2016-"
     ):
         put(2, 2)
 
@@ -156,6 +156,6 @@ def test_an_answer_that_is_late_promotes_nothing(airflow: Airflow) -> None:
         "act": "skipped",
     }
     said = handed_on(airflow, BY_HAND, "late", "approve")
-    assert said["summary"] == "nobody answered in time, which is a rejection: nothing is promoted"
+    assert said["summary"] == "rejected, since nobody answered in time: nothing is promoted"
     with airflow.registry("hasty") as registry:
         assert registry.promotions() == []

@@ -90,7 +90,7 @@ def test_promote_and_check_say_who_answers(place: Path) -> None:
     assert promote.execute({})["generation"] == 1
     assert promote.execute({})["generation"] == 1
     answers = CheckPrimaryOperator(task_id="check").execute({})
-    assert (answers["version"], answers["step"], answers["degraded"]) == ("gatekeeper_primary2", 1, False)
+    assert (answers["version"], answers["fallback"], answers["degraded"]) == ("gatekeeper_primary2", "primary", False)
 
 
 def test_a_promotion_that_is_cleared_later_brings_nothing_back(place: Path) -> None:
@@ -133,10 +133,10 @@ def test_check_fails_on_a_fallback_unless_that_is_allowed(place: Path) -> None:
         sha256 = registry.model(2).sha256
     (place / "models" / "gatekeeper_primary2.onnx").unlink()
     (place / "models" / ".blobs" / str(sha256)).unlink()
-    with pytest.raises(AirflowFailException, match="gatekeeper_1 would instead"):
+    with pytest.raises(AirflowFailException, match=r"gatekeeper_1 \(earlier_primary\) would answer"):
         CheckPrimaryOperator(task_id="check").execute({})
     answers = CheckPrimaryOperator(task_id="check", allow_degraded=True).execute({})
-    assert (answers["version"], answers["step"], answers["degraded"]) == ("gatekeeper_1", 4, True)
+    assert (answers["version"], answers["fallback"], answers["degraded"]) == ("gatekeeper_1", "earlier_primary", True)
 
 
 def test_migrate_naming_plans_then_does(place: Path) -> None:

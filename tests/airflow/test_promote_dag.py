@@ -65,16 +65,19 @@ def test_each_desk_has_its_dag_and_asks_where_it_wants_to(tmp_path: Path, monkey
 
 
 REFUSED = [
-    ({"act": "promote", "model_id": 2, "reason": "r", "modelId": 3}, "unknown parameter modelId; this DAG takes act"),
-    ({"act": "demote", "reason": "r"}, "act 'demote' is none of promote, roll back, hold, release, release quarantine"),
-    ({"act": "promote", "model_id": 2, "reason": " "}, "to promote needs a reason"),
-    ({"act": "promote", "reason": "r"}, "to promote needs a model_id"),
-    ({"act": "release quarantine", "reason": "r"}, "to release quarantine needs a model_id"),
-    ({"act": "hold", "model_id": 2, "reason": "r"}, "takes no model_id, and 2 was given"),
-    ({"act": "release", "reason": "r", "hold_until": "2050-01-01"}, "takes no hold_until, and 2050-01-01"),
-    ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is no ISO 8601 instant"),
+    ({"act": "promote", "model_id": 2, "reason": "r", "modelId": 3}, "Unknown parameter modelId. This DAG takes act"),
+    (
+        {"act": "demote", "reason": "r"},
+        "act 'demote' is unknown. Choose one of promote, roll back, hold, release, release quarantine",
+    ),
+    ({"act": "promote", "model_id": 2, "reason": " "}, "act 'promote' needs a reason"),
+    ({"act": "promote", "reason": "r"}, "act 'promote' needs a model_id"),
+    ({"act": "release quarantine", "reason": "r"}, "The act 'release quarantine' needs a model_id"),
+    ({"act": "hold", "model_id": 2, "reason": "r"}, "takes no model_id, but 2 was given"),
+    ({"act": "release", "reason": "r", "hold_until": "2050-01-01"}, "takes no hold_until, but 2050-01-01"),
+    ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is not an ISO 8601 time"),
     ({"act": "promote", "model_id": 9, "reason": "r"}, "UnknownModel: "),
-    ({"act": "roll back", "reason": "r"}, "no primary before gatekeeper_primary1 is left"),
+    ({"act": "roll back", "reason": "r"}, "no earlier primary than gatekeeper_primary1"),
 ]
 
 
@@ -106,7 +109,7 @@ def test_a_promotion_is_checked_then_made_once(registry: Registry) -> None:
 def test_a_promotion_goes_through_a_hold_and_says_so(registry: Registry) -> None:
     carried_out("hold", act="hold", reason="holidays")
     checked = promote.check("default", context(act="promote", model_id=2, reason="r"))
-    assert "through the hold by ann (holidays)" in checked["summary"]
+    assert "despite the hold by ann (holidays)" in checked["summary"]
 
 
 def test_a_model_that_does_not_load_is_refused_before_anything_moves(registry: Registry, place: Path) -> None:
@@ -132,7 +135,7 @@ def test_another_promotion_in_between_is_not_undone(registry: Registry, form: di
 def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: Registry) -> None:
     for model_id in (2, 3):
         registry.promote(model_id, actor="test", reason="r")
-    with pytest.raises(AirflowFailException, match="the primary is model 3, not 2"):
+    with pytest.raises(AirflowFailException, match="The primary is model 3, not 2"):
         promote.check("default", context(act="roll back", model_id=2, reason="r"))
     for _ in range(2):
         assert "quarantined" in carried_out("one", act="roll back", model_id=3, reason="it vetoes all")
@@ -140,7 +143,7 @@ def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: R
     assert registry.generation() == 4
     with pytest.raises(AirflowFailException, match="Quarantined"):
         promote.check("default", context("two", act="promote", model_id=3, reason="r"))
-    assert "lifted" in carried_out("three", act="release quarantine", model_id=3, reason="it was the feed")
+    assert "cleared" in carried_out("three", act="release quarantine", model_id=3, reason="it was the feed")
     assert carried_out("four", act="promote", model_id=3, reason="r").startswith("gatekeeper_primary3")
 
 
@@ -150,10 +153,10 @@ def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     first = registry.current_hold()
     carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
     assert registry.current_hold() == first
-    assert "lifted" in carried_out("two", act="release", reason="done")
+    assert "released" in carried_out("two", act="release", reason="done")
     assert registry.current_hold() is None
-    assert carried_out("three", act="release", reason="again") == "no hold stood; nothing has changed"
-    with pytest.raises(AirflowFailException, match="is past already"):
+    assert carried_out("three", act="release", reason="again") == "there was no hold; nothing has changed"
+    with pytest.raises(AirflowFailException, match="lies in the past"):
         carried_out("four", act="hold", reason="late", hold_until="2018-01-01")
 
 

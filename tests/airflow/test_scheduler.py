@@ -49,6 +49,6 @@ def check_log(told: str) -> None:
     lines = own.splitlines()
     assert len(lines) <= 10, own
     assert lines[0] == "desk default, as-of 2018-11-05 02:00 UTC"
-    assert lines[1].startswith("evaluation 1 (bootstrap): model 1 with no champion to face, on ")
+    assert lines[1].startswith("evaluation 1 (bootstrap): model 1 without a champion, on ")
     assert [line.split()[0] for line in lines[2:5]] == ["comparable", "enough", "defined"]
     assert re.search(r"enough passed: challenger kept \d+ of \d+ ideas", own)

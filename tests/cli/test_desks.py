@@ -80,22 +80,22 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is no name of a desk"),
-        ("crypto = 3", "crypto = 3 is no desk"),
-        ("[crypto]\ndata = 'demo:'", "desk crypto names no registry of its own"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "desk crypto sets threshhold"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "desk crypto: GATEKEEPER_THRESHOLD=6"),
+        ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is not a valid desk name"),
+        ("crypto = 3", "crypto = 3 is not a desk"),
+        ("[crypto]\ndata = 'demo:'", "desk crypto has no registry of its own"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Desk crypto sets threshhold"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "Desk crypto: GATEKEEPER_THRESHOLD=6"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'weekly'", "schedule = 'weekly' of desk crypto"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is no text"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto holds more than one value"),
-        ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL database"),
-        ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "the desks a and b have the same db"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is not text"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto is a list or table"),
+        ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL URL"),
+        ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "The desks a and b share the db"),
         (
             "[a]\ndb = 'sqlite:///a.db'\nspool = 's'\n[b]\ndb = 'sqlite:///b.db'\nspool = 's/'",
-            "the desks a and b have the same spool",
+            "The desks a and b share the spool",
         ),
-        ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file; there are a"),
-        ("[a\n", "desks.toml can't be read"),
+        ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file. Its desks are a"),
+        ("[a\n", "desks.toml is not valid TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(two: Shell, content: str, said: str) -> None:
@@ -108,9 +108,9 @@ def test_a_wrong_file_is_refused_with_its_place(two: Shell, content: str, said: 
 def test_an_unknown_desk_is_told_those_that_there_are(two: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = two("list", "--desk", "fx")
     assert code == 1
-    assert "there is no desk 'fx'; there are crypto, default" in err
+    assert "There is no desk 'fx', only crypto, default" in err
     monkeypatch.setenv("GATEKEEPER_DESKS", str(two.folder / "elsewhere.toml"))
-    assert "there is no such file" in two("list")[2]
+    assert "does not exist" in two("list")[2]
 
 
 def test_desks_in_schemas_of_one_database_know_nothing_of_each_other(

@@ -18,7 +18,7 @@ from gatekeeper.errors import ConfigError
 )
 def test_it_is_refused_and_the_nearest_is_named(given: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(given, "0.7")
-    with pytest.raises(ConfigError, match=rf"{given.upper()} is no setting .* did you mean {meant}\?"):
+    with pytest.raises(ConfigError, match=rf"{given.upper()} is not a setting. Did you mean {meant}\?"):
         config.load()
 
 

@@ -20,7 +20,7 @@ def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
     ]
     code, out, _ = shell("plan", "--correlation", "0.8")
     assert code == 0
-    assert "standard error 0.63 in a year" in out
+    assert "standard error 0.63 for one year" in out
 
 
 def test_a_plan_without_an_evaluation_names_the_way_out(shell: Shell) -> None:

@@ -47,7 +47,7 @@ def shell(tmp_path: Path) -> Shell:
 def test_the_doctor_says_what_is_off_and_exits_with_1_until_it_is_mended(shell: Shell) -> None:
     """Case 5."""
     assert shell.json("doctor") == (0, {"well": True, "findings": [], "repaired": [], "marked": []})
-    assert shell("doctor").stdout == "all is well\n"
+    assert shell("doctor").stdout == "All is well.\n"
     (shell.site.models / "gatekeeper_primary2.onnx").unlink()
     code, said = shell.json("doctor")
     assert (code, said["well"]) == (1, False)
@@ -62,9 +62,9 @@ def test_the_doctor_says_what_is_off_and_exits_with_1_until_it_is_mended(shell: 
     assert (told.return_value, "model 2" in told.stdout) == (1, True)
     mended = shell("doctor", "--repair")
     assert mended.return_value == 0
-    assert mended.stdout.startswith("mended  missing, model 2, gatekeeper_primary2.onnx: ")
-    assert mended.stdout.endswith("all is well\n")
-    assert shell("doctor", "--repair").stdout == "all is well\n"
+    assert mended.stdout.startswith("repaired  missing, model 2, gatekeeper_primary2.onnx: ")
+    assert mended.stdout.endswith("All is well.\n")
+    assert shell("doctor", "--repair").stdout == "All is well.\n"
 
 
 def test_what_takes_a_persons_choice_stays_and_exits_with_1(shell: Shell) -> None:
@@ -92,11 +92,11 @@ def test_a_clean_up_shows_its_plan_and_does_it(shell: Shell) -> None:
     before = shell.site.files()
     assert "waits" in shell("gc").stdout
     told = shell("gc", "--dry-run", grace=0).stdout
-    assert ("would go" in told, "nothing was changed" in told) == (True, True)
+    assert ("would be removed" in told, "nothing was changed" in told) == (True, True)
     assert shell.site.files() == before
     _, done = shell.json("gc", grace=0)
     assert {each["name"] for each in done["removed"]} == retired == set(before) - set(shell.site.files())
-    assert shell("gc", grace=0).stdout == "nothing to remove\n"
+    assert shell("gc", grace=0).stdout == "Nothing to remove.\n"
 
 
 def test_a_copy_is_a_challenger_that_explains_itself(shell: Shell, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_copy_is_a_challenger_that_explains_itself(shell: Shell, tmp_path: Pat
     assert (said["model"]["id"], said["model"]["version"], said["model"]["active"]) == (1, "gatekeeper_1", False)
     assert (said["model"]["description"], said["model"]["threshold"]) == ("scores 0.6", 0.55)
     again = shell("copy", "-i", "2", "--to", production.site.url, "--models", str(production.site.models))
-    assert "was already gatekeeper_1 (id 1)" in again.stdout
+    assert "Copied before: model 2 to gatekeeper_1 (id 1)" in again.stdout
     shown = production("explain", "1").stdout
     assert DOCUMENT["verdict"]["message"] in shown
     assert "copied" in shown
@@ -146,10 +146,10 @@ def test_the_choice_between_two_claims_is_printed_and_can_be_overridden(tmp_path
     told = shell("db", "upgrade").stdout
     assert ("1, 2" in told, "migrate-naming" in told) == (True, True)
     shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}_again")
-    assert "active: model 2 (of the claims [1, 2], 2 is the highest id" in shell("migrate-naming", "--dry-run").stdout
-    assert "active: model 2 (" in shell("migrate-naming").stdout
+    assert "primary: model 2 (of the rows [1, 2], 2 has the highest id" in shell("migrate-naming", "--dry-run").stdout
+    assert "primary: model 2 (" in shell("migrate-naming").stdout
     again = Shell(tmp_path.parent / f"{tmp_path.name}_again")
-    assert "active: model 1 (model 1 was asked for by --primary)" in again("migrate-naming", "--primary", "1").stdout
+    assert "primary: model 1 (model 1 was chosen by --primary)" in again("migrate-naming", "--primary", "1").stdout
     assert again("active").stdout.startswith("gatekeeper_primary1 ")
     assert again("doctor").return_value == 0
 

@@ -91,7 +91,7 @@ def test_a_model_is_shown_with_all_that_became_of_it(looked_at: httpx.Client) ->
     assert "live drawdown looks wrong" in said
     assert "146 ideas decided differently" in said
     assert f"from a colleague {EVIL}" in text(looked_at, "/default/models/4")
-    assert "It was never judged as a challenger." in text(looked_at, "/default/models/4")
+    assert "It was never a challenger." in text(looked_at, "/default/models/4")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -63,7 +63,7 @@ def test_no_dag_waits_and_none_runs_beyond_the_demos_bars(place: Place) -> None:
 def test_more_mondays_than_there_are_is_refused(place: Place, count: str) -> None:
     ended = place.machine.make("mondays", COUNT=count)
     assert ended.returncode != 0
-    assert f"'{count}' Mondays can't be run; the demo has 8" in ended.stderr
+    assert f"Can't run '{count}' Mondays. The demo has 8" in ended.stderr
 
 
 def test_its_environment_makes_a_shell_speak_of_it(place: Place) -> None:
@@ -85,7 +85,7 @@ def test_its_environment_makes_a_shell_speak_of_it(place: Place) -> None:
 def test_a_second_up_says_that_it_is_up_and_starts_nothing(place: Place) -> None:
     before = [process.pid for process in tree(place)[:1]]
     again = place.machine.up()
-    assert "it is up already" in again.printed
+    assert "Already up" in again.printed
     assert (again.airflow, again.password, again.server) == (place.airflow, place.password, place.server)
     assert [process.pid for process in tree(place)[:1]] == before
 
@@ -93,7 +93,7 @@ def test_a_second_up_says_that_it_is_up_and_starts_nothing(place: Place) -> None
 def test_with_other_settings_it_names_them(place: Place) -> None:
     ended = place.machine.make("up", GATEKEEPER_DATA="candles:elsewhere")
     assert ended.returncode != 0
-    assert "it is up, with another GATEKEEPER_DATA than now: `make down`, then `make up`" in ended.stderr
+    assert "It is running with another GATEKEEPER_DATA than now. Run `make down`, then `make up`" in ended.stderr
 
 
 def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(place: Place) -> None:
@@ -106,7 +106,7 @@ def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(place: Plac
         ended = place.machine.make("up")
     assert ended.returncode != 0
     assert "serve does not start" in ended.stderr
-    assert f"can't listen on 127.0.0.1 port {place.machine.server_port}" in ended.stderr
+    assert f"Can't listen on 127.0.0.1 port {place.machine.server_port}" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "healthy after" in place.machine.up().printed
 
@@ -166,7 +166,7 @@ def test_a_taken_port_is_named_with_the_way_out(idle: Machine) -> None:
 def test_where_nothing_is_up_no_monday_is_run(idle: Machine) -> None:
     ended = idle.make("mondays")
     assert ended.returncode != 0
-    assert "nothing is up: `make up` first" in ended.stderr
+    assert "Nothing is up. Run `make up` first" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_down_ends_what_nobody_supervises_any_more(tmp_path: Path) -> None:
             assert "2 processes ended" in left.down()
             assert [orphan.wait(30) for orphan in orphans] == [-signal.SIGKILL] * 2
             assert other.poll() is None
-            assert "nothing is up" in left.down()
+            assert "Nothing was up" in left.down()
         finally:
             for process in (*orphans, other):
                 process.kill()

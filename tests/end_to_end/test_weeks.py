@@ -297,7 +297,7 @@ def test_a_primary_that_is_gone_is_replaced_by_recovery(begun: House) -> None:
     ended = begun.week(LATER, policy="proven")
     assert (ended["kind"], ended["promoted"]) == ("recovery", True)
     assert begun.registry.evaluations(ended["model_id"])[0].champion == 1
-    assert load(begun.registry).step == 1
+    assert load(begun.registry).fallback == "primary"
 
 
 def test_a_store_that_is_away_promotes_nothing(begun: House) -> None:

@@ -22,7 +22,7 @@ def test_bad_features_are_named(place: int, value: object) -> None:
     """Case 27: NaN, infinity, 1e30 and what is no number are refused by row and name."""
     row: list[object] = list(ROW)
     row[place] = value
-    with pytest.raises(DataError, match=f"row 1: {FEATURES[place]} is "):
+    with pytest.raises(DataError, match=f"Row 1: {FEATURES[place]} is "):
         check_features([ROW, row])
 
 
@@ -30,17 +30,17 @@ def test_bad_features_are_named(place: int, value: object) -> None:
     ("features", "message"),
     [
         ([ROW[:6]], r"shape \(1, 6\)"),
-        ([ROW, ROW[:6]], "row 1 has 6 features"),
+        ([ROW, ROW[:6]], "Row 1 has 6 features"),
         ([[*ROW, 1.0]], r"shape \(1, 8\)"),
         (ROW, r"shape \(7,\)"),
         (3.0, r"shape \(\)"),
         ([[ROW]], r"shape \(1, 1, 7\)"),
         (np.empty((0, 6)), r"shape \(0, 6\)"),
         ("nonsense", "not numbers"),
-        ([ROW, "nonsense"], "row 1 is 'nonsense'"),
-        ([ROW, None], "row 1 is None"),
+        ([ROW, "nonsense"], "Row 1 is 'nonsense'"),
+        ([ROW, None], "Row 1 is None"),
         (np.array([ROW], dtype=complex), "not numbers"),
-        ([[10**400, *ROW[1:]]], "row 0: rsi14 is 1000"),
+        ([[10**400, *ROW[1:]]], "Row 0: rsi14 is 1000"),
     ],
 )
 def test_other_shapes_are_refused(features: object, message: str) -> None:

@@ -82,7 +82,7 @@ def test_nan_is_refused_before_the_training(make_dataset) -> None:
     dataset = make_dataset(300)
     features = dataset.ideas.features.copy()
     features[0, 0] = np.nan
-    with pytest.raises(TrainingRefused, match="row 0: rsi14 is nan"):
+    with pytest.raises(TrainingRefused, match="Row 0: rsi14 is nan"):
         train(replace(dataset, ideas=replace(dataset.ideas, features=features)), Settings(recipe="logistic"))
 
 

@@ -143,12 +143,12 @@ def test_features_that_are_not_finite_are_refused(make_dataset: MakeDataset, val
     dataset = make_dataset(300)
     features = dataset.ideas.features.copy()
     features[7, 3] = value
-    with pytest.raises(TrainingRefused, match="row 7: bbWidth is"):
+    with pytest.raises(TrainingRefused, match="Row 7: bbWidth is"):
         train(replace(dataset, ideas=replace(dataset.ideas, features=features)), SETTINGS)
 
 
 def test_an_unknown_recipe_names_the_known_ones(make_dataset: MakeDataset) -> None:
-    with pytest.raises(ConfigError, match="'forest' is unknown; known: hist_gradient_boosting, logistic"):
+    with pytest.raises(ConfigError, match=r"'forest' is unknown\. Known: hist_gradient_boosting, logistic"):
         train(make_dataset(300), Settings(recipe="forest"))
 
 
@@ -171,16 +171,16 @@ def test_other_bytes_other_data_and_other_types_are_refused(make_dataset: MakeDa
     dataset = make_dataset(400)
     trained = train(dataset, SETTINGS)
     path, sha256 = save_estimator(trained, tmp_path)
-    with pytest.raises(DataError, match=r"the training ideas have fingerprint"):
+    with pytest.raises(DataError, match=r"The training ideas have the fingerprint"):
         Trained.restore(trained.to_meta(), path, sha256, make_dataset(401), SETTINGS)
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(DataError, match="it has changed"):
+    with pytest.raises(DataError, match="was changed"):
         load_estimator(path, sha256)
     path.unlink()
-    with pytest.raises(DataError, match="can't read"):
+    with pytest.raises(DataError, match="Can't read"):
         load_estimator(path, sha256)
     strange = replace(trained, estimator={"run": print})
-    with pytest.raises(ModelRefused, match=r"types that nobody trusts: builtins\.print"):
+    with pytest.raises(ModelRefused, match=r"untrusted types: builtins\.print"):
         load_estimator(*save_estimator(strange, tmp_path))
 
 
@@ -188,7 +188,7 @@ def test_an_estimator_that_cannot_be_written_leaves_nothing(make_dataset: MakeDa
     """A file where the folder should be: a clear error, no half-written file."""
     target = tmp_path / "step"
     target.touch()
-    with pytest.raises(Unavailable, match="nothing was left behind"):
+    with pytest.raises(Unavailable, match="nothing has changed"):
         save_estimator(train(make_dataset(300), SETTINGS), target)
     assert [path.name for path in tmp_path.iterdir()] == ["step"]
 

@@ -272,7 +272,7 @@ def test_canaries_vouch_for_the_scores() -> None:
     "text", ["", "{}", "[]", '{"rows": [[1, 2]], "scores": [0.5]}', '{"rows": [], "scores": [0.5]}']
 )
 def test_unreadable_canaries_are_refused(text: str) -> None:
-    with pytest.raises(ModelRefused, match="register the file again"):
+    with pytest.raises(ModelRefused, match="Register the file again"):
         Canary.from_json(text)
 
 

@@ -57,7 +57,7 @@ def test_what_asks_for_a_person_is_loud_unless_its_kind_is_off(receiver: Receive
 
 @pytest.mark.parametrize("words", ["kept", "kept=shout", "keept=off", "=quiet", "kept=quiet loud"])
 def test_levels_that_cant_be_read_name_the_word_and_the_choice(words: str) -> None:
-    with pytest.raises(ConfigError, match=r"is no KIND=LEVEL; kinds are promoted, .*, levels off, quiet, loud"):
+    with pytest.raises(ConfigError, match=r"is not KIND=LEVEL. Kinds are promoted, .*; levels are off, quiet, loud"):
         to("json://127.0.0.1:1", alarm_levels=words)
 
 

@@ -162,7 +162,7 @@ def test_mondays_without_a_challenger_are_counted_and_hurt_nobody(settings: Sett
     refused = [look for look in said["looks"] if look["answer"] == "refused"]
     assert 0 < len(refused) < len(said["looks"]) == 4
     assert said["weeks_under_the_floors"] >= len(refused)
-    assert "training takes at least 200" in refused[0]["message"]
+    assert "training needs at least 200" in refused[0]["message"]
 
 
 def test_a_rehearsal_without_any_model_says_why(settings: Settings) -> None:

@@ -94,27 +94,29 @@ def test_the_primarys_file_goes_under_load(site: Site, caplog: pytest.LogCapture
         named, blob = files(site, registry, 1)
         with watching(registry) as gate, Load(gate, {sha256: by_hand(0)}, threads=4) as load:
 
-            def harmed(step: int, words: str, *harm: Callable[[], object]) -> None:
+            def harmed(fallback: str, words: str, *harm: Callable[[], object]) -> None:
                 caplog.clear()
                 for do in harm:
                     do()
-                until(lambda: gate.current().step == step and words in str(gate.state().fault))
+                until(lambda: gate.current().fallback == fallback and words in str(gate.state().fault))
                 scores, asked = gate.score(ROWS), load.asked
                 assert words in str(scores.reason)
                 assert not scores.degraded  # the same model
                 assert gate.state().lag_seconds == 0
-                until(lambda: "answers, not from its own file" in caplog.text)
+                until(lambda: "answers, but not from its own file" in caplog.text)
                 until(lambda: load.asked > asked + 100)
                 for place in (named, blob):
                     overwrite(place, content)
-                until(lambda: gate.state().fault is None and gate.current().step == 1)
+                until(lambda: gate.state().fault is None and gate.current().fallback == "primary")
                 until(lambda: "in step with the registry again" in caplog.text)
 
             # The blob first: nobody looks at it before the file is gone.
-            harmed(2, "does not exist", named.unlink)
-            harmed(2, "the bytes have sha256", lambda: overwrite(named, constant_model(0.999)))
-            harmed(3, "does not exist", blob.unlink, named.unlink)
-            harmed(3, "is empty", lambda: overwrite(blob, constant_model(0.2)), lambda: overwrite(named, b""))
+            harmed("blob", "does not exist", named.unlink)
+            harmed("blob", "The bytes have sha256", lambda: overwrite(named, constant_model(0.999)))
+            harmed("last_served", "does not exist", blob.unlink, named.unlink)
+            harmed(
+                "last_served", "is empty", lambda: overwrite(blob, constant_model(0.2)), lambda: overwrite(named, b"")
+            )
         assert {"missing", "sha256", "empty"} <= set(gate.state().failures)
     assert load.errors == []
     assert set(load.named) == {sha256}

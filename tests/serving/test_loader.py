@@ -64,7 +64,7 @@ def test_a_changed_file_is_refused_and_the_blob_answers(registry: Registry, tmp_
     scores = Gatekeeper(registry).score(IDEA)
     assert scores.values[0] == pytest.approx(0.7, abs=1e-6)
     assert not scores.degraded
-    assert load(registry).step == 2
+    assert load(registry).fallback == "blob"
 
 
 def test_a_missing_file_is_answered_from_the_blob(registry: Registry, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_earlier_primaries_follow_newest_first(registry: Registry, tmp_path: Pat
     ids = [add(registry, score, promoted=day) for day, score in enumerate([0.2, 0.4, 0.6])]
     spoil(*folder(registry, tmp_path, ids[2]))
     found = load(registry)
-    assert (found.model.id, found.step, found.degraded) == (ids[1], 4, True)
+    assert (found.model.id, found.fallback, found.degraded) == (ids[1], "earlier_primary", True)
     spoil(*folder(registry, tmp_path, ids[1]))
     assert load(registry).model.id == ids[0]
 
@@ -105,7 +105,7 @@ def test_then_the_newest_model_that_passed_an_evaluation(registry: Registry, tmp
     add(registry, 0.9)
     spoil(*folder(registry, tmp_path, primary))
     found = load(registry)
-    assert (found.model.id, found.step, found.degraded) == (3, 5, True)
+    assert (found.model.id, found.fallback, found.degraded) == (3, "newest_passed", True)
 
 
 def test_newest_is_by_model_not_by_evaluation_and_of_the_same_features(registry: Registry, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_name_that_can_not_be_opened_is_answered_from_the_blob(registry: Regis
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     with Stuck.open(url, models=tmp_path / "models") as stuck:
         found = load(stuck)
-    assert (found.model.id, found.step, found.degraded) == (model_id, 2, False)
+    assert (found.model.id, found.fallback, found.degraded) == (model_id, "blob", False)
 
 
 def test_rows_that_both_claim_leave_the_loaded_model_answering(registry: Registry, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_rows_that_both_claim_leave_the_loaded_model_answering(registry: Registr
         connection.execute(text("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2"))
     clock.now = 2.0
     assert gate.score(IDEA).version == "gatekeeper_primary1"
-    with pytest.raises(NoModel, match="claim to be active"):
+    with pytest.raises(NoModel, match="are named as the primary"):
         Gatekeeper(registry).score(IDEA)
 
 
@@ -181,7 +181,7 @@ def test_a_quarantined_model_never_answers(registry: Registry, tmp_path: Path) -
 
 def test_none_at_all_is_no_model(registry: Registry) -> None:
     add(registry, 0.5)
-    with pytest.raises(NoModel, match="no primary"):
+    with pytest.raises(NoModel, match="No primary"):
         Gatekeeper(registry).score(IDEA)
 
 
@@ -208,4 +208,4 @@ def test_the_whole_project_moves_and_still_loads(tmp_path: Path) -> None:
     old.rename(new)
     with Registry.open(f"sqlite:///{new / 'registry.db'}", models=new / "models") as registry:
         found = load(registry)
-        assert (found.step, found.degraded) == (1, False)
+        assert (found.fallback, found.degraded) == ("primary", False)

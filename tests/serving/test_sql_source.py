@@ -137,7 +137,7 @@ def test_an_idea_that_came_late_belongs_to_its_senders_word(site):
     data = read(site)
     assert len(data.ideas) == 3
     assert data.newest == outcome(2).closed_at
-    assert data.notes == ("3 outcomes known when their sender says, before we got them",)
+    assert data.notes == ("3 outcomes known before receipt, as the sender states",)
     later = read(site, now, ideas_freshness_days=400)
     assert later.notes[0] == "1 of 4 outcomes missing (approved 0 of 2, vetoed 1 of 2)"
 
@@ -192,7 +192,7 @@ def test_an_idea_that_was_logged_twice_counts_once(site):
     assert sorted(data.ideas.outcome) == [-0.01, 0.5]
     assert data.notes[:2] == (
         "1 exact duplicate idea dropped",
-        "1 idea of the same symbol, time and strategy as another one",
+        "1 idea with the symbol, time and strategy of another one",
     )
 
 
@@ -237,7 +237,7 @@ def check_old(site: Site, case: tuple, *, upgraded: bool) -> None:
     old_table(site, *kinds, (*row, "EURUSD", 0.25), (*row, "EURUSD", None))
     if upgraded:
         site.upgrade()
-    with pytest.raises(DataError, match=r"1 outcomes .* don't say when .*ids from 1.*GATEKEEPER_MAX_HOLD"):
+    with pytest.raises(DataError, match=r"1 outcomes .*ids from 1\).* have no time .*GATEKEEPER_MAX_HOLD"):
         read(site)
     data = read(site, max_hold=10)
     assert data.ideas.symbol.tolist() == ["EURUSD"]
@@ -283,7 +283,7 @@ def test_rows_of_both_are_one_dataset(empty_site):
 
 def test_a_hold_that_is_longer_than_the_longest(empty_site):
     old_table(empty_site, "BIGINT", "TEXT", "TEXT", "TEXT", (MS, ARRAY, "buy", None, "EURUSD", 0.25))
-    with pytest.raises(ConfigError, match="GATEKEEPER_MAX_HOLD=25 is over GATEKEEPER_LONGEST_HOLD_DAYS=21"):
+    with pytest.raises(ConfigError, match="GATEKEEPER_MAX_HOLD=25 exceeds GATEKEEPER_LONGEST_HOLD_DAYS=21"):
         read(empty_site, max_hold=25)
     assert len(read(empty_site, max_hold=25, longest_hold_days=25).ideas) == 1
 
@@ -291,17 +291,20 @@ def test_a_hold_that_is_longer_than_the_longest(empty_site):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ((MS, "[1, 2]", "buy", None, "EURUSD", 0.1), "neither an array in FEATURES order nor an object by name"),
+        (
+            (MS, "[1, 2]", "buy", None, "EURUSD", 0.1),
+            "neither an array in FEATURES order nor an object by feature name",
+        ),
         ((MS, "what", "buy", None, "EURUSD", 0.1), "neither an array"),
         ((MS, None, "buy", None, "EURUSD", 0.1), "neither an array"),
         ((MS, '{"rsi14": 50}', "buy", None, "EURUSD", 0.1), "adx14 is missing"),
         ((MS, "[101, 20, 0, 0, 0, 0, 1]", "buy", None, "EURUSD", 0.1), "rsi14 lies outside 0 to 100"),
         ((MS, "[50, 20, null, 0, 0, 0, 1]", "buy", None, "EURUSD", 0.1), "fastMASlowDelta is missing"),
-        ((MS, "[50, 20, 0, 0, 0, 0, 1]", "sell", None, "EURUSD", 0.1), "say different sides"),
+        ((MS, "[50, 20, 0, 0, 0, 0, 1]", "sell", None, "EURUSD", 0.1), "give different sides"),
         ((MS, json.dumps(THE_SIX), "hold", None, "EURUSD", 0.1), "neither buy"),
         ((MS, ARRAY, "buy", None, "EURUSD", float("inf")), "outcome is missing or no finite number"),
         ((MS, ARRAY, "buy", None, "", 0.1), "symbol is empty"),
-        (("last Tuesday", ARRAY, "buy", None, "EURUSD", 0.1), "ts is no time"),
+        (("last Tuesday", ARRAY, "buy", None, "EURUSD", 0.1), "ts is not a readable time"),
     ],
 )
 @SQLITE
@@ -325,7 +328,7 @@ def test_another_database_by_its_url(site, tmp_path):
     keep(site, [decision(1)], [outcome(1)])
     data = load(f"sql:{site.url}", AS_OF, Settings(db=f"sqlite:///{tmp_path}/nothing.db"))
     assert len(data.ideas) == 1
-    with pytest.raises(SchemaOutOfDate, match="there is no registry"):
+    with pytest.raises(SchemaOutOfDate, match="There is no registry"):
         load("sql:", AS_OF, Settings(db=f"sqlite:///{tmp_path}/nothing.db"))
 
 
@@ -341,7 +344,7 @@ def test_a_database_without_the_table(empty_site):
     with pytest.raises(DataError, match='has no table "RLDataset"'):
         read(empty_site)
     empty_site.sql('CREATE TABLE "RLDataset" (id INTEGER, symbol TEXT)')
-    with pytest.raises(DataError, match="no column ts, featureVec, action, outcome"):
+    with pytest.raises(DataError, match="lacks the columns ts, featureVec, action, outcome"):
         read(empty_site)
 
 

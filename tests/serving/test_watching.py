@@ -158,8 +158,8 @@ def test_it_waits_for_the_first_model(site: Site) -> None:
     with site.open() as registry, watching(registry) as gate:
         state = gate.state()
         assert (state.loaded, state.generation, state.served_generation) == (None, 0, None)
-        assert "no primary is registered" in str(state.fault)
-        with pytest.raises(NoModel, match="no primary is registered"):
+        assert "No primary is registered" in str(state.fault)
+        with pytest.raises(NoModel, match="No primary is registered"):
             gate.score(IDEA)
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
         # A look that began before the promotion may find it in the history only; the next one, in its place.

@@ -78,8 +78,8 @@ class Trial:
             self.gate.stop()
         return found
 
-    def look(self) -> tuple[str, float, int, bool]:
-        """What the next look counts, how long it takes, the step that answers then, and whether that is degraded."""
+    def look(self) -> tuple[str, float, str, bool]:
+        """What the next poll counts, how long it takes, the fallback that answers then, and whether it is degraded."""
         before, answers = self.gate.state().failures, self.answers
         started = monotonic()
         self.clock.now += 1000.0
@@ -91,7 +91,7 @@ class Trial:
         now = self.gate.state().failures
         reasons = sorted(reason for reason in now if now[reason] != before.get(reason))
         loaded = self.gate.current()
-        return ", ".join(reasons), taken, loaded.step, loaded.degraded
+        return ", ".join(reasons), taken, loaded.fallback, loaded.degraded
 
     def file(self, reason: str, place: Callable[[Path], object]) -> dict[str, object]:
         return {"in place": self.in_place(place), "registered": self.registered(reason, place)}
@@ -105,7 +105,7 @@ class Trial:
             reason = refusal.reason
         return {"in place": self.in_place(put(content)), "registered": [reason]}
 
-    def in_place(self, place: Callable[[Path], object]) -> tuple[str, float, int, bool]:
+    def in_place(self, place: Callable[[Path], object]) -> tuple[str, float, str, bool]:
         """Over the primary's own file."""
         clear(self.own)
         place(self.own)
@@ -115,7 +115,7 @@ class Trial:
         self.heal()
         return found
 
-    def registered(self, reason: str, place: Callable[[Path], object]) -> tuple[str, float, int, bool]:
+    def registered(self, reason: str, place: Callable[[Path], object]) -> tuple[str, float, str, bool]:
         """As the named file and the blob of the new primary, whose sha256 the registry knows."""
         named = self.site.models / "gatekeeper_2.onnx"
         clear(named)
@@ -133,7 +133,7 @@ class Trial:
 
     def heal(self) -> None:
         healed = self.look()
-        if (healed[0], healed[2:]) != ("", (1, False)):
+        if (healed[0], healed[2:]) != ("", ("primary", False)):
             raise AssertionError(healed)
 
     def switch(self, *statements: str) -> None:

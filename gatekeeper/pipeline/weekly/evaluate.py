@@ -125,7 +125,7 @@ def _beside(
     made it."""
     from gatekeeper.judgement.rule import tests_spent
 
-    spent = registry.looks(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
+    spent = registry.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
     made = handed.get("trained", {})
     ours = bool(made) and made["fingerprint"] == model.fingerprint
     return {
@@ -164,7 +164,7 @@ def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Conten
     Where the twin is lost, the refit itself, in whatever window is left. Raises ModelRefused.
     """
     own = contender(settings, registry, live)
-    twin = registry.twin(live.id)
+    twin = registry.judged_model(live.id)
     if twin is None:
         return own
     try:

@@ -69,7 +69,7 @@ def recorded(registry: Registry, run_key: str, model: Model) -> list[Evaluation]
     """What decided the look, newest first: evaluations of this model, or of one that won against it."""
     return [
         each
-        for each in registry.pages.look(run_key)
+        for each in registry.pages.evaluations_of(run_key)
         if _decides(each, model) and registry.model(each.challenger).sha256 == each.challenger_sha256
     ]
 

@@ -58,5 +58,5 @@ def registered(run: Run, registry: Registry, made: Handed, twin: Model | None = 
             fingerprint=meta["fingerprint"],
             code_version=package_version("gatekeeper"),
         ),
-        twin=None if twin is None else twin.id,
+        judged_model=None if twin is None else twin.id,
     )

@@ -1,4 +1,4 @@
-"""Which tables hold what the monitor saw, and whom an alarm has reached? Both are only ever added to."""
+"""Tables of the monitor's checks and of the alarms sent. Both are append-only."""
 
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint
 

@@ -1,7 +1,7 @@
-"""Comments of the tables and columns, written into a database that keeps them, for whoever looks at it by SQL.
+"""Table and column comments, written into databases that support them, for readers of the database by SQL.
 
-They are written by every `db upgrade`, not by a revision: a comment that reads better is no other schema, and an older
-Gatekeeper goes on with it.
+Every `db upgrade` writes them, not a revision: a changed comment is not a schema change, and an older Gatekeeper still
+works with it.
 """
 
 from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ from gatekeeper.registry.db.database import of
 
 
 def write(connection: Connection, foreign: AbstractSet[str]) -> None:
-    """Bring the comments up to date. Tables named in `foreign`, which another tool may have made, keep theirs."""
+    """Bring the comments up to date, except those of tables in `foreign`, which another tool may have made."""
     for table in checks.metadata.sorted_tables:
         if table.name in foreign:
             continue

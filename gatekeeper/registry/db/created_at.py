@@ -1,7 +1,7 @@
-"""How does this table write `createdAt`, and what instant does a stored value mean?
+"""`createdAt` formats: reads any stored time as aware UTC, and writes new times as the table does.
 
-Tables that other tools grew hold integer milliseconds, text in several shapes, times, or null. All are read as aware
-UTC, and a new row is written as the newest row that has a value.
+Tables made by other tools hold integer milliseconds, text in several shapes, timestamps, or null. A new row takes the
+format of the newest row that has a value.
 """
 
 import re
@@ -23,12 +23,12 @@ _DEFAULT_TEXT = "2000-01-01 00:00:00.000000"  # what SQLAlchemy and Prisma both 
 
 
 class CreatedAt(UserDefinedType[datetime]):
-    """The type of `"RLModel"."createdAt"`: reads every stored kind; values to write come from `written`."""
+    """Column type of `"RLModel"."createdAt"`: reads every stored format; `written` gives the values to write."""
 
     cache_ok = True
 
     def get_col_spec(self, **_: object) -> str:
-        """The declared type in tables that we make."""
+        """The declared type in tables that Gatekeeper makes."""
         return "DATETIME"
 
     def result_processor(
@@ -36,18 +36,18 @@ class CreatedAt(UserDefinedType[datetime]):
         dialect: Dialect,  # noqa: ARG002  # the signature is SQLAlchemy's
         coltype: object,  # noqa: ARG002
     ) -> Callable[[object], datetime | None]:
-        """Stored value to aware UTC."""
+        """The function from a stored value to aware UTC."""
         return read
 
 
 @compiles(CreatedAt, "postgresql")
 def _with_time_zone(_type: CreatedAt, _compiler: object, **_: object) -> str:
-    """There, a time without its zone would be the session's."""
+    """PostgreSQL reads a timestamp without a zone in the session's time zone."""
     return "TIMESTAMP WITH TIME ZONE"
 
 
 def read(stored: object) -> datetime | None:
-    """The instant that `stored` means; None for null and for what is no time."""
+    """The stored time in aware UTC; None for null and for a value that is not a time."""
     if isinstance(stored, datetime):
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
     if isinstance(stored, date):
@@ -63,7 +63,7 @@ def read(stored: object) -> datetime | None:
 
 
 def written(instant: datetime, connection: Connection, declared: Callable[[], str]) -> int | str | date:
-    """`instant` as the table writes its times: like its newest row that has one, else by the `declared` type."""
+    """`instant` in the table's format: that of its newest row that has a time, else of the `declared` type."""
     sample = connection.execute(_NEWEST).scalar()
     if sample is None:
         sample = _typical(declared(), connection.dialect.name)
@@ -71,14 +71,14 @@ def written(instant: datetime, connection: Connection, declared: Callable[[], st
 
 
 def sample_of(newest: object, declared: str, dialect: str) -> object:
-    """What a column's times look like: as the newest one, else as its declared type."""
+    """A sample of a column's time format: its newest value, else a typical value of its declared type."""
     return _typical(declared, dialect) if newest is None else newest
 
 
 def writer(sample: object) -> Callable[[str], int | str | date]:
-    """How YYYY-MM-DD hh:mm:ss.ffffff, UTC, is written where times look like `sample`.
+    """The function from YYYY-MM-DD hh:mm:ss.ffffff (UTC) to the format of `sample`.
 
-    As text for a server's times: it reads that for less than a driver needs to write a time.
+    PostgreSQL gets text: the server parses it faster than the driver adapts a datetime.
     """
     if isinstance(sample, datetime):
         return str if sample.tzinfo is None else lambda stamp: stamp + "+00"
@@ -88,7 +88,7 @@ def writer(sample: object) -> Callable[[str], int | str | date]:
 
 
 def _typical(declared: str, dialect: str) -> object:
-    """What a column of this declared type holds. SQLite has no times: what is declared so holds text."""
+    """A typical value of this declared type. SQLite has no time type: a column declared as one holds text."""
     if "int" in declared or declared.startswith(("numeric", "decimal", "double", "real")):
         return 0
     if dialect != "sqlite" and declared.startswith("timestamp"):

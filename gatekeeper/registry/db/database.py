@@ -29,32 +29,32 @@ _NOW = select(Clock())
 
 @dataclass(slots=True)
 class Work:
-    """One write transaction: its connection, the generation under the lock, and how to undo what the database can't."""
+    """One write transaction: its connection, the generation under the lock, and the undo steps for files."""
 
     connection: Connection
     generation: int
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     def on_failure(self, undo: Callable[[], None]) -> None:
-        """Call `undo` where the transaction fails: last come, first undone, while the lock is still held."""
+        """Call `undo` if the transaction fails: last in, first undone, while the lock is still held."""
         self._undo.append(undo)
 
     def undo(self) -> None:
-        """Bring back the files as they were, as far as the disk lets us: what stays is an orphan, and does no harm.
+        """Restore the files, as far as the disk allows; a file that stays is an orphan and does no harm.
 
-        Not without the lock: who has it now may rely on a file that we placed.
+        Only under the lock: the next writer may rely on a file that this one placed.
         """
         while self._undo and of(self.connection).holds_lock(self.connection):
             with suppress(OSError, Unavailable):
                 self._undo.pop()()
 
     def refuse_lost_lock(self) -> None:
-        """Raise Unavailable where another writer may be at work by now: what it took up again must not be removed."""
+        """Raise Unavailable if the lock is lost: another writer may use again what this one was to remove."""
         if not of(self.connection).holds_lock(self.connection):
-            raise Unavailable("the connection to the registry broke; what is to be removed stays: try again")
+            raise Unavailable("The connection to the registry broke, so nothing more was removed. Try again.")
 
     def advance(self) -> int:
-        """Count one more promotion; returns its generation."""
+        """Increment the generation, and return it."""
         self.generation += 1
         self.connection.execute(_COUNTED, {"generation": self.generation})
         return self.generation
@@ -62,7 +62,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The registry's database. `read()`, `glance()`, `write()` and `append()` are the only ways in."""
+    """The registry's database. All access is by `read()`, `glance()`, `write()` and `append()`."""
 
     engine: Engine
     dialect: Dialect
@@ -70,16 +70,16 @@ class Database:
 
     @classmethod
     def connect(cls, url: str, *, create: bool = False) -> "Database":
-        """The database at `url`; with `create`, a missing SQLite file may be made.
+        """The database at `url`. With `create`, a missing SQLite file is made.
 
-        Raises ConfigError for a URL that names none, SchemaOutOfDate where there is no file yet.
+        Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the SQLite file does not exist.
         """
         parsed = _parse(url)
         dialect = DIALECTS[parsed.get_backend_name()]
         return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed))
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all pooled connections."""
         self.engine.dispose()
 
     @contextmanager
@@ -90,13 +90,16 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
-        """For a single statement: that is a snapshot by itself, and a transaction around it costs more than it does."""
+        """A connection for a single statement, without a transaction: one statement is a snapshot by itself."""
         with self._clear_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, *, first: bool = False) -> Iterator[Work]:
-        """The only writer, until the block ends; then all of it is committed, or nothing. `first`: no tables yet."""
+        """A write transaction under the registry lock, committed when the block ends. `first`: no tables yet.
+
+        Raises Unavailable, GenerationMoved, SchemaOutOfDate; then nothing has changed, files included.
+        """
         with self._begun(self.dialect.writing) as connection:
             work = Work(connection, self._lock(connection, first=first))
             try:
@@ -108,26 +111,26 @@ class Database:
 
     @contextmanager
     def append(self) -> Iterator[Connection]:
-        """A short write transaction of rows that bear on nobody's promotion: it waits for no lock of the registry's.
+        """A short write transaction without the registry lock, for rows that no promotion depends on.
 
-        On SQLite, where a file has one writer, it queues with the others.
+        On SQLite it still queues with the other writers: a file has one writer at a time.
         """
         with self._begun(self.dialect.writing) as connection:
             yield connection
 
     def write_ahead(self) -> None:
-        """Readers don't wait for writers, from now on."""
+        """Switch to write-ahead logging, so that readers don't wait for writers."""
         self.dialect.write_ahead(self.engine)
 
     @contextmanager
     def _begun(self, begin: str) -> Iterator[Connection]:
-        """A transaction that this statement begins: the drivers begin none by themselves."""
+        """A transaction opened by the statement `begin`: the drivers open none by themselves."""
         with self._clear_errors(), self.engine.connect() as connection, connection.begin():
             connection.exec_driver_sql(begin)
             yield connection
 
     def _lock(self, connection: Connection, *, first: bool) -> int:
-        """Wait until we are the only writer; returns the generation."""
+        """Wait for the registry lock; returns the generation."""
         if first:
             self.dialect.queue_upgrade(connection)
             if not has_table(connection, lock.name):
@@ -137,26 +140,26 @@ class Database:
             generation = connection.execute(select(func.coalesce(func.max(promotions.c.generation), 0))).scalar_one()
             connection.execute(lock.insert().values(id=1, generation=generation))
         if generation is None:
-            raise SchemaOutOfDate(f"the registry {self.name} has lost its lock row; {UPGRADE}")
+            raise SchemaOutOfDate(f"The registry {self.name} has no lock row. {UPGRADE}")
         return generation
 
     def _commit(self, work: Work) -> None:
-        """A commit that the database refused is undone; after one without an answer nobody knows, so files stay."""
+        """Commit. A refused commit undoes the files; after a commit without an answer the files stay as they are."""
         try:
             work.connection.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(
-                    f"the connection to the registry {self.name} broke during the commit ({error.orig}): the change is "
-                    "either all there or not at all. Look with `gatekeeper list` and `gatekeeper history`; doing it "
-                    "again with the same run key, or promoting the same model again, changes nothing twice"
+                    f"The connection to the registry {self.name} broke during the commit ({error.orig}), so the change "
+                    "is either complete or absent: check `gatekeeper list` and `gatekeeper history`. It is safe to "
+                    "repeat with the same run key, or to promote the same model again."
                 ) from error
             work.undo()
             raise
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """What the driver raises, in our words."""
+        """Translate driver errors into the package's own."""
         try:
             yield
         except DBAPIError as error:
@@ -164,25 +167,25 @@ class Database:
 
 
 def of(connection: Connection) -> Dialect:
-    """The kind of database at the other end."""
+    """The dialect of a connection."""
     return DIALECTS[connection.dialect.name]
 
 
 def now(connection: Connection) -> datetime:
-    """The database's own time, aware UTC: one clock for all writers."""
+    """The database's time, aware UTC: one clock for all writers."""
     return connection.execute(_NOW).scalar_one()
 
 
 def next_id(connection: Connection) -> int:
-    """The id of the next model, under the lock: never one that a row has."""
+    """The id of the next model, which no row has; call it under the lock."""
     return of(connection).next_id(connection)
 
 
 def insert_row(connection: Connection, row: Mapping[str, object]) -> None:
-    """A new row of `"RLModel"`, its id given, whatever the table does about ids by itself."""
+    """Insert a row of `"RLModel"` with the given id, even if the table generates ids."""
     connection.execute(
         text(
-            'INSERT INTO "RLModel" (id, version, path, description, "createdAt") '  # noqa: S608  # our own words
+            'INSERT INTO "RLModel" (id, version, path, description, "createdAt") '  # noqa: S608  # constants of this module
             f"{of(connection).overriding} VALUES (:id, :version, :path, :description, :createdAt)"
         ),
         row,
@@ -190,12 +193,12 @@ def insert_row(connection: Connection, row: Mapping[str, object]) -> None:
 
 
 def has_index(connection: Connection, name: str) -> bool:
-    """Is there an index of this name?"""
+    """Whether an index of this name exists."""
     return of(connection).has(connection, "index", name)
 
 
 def has_table(connection: Connection, name: str) -> bool:
-    """Is there a table of this name?"""
+    """Whether a table of this name exists."""
     return of(connection).has(connection, "table", name)
 
 
@@ -204,9 +207,10 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         shown = re.sub(r":[^:@/]*@", ":***@", url)
-        raise ConfigError(f"{shown!r} is no database URL; such as sqlite:///registry.db") from None
+        raise ConfigError(f"{shown!r} is not a database URL. Write one such as sqlite:///registry.db.") from None
     if parsed.get_backend_name() not in DIALECTS:
         raise ConfigError(
-            f"{parsed.get_backend_name()!r} holds no registry; it is sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
+            f"A registry can't be kept in {parsed.get_backend_name()!r}. Use sqlite:///FILE or "
+            "postgresql+psycopg://HOST/DATABASE."
         )
     return parsed

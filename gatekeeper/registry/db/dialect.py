@@ -1,4 +1,4 @@
-"""Dialect: what differs between SQLite and PostgreSQL; everything else is one code path."""
+"""Database dialect: the differences between SQLite and PostgreSQL; all else is one code path."""
 
 from typing import Protocol
 
@@ -14,51 +14,51 @@ BUSY_SECONDS = 30
 class Dialect(Protocol):
     """One kind of database."""
 
-    reading: str  # how a reader begins
-    writing: str  # and a writer
-    overriding: str  # what an INSERT says that brings its own id
+    reading: str  # the statement that begins a read transaction
+    writing: str  # the statement that begins a write transaction
+    overriding: str  # the clause of an INSERT that gives its own id
 
     def engine(self, url: URL, *, create: bool) -> Engine:
-        """Raises ConfigError for a URL that names no registry, SchemaOutOfDate where a file isn't there."""
+        """The engine. Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the file is missing."""
 
     def name(self, url: URL) -> str:
-        """The database in messages, without its password."""
+        """The database's name in messages, without the password."""
 
     def write_ahead(self, engine: Engine) -> None:
-        """From now on readers don't wait for writers."""
+        """Switch to write-ahead logging, so that readers don't wait for writers."""
 
     def queue_upgrade(self, connection: Connection) -> None:
-        """One `db upgrade` at a time, also where there is no lock row yet."""
+        """Wait for other `db upgrade` runs, even if there is no lock row yet."""
 
     def holds_lock(self, connection: Connection) -> bool:
-        """After a fault: is the lock of this transaction still ours, so that files may be put back?"""
+        """Whether this transaction still holds the lock after an error, so that files may be restored."""
 
     def next_id(self, connection: Connection) -> int:
-        """The id of the next row of `"RLModel"`, under the lock."""
+        """The id of the next row of `"RLModel"`; call it under the lock."""
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
-        """Ids for `count` new rows, rising; each over `above` and over every one that a row has."""
+        """Ascending ids for `count` new rows, each above `above` and above every id in the table."""
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
-        """Is there a `table` or an `index` of this name?"""
+        """Whether an object of this name exists; kind: `table` or `index`."""
 
     def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
-        """The declared type of each column, in lower case; none where there is no such table."""
+        """The declared type of each column, in lower case; empty if there is no such table."""
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """The declared type of a column of `"RLModel"`, in lower case."""
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
-        """The comment of each column, and of the table under ""; none where this role can't set them."""
+        """The comment of each column, and of the table under ""; empty if this role can't set comments."""
 
     def unique_columns(self, connection: Connection) -> set[str]:
-        """The columns of `"RLModel"` that are unique by themselves."""
+        """The columns of `"RLModel"` with a unique index of their own."""
 
     def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
-        """What the driver raised, in our words."""
+        """The package's own error for a driver error."""
 
 
 def highest_id(connection: Connection, table: str) -> int:
     """The highest id of a table; 0 if it has no row."""
-    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # our own words
+    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # constants of this module
     return int(connection.execute(highest).scalar_one())

@@ -1,25 +1,28 @@
-"""Database faults: what a driver raised, as the package's own errors."""
+"""Database errors: driver messages as the package's own errors."""
 
 from gatekeeper.errors import GatekeeperError, GenerationMoved, SchemaOutOfDate, Unavailable
 
-UPGRADE = "`gatekeeper db upgrade` makes the tables and brings them up to date"
+UPGRADE = "Run `gatekeeper db upgrade`: it makes the tables and brings them up to date."
 
 
-def another_writer(said: str) -> GatekeeperError:
-    """A transaction that another writer came between."""
-    return GenerationMoved(f"another writer came between ({said}); nothing has changed: try again")
+def another_writer(message: str) -> GatekeeperError:
+    """The error for a transaction that conflicts with another writer's."""
+    return GenerationMoved(f"Another writer changed the same rows ({message}). Nothing has changed: try again.")
 
 
-def asks_for_more(said: str) -> GatekeeperError:
-    """A table with a column that we do not fill."""
-    return SchemaOutOfDate(f"a table that another tool made asks for more than we fill ({said}); give that a default")
+def asks_for_more(message: str) -> GatekeeperError:
+    """The error for a table with a required column that Gatekeeper does not fill."""
+    return SchemaOutOfDate(
+        f"A table made by another tool requires a value that Gatekeeper does not write ({message}). "
+        "Give that column a default."
+    )
 
 
-def no_tables(said: str, name: str) -> GatekeeperError:
-    """A database without our tables."""
-    return SchemaOutOfDate(f"the registry {name} has no such tables ({said}); {UPGRADE}")
+def no_tables(message: str, name: str) -> GatekeeperError:
+    """The error for a database that lacks Gatekeeper's tables."""
+    return SchemaOutOfDate(f"The registry {name} lacks a table or column ({message}). {UPGRADE}")
 
 
-def unusable(said: str, name: str) -> GatekeeperError:
-    """A database that cannot be used now."""
-    return Unavailable(f"the registry {name} can't be used just now ({said}); nothing has changed")
+def unusable(message: str, name: str) -> GatekeeperError:
+    """The error for a database that can't be used now."""
+    return Unavailable(f"The registry {name} can't be used now ({message}), so nothing has changed. Try again later.")

@@ -15,7 +15,7 @@ from gatekeeper.registry.db.tables import models
 
 CONNECT_SECONDS = 10
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
-NUMBERING = 7_305_012_112  # and that of ids which no sequence counts
+NUMBERING = 7_305_012_112  # the advisory lock of ids that come from no sequence
 _COMMENTS = text(
     "SELECT coalesce(attname, '') AS name, CASE WHEN attname IS NULL THEN obj_description(c.oid, 'pg_class') "
     "ELSE col_description(c.oid, attnum) END AS comment FROM pg_class c "
@@ -27,18 +27,20 @@ _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(
 
 
 class Postgres:
-    """A server. Writers queue on the lock row, and see what was committed while they waited: READ COMMITTED."""
+    """PostgreSQL dialect. Writers queue on the lock row and see what was committed meanwhile: READ COMMITTED."""
 
     reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
-        """Connects when it is first used."""
+        """The engine, which connects at first use. Raises ConfigError."""
         if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
-            raise ConfigError(f"{url.drivername}:// is another driver's; say postgresql+psycopg://USER@HOST/DATABASE")
+            raise ConfigError(
+                f"The driver {url.drivername}:// is not supported. Use postgresql+psycopg://USER@HOST/DATABASE."
+            )
         if not url.database:
-            raise ConfigError(f"{url} names no database; such as postgresql+psycopg://USER@HOST/DATABASE")
+            raise ConfigError(f"{url} names no database. Use postgresql+psycopg://USER@HOST/DATABASE.")
         # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that a
         # connection pooler in between does no harm.
         wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
@@ -50,27 +52,30 @@ class Postgres:
                 max_overflow=-1,
             )
         except ModuleNotFoundError:
-            raise ConfigError("PostgreSQL needs psycopg: pip install 'gatekeeper[postgres]'") from None
+            raise ConfigError(
+                "PostgreSQL needs the package psycopg, which is not installed. "
+                "Run `pip install 'gatekeeper[postgres]'`."
+            ) from None
         event.listen(engine, "connect", self._prepare)
         event.listen(engine, "checkout", self._refuse_closed)
         return engine
 
     def name(self, url: URL) -> str:
-        """Host and database: neither user nor options."""
+        """Host and database, without user and options."""
         return f"postgresql://{url.host or url.query.get('host') or ''}/{url.database}"
 
     def write_ahead(self, engine: Engine) -> None:
-        """A server does so by itself."""
+        """Nothing to do: PostgreSQL always logs ahead."""
 
     def queue_upgrade(self, connection: Connection) -> None:
-        """By an advisory lock, until the transaction ends; then in a schema that is there."""
+        """Take an advisory lock until the transaction ends, then make the desk's schema if it is missing."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADING})"))
         path = connection.execute(text("SELECT current_setting('search_path') WHERE current_schema() IS NULL")).scalar()
         if path is not None and path.isidentifier():  # a desk's own schema, which nobody has made yet
             connection.execute(text(f'CREATE SCHEMA "{path}"'))
 
     def holds_lock(self, connection: Connection) -> bool:
-        """Only while the connection lives: once it is gone, another writer may rely on the files that we placed."""
+        """True only while the connection lives: after that, another writer may rely on the files placed here."""
         if connection.closed or connection.invalidated:
             return False
         driver: Any = connection.connection.driver_connection
@@ -83,7 +88,7 @@ class Postgres:
         return True
 
     def next_id(self, connection: Connection) -> int:
-        """The sequence's next one that is free: other tools bring ids of their own, and never tell the sequence."""
+        """The sequence's next free id: other tools insert ids of their own without advancing the sequence."""
         sequence = self._sequence(connection, models.name)
         if sequence is None:
             return highest_id(connection, models.name) + 1
@@ -93,7 +98,7 @@ class Postgres:
                 return drawn
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
-        """The sequence's next ones, once it is past every row; else counted on, by one writer at a time."""
+        """The sequence's next ids, once it is past every row; without a sequence, the highest id counted on."""
         sequence = self._sequence(connection, table)
         if sequence is None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({NUMBERING})"))
@@ -111,16 +116,16 @@ class Postgres:
             )
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
-        """As a statement would find it, along the search path."""
+        """Whether a statement would find it along the search path."""
         relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
         return relkind is not None and (relkind in "iI") == (kind == "index")
 
     def declared_type(self, connection: Connection, column: str) -> str:
-        """As the server spells it."""
+        """The type as the server spells it."""
         return self.declared_types(connection, models.name).get(column, "")
 
     def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
-        """As the server spells them."""
+        """The types as the server spells them."""
         found = text(
             "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
             "WHERE attrelid = to_regclass(:name) AND attnum > 0 AND NOT attisdropped"
@@ -128,12 +133,12 @@ class Postgres:
         return {row.attname: row.type for row in connection.execute(found, {"name": f'"{table}"'})}
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:
-        """Only the owner of a table may comment on it."""
+        """The comments, if this role owns the table: only the owner may set them."""
         found = connection.execute(_COMMENTS, {"name": f'"{table}"'}).all()
         return {row.name: row.comment for row in found}
 
     def unique_columns(self, connection: Connection) -> set[str]:
-        """By an index that a foreign key may rely on."""
+        """The columns with a unique index that a foreign key may rely on."""
         found = text(
             "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] "
             "WHERE indrelid = to_regclass('\"RLModel\"') AND indisunique AND indisvalid AND indimmediate "
@@ -142,25 +147,29 @@ class Postgres:
         return set(connection.execute(found).scalars())
 
     def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
-        """By its SQLSTATE; a refused connection has none."""
-        said = str(error.orig).strip() or type(error.orig).__name__
+        """The package's own error, by SQLSTATE; a refused connection has none."""
+        message = str(error.orig).strip() or type(error.orig).__name__
         state: str = getattr(error.orig, "sqlstate", None) or ""
         if state in {"23505", "23503", "23P01"}:
-            return another_writer(said)
+            return another_writer(message)
         if state.startswith("23"):
-            return asks_for_more(said)
+            return asks_for_more(message)
         if state in {"42P01", "42703"}:
-            return no_tables(said, name)
+            return no_tables(message, name)
         if state == "42501":
-            return ConfigError(f"the registry {name} doesn't let this role do that ({said}); grant it, or use another")
+            return ConfigError(
+                f"The role lacks a privilege on the registry {name} ({message}). Grant it, or use another role."
+            )
         if state.startswith("22"):
-            return ConfigError(f"the registry {name} can't store that ({said}); nothing has changed")
-        if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", said):
-            return ConfigError(f"the registry {name} lets nobody in so ({said}); make it first, or mend GATEKEEPER_DB")
-        return unusable(said, name)
+            return ConfigError(f"The registry {name} can't store a value ({message}). Nothing has changed.")
+        if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", message):
+            return ConfigError(
+                f"Cannot log in to registry {name} ({message}). Create the role and database, or fix GATEKEEPER_DB."
+            )
+        return unusable(message, name)
 
     def _sequence(self, connection: Connection, table: str) -> str | None:
-        """What the ids of a table are drawn from: of a serial or identity column, or named by its default."""
+        """The sequence of a table's ids: that of its serial or identity column, or the one its default names."""
         name = {"name": f'"{table}"'}
         owned: str | None = connection.execute(text("SELECT pg_get_serial_sequence(:name, 'id')"), name).scalar()
         if owned is not None:
@@ -174,7 +183,7 @@ class Postgres:
 
     @staticmethod
     def _prepare(connection: Any, _record: object) -> None:
-        """The server gives up a writer's lock within minutes, where the writer's whole host is gone."""
+        """Set up a session. Keepalives make the server release a lock within minutes after a client's host is gone."""
         connection.execute(
             f"SET TIME ZONE 'UTC'; SET lock_timeout = '{BUSY_SECONDS}s'; "
             "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
@@ -182,10 +191,10 @@ class Postgres:
 
     @staticmethod
     def _refuse_closed(connection: Any, _record: object, _pooled: object) -> None:
-        """A server that went away has closed its end, which shows without a question to it; then all connect anew."""
+        """Refuse a connection that the server has closed, without a round trip; the whole pool then reconnects."""
         if connection.closed:
             raise InvalidatePoolError
-        with DefaultSelector() as heard:
-            heard.register(connection.fileno(), EVENT_READ)
-            if heard.select(0):
+        with DefaultSelector() as selector:
+            selector.register(connection.fileno(), EVENT_READ)
+            if selector.select(0):
                 raise InvalidatePoolError

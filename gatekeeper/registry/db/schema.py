@@ -1,6 +1,6 @@
-"""Are the tables those of this version, and how do they become so?
+"""Schema revision: checks that the tables are those of this version, and migrates them.
 
-Alembic is imported inside: opening a registry needs none of it.
+Alembic is imported lazily: opening a registry does not need it.
 """
 
 from pathlib import Path
@@ -14,11 +14,11 @@ from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.db.tables import HEAD, ONE_PRIMARY_DDL, VERSION_TABLE
 
 COLUMNS = {"id", "version", "path", "description", "createdAt"}
-NO_IDS = {"text", "character varying", "uuid"}  # what is compared with no number
+NO_IDS = {"text", "character varying", "uuid"}  # types that can't be compared with a number
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision of the tables; None where ours aren't there."""
+    """The revision of the tables; None if Gatekeeper's tables are missing."""
     if not has_table(connection, VERSION_TABLE):
         return None
     found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  # a constant
@@ -29,16 +29,16 @@ def refuse_other_revision(connection: Connection, name: str) -> None:
     """Raise SchemaOutOfDate unless the tables are of this version."""
     found = revision(connection)
     if found is None:
-        raise SchemaOutOfDate(f"{name} has no registry yet; {UPGRADE}")
+        raise SchemaOutOfDate(f"{name} holds no registry yet. {UPGRADE}")
     if found != HEAD:
         raise SchemaOutOfDate(
-            f"{name} is at revision {found}, this Gatekeeper knows {HEAD}; {UPGRADE}; a newer revision needs a newer "
-            "Gatekeeper"
+            f"The registry {name} is at revision {found}; this version of Gatekeeper needs {HEAD}. {UPGRADE} "
+            "If the revision is newer, install a newer Gatekeeper."
         )
 
 
 def to_head(work: Work) -> None:
-    """Run the migrations that are missing, inside the transaction. Raises SchemaOutOfDate for tables not to be kept."""
+    """Run the missing migrations inside the transaction. Raises SchemaOutOfDate for tables that can't be adopted."""
     connection = work.connection
     _refuse_other_table(connection)
     found = revision(connection)
@@ -48,12 +48,14 @@ def to_head(work: Work) -> None:
     config = alembic_config(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
-        raise SchemaOutOfDate(f"the registry is at revision {found}, which only a newer Gatekeeper knows: install that")
+        raise SchemaOutOfDate(
+            f"The registry is at revision {found}, which this version of Gatekeeper does not know. Install a newer one."
+        )
     command.upgrade(config, "head")
 
 
 def alembic_config(connection: Connection) -> Any:
-    """Alembic's configuration: the scripts of this package, on this connection."""
+    """Alembic's configuration for this package's migrations on this connection."""
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
@@ -63,9 +65,9 @@ def alembic_config(connection: Connection) -> Any:
 
 
 def secure_names(connection: Connection) -> None:
-    """The index that keeps a second primary out, whoever writes, and unique ids and versions where a table lacks them.
+    """Make the unique index that allows one primary, and one on `version` if the table lacks it.
 
-    Only for tables whose rows are unique: adoption looks first, the naming migration makes them so.
+    Only for tables without duplicates: adoption checks first, and the naming migration removes them.
     """
     connection.execute(text(ONE_PRIMARY_DDL.replace("UNIQUE INDEX", "UNIQUE INDEX IF NOT EXISTS")))
     if "version" not in of(connection).unique_columns(connection) and not _repeats(connection, "version"):
@@ -77,15 +79,18 @@ def _refuse_other_table(connection: Connection) -> None:
         return
     missing = COLUMNS - {column["name"] for column in inspect(connection).get_columns("RLModel")}
     if missing:
-        raise SchemaOutOfDate(f'the table "RLModel" has no column {", ".join(sorted(missing))}; it needs all five')
+        raise SchemaOutOfDate(
+            f'The table "RLModel" lacks {", ".join(sorted(missing))}. '
+            f"Gatekeeper needs the columns {', '.join(sorted(COLUMNS))}."
+        )
     if of(connection).declared_type(connection, "id") in NO_IDS:
-        raise SchemaOutOfDate('the column id of the table "RLModel" is no number; Gatekeeper counts its models')
+        raise SchemaOutOfDate('The column id of the table "RLModel" is not a number. Gatekeeper needs integer ids.')
     if "id" not in of(connection).unique_columns(connection):
         if _repeats(connection, "id"):
-            raise SchemaOutOfDate('the table "RLModel" has an id twice; give each row its own first')
+            raise SchemaOutOfDate('The table "RLModel" has an id more than once. Give each row its own id first.')
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_id ON "RLModel" (id)'))
 
 
 def _repeats(connection: Connection, column: str) -> bool:
-    twice = f'SELECT 1 FROM "RLModel" GROUP BY "{column}" HAVING count(*) > 1 LIMIT 1'  # noqa: S608  # our own names
+    twice = f'SELECT 1 FROM "RLModel" GROUP BY "{column}" HAVING count(*) > 1 LIMIT 1'  # noqa: S608  # constants of this module
     return connection.execute(text(twice)).first() is not None

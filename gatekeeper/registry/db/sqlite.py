@@ -18,31 +18,33 @@ _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :na
 
 
 class Sqlite:
-    """A file. Writers queue by BEGIN IMMEDIATE; on every connection it would make readers wait as well."""
+    """SQLite dialect. Writers queue by BEGIN IMMEDIATE; readers use a plain BEGIN and never wait."""
 
     reading = "BEGIN"
     writing = "BEGIN IMMEDIATE"
     overriding = ""
 
     def engine(self, url: URL, *, create: bool) -> Engine:
-        """A missing file is made only where that is asked for."""
+        """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-            raise ConfigError(f"{url} names no file; a registry outlives its process: sqlite:///registry.db")
+            raise ConfigError(f"{url} names no file. A registry needs one, such as sqlite:///registry.db.")
         file = Path(url.database)
         if not create and not file.exists():
-            raise SchemaOutOfDate(f"there is no registry at {file}; {UPGRADE}")
+            raise SchemaOutOfDate(f"There is no registry at {file}. {UPGRADE}")
         if create and not file.absolute().parent.is_dir():
-            raise ConfigError(f"the folder {file.absolute().parent} of the registry {file} isn't there: make it first")
+            raise ConfigError(
+                f"The folder {file.absolute().parent} of the registry {file} does not exist. Make it first."
+            )
         engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
         return engine
 
     def name(self, url: URL) -> str:
-        """The file."""
+        """The file's path."""
         return str(Path(url.database or ""))
 
     def write_ahead(self, engine: Engine) -> None:
-        """Kept in the file."""
+        """Switch the journal mode to WAL, which the file remembers."""
         raw = engine.raw_connection()
         try:
             for left in reversed(range(SWITCH_ATTEMPTS)):
@@ -54,46 +56,48 @@ class Sqlite:
                         raise
                     time.sleep(0.05)
         except sqlite3.Error as error:
-            raise self._in_our_words(str(error), self.name(engine.url)) from error
+            raise self._translated(str(error), self.name(engine.url)) from error
         finally:
             raw.close()
 
     def queue_upgrade(self, connection: Connection) -> None:
-        """BEGIN IMMEDIATE has done it."""
+        """Nothing to do: BEGIN IMMEDIATE has queued already."""
 
     def holds_lock(self, connection: Connection) -> bool:
-        """A file has no connection to lose."""
+        """True while the connection is open: a file has no connection to lose."""
         return not connection.closed
 
     def next_id(self, connection: Connection) -> int:
-        """Never one that was used before, whoever wrote it."""
+        """An id that was never used before, whoever wrote the row."""
         return self.draw_ids(connection, models.name, 1, 0)[0]
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
-        """Under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
-        used = text("SELECT seq FROM sqlite_sequence WHERE name = :table")  # SQLite makes it with our own tables
+        """Ids under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
+        used = text(
+            "SELECT seq FROM sqlite_sequence WHERE name = :table"
+        )  # exists, since Gatekeeper's tables use AUTOINCREMENT
         highest = max(above, highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
         return list(range(highest + 1, highest + 1 + count))
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
-        """By the schema table."""
+        """Whether the schema table lists it."""
         return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
 
     def declared_type(self, connection: Connection, column: str) -> str:
-        """ "" where nothing is declared."""
+        """The declared type; "" if the column declares none."""
         return self.declared_types(connection, models.name).get(column, "")
 
     def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
-        """ "" for a column where nothing is declared."""
+        """The declared types; "" for a column that declares none."""
         found = connection.exec_driver_sql(f"PRAGMA table_info('{table}')").all()
         return {row.name: str(row.type).lower() for row in found}
 
     def comments(self, connection: Connection, table: str) -> dict[str, str | None]:  # noqa: ARG002  # of the protocol
-        """SQLite keeps none."""
+        """Always empty: SQLite has no comments."""
         return {}
 
     def unique_columns(self, connection: Connection) -> set[str]:
-        """By the key, or by a whole index of their own."""
+        """The columns with a single-column primary key or a full unique index."""
         key = [row.name for row in connection.exec_driver_sql("PRAGMA table_info('RLModel')").all() if row.pk]
         unique = set(key) if len(key) == 1 else set()
         for index in connection.exec_driver_sql("PRAGMA index_list('RLModel')").all():
@@ -103,19 +107,19 @@ class Sqlite:
         return unique
 
     def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
-        """By its text: the driver has little else."""
-        return self._in_our_words(str(error.orig), name)
+        """The package's own error, by the driver's message: SQLite gives little else."""
+        return self._translated(str(error.orig), name)
 
-    def _in_our_words(self, said: str, name: str) -> GatekeeperError:
-        if "NOT NULL constraint" in said or "CHECK constraint" in said:
-            return asks_for_more(said)
-        if "constraint failed" in said:
-            return another_writer(said)
-        if "no such table" in said or "no such column" in said:
-            return no_tables(said, name)
-        if "not a database" in said:
-            return ConfigError(f"{name} is no SQLite database; name another by GATEKEEPER_DB")
-        return unusable(said, name)
+    def _translated(self, message: str, name: str) -> GatekeeperError:
+        if "NOT NULL constraint" in message or "CHECK constraint" in message:
+            return asks_for_more(message)
+        if "constraint failed" in message:
+            return another_writer(message)
+        if "no such table" in message or "no such column" in message:
+            return no_tables(message, name)
+        if "not a database" in message:
+            return ConfigError(f"{name} is not a SQLite database. Name another file in GATEKEEPER_DB.")
+        return unusable(message, name)
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

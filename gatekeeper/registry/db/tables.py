@@ -1,7 +1,7 @@
-"""Which tables hold the registry?
+"""Registry tables: the model table `"RLModel"` and Gatekeeper's side tables.
 
-`"RLModel"` keeps the five columns of the older table, so that servers which read it go on working. All else lives in
-side tables of ours, by foreign key.
+`"RLModel"` keeps the five columns of the older table, so that servers which read it go on working. All else is in side
+tables, by foreign key.
 """
 
 from collections.abc import Callable
@@ -32,19 +32,19 @@ from sqlalchemy.sql.functions import FunctionElement
 from gatekeeper.registry.db.created_at import CreatedAt
 from gatekeeper.registry.naming import PRIMARY
 
-VERSION_TABLE = "gatekeeper_alembic_version"  # our own: Airflow's and other tools' stay theirs
+VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
 HEAD = "0005"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime, also where the database knows no time zones."""
+    """An aware UTC datetime, also in a database without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware in, UTC stored."""
+        """Aware datetime in, UTC stored."""
         if value is None:
             return None
         instant = value.astimezone(UTC)
@@ -55,7 +55,7 @@ class Instant(TypeDecorator[datetime]):
         dialect: Dialect,
         coltype: object,  # noqa: ARG002  # the signature is SQLAlchemy's
     ) -> Callable[[Any], datetime | None]:
-        """Aware UTC out. By `process_result_value` a page of models would take a fifth longer."""
+        """Aware UTC out. `process_result_value` would make a page of models a fifth slower."""
         return _of_text if dialect.name == "sqlite" else _of_time
 
 
@@ -68,7 +68,7 @@ def _of_time(stored: datetime | None) -> datetime | None:
 
 
 class Clock(FunctionElement[datetime]):
-    """The database's own time at this moment, not of the transaction's begin, before which it may have waited."""
+    """The database's time now, not at the begin of the transaction, which may have waited for the lock since."""
 
     type = Instant()
     inherit_cache = True
@@ -98,7 +98,7 @@ models = Table(
         Text,
         nullable=False,
         unique=True,
-        comment="Name; the row whose name begins with gatekeeper_primary is the active model",
+        comment="Name; the row whose name begins with gatekeeper_primary is the primary",
     ),
     Column("path", Text, nullable=False, comment="Path of the model's file, as servers open it"),
     Column("description", Text, comment="Note of whoever registered it"),
@@ -107,7 +107,7 @@ models = Table(
     comment="Models, one row each, in the five columns that older servers read",
 )
 
-# The claim to be the active model, letter for letter as in the unique index: only so does a look-up use the index,
+# The condition for being the primary, letter for letter as in the unique index: only then does a query use the index,
 # and a bound parameter would hide from SQLite that the partial index applies.
 CLAIM_KEY = f'substr("version", 1, {len(PRIMARY)})'
 claims: ColumnElement[bool] = literal_column(f'substr("RLModel"."version", 1, {len(PRIMARY)}) = \'{PRIMARY}\'')
@@ -150,7 +150,7 @@ artifacts = Table(
     comment="What is known of a model's file, one row for each usable model",
 )
 
-twins = Table(
+refits = Table(
     "gatekeeper_twin",
     metadata,
     Column(
@@ -269,11 +269,11 @@ holds = Table(
     Column("reason", Text, nullable=False, comment="Why it was placed"),
     Column("until", Instant, comment="When it ends by itself; null if only a person ends it"),
     Column("at", Instant, nullable=False, comment="When it was placed"),
-    Column("released_at", Instant, comment="When it was released; null while it stands"),
+    Column("released_at", Instant, comment="When it was released; null while it is in force"),
     Column("released_by", Text, comment="Who released it"),
     Column("release_reason", Text, comment="Why it was released"),
     sqlite_autoincrement=True,
-    comment="Holds: while one stands, weekly runs judge but promote nothing",
+    comment="Holds: while one is in force, weekly runs judge but promote nothing",
 )
 
 quarantines = Table(
@@ -287,9 +287,9 @@ quarantines = Table(
     Column("actor", Text, nullable=False, comment="Who rolled back"),
     Column("reason", Text, nullable=False, comment="Why the rollback was done"),
     Column("at", Instant, nullable=False, comment="When the rollback was done"),
-    Column("released_at", Instant, comment="When the quarantine was lifted; null while it stands"),
-    Column("released_by", Text, comment="Who lifted it"),
-    Column("release_reason", Text, comment="Why it was lifted"),
+    Column("released_at", Instant, comment="When the quarantine was cleared; null while it is in force"),
+    Column("released_by", Text, comment="Who cleared it"),
+    Column("release_reason", Text, comment="Why it was cleared"),
     sqlite_autoincrement=True,
     comment="Quarantines: bytes that were rolled back from and may not be promoted again",
 )

@@ -1,6 +1,6 @@
-"""How do many rows get in, with few statements and little work in Python?
+"""Bulk insert: many rows in few statements.
 
-Each statement holds up a thread beside it once; and what a driver does for each value, it does in that thread's time.
+Each statement delays a scoring thread once, and a driver's work for each value takes time from that thread too.
 """
 
 import json
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gatekeeper.registry.db.database import of
 
-STATEMENT_ROWS = (256, 64, 16, 4, 1)  # few sizes: the driver knows a statement the second time
+STATEMENT_ROWS = (256, 64, 16, 4, 1)  # few sizes, so that the driver can cache each statement
 
 
 def insert_rows(
@@ -22,7 +22,7 @@ def insert_rows(
     *,
     tail: str = "",
 ) -> int:
-    """Returns how many are new. columns: their names and declared types, in the order of the values."""
+    """Insert `rows`; returns how many are new. columns: names and declared types, in the order of the values."""
     names = ", ".join(f'"{name}"' for name in columns)
     into = f'INSERT INTO "{table}" ({names}) {of(connection).overriding}'
     if connection.dialect.name == "sqlite":
@@ -45,14 +45,14 @@ def _with_parameters(connection: Connection, into: str, width: int, rows: Sequen
 def _as_json(
     connection: Connection, into: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]], tail: str
 ) -> int:
-    """One array, which the server takes apart; each value is read by the type of its column."""
+    """Send one JSON array, which the server unpacks; each value is cast to the type of its column."""
     if not rows:
         return 0
     values = ", ".join(f"(v ->> {place}){_cast(declared)}" for place, declared in enumerate(columns.values()))
-    words = f"{into} SELECT {values} FROM json_array_elements(%s::json) AS v {tail}"  # noqa: S608  # our own words
+    words = f"{into} SELECT {values} FROM json_array_elements(%s::json) AS v {tail}"  # noqa: S608  # constants of this module
     return connection.exec_driver_sql(words, (json.dumps(rows),)).rowcount
 
 
 def _cast(declared: str) -> str:
-    """Text stays text: a cast to a column's length would cut off what is too long, where the column refuses."""
+    """The cast to a column's type; "" for text, since a cast to varchar(n) truncates what the column would refuse."""
     return "" if declared.startswith("character") else f"::{declared}"

@@ -1,6 +1,6 @@
-"""What is a decision, what is an outcome, and how is each one line of text?
+"""Line format of the decision log: decisions and outcomes as lines of JSON.
 
-A line is JSON, so that people can read a spool; it is put together by hand, because it is made for every request.
+JSON keeps a spool readable. The lines are formatted by hand for speed, since each request makes one.
 """
 
 import json
@@ -15,17 +15,17 @@ from gatekeeper.errors import DataError
 
 IDEA, OUTCOME = "idea", "outcome"
 _LENGTHS = {IDEA: 13, OUTCOME: 7}
-_FLOAT32 = "%.9g"  # all the digits that it has
+_FLOAT32 = "%.9g"  # enough digits for a float32 round trip
 _VECTOR = ",".join([_FLOAT32] * 7)
-_STAMP = 26  # YYYY-MM-DD hh:mm:ss.ffffff: UTC without saying so
+_STAMP = 26  # the length of YYYY-MM-DD hh:mm:ss.ffffff, in UTC without an offset
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One scored idea, and what was answered.
+    """One scored idea and its answer.
 
-    features: the seven of FEATURES, float32 values. score: None where no model answered; so are model_id, version
-    and sha256. at: when it was received. time: the idea's own. Both aware.
+    features: the seven of FEATURES, float32 values. score, model_id, version, sha256: None if no model answered.
+    at: the time of receipt. time: the idea's own time. Both aware.
     """
 
     idea_id: str
@@ -45,9 +45,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One idea closed. outcome: net return, as a fraction of the entry price. at: when we received it.
+    """The outcome of one idea. outcome: net return, as a fraction of the entry price. at: the time of receipt.
 
-    known_at: when the sender knew; by default our receipt. stated: it was said by the sender. All aware.
+    known_at: when the sender knew it; by default the receipt. stated: whether the sender gave known_at. All aware.
     """
 
     idea_id: str
@@ -59,7 +59,7 @@ class Outcome:
 
 
 def decision_lines(decisions: Sequence[Decision]) -> bytes:
-    """All of them, each with its newline. Raises ValueError or TypeError for what is no decision."""
+    """One line for each decision, with its newline. Raises ValueError or TypeError for an invalid decision."""
     return "".join([_decision(one) for one in decisions]).encode("ascii")
 
 
@@ -67,25 +67,25 @@ def _decision(one: Decision) -> str:
     score, symbol, strategy = one.score, one.symbol, one.strategy
     doubt = sum(one.features) + (0.0 if score is None else score)
     if doubt - doubt != 0:
-        raise ValueError(f"idea {one.idea_id}: a feature or the score is no finite number")
+        raise ValueError(f"Idea {one.idea_id}: a feature or the score is not a finite number.")
     for text in (one.idea_id, symbol, strategy or ""):
         if not text.isprintable():
             _check_storable(text)
     at = stamp(one.at)
     time = at if one.time is one.at else stamp(one.time)
     plan = "null" if strategy is None else quoted(strategy)
-    said = "null" if score is None else _FLOAT32 % score
+    shown_score = "null" if score is None else _FLOAT32 % score
     model = _model(one.threshold, one.model_id, one.sha256, one.degraded)
     return (
         f'["idea",{quoted(one.idea_id)},"{at}","{time}",{quoted(symbol)},{plan},'
-        f'"[{_VECTOR % one.features}]",{said},{one.approved:d},{model}]\n'
+        f'"[{_VECTOR % one.features}]",{shown_score},{one.approved:d},{model}]\n'
     )
 
 
 def _check_storable(text: str) -> None:
-    text.encode()  # not half of a surrogate pair
+    text.encode()  # raises UnicodeEncodeError for half of a surrogate pair
     if "\0" in text:
-        raise ValueError(f"{text!r} holds a character that not every database stores")
+        raise ValueError(f"{text!r} holds a null character, which not every database stores.")
 
 
 @lru_cache(maxsize=16)
@@ -94,7 +94,7 @@ def _model(threshold: float, model_id: int | None, sha256: str | None, degraded:
 
 
 def outcome_lines(outcomes: Sequence[Outcome]) -> bytes:
-    """All of them, each with its newline."""
+    """One line for each outcome, with its newline."""
     return b"".join(
         json.dumps(
             [OUTCOME, o.idea_id, o.outcome, stamp(o.closed_at), stamp(o.known_at), int(o.stated), stamp(o.at)],
@@ -107,18 +107,18 @@ def outcome_lines(outcomes: Sequence[Outcome]) -> bytes:
 
 
 def stamp(moment: datetime) -> str:
-    """YYYY-MM-DD hh:mm:ss.ffffff in UTC. Raises ValueError for a time without its offset."""
+    """`moment` as YYYY-MM-DD hh:mm:ss.ffffff in UTC. Raises ValueError for a time without an offset."""
     if moment.tzinfo is not UTC:
         if moment.tzinfo is None:
-            raise ValueError(f"{moment.isoformat()} has no offset")
+            raise ValueError(f"The time {moment.isoformat()} has no UTC offset.")
         moment = moment.astimezone(UTC)
     return moment.isoformat(" ", "microseconds")[:_STAMP]
 
 
 def parse(lines: Sequence[bytes]) -> list[list[Any]]:
-    """The values of each line: 13 of an idea, 7 of an outcome, its kind first. Raises DataError if one is neither.
+    """The values of each line, its kind first: 13 for an idea, 7 for an outcome. Raises DataError for any other line.
 
-    The features of an idea come as the text that they are, a JSON array in FEATURES order.
+    The features of an idea stay text: a JSON array in FEATURES order.
     """
     try:
         values: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=_refuse)
@@ -126,17 +126,17 @@ def parse(lines: Sequence[bytes]) -> list[list[Any]]:
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as fault:
         raise DataError(f"{type(fault).__name__}: {fault}") from None
     if not sound:
-        raise DataError("it has more or fewer values than a decision or an outcome")
+        raise DataError("The line has neither the 13 values of an idea nor the 7 of an outcome.")
     return values
 
 
 def outcome_of(values: Sequence[Any]) -> Outcome:
-    """The outcome that `parse` read. Raises DataError."""
+    """The outcome from the values that `parse` returned. Raises DataError."""
     try:
         _, idea_id, outcome, closed_at, known_at, stated, at = values
         return Outcome(str(idea_id), float(outcome), _moment(closed_at), _moment(known_at), bool(stated), _moment(at))
     except (ValueError, TypeError) as fault:
-        raise DataError(f"it is no outcome: {fault}") from None
+        raise DataError(f"The line is not a valid outcome: {fault}.") from None
 
 
 def _moment(stamped: str) -> datetime:
@@ -144,4 +144,4 @@ def _moment(stamped: str) -> datetime:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -1,6 +1,6 @@
-"""Which ideas were scored, how did they end, and when was that known?
+"""Decision log: scored ideas, their outcomes, and when these were known.
 
-An idea is a row of `"RLDataset"` and one of our side table, made in one transaction, and once: by its idea_id.
+An idea is one row of `"RLDataset"` and one of the side table, written once, by its idea_id, in one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from gatekeeper.errors import DataError, GatekeeperError
 from gatekeeper.registry.db.database import Database, has_table, of
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
-from gatekeeper.registry.decision_log.rldataset import grown, has_dataset, ids, kinds_of, present
+from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
 from gatekeeper.registry.decision_log.tables import DATASET, decisions
 
-AT_ONCE = 500  # rows of one statement: far within the number of parameters that a database takes
+AT_ONCE = 500  # rows of one statement: far below the databases' limits on parameters
 
 _READ = ("ts", "symbol", "featureVec", "action", "outcome")
 _SIDE = {
@@ -36,24 +36,24 @@ _d = decisions.c
 
 
 class OutcomeRefused(GatekeeperError):
-    """This outcome contradicts what is known of its idea: send the right one; nothing has changed."""
+    """The outcome contradicts what is known of its idea. Nothing has changed; send the right one."""
 
 
 class OutcomeTooEarly(OutcomeRefused):
-    """It closed before its idea's time: send the right time; nothing has changed."""
+    """The outcome closed before its idea's time. Nothing has changed; send the right time."""
 
 
 class OutcomeResult(NamedTuple):
-    """What became of one outcome: `unknown` where no such idea is there (yet); a refusal says why."""
+    """The result for one outcome: `unknown` if there is no such idea (yet); `refusal` is the reason of a refusal."""
 
     state: Literal["recorded", "unknown", "refused"]
     refusal: OutcomeRefused | None = None
 
 
 def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
-    """Add those that aren't there yet; returns how many. `ideas` are as `decision_lines.parse` gives them.
+    """Add the new ones of `ideas`, as `line_format.parse` gives them; returns their number.
 
-    All of them or none. Raises SchemaOutOfDate, ConfigError or GenerationMoved where the table takes one of them not.
+    All or none. Raises SchemaOutOfDate, ConfigError or GenerationMoved if the table refuses one of them.
     """
     if not ideas:
         return 0
@@ -68,10 +68,10 @@ def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
 
 
 def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: Sequence[int]) -> set[int]:
-    """The rows of the side table; returns the ids of the ideas that are new.
+    """Insert the rows of the side table; returns the row ids of the new ideas.
 
-    Another flusher may bring the same ideas: the second waits for the first, and then adds nothing. Both go by
-    idea_id, so that neither waits for one who waits for it.
+    Another process may deliver the same ideas: the second waits for the first, then adds nothing. Both insert in the
+    order of idea_id, so that they can't deadlock.
     """
     utc = "" if connection.dialect.name == "sqlite" else "+00"
     rows = [
@@ -89,33 +89,33 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
 
 
 def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:
-    """Fill in how ideas ended; one that is known already changes nothing.
+    """Record outcomes; an outcome that is recorded already changes nothing.
 
-    Raises OutcomeRefused, with `all_or_none`, at the first that is refused; then nothing has changed.
+    With `all_or_none`, raises OutcomeRefused for the first that is refused; then nothing has changed.
     """
     with database.append() as connection:
         known = _known(connection, [outcome.idea_id for outcome in outcomes])
-        settled: list[OutcomeResult] = []
+        results: list[OutcomeResult] = []
         news: dict[str, Outcome] = {}
         for outcome in outcomes:
             row = known.get(outcome.idea_id)
-            state = OutcomeResult("unknown") if row is None else _settle(row, news.get(outcome.idea_id), outcome)
-            if state.refusal is not None and all_or_none:
-                raise state.refusal
-            if state.state == "recorded" and row is not None and row["outcome_at"] is None:
+            result = OutcomeResult("unknown") if row is None else _result(row, news.get(outcome.idea_id), outcome)
+            if result.refusal is not None and all_or_none:
+                raise result.refusal
+            if result.state == "recorded" and row is not None and row["outcome_at"] is None:
                 news.setdefault(outcome.idea_id, outcome)
-            settled.append(state)
+            results.append(result)
         _write_outcomes(connection, known, news)
-    return settled
+    return results
 
 
 def _known(connection: Connection, idea_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """What is known of each idea, locked: two statements, since what was waited for shows only in the next one."""
+    """The stored facts of each idea, locked. A second statement, since only that sees what the lock waited for."""
     known: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(idea_ids), AT_ONCE):
         named = select(decisions).where(_d.idea_id.in_(idea_ids[start : start + AT_ONCE])).order_by(_d.idea_id)
         rows = connection.execute(named.with_for_update()).mappings().all()
-        made = select(ids, grown.c.outcome).where(ids.in_([row["dataset_id"] for row in rows]))
+        made = select(ids, untyped.c.outcome).where(ids.in_([row["dataset_id"] for row in rows]))
         ends = {row.id: row.outcome for row in connection.execute(made)}
         for row in rows:
             row_id = row["dataset_id"]
@@ -123,16 +123,17 @@ def _known(connection: Connection, idea_ids: Sequence[str]) -> dict[str, Mapping
     return known
 
 
-def _settle(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> OutcomeResult:
+def _result(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> OutcomeResult:
     if not row["there"]:
         return _refused(
-            OutcomeRefused, f'idea {outcome.idea_id} has no row in "{DATASET}" any more; it can\'t be closed'
+            OutcomeRefused,
+            f'Idea {outcome.idea_id} has no row in "{DATASET}" any more, so its outcome can\'t be recorded.',
         )
     if outcome.closed_at < row["time"]:
         return _refused(
             OutcomeTooEarly,
-            f"idea {outcome.idea_id} is of {row['time'].isoformat()} and can't have closed before, at "
-            f"{outcome.closed_at.isoformat()}",
+            f"Idea {outcome.idea_id} can't have closed at {outcome.closed_at.isoformat()}, before its own time "
+            f"{row['time'].isoformat()}.",
         )
     made = row["outcome"] if news is None else news.outcome
     closed_at = row["closed_at"] if news is None else news.closed_at
@@ -144,8 +145,8 @@ def _settle(row: Mapping[str, Any], news: Outcome | None, outcome: Outcome) -> O
     when = "" if closed_at is None else f", closed at {closed_at.isoformat()}"
     return _refused(
         OutcomeRefused,
-        f"idea {outcome.idea_id} has the outcome {made}{when}; {outcome.outcome}, closed at "
-        f"{outcome.closed_at.isoformat()}, is another one. The first stands",
+        f"Idea {outcome.idea_id} has the outcome {made}{when} already, which stays. The new outcome "
+        f"{outcome.outcome}, closed at {outcome.closed_at.isoformat()}, differs.",
     )
 
 
@@ -174,25 +175,28 @@ def _write_outcomes(
         ],
     )
     connection.execute(
-        update(grown).where(ids == bindparam("row")).values(outcome=bindparam("made")),
+        update(untyped).where(ids == bindparam("row")).values(outcome=bindparam("made")),
         [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()],
     )
 
 
 def history(connection: Connection, as_of: datetime, name: str) -> Sequence[Row[Any]]:
-    """Every row of `"RLDataset"`, by its id, with what our side table has of it: the ideas of ours by the as-of, and
-    all of other servers, whose times are anyone's text. Raises DataError where there is no such table."""
+    """Every row of `"RLDataset"`, by its id, with its columns of the side table.
+
+    These are Gatekeeper's ideas up to the as-of, and all rows of other servers, whose time column may be any text.
+    Raises DataError if the table or a column is missing.
+    """
     if not has_dataset(connection):
-        raise DataError(f'{name} has no table "{DATASET}"; name the database that the servers write to')
+        raise DataError(f'{name} has no table "{DATASET}". Name the database that the servers write to.')
     there = present(connection)
     if missing := [column for column in ("id", *_READ) if column not in there]:
-        raise DataError(f'the table "{DATASET}" of {name} has no column {", ".join(missing)}; it needs them')
-    columns = [ids, *(grown.c[column] for column in _READ)]
+        raise DataError(f'The table "{DATASET}" of {name} lacks the columns {", ".join(missing)}. Add them.')
+    columns = [ids, *(untyped.c[column] for column in _READ)]
     if "strategyVersionId" in there:
-        columns.append(grown.c["strategyVersionId"])
+        columns.append(untyped.c["strategyVersionId"])
     if not has_table(connection, decisions.name):
         return connection.execute(select(*columns).order_by(ids)).all()
     side = [_d.idea_id, _d.at, _d.time, _d.strategy, _d.approved, _d.closed_at, _d.known_at, _d.stated, _d.outcome_at]
-    joined = grown.outerjoin(decisions, _d.dataset_id == ids)
+    joined = untyped.outerjoin(decisions, _d.dataset_id == ids)
     wanted = select(*columns, *side).select_from(joined).where((_d.time <= as_of) | _d.idea_id.is_(None))
     return connection.execute(wanted.order_by(ids)).all()

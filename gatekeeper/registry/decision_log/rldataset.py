@@ -1,7 +1,7 @@
-"""How does this `"RLDataset"` write its rows?
+"""`"RLDataset"` formats: writes new rows in the types of an existing table.
 
-Servers before us made theirs with other types: times as integers or text, features by name, actions as numbers. A new
-row is written as the newest row is, else by the declared types.
+Other servers made theirs with other types: times as integers or text, features by name, actions as numbers. A new row
+takes the format of the newest row, else of the declared types.
 """
 
 import json
@@ -22,15 +22,15 @@ from gatekeeper.registry.decision_log.tables import DATASET, dataset
 
 NEEDED = ("id", "ts", "symbol", "featureVec", "action", "outcome", "gateScore", "modelId")
 COLUMNS = (*NEEDED, "strategyVersionId")
-SECONDS_BELOW = 1e11  # a number of seconds up to here (year 5138), of milliseconds beyond: as files are read
+SECONDS_BELOW = 1e11  # a smaller number is epoch seconds (to the year 5138), a larger one milliseconds, as in files
 
 _TEXTS = ("text", "char", "varchar", "nvarchar", "clob", "string")
 _NUMBERS = ("int", "bigint", "smallint", "numeric", "decimal", "real", "double", "float")
 _ID = re.compile(r"[0-9]{1,9}")
 _DIGITS = re.compile(r"-?\d+(?:\.\d*)?")
 
-# Its columns as they come: what they hold is anyone's choice.
-grown = table(DATASET, *(column(name) for name in COLUMNS))
+# Columns without types: an existing table may have any.
+untyped = table(DATASET, *(column(name) for name in COLUMNS))
 ids = column("id", dataset.c.id.type)
 
 Stored = object
@@ -39,7 +39,7 @@ Written = Callable[[str], Stored]
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """How each column is written. declared: the columns that the table has and their types, in the order of `rows`."""
+    """The format of each column. declared: the table's columns and their types, in the order of `rows`."""
 
     declared: Mapping[str, str]
     time: Written  # from YYYY-MM-DD hh:mm:ss.ffffff
@@ -49,7 +49,7 @@ class Kinds:
     number: Mapping[str, Callable[[float | None], Stored]]
 
     def rows(self, ideas: Sequence[tuple[int, Sequence[Any]]]) -> list[list[Stored]]:
-        """A new row for each idea, which comes with the id that was drawn for it; its outcome open."""
+        """A new row for each pair of row id and idea, with its outcome open."""
         time, features, strategies = self.time, self.features, self.strategy
         sell, buy = self.actions
         score_of, model_of = self.number["gateScore"], self.number["modelId"]
@@ -70,31 +70,33 @@ class Kinds:
         ]
 
     def outcome(self, value: float) -> Stored:
-        """As the table holds outcomes."""
+        """An outcome in the table's format."""
         return self.number["outcome"](value)
 
 
 def has_dataset(connection: Connection) -> bool:
-    """Is there a table `"RLDataset"`?"""
+    """Whether the table `"RLDataset"` exists."""
     return of(connection).has(connection, "table", DATASET)
 
 
 def present(connection: Connection) -> dict[str, str]:
-    """Which of the nine columns the table has, and their declared types."""
+    """Those of the nine columns that the table has, with their declared types."""
     declared = of(connection).declared_types(connection, DATASET)
     return {name: declared[name] for name in COLUMNS if name in declared}
 
 
 def kinds_of(connection: Connection) -> Kinds:
-    """How this table writes its rows. Raises SchemaOutOfDate where it lacks what a decision needs."""
+    """The formats of this table. Raises SchemaOutOfDate if it lacks a column that a decision needs."""
     declared = present(connection)
     if missing := [name for name in NEEDED if name not in declared]:
         raise SchemaOutOfDate(
-            f'the table "{DATASET}" has no column {", ".join(missing)}; add them, nullable: Gatekeeper leaves it as '
-            f"it is. Where the whole table is missing, {UPGRADE}"
+            f'The table "{DATASET}" lacks the columns {", ".join(missing)}. Add them, nullable: Gatekeeper does not '
+            f"change an existing table. If the whole table is missing: {UPGRADE}"
         )
     if declared["id"].startswith((*_TEXTS, "uuid", "character")):
-        raise SchemaOutOfDate(f'the column id of the table "{DATASET}" is no number; Gatekeeper counts its rows')
+        raise SchemaOutOfDate(
+            f'The column id of the table "{DATASET}" is not a number. Gatekeeper needs integer ids: change its type.'
+        )
     dialect = connection.dialect.name
     newest = _newest(connection)
     return Kinds(
@@ -108,8 +110,8 @@ def kinds_of(connection: Connection) -> Kinds:
 
 
 def _newest(connection: Connection) -> dict[str, object]:
-    """The newest row that has all of these three."""
-    wanted = [grown.c.ts, grown.c["featureVec"], grown.c.action]
+    """Time, features and action of the newest row that has all three; empty if there is none."""
+    wanted = [untyped.c.ts, untyped.c["featureVec"], untyped.c.action]
     found = select(*wanted).where(*(one.is_not(None) for one in wanted)).order_by(ids.desc()).limit(1)
     row = connection.execute(found).first()
     return {} if row is None else dict(row._mapping)
@@ -159,7 +161,7 @@ def _actions(sample: object, declared: str) -> tuple[Stored, Stored]:
 
 
 def _strategy(declared: str) -> Callable[[str | None], Stored]:
-    """A column of numbers takes a strategy that is one; the side table has every strategy anyhow."""
+    """A number column takes only a numeric strategy; the side table stores every strategy."""
     if not _is_numeric(declared):
         return lambda strategy: strategy
     return lambda strategy: int(strategy) if strategy is not None and _ID.fullmatch(strategy) else None

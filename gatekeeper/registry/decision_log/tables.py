@@ -1,7 +1,7 @@
-"""Which tables hold the decisions?
+"""Decision tables: `"RLDataset"` and its side table.
 
-`"RLDataset"` keeps the nine columns of the older table, so that what trains on it goes on working; where a server
-before us made it, it stays as it is. What it has no column for lives in a side table of ours.
+`"RLDataset"` keeps the nine columns of the older table, so that programs which train on it go on working; a table made
+by another server stays as it is. All other facts are in the side table.
 """
 
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Table, Text
@@ -35,7 +35,7 @@ dataset = Table(
     comment="Scored ideas, one row each, in the nine columns that older servers write",
 )
 
-# No foreign key to "RLDataset": a table of others may lack the unique id that one needs, and may be thinned out.
+# No foreign key to "RLDataset": a table of another tool may lack the unique id that it needs, and may lose rows.
 decisions = Table(
     "gatekeeper_decision",
     metadata,

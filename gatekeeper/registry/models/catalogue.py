@@ -1,4 +1,4 @@
-"""Which models are there, which is the primary, and which was it when?"""
+"""Model catalogue: queries for models, the primary, the promotion history and the generation."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ MODELS: Select[tuple[object, ...]] = (  # in the order of the fields
     .outerjoin(tables.artifacts, _a.model_id == _m.id)
     .outerjoin(tables.faults, tables.faults.c.model_id == _m.id)
 )
-# Built once: what is asked often costs SQLAlchemy more to put together than the database to answer.
+# Built once: SQLAlchemy takes longer to compile these frequent queries than the database to answer them.
 _ONE = MODELS.where(_m.id == bindparam("model"))
 _CLAIMANTS = MODELS.where(tables.claims)
 _PAGE = MODELS.where(_m.id <= bindparam("last")).order_by(_m.id.desc()).limit(bindparam("limit", type_=_m.id.type))
@@ -34,30 +34,30 @@ _GENERATION = select(tables.lock.c.generation).where(tables.lock.c.id == 1)
 
 
 def model(connection: Connection, model_id: int) -> Model:
-    """Raises UnknownModel where no row has this id."""
+    """The model of this id. Raises UnknownModel if there is none."""
     row = None
     if 0 <= model_id <= LARGEST_ID:
         row = connection.execute(_ONE, {"model": model_id}).first()
     if row is None:
-        raise UnknownModel(f"there is no model {model_id}; `gatekeeper list` shows the ids")
+        raise UnknownModel(f"There is no model {model_id}. `gatekeeper list` shows the ids.")
     return model_of(row)
 
 
 def models(connection: Connection, limit: int | None = None, before: int | None = None) -> list[Model]:
-    """All models, newest first; or a page: at most `limit`, with ids under `before`."""
+    """All models, newest first; or a page of at most `limit` with ids below `before`."""
     last = LARGEST_ID if before is None else before - 1
     page = connection.execute(_PAGE, {"last": last, "limit": LARGEST_ID if limit is None else limit})
     return [model_of(row) for row in page.all()]
 
 
 def claimants(connection: Connection) -> list[Model]:
-    """The rows that claim to be the active one, by id. At most one, once the unique index is there."""
+    """The rows named as the primary, by id. At most one once the unique index exists."""
     found = [model_of(row) for row in connection.execute(_CLAIMANTS).all()]
     return sorted(found, key=lambda one: one.id)
 
 
 def primary(connection: Connection) -> Model | None:
-    """The one active model. Raises ClaimsUnsettled where several rows claim to be it."""
+    """The primary. Raises ClaimsUnsettled if several rows are named as the primary."""
     found = claimants(connection)
     if len(found) > 1:
         raise unsettled(found)
@@ -65,26 +65,27 @@ def primary(connection: Connection) -> Model | None:
 
 
 def unsettled(found: list[Model]) -> ClaimsUnsettled:
-    """The error that names the rows and the way out."""
+    """The error that names the rows and the command that resolves them."""
     names = ", ".join(f"{one.version} (id {one.id})" for one in found)
     return ClaimsUnsettled(
-        f"{len(found)} rows claim to be active: {names}; `gatekeeper migrate-naming --primary ID` settles it"
+        f"{len(found)} rows are named as the primary: {names}. "
+        "Choose one with `gatekeeper migrate-naming --primary ID`."
     )
 
 
 def promotions(connection: Connection) -> list[Promotion]:
-    """The whole audit, newest first."""
+    """The whole promotion history, newest first."""
     return [promotion_of(row) for row in connection.execute(_AUDIT)]
 
 
 def newest_promotion(connection: Connection) -> Promotion | None:
-    """The last promotion."""
+    """The newest promotion; None if there is none."""
     row = connection.execute(_NEWEST).first()
     return promotion_of(row) if row else None
 
 
 def promotion_by_key(connection: Connection, run_key: str | None) -> Promotion | None:
-    """The promotion that this run made, if it made one."""
+    """The promotion with this run key; None if there is none."""
     if run_key is None:
         return None
     row = connection.execute(select(tables.promotions).where(tables.promotions.c.run_key == run_key)).first()
@@ -92,28 +93,28 @@ def promotion_by_key(connection: Connection, run_key: str | None) -> Promotion |
 
 
 def highest_as_of(connection: Connection) -> datetime | None:
-    """The latest as-of that was ever promoted."""
+    """The latest as-of of all promotions."""
     highest: datetime | None = connection.execute(select(func.max(tables.promotions.c.as_of))).scalar()
     return highest
 
 
 def primary_before(connection: Connection, as_of: datetime) -> Model | None:
-    """The primary that the history gives just before `as_of`: of the last promotion with a strictly earlier one."""
+    """The primary just before `as_of`, by the history: that of the last promotion with a strictly earlier as-of."""
     p = tables.promotions.c
     found = connection.execute(select(p.to_id).where(p.as_of < as_of).order_by(p.generation.desc()).limit(1)).scalar()
     return None if found is None else model(connection, found)
 
 
 def holders(connection: Connection, name: str) -> list[int]:
-    """The ids of the rows whose `path` ends in the file name `name`, whatever folder it says."""
+    """The ids of the rows whose `path` ends in the file name `name`, in whatever folder."""
     path = tables.models.c.path
     found = connection.execute(select(tables.models.c.id, path).where(path.endswith(name, autoescape=True)))
     return [row.id for row in found if naming.last_part(row.path) == name]
 
 
 def generation(connection: Connection) -> int:
-    """How many promotions there were: servers poll it."""
+    """The number of promotions so far; servers poll it."""
     count: int | None = connection.execute(_GENERATION).scalar()
     if count is None:
-        raise SchemaOutOfDate(f"the registry has lost its lock row; {UPGRADE}")
+        raise SchemaOutOfDate(f"The registry has no lock row. {UPGRADE}")
     return count

@@ -1,7 +1,7 @@
-"""Which model was judged in this one's stead?
+"""Refits: links each deployed refit to the model that was judged for it.
 
-A refit can't be judged: it has seen the window. Its twin can, which has the same recipe and seed and was fitted before
-the holdout; this table says whose twin is whose. A model that was itself judged has no row here.
+A refit can't be judged, since it was trained on the holdout. The judged model has the same recipe and seed and was
+fitted before the holdout. A model that was judged itself has no row in this table.
 """
 
 from collections.abc import Iterable
@@ -14,63 +14,68 @@ from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.records import Evaluation, Model
 
-_t, _p = tables.twins.c, tables.promotions.c
+_r, _p = tables.refits.c, tables.promotions.c
 
 
-def bind(work: Work, model_id: int, twin_id: int) -> None:
-    """From now on `twin_id` is judged in the stead of `model_id`. Raises UnknownModel, ConfigError."""
-    if model_id == twin_id or (known := of(work.connection, model_id)) == twin_id:
+def bind(work: Work, model_id: int, judged_id: int) -> None:
+    """Record that `model_id` is a refit of the judged model `judged_id`. Raises UnknownModel, ConfigError."""
+    if model_id == judged_id or (known := judged_model_of(work.connection, model_id)) == judged_id:
         return
-    twin = catalogue.model(work.connection, twin_id)
+    judged = catalogue.model(work.connection, judged_id)
     if known is not None:
-        raise ConfigError(f"model {model_id} is the refit of model {known}, and can't be that of {twin_id}, too")
-    if of(work.connection, twin.id) is not None or refits(work.connection, [model_id]):
-        raise ConfigError(f"model {model_id} can't be the refit of {twin.id}: one of them is bound the other way round")
-    work.connection.execute(tables.twins.insert().values(model_id=model_id, twin_id=twin.id))
+        raise ConfigError(
+            f"Model {model_id} is a refit of model {known} already, so it can't be a refit of model {judged_id}."
+        )
+    if judged_model_of(work.connection, judged.id) is not None or refits(work.connection, [model_id]):
+        raise ConfigError(
+            f"Model {model_id} can't be a refit of model {judged.id}: a refit of a refit is not allowed, and one of "
+            "them is part of such a pair already."
+        )
+    work.connection.execute(tables.refits.insert().values(model_id=model_id, twin_id=judged.id))
 
 
-def of(connection: Connection, model_id: int) -> int | None:
-    """The id of the twin; None where the model stands for itself."""
-    found: int | None = connection.execute(select(_t.twin_id).where(_t.model_id == model_id)).scalar()
+def judged_model_of(connection: Connection, model_id: int) -> int | None:
+    """The id of the model that was judged for this refit; None if the model is not a refit."""
+    found: int | None = connection.execute(select(_r.twin_id).where(_r.model_id == model_id)).scalar()
     return found
 
 
 def judged_as(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
-    """Each model's id with its twin's, or with its own."""
+    """Each model's id with that of its judged model; with its own if it is not a refit."""
     wanted = list(ids)
-    rows = connection.execute(select(_t.model_id, _t.twin_id).where(_t.model_id.in_(wanted)))
+    rows = connection.execute(select(_r.model_id, _r.twin_id).where(_r.model_id.in_(wanted)))
     return {each: each for each in wanted} | {row.model_id: row.twin_id for row in rows}
 
 
 def refits(connection: Connection, ids: Iterable[int]) -> list[int]:
-    """The ids of all that have one of these as their twin, newest first."""
-    wanted = select(_t.model_id).where(_t.twin_id.in_(list(ids))).order_by(_t.model_id.desc())
+    """The ids of the refits of these judged models, newest first."""
+    wanted = select(_r.model_id).where(_r.twin_id.in_(list(ids))).order_by(_r.model_id.desc())
     return list(connection.execute(wanted).scalars())
 
 
 def refuse_unjudged(connection: Connection, judged: Evaluation, model: Model) -> None:
-    """Raise PromotionRefused unless this evaluation is of this model, or of its twin and compared the two."""
+    """Raise PromotionRefused unless this evaluation judged this model, or judged its judged model and compared both."""
     if judged.refit is None:
         if judged.challenger != model.id:
-            raise PromotionRefused(f"evaluation {judged.id} judged model {judged.challenger}, not {model.id}")
+            raise PromotionRefused(f"Evaluation {judged.id} judged model {judged.challenger}, not model {model.id}.")
         return
-    if of(connection, model.id) != judged.challenger:
+    if judged_model_of(connection, model.id) != judged.challenger:
         raise PromotionRefused(
-            f"evaluation {judged.id} judged model {judged.challenger} in the stead of its refit "
-            f"{judged.refit['name']}, and promotes that one, not model {model.id}"
+            f"Evaluation {judged.id} judged model {judged.challenger} for its refit {judged.refit['name']}, and "
+            f"promotes that refit, not model {model.id}."
         )
     if judged.deploys != model.sha256:
         raise EvaluationOutdated(
-            f"evaluation {judged.id} compared its challenger with a refit of sha256 {judged.deploys}; model {model.id} "
-            f"has {model.sha256}: evaluate again"
+            f"Evaluation {judged.id} compared its challenger with a refit of sha256 {judged.deploys}, but model "
+            f"{model.id} has sha256 {model.sha256}. Evaluate again."
         )
 
 
 def unseen(connection: Connection, model_id: int) -> Model | None:
-    """The twin, unless its bytes were live themselves: what a rollback from the refit quarantines along with it."""
-    twin_id = of(connection, model_id)
-    if twin_id is None:
+    """The judged model of this refit, unless its bytes were promoted too: a rollback quarantines it with the refit."""
+    judged_id = judged_model_of(connection, model_id)
+    if judged_id is None:
         return None
-    twin = catalogue.model(connection, twin_id)
-    was_live = connection.execute(select(_p.generation).where(_p.sha256 == twin.sha256).limit(1)).first()
-    return None if was_live or twin.sha256 is None else twin
+    judged = catalogue.model(connection, judged_id)
+    was_live = connection.execute(select(_p.generation).where(_p.sha256 == judged.sha256).limit(1)).first()
+    return None if was_live or judged.sha256 is None else judged

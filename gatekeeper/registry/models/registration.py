@@ -1,4 +1,4 @@
-"""How does a file become a model of the registry? Verified, copied in, and given a row of its own."""
+"""Model registration: verifies a file, copies it into the store, and gives it a row of its own."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from gatekeeper.registry.context import RegistryContext, aware, checked_threshol
 from gatekeeper.registry.db import created_at, tables
 from gatekeeper.registry.db.database import Work, insert_row, next_id, now, of
 from gatekeeper.registry.models import catalogue, refits
-from gatekeeper.registry.models.retirement import strike
+from gatekeeper.registry.models.retirement import unmark
 from gatekeeper.registry.models.verification import Inspected, inspect
 from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.store.base import blob_name, sha256_of
@@ -33,11 +33,11 @@ def register(
     threshold: float | None,
     trained_to: datetime | None,
     details: Details | None,
-    twin: int | None = None,
+    judged_model: int | None = None,
 ) -> Model:
-    """A new row for `file`, or the row that the same run key and bytes have already. Never touches the user's file.
+    """A new row for `file`, or the existing row of the same run key and bytes. Never touches the user's file.
 
-    `twin` is the model that is judged in its stead.
+    `judged_model` is the id of the model that was judged for this refit. Raises what `Registry.register` raises.
     """
     note = storable(note or "", "note")
     if run_key is not None:
@@ -46,18 +46,18 @@ def register(
     aware(trained_to, "trained_to")
     content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=context.store.cap)
     sha256 = sha256_of(content)
-    found, canary = _seen(context, run_key, sha256, twin)
+    found, canary = _seen(context, run_key, sha256, judged_model)
     if found is not None:
         return found
-    shown = inspect(content, cap=context.store.cap, details=details, known_canary=canary)
+    inspected = inspect(content, cap=context.store.cap, details=details, known_canary=canary)
     if trained_to is not None:
-        shown = replace(shown, details=replace(shown.details, trained_to=trained_to))
+        inspected = replace(inspected, details=replace(inspected.details, trained_to=trained_to))
     context.step("verified")
     with context.database.write() as work:
         context.step("locked")
-        model = _row(context, work, content, shown, note=note, threshold=threshold, run_key=run_key)
-        if twin is not None:
-            refits.bind(work, model.id, twin)
+        model = _row(context, work, content, inspected, note=note, threshold=threshold, run_key=run_key)
+        if judged_model is not None:
+            refits.bind(work, model.id, judged_model)
     context.step("committed")
     return model
 
@@ -66,34 +66,34 @@ def _row(
     context: RegistryContext,
     work: Work,
     content: bytes,
-    shown: Inspected,
+    inspected: Inspected,
     *,
     note: str,
     threshold: float,
     run_key: str | None,
 ) -> Model:
-    """The row that this run made of these bytes, with the files that it lost; else a new one."""
-    model = by_run(work.connection, run_key, shown.sha256)
+    """The existing row of this run key and bytes, its missing files restored; else a new row."""
+    model = by_run(work.connection, run_key, inspected.sha256)
     if model is not None:
-        for name in _lost(context, model, shown.sha256):
+        for name in _lost(context, model, inspected.sha256):
             work.on_failure(context.store.place(name, content))
         return model
     model_id = new_row(context, work, content, note)
-    insert_artifact(work, model_id, shown, threshold=threshold, run_key=run_key)
+    insert_artifact(work, model_id, inspected, threshold=threshold, run_key=run_key)
     context.step("described")
     return catalogue.model(work.connection, model_id)
 
 
-def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: float, run_key: str | None) -> None:
-    """What was seen of the bytes of model `model_id`."""
-    known = shown.details
+def insert_artifact(work: Work, model_id: int, inspected: Inspected, *, threshold: float, run_key: str | None) -> None:
+    """Insert the artifact row of model `model_id`: the facts about its bytes."""
+    known = inspected.details
     work.connection.execute(
         tables.artifacts.insert(),
         {
             "model_id": model_id,
-            "sha256": shown.sha256,
-            "size": shown.size,
-            "feature_schema": shown.feature_schema,
+            "sha256": inspected.sha256,
+            "size": inspected.size,
+            "feature_schema": inspected.feature_schema,
             "threshold": threshold,
             "trained_from": known.trained_from,
             "trained_to": known.trained_to,
@@ -101,8 +101,8 @@ def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: f
             "estimator": known.estimator,
             "fingerprint": known.fingerprint,
             "code_version": known.code_version,
-            "canary": shown.canary_json,
-            "recognised": shown.recognised,
+            "canary": inspected.canary_json,
+            "recognised": inspected.recognised,
             "run_key": run_key,
         },
     )
@@ -111,9 +111,9 @@ def insert_artifact(work: Work, model_id: int, shown: Inspected, *, threshold: f
 def refuse_taken(
     context: RegistryContext, connection: Connection, model_id: int, version: str, content: bytes | None
 ) -> None:
-    """Raise ClaimsUnsettled where another row holds this name, or its file, with other bytes.
+    """Raise ClaimsUnsettled if another row has this name, or its file with other bytes.
 
-    Rows that other tools named for another id do (case 61); readers of theirs must not be given our bytes.
+    Other tools may have named a row for another id (case 61); their readers must not be given these bytes.
     """
     taken = list(connection.execute(_OTHERS, {"name": version, "model": model_id}).scalars())
     name = naming.file_name(version)
@@ -121,13 +121,13 @@ def refuse_taken(
         taken = [holder for holder in catalogue.holders(connection, name) if holder != model_id]
     if taken:
         raise ClaimsUnsettled(
-            f"the name {version} of model {model_id} is taken by model {taken[0]}; "
-            "`gatekeeper migrate-naming` gives every row its own name"
+            f"The name {version} of model {model_id} is taken by model {taken[0]}. "
+            "Run `gatekeeper migrate-naming`: it gives every row its own name."
         )
 
 
 def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | None:
-    """The row that this run key and these bytes have already."""
+    """The existing row of this run key and bytes; None if there is none."""
     if run_key is None:
         return None
     found = connection.execute(_BY_RUN, {"run": run_key, "these": sha256}).scalar()
@@ -135,29 +135,29 @@ def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | 
 
 
 def _seen(
-    context: RegistryContext, run_key: str | None, sha256: str, twin: int | None
+    context: RegistryContext, run_key: str | None, sha256: str, judged_model: int | None
 ) -> tuple[Model | None, str | None]:
-    """The row that this run made of these bytes already, where nothing of it is to be mended; else their canary."""
+    """The existing row of this run key and bytes, if it is complete; else the known canary of these bytes."""
     with context.database.read() as connection:
         found = by_run(connection, run_key, sha256)
-        if found is not None and _bound(connection, found, twin) and not _lost(context, found, sha256):
+        if found is not None and _bound(connection, found, judged_model) and not _lost(context, found, sha256):
             return found, None
         return None, connection.execute(_CANARY, {"these": sha256}).scalar()
 
 
-def _bound(connection: Connection, model: Model, twin: int | None) -> bool:
-    """Is this the twin that the model has; or is none wanted?"""
-    return twin in (None, model.id, refits.of(connection, model.id))
+def _bound(connection: Connection, model: Model, judged_model: int | None) -> bool:
+    """Whether the model is linked to this judged model already, or none is given."""
+    return judged_model in (None, model.id, refits.judged_model_of(connection, model.id))
 
 
 def _lost(context: RegistryContext, model: Model, sha256: str) -> list[str]:
-    """Which of the two files of a row that is there already are gone: whoever registers again has their bytes."""
+    """The missing ones of an existing row's two files: registering the bytes again restores them."""
     return [name for name in (blob_name(sha256), model.file_name) if context.store.is_missing(name)]
 
 
 def new_row(context: RegistryContext, work: Work, content: bytes, note: str) -> int:
-    """Returns its id, which comes before the version; the files come before the row that names them."""
-    context.store.refuse_absent()  # bytes on an empty mount point would be lost when the volume comes back
+    """Place the files and insert the row that names them; returns its id."""
+    context.store.refuse_absent()  # bytes on an empty mount point would be hidden when the volume is mounted again
     connection = work.connection
     model_id = next_id(connection)
     version = naming.standard_version(model_id)
@@ -165,7 +165,7 @@ def new_row(context: RegistryContext, work: Work, content: bytes, note: str) -> 
     name = naming.file_name(version)
     work.on_failure(context.store.put_blob(content))
     work.on_failure(context.store.place(name, content))
-    strike(work, [name])
+    unmark(work, [name])
     row = {"id": model_id, "version": version, "path": context.path_of(version), "description": note}
 
     def declared() -> str:

@@ -1,8 +1,9 @@
-"""When do bytes that no row holds go?
+"""Retirement: garbage collection of model files that no row holds.
 
-A file name that no row holds any more never goes during a promotion: a reader with a path from before must still find
-its bytes. It is noted with the database's time, and goes past the grace, at the next promotion or `gc`, under the
-lock. Blobs and half-written files that no row knows go by `gc` alone. What a row holds never goes.
+A file name that no row holds any more is not removed during the promotion: a reader with the old path must still find
+its bytes. It is marked with the database's time, and removed after the grace period by the next promotion or `gc`,
+under the lock. Orphaned blobs and half-written files are removed by `gc` alone. A file that a row holds is never
+removed.
 """
 
 import logging
@@ -23,7 +24,7 @@ from gatekeeper.registry.store.base import BLOBS, blob_name, sha256_of
 
 log = logging.getLogger(__name__)
 _name = tables.retired.c.name
-_STRUCK = delete(tables.retired).where(_name.in_(bindparam("names", expanding=True)))
+_UNMARKED = delete(tables.retired).where(_name.in_(bindparam("names", expanding=True)))
 _AGES = select(_name, tables.retired.c.at, tables.Clock().label("now"))
 _EVER = datetime.min.replace(tzinfo=UTC)
 _OURS = re.compile(rf"({naming.PRIMARY}|{naming.STANDARD})\d+{re.escape(naming.SUFFIX)}")
@@ -31,17 +32,17 @@ _OURS = re.compile(rf"({naming.PRIMARY}|{naming.STANDARD})\d+{re.escape(naming.S
 
 @dataclass(frozen=True, slots=True)
 class Disposal:
-    """One file that no row holds. `since` is when that began, as far as anyone knows."""
+    """One file that no row holds. `since` is when that was first known."""
 
     name: str
     why: str  # retired, orphaned, temporary
     since: datetime
-    due: bool  # past the grace: it goes now
+    due: bool  # the grace period is over: it is removed now
 
 
 @dataclass(frozen=True, slots=True)
 class CleanUp:
-    """What `gc` removes (in a dry run: would remove), and what it leaves until the grace is over."""
+    """The files that `gc` removes (or would remove, in a dry run), and those it leaves until the grace period ends."""
 
     removed: tuple[Disposal, ...]
     waiting: tuple[Disposal, ...]
@@ -49,26 +50,26 @@ class CleanUp:
     dry_run: bool
 
 
-def retire(work: Work, names: Sequence[str], *, held: Sequence[str] = (), at: datetime | None = None) -> None:
-    """Note that no row holds these names from now on (`at`, the database's time); those of `held` are held again."""
-    strike(work, [*held, *names])
+def mark(work: Work, names: Sequence[str], *, held: Sequence[str] = (), at: datetime | None = None) -> None:
+    """Mark names that no row holds any more, with the database's time `at`; unmark the names in `held`."""
+    unmark(work, [*held, *names])
     if names:
         at = at or now(work.connection)
         work.connection.execute(tables.retired.insert(), [{"name": name, "at": at} for name in names])
 
 
-def strike(work: Work, names: Iterable[str]) -> None:
-    """These names are held again, or gone."""
-    work.connection.execute(_STRUCK, {"names": list(names)})
+def unmark(work: Work, names: Iterable[str]) -> None:
+    """Remove the marks of names that a row holds again, or whose files are gone."""
+    work.connection.execute(_UNMARKED, {"names": list(names)})
 
 
-def noted(connection: Connection) -> dict[str, datetime]:
-    """The names that were retired, each with the database's time."""
+def marked(connection: Connection) -> dict[str, datetime]:
+    """The marked names, each with the database's time of the mark."""
     return {row.name: row.at for row in connection.execute(select(_name, tables.retired.c.at).order_by(_name))}
 
 
 def sweep(context: RegistryContext) -> None:
-    """Remove the retired names that are past the grace. What can't be removed just now is left for the next time."""
+    """Remove the marked names whose grace period is over. A file that can't be removed now is left for next time."""
     with context.database.glance() as connection:
         if not _due(connection, context):
             return
@@ -76,19 +77,19 @@ def sweep(context: RegistryContext) -> None:
         with context.database.write() as work:
             due = _due(work.connection, context)
             for name in due:
-                if not catalogue.holders(work.connection, name) and kept_digest(context, name):
+                if not catalogue.holders(work.connection, name) and backed_up_digest(context, name):
                     work.refuse_lost_lock()
                     context.store.remove(name)
                     context.step(f"removed {name}")
-            strike(work, due)
+            unmark(work, due)
     except Unavailable as fault:
-        log.warning("retired file names stay for now: %s", fault)
+        log.warning("Retired files were not removed, and will be at the next promotion or `gatekeeper gc`: %s", fault)
 
 
-def clean(context: RegistryContext, *, dry_run: bool) -> CleanUp:
-    """Remove what no row holds and what is past the grace, in database and store; or only say what that would be.
+def collect(context: RegistryContext, *, dry_run: bool) -> CleanUp:
+    """Remove the files that no row holds and whose grace period is over; a dry run only lists them.
 
-    Raises Unavailable where the store can't be reached or written; what was removed until then was nobody's.
+    Raises Unavailable if the store can't be reached or written; files removed until then belonged to no row.
     """
     if dry_run:
         with context.database.read() as connection:
@@ -100,21 +101,21 @@ def clean(context: RegistryContext, *, dry_run: bool) -> CleanUp:
             work.refuse_lost_lock()
             context.store.remove(each.name)
             context.step(f"removed {each.name}")
-        known, waiting = noted(work.connection).keys(), {each.name for each in plan.waiting}
-        retire(work, sorted(name for name in waiting - known if is_ours(name)))
-        strike(work, known - waiting)
+        known, waiting = marked(work.connection).keys(), {each.name for each in plan.waiting}
+        mark(work, sorted(name for name in waiting - known if is_ours(name)))
+        unmark(work, known - waiting)
         context.step("noted")
     context.step("committed")
     return plan
 
 
 def is_ours(name: str) -> bool:
-    """Is this a name that only Gatekeeper gives? Any other file may be a user's own."""
+    """Whether only Gatekeeper gives such a name. Any other file may be a user's own."""
     return _OURS.fullmatch(name) is not None
 
 
-def kept_digest(context: RegistryContext, name: str) -> str | None:
-    """The sha256 of bytes that live on in a blob; None for others: what somebody put there is theirs, and stays."""
+def backed_up_digest(context: RegistryContext, name: str) -> str | None:
+    """The sha256 of a file whose bytes are in a blob too; None for any other file, which may be a user's, and stays."""
     try:
         sha256 = sha256_of(context.store.read(name))
     except ModelRefused:
@@ -123,7 +124,7 @@ def kept_digest(context: RegistryContext, name: str) -> str | None:
 
 
 def held_digests(connection: Connection) -> set[str]:
-    """The sha256 of all bytes that some row relies on, usable or not."""
+    """The sha256 of all bytes that a row refers to, usable or not."""
     a, f, e, q = tables.artifacts.c, tables.faults.c, tables.evaluations.c, tables.quarantines.c
     columns = (a.sha256, f.sha256, e.challenger_sha256, e.champion_sha256, q.sha256)
     found = connection.execute(union(*(select(column.label("sha256")) for column in columns)))
@@ -131,7 +132,7 @@ def held_digests(connection: Connection) -> set[str]:
 
 
 def _due(connection: Connection, context: RegistryContext) -> list[str]:
-    """Retired names past the grace; blobs are for `gc` alone."""
+    """The marked names whose grace period is over, without blobs, which only `gc` removes."""
     grace = timedelta(seconds=context.grace_seconds)
     past = [row.name for row in connection.execute(_AGES) if row.at <= row.now - grace]
     return [name for name in past if not name.startswith(BLOBS)]
@@ -151,14 +152,14 @@ def _plan(context: RegistryContext, connection: Connection, *, dry_run: bool) ->
 
 
 def _names(context: RegistryContext, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:
-    """Names that no row's path ends in. What was never noted counts from now: somebody may just have read it.
+    """Names that no row's path ends in. The grace period of an unmarked one begins now: it may just have been read.
 
-    One that was never noted, with bytes that no row relies on, may be all that a user has of them: it stays.
+    An unmarked name with bytes that no row refers to may be a user's only copy: it stays.
     """
-    retired, digests = noted(connection), held_digests(connection)
+    retired, digests = marked(connection), held_digests(connection)
     held = {model.file_name for model in catalogue.models(connection)}
     for name in context.store.names():
-        if name in held or not (name in retired or is_ours(name)) or not (sha256 := kept_digest(context, name)):
+        if name in held or not (name in retired or is_ours(name)) or not (sha256 := backed_up_digest(context, name)):
             continue
         if name in retired:
             yield name, "retired", retired[name]
@@ -167,7 +168,7 @@ def _names(context: RegistryContext, connection: Connection, at: datetime) -> It
 
 
 def _blobs(context: RegistryContext, connection: Connection, at: datetime) -> Iterator[tuple[str, str, datetime]]:
-    retired, held = noted(connection), held_digests(connection)
+    retired, held = marked(connection), held_digests(connection)
     for sha256 in context.store.blobs():
         name = blob_name(sha256)
         if sha256 not in held:

@@ -1,6 +1,6 @@
-"""Do these bytes pass every check, and what did they show of themselves?
+"""Model verification: checks a model's bytes and reads their metadata.
 
-The model runtime is imported inside: reading the registry needs none of it.
+The model runtime is imported lazily: reading the registry does not need it.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from gatekeeper.registry.store.base import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a usable model shows: its digest, its canaries, how its score is read, what its metadata say."""
+    """Facts about a usable model's bytes: digest, canaries, output signature, metadata."""
 
     sha256: str
     size: int
@@ -25,9 +25,9 @@ class Inspected:
 
 
 def inspect(content: bytes, *, cap: int, details: Details | None, known_canary: str | None = None) -> Inspected:
-    """Verify `content`. With `details` it is our own export, and exactness is asked of it; else nobody vouches for it.
+    """Verify `content`. With `details` it is Gatekeeper's own export, and must be exact; else it is untrusted.
 
-    A foreign file takes its first canary run in a child process, unless the same bytes took it before
+    An untrusted file makes its first canary run in a child process, unless the same bytes have made it before
     (`known_canary`). Raises ModelRefused.
     """
     from gatekeeper.features import FEATURE_SCHEMA
@@ -43,54 +43,54 @@ def inspect(content: bytes, *, cap: int, details: Details | None, known_canary: 
     else:
         canary = verify_untrusted(content, cap=cap)
         scorer = verify(content, cap=cap, canary=canary)
-    said = scorer.metadata
+    metadata = scorer.metadata
     known = details or Details()
     return Inspected(
         sha256=scorer.sha256,
         size=len(content),
         canary_json=canary.to_json(),
         recognised=str(scorer.signature),
-        feature_schema=said.get("feature_schema", FEATURE_SCHEMA),
+        feature_schema=metadata.get("feature_schema", FEATURE_SCHEMA),
         details=replace(
             known,
-            trained_from=known.trained_from or _instant(said.get("trained_from")),
-            trained_to=known.trained_to or _instant(said.get("trained_to")),
-            estimator=known.estimator or said.get("estimator"),
-            fingerprint=known.fingerprint or said.get("data_fingerprint"),
+            trained_from=known.trained_from or _instant(metadata.get("trained_from")),
+            trained_to=known.trained_to or _instant(metadata.get("trained_to")),
+            estimator=known.estimator or metadata.get("estimator"),
+            fingerprint=known.fingerprint or metadata.get("data_fingerprint"),
         ),
     )
 
 
-def vouch(context: RegistryContext, model: Model, content: bytes) -> None:
+def verify_registered(context: RegistryContext, model: Model, content: bytes) -> None:
     """Verify the registered bytes of `model`, canaries included. Raises ModelRefused.
 
-    Once for each sha256 and process: the same bytes answer alike.
+    Runs once for each sha256 in a process.
     """
-    if model.sha256 in context.vouched and sha256_of(content) == model.sha256:
+    if model.sha256 in context.verified and sha256_of(content) == model.sha256:
         return
     from gatekeeper.model.verify import verify
 
     verify(content, sha256=model.sha256, cap=context.store.cap, canary=model.canary)
     if model.sha256 is not None:
-        context.vouched.add(model.sha256)
+        context.verified.add(model.sha256)
 
 
 def refuse_unregistered(model: Model) -> str:
-    """The sha256 of `model`. Raises ModelRefused where the row has no artifact."""
+    """The sha256 of `model`. Raises ModelRefused if the row has no artifact."""
     if model.sha256 is None:
         why = model.fault or "another tool wrote the row"
         raise ModelRefused(
             "unregistered",
-            f"model {model.id} ({model.version}) is no usable model ({why}); put its file in order, then "
-            "`gatekeeper db upgrade` takes it up",
+            f"Model {model.id} ({model.version}) is not usable ({why}). Repair its file, then run "
+            "`gatekeeper db upgrade` to adopt it.",
         )
     return model.sha256
 
 
-def _instant(said: str | None) -> datetime | None:
-    """What a file's metadata say, where it is a time: a foreign file may say anything."""
+def _instant(text: str | None) -> datetime | None:
+    """A time from a file's metadata; None if it is not a time, since an untrusted file may hold anything."""
     try:
-        instant = datetime.fromisoformat(said or "")
+        instant = datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What did the monitor see of a primary, and whom has an alarm reached?"""
+"""Monitor checks and alarms: records one check per as-of and model, and the receivers each alarm has reached."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _c, _a = checks.c, alarms.c
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look of the monitor at the primary of its time, bound to that model's bytes."""
+    """One check of the monitor on the primary of its as-of, bound to that model's bytes."""
 
     id: int
     as_of: datetime
@@ -34,15 +34,15 @@ class Check:
 def record(
     context: RegistryContext, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]
 ) -> Check:
-    """Keep what was seen; a look at the same as-of and bytes that is there already stands.
+    """Record a check; an existing check of the same as-of and bytes stays as it is.
 
-    Raises DataError where the document is no JSON of finite numbers.
+    Raises DataError if the document can't be stored as JSON with finite numbers.
     """
     aware(as_of, "as-of")
     try:
         text = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError) as fault:
-        raise DataError(f"the check's document can't be stored as JSON: {fault}") from None
+        raise DataError(f"The document of the check can't be stored as JSON: {fault}.") from None
     with context.database.write() as work:
         connection = work.connection
         sha256 = refuse_unregistered(model)
@@ -58,13 +58,13 @@ def record(
 
 
 def find(connection: Connection, as_of: datetime, sha256: str) -> Check | None:
-    """The look at these bytes as of then."""
+    """The check of these bytes at this as-of; None if there is none."""
     row = connection.execute(select(checks).where((_c.as_of == as_of) & (_c.sha256 == sha256))).first()
     return None if row is None else _check(row)
 
 
 def newest(connection: Connection, limit: int | None, before: int | None) -> list[Check]:
-    """Newest first; or a page: at most `limit`, with ids under `before`."""
+    """All checks, newest first; or a page of at most `limit` with ids below `before`."""
     wanted = select(checks).order_by(_c.id.desc()).limit(limit)
     if before is not None:
         wanted = wanted.where(_c.id < before)
@@ -72,12 +72,12 @@ def newest(connection: Connection, limit: int | None, before: int | None) -> lis
 
 
 def reached(connection: Connection, kind: str, run_key: str) -> set[str]:
-    """The receivers that have this alarm already."""
+    """The digests of the receivers that this alarm has reached."""
     return set(connection.execute(select(_a.receiver).where((_a.kind == kind) & (_a.run_key == run_key))).scalars())
 
 
 def note_reached(database: Database, kind: str, run_key: str, receiver: str) -> None:
-    """From now on this alarm has reached this receiver; noting it again changes nothing."""
+    """Record that this alarm has reached this receiver; repeating it changes nothing."""
     plain(run_key, "run key")
     with database.write() as work:
         if receiver not in reached(work.connection, kind, run_key):

@@ -31,10 +31,10 @@ def of_nothing(connection: Connection, because: str) -> str:
 
 
 def of_hold(connection: Connection) -> str:
-    """The hold that stands now, by the database's time, or that none does."""
+    """Whether a hold is in force now, by the database's time."""
     hold = holds.current_hold(connection)
     if hold is None:
-        return "No hold stands: weekly runs may promote."
+        return "No hold is in force: weekly runs may promote."
     until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until somebody releases the hold"
     return f"Promotions are held {until}, by {hold.actor} ({hold.reason}): weekly runs judge and promote nothing."
 

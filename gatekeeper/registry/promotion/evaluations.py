@@ -1,4 +1,4 @@
-"""What was judged, and does that verdict still hold for the bytes that are there now?"""
+"""Evaluations: records verdicts, and refuses those that no longer match the registry's bytes or generation."""
 
 import json
 from collections.abc import Mapping
@@ -40,10 +40,14 @@ def record(
     run_key: str,
     report: str | None,
 ) -> Evaluation:
-    """Keep the verdict, bound to the sha256 of both models. The same run key, contest and generation: one row."""
+    """Record an evaluation, bound to the sha256 of both models.
+
+    Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
+    ModelRefused, DataError, ConfigError.
+    """
     aware(as_of, "as-of")
     plain(run_key, "run key")
-    said = {
+    values = {
         "challenger": challenger,
         "champion": champion,
         "generation": generation,
@@ -54,7 +58,7 @@ def record(
         "run_key": run_key,
         "report": report,
     }
-    same = [_e[name] == said[name] for name in ("run_key", "challenger", "generation", "kind")]
+    same = [_e[name] == values[name] for name in ("run_key", "challenger", "generation", "kind")]
     wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(champion))
     with context.database.write() as work:
         row = work.connection.execute(wanted).first()
@@ -62,51 +66,51 @@ def record(
             bound = {"challenger_sha256": _sha256(work.connection, challenger), "champion_sha256": None}
             if champion is not None:
                 bound["champion_sha256"] = _sha256(work.connection, champion)
-            work.connection.execute(tables.evaluations.insert(), {**said, **bound, "at": now(work.connection)})
+            work.connection.execute(tables.evaluations.insert(), {**values, **bound, "at": now(work.connection)})
             row = work.connection.execute(wanted).one()
     return evaluation_of(row)
 
 
 def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
-    """Raises UnknownModel where there is none."""
+    """The evaluation of this id. Raises UnknownModel."""
     row = None
     if 0 <= evaluation_id <= catalogue.LARGEST_ID:
         row = connection.execute(select(tables.evaluations).where(_e.id == evaluation_id)).first()
     if row is None:
-        raise UnknownModel(f"there is no evaluation {evaluation_id}; `gatekeeper history` shows them")
+        raise UnknownModel(f"There is no evaluation {evaluation_id}. `gatekeeper history` shows their ids.")
     return evaluation_of(row)
 
 
 def evaluations(
     connection: Connection, challenger: int | None, limit: int | None = None, before: int | None = None
 ) -> list[Evaluation]:
-    """All evaluations, or those of one challenger, newest first; or a page: at most `limit`, with ids under `before`.
+    """All evaluations, or those of one challenger, newest first; or a page of at most `limit` with ids below `before`.
 
-    Those of a refit are its twin's that would put it live.
+    Those of a refit are the evaluations of its judged model that would deploy it.
     """
     wanted = select(tables.evaluations).order_by(_e.id.desc())
     if before is not None:
         wanted = wanted.where(_e.id < before)
-    if challenger is not None and (twin := refits.of(connection, challenger)) is not None:
+    if challenger is not None and (judged := refits.judged_model_of(connection, challenger)) is not None:
         sha256 = catalogue.model(connection, challenger).sha256
-        of_twin = map(evaluation_of, connection.execute(wanted.where(_e.challenger == twin)))
-        return [each for each in of_twin if each.deploys == sha256][:limit]
+        of_judged = map(evaluation_of, connection.execute(wanted.where(_e.challenger == judged)))
+        return [each for each in of_judged if each.deploys == sha256][:limit]
     if challenger is not None:
         wanted = wanted.where(_e.challenger == challenger)
     return [evaluation_of(row) for row in connection.execute(wanted.limit(limit))]
 
 
 def passed(connection: Connection) -> set[tuple[int, str]]:
-    """Models, each with the sha256 that was judged, that an evaluation of this registry's own said to promote.
+    """The models, each with the judged sha256, whose evaluation in this registry had the verdict `promote`.
 
-    No document is read: a server on its way down the order of trust asks this.
+    Reads no document: a server calls this while it looks for a fallback.
     """
     wanted = select(_e.challenger, _e.challenger_sha256).where((_e.verdict == "promote") & (_e.kind != COPIED))
     return {(row.challenger, row.challenger_sha256) for row in connection.execute(wanted)}
 
 
 def last_verdict(connection: Connection) -> datetime | None:
-    """When the newest evaluation was recorded. Not of those that came with a copied model: nobody judged here."""
+    """The time of the newest evaluation, without those of copied models; None if there is none."""
     newest = select(_e.at).where(_e.kind != COPIED).order_by(_e.id.desc()).limit(1)
     at: datetime | None = connection.execute(newest).scalar()
     return at
@@ -124,33 +128,35 @@ def refuse_outdated(
     judged = evaluation(connection, evaluation_id)
     if judged.kind == COPIED:
         raise PromotionRefused(
-            f"evaluation {judged.id} was made in another environment, against its primary; judge again here, or "
-            f"promote by hand: `gatekeeper promote -i {model.id}`"
+            f"Evaluation {judged.id} was made in another environment, against that one's primary. Evaluate again here, "
+            f"or promote by hand with `gatekeeper promote -i {model.id}`."
         )
     refits.refuse_unjudged(connection, judged, model)
     if as_of is not None and as_of != judged.as_of:
-        raise ConfigError(f"evaluation {judged.id} is as of {judged.as_of.isoformat()}, not {as_of.isoformat()}")
+        raise ConfigError(f"Evaluation {judged.id} has the as-of {judged.as_of.isoformat()}, not {as_of.isoformat()}.")
     if judged.verdict != "promote":
-        raise PromotionRefused(f"evaluation {judged.id} says {judged.verdict!r}; `gatekeeper explain {model.id}`")
+        raise PromotionRefused(
+            f"Evaluation {judged.id} has the verdict {judged.verdict!r}. `gatekeeper explain {model.id}` shows why."
+        )
     holds.refuse_quarantined(connection, judged.challenger, judged.challenger_sha256)
     holds.refuse_held(connection)
     highest = catalogue.highest_as_of(connection)
     if highest is not None and judged.as_of <= highest:
         raise EvaluationOutdated(
-            f"evaluation {judged.id} is as of {judged.as_of.isoformat()}; a model as of {highest.isoformat()} was "
-            "promoted already, and an older one never replaces it"
+            f"Evaluation {judged.id} has the as-of {judged.as_of.isoformat()}, but a model with the as-of "
+            f"{highest.isoformat()} was promoted already. An older as-of never replaces a later one."
         )
     if judged.generation != generation:
         raise GenerationMoved(
-            f"evaluation {judged.id} was made at generation {judged.generation}; the registry is at {generation}: "
-            "judge again against the new primary"
+            f"Evaluation {judged.id} was made at generation {judged.generation}, but the registry is at {generation}. "
+            "Evaluate again against the new primary."
         )
     _refuse_other_bytes(context, connection, judged, model)
     return judged.as_of
 
 
 def restore_name(context: RegistryContext, model: Model) -> bool:
-    """Put the model's named file back from its blob, where it needs that. Does the name hold its bytes now?"""
+    """Restore the model's named file from its blob if needed. Returns whether it holds the model's bytes now."""
     if model.sha256 is None or not model.file_name:
         return False
     if context.store.holds(model.file_name, model.sha256):
@@ -167,7 +173,7 @@ def _json(document: Mapping[str, object]) -> str:
     try:
         return json.dumps(document, allow_nan=False)
     except (TypeError, ValueError) as fault:
-        raise DataError(f"the evaluation's document can't be stored as JSON: {fault}") from None
+        raise DataError(f"The document of the evaluation can't be stored as JSON: {fault}.") from None
 
 
 def _sha256(connection: Connection, model_id: int) -> str:
@@ -175,8 +181,10 @@ def _sha256(connection: Connection, model_id: int) -> str:
 
 
 def _refuse_other_bytes(context: RegistryContext, connection: Connection, judged: Evaluation, model: Model) -> None:
-    """Named file and blob of the challenger, and of what goes live in its stead, and the champion's named file, must
-    hold the bytes that were judged."""
+    """Raise EvaluationOutdated unless the files still hold the judged bytes.
+
+    These are named file and blob of the challenger and of its deployed refit, and the champion's named file.
+    """
     challenger = catalogue.model(connection, judged.challenger)
     bytes_of = {challenger.id: (challenger, judged.challenger_sha256), model.id: (model, judged.deploys)}
     for each, sha256 in bytes_of.values():
@@ -192,6 +200,6 @@ def _refuse_other_bytes(context: RegistryContext, connection: Connection, judged
 
 def _changed(judged: Evaluation, model: Model, name: str) -> str:
     return (
-        f"{name} no longer holds the bytes of model {model.id} that evaluation {judged.id} judged: "
-        "register the file that is there now, and evaluate again"
+        f"{name} no longer holds the bytes of model {model.id} that evaluation {judged.id} judged. "
+        "Register the current file and evaluate again."
     )

@@ -1,7 +1,7 @@
-"""Is the history as it was written? Each row of it carries a hash over itself, its evidence and the row before.
+"""Hash chain of the promotion history: each row has a hash over itself, its evidence and the row before.
 
-Whoever changes, adds or removes a row in between breaks the chain from there on; whoever holds the hash of a later row
-(a receipt does) sees a chain that was written anew.
+A row that is changed, added or removed breaks the chain from there on. A chain that was rewritten as a whole differs
+from the hashes in receipts made before.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.records import Promotion, promotion_of
 
 GENESIS = hashlib.sha256(b"gatekeeper").hexdigest()
-"""What the first row follows on."""
+"""The hash before the first row."""
 
 Entry = dict[str, Any]
 
@@ -26,35 +26,35 @@ _FIELDS = tuple(name for name in Promotion.__slots__ if name != "chain")
 
 
 def entry(connection: Connection, promotion: Promotion) -> Entry:
-    """A row with the sha256 of the evaluation that it rests on; JSON-friendly."""
+    """A row as JSON values, with the sha256 of the evaluation that it rests on."""
     fields = {name: _plain(getattr(promotion, name)) for name in _FIELDS}
     rests_on = promotion.evaluation_id
     return {**fields, "evidence": None if rests_on is None else evidence_of(facts(connection, rests_on))}
 
 
 def link(before: str, row: Mapping[str, Any]) -> str:
-    """The hash of an entry that follows on `before`."""
+    """The hash of an entry that follows the hash `before`."""
     return hashlib.sha256(f"{before}\n{canonical(row)}".encode()).hexdigest()
 
 
 def evidence_of(evaluation: Mapping[str, Any]) -> str:
-    """The sha256 of an evaluation: its facts and its document, as JSON gives them back."""
+    """The sha256 of an evaluation: its facts and its document, as read from JSON."""
     return hashlib.sha256(canonical(evaluation).encode()).hexdigest()
 
 
 def canonical(value: object) -> str:
-    """One text for one value: keys sorted, no space, ASCII. Raises ValueError for what is not finite."""
+    """Canonical JSON: sorted keys, no spaces, ASCII. Raises ValueError for a number that is not finite."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def chained(connection: Connection, promotion: Promotion, newest: Promotion | None) -> Promotion:
-    """The row as it is to be written behind the newest one."""
+    """The row with its hash, to be written after `newest`."""
     before = GENESIS if newest is None or newest.chain is None else newest.chain
     return replace(promotion, chain=link(before, entry(connection, promotion)))
 
 
 def seal(work: Work) -> None:
-    """Chain the rows that an older Gatekeeper wrote, as they are now."""
+    """Add hashes to the rows that an older Gatekeeper wrote, as they are now."""
     before = GENESIS
     for promotion in history(work.connection):
         sealed = promotion
@@ -69,18 +69,18 @@ def seal(work: Work) -> None:
 
 
 def history(connection: Connection) -> list[Promotion]:
-    """All promotions, the oldest first."""
+    """All promotions, oldest first."""
     rows = connection.execute(select(tables.promotions).order_by(tables.promotions.c.generation))
     return [promotion_of(row) for row in rows]
 
 
 def entries(connection: Connection) -> list[Entry]:
-    """The whole chain, as a receipt keeps it: every row, each with its hash."""
+    """The whole chain as a receipt stores it: every row with its hash."""
     return [{**entry(connection, row), "chain": row.chain} for row in history(connection)]
 
 
 def first_break(rows: Iterable[Mapping[str, Any]]) -> int | None:
-    """The generation of the first row that isn't as it was written, or doesn't follow on the one before it."""
+    """The generation of the first row that was changed or doesn't follow the row before it; None if all is well."""
     before = GENESIS
     for row in rows:
         if link(before, {name: value for name, value in row.items() if name != "chain"}) != row["chain"]:
@@ -90,10 +90,10 @@ def first_break(rows: Iterable[Mapping[str, Any]]) -> int | None:
 
 
 def facts(connection: Connection, evaluation_id: int) -> Entry:
-    """An evaluation's row, JSON-friendly; its report is a place on some disk, and no evidence."""
+    """An evaluation's row as JSON values, without its report: a path on some disk is not evidence."""
     row = connection.execute(select(tables.evaluations).where(tables.evaluations.c.id == evaluation_id)).one()
-    said = {name: _plain(value) for name, value in row._mapping.items() if name != "report"}
-    return {**said, "document": json.loads(row.document)}
+    fields = {name: _plain(value) for name, value in row._mapping.items() if name != "report"}
+    return {**fields, "document": json.loads(row.document)}
 
 
 def _plain(value: object) -> object:

@@ -1,4 +1,4 @@
-"""How does a model become the primary? In one act, under the lock, with nothing removed and nothing left half-done."""
+"""Promotion: makes a model the primary in one transaction under the registry lock, and removes no file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Work, has_index, now
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import refuse_taken
-from gatekeeper.registry.models.retirement import retire, sweep
-from gatekeeper.registry.models.verification import refuse_unregistered, vouch
+from gatekeeper.registry.models.retirement import mark, sweep
+from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
 from gatekeeper.registry.promotion import holds
 from gatekeeper.registry.promotion.evaluations import refuse_outdated
 from gatekeeper.registry.promotion.history_chain import chained
@@ -27,7 +27,7 @@ _RENAMED = update(tables.models).where(tables.models.c.id == bindparam("model"))
 
 @dataclass(frozen=True, slots=True)
 class PromotionOrder:
-    """What is asked for: which model, by whom, why, on what grounds."""
+    """A requested promotion: the model, the actor, the reason, and the evaluation if there is one."""
 
     model_id: int
     actor: str
@@ -50,19 +50,19 @@ class PromotionOrder:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The primary, and the promotion that the audit ends with."""
+    """The primary, and the newest promotion in the history."""
 
     primary: Model | None
     newest: Promotion | None
 
     @property
     def is_recorded(self) -> bool:
-        """Does the audit say how the primary became it?"""
+        """Whether the newest promotion is that of the primary."""
         return self.primary is None or (self.newest is not None and self.newest.to_id == self.primary.id)
 
 
 def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
-    """Make the model the primary. Where it is already, or where the run key promoted before, nothing changes.
+    """Make the model the primary. Nothing changes if it is already, or if the run key has promoted before.
 
     Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
     ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
@@ -85,42 +85,42 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
 
 
 def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None:
-    """All that a promotion checks before anything moves; where it is done already, the promotion that did it.
+    """Run all checks of a promotion without promoting. Returns the promotion if it is done already.
 
     Raises what `promote` raises.
     """
     _refuse_kind(order)
-    with settled(context) as (connection, found):
+    with audited_snapshot(context) as (connection, found):
         model = catalogue.model(connection, order.model_id)
         if done := _done(connection, order, found):
             return done
         _refuse(context, connection, catalogue.generation(connection), order, model)
-    vouch(context, model, _bytes_to_promote(context, model))
+    verify_registered(context, model, _bytes_to_promote(context, model))
     return None
 
 
 def refuse_unsettled(connection: Connection) -> Model | None:
-    """The primary. Raises ClaimsUnsettled until the database itself keeps that there is at most one."""
+    """The primary. Raises ClaimsUnsettled unless the unique index exists that allows only one."""
     found = catalogue.claimants(connection)
     if len(found) > 1:
         raise catalogue.unsettled(found)
     if not has_index(connection, tables.ONE_PRIMARY):
         raise ClaimsUnsettled(
-            "nothing keeps a second primary out of this database yet; `gatekeeper migrate-naming` makes the index"
+            "This database has no unique index that allows only one primary. Make it with `gatekeeper migrate-naming`."
         )
     return found[0] if found else None
 
 
 def standing(connection: Connection) -> Standing:
-    """Raises ClaimsUnsettled as above."""
+    """The primary and the newest promotion. Raises ClaimsUnsettled as `refuse_unsettled` does."""
     return Standing(refuse_unsettled(connection), catalogue.newest_promotion(connection))
 
 
 @contextmanager
-def settled(context: RegistryContext) -> Iterator[tuple[Connection, Standing]]:
-    """A snapshot whose audit ends with its primary.
+def audited_snapshot(context: RegistryContext) -> Iterator[tuple[Connection, Standing]]:
+    """A snapshot whose promotion history ends with its primary.
 
-    What another writer made the primary by SQL is put into the audit first: its chain of from and to has no gap.
+    A primary that another writer set by SQL is first recorded as a promotion, so that the history has no gap.
     """
     while True:
         with context.database.read() as connection:
@@ -141,7 +141,7 @@ def _settle(work: Work) -> Standing:
 
 
 def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | None) -> Promotion:
-    """The primary that was found, as a promotion: its as-of is when its row was made, where that is known."""
+    """Record a primary that was found as a promotion; its as-of is the time its row was made, if that is known."""
     at = now(work.connection)
     return _audit(
         work,
@@ -171,9 +171,9 @@ def move(
     *,
     as_of: datetime | None,
 ) -> Promotion:
-    """Steps 3 to 5 of a promotion: names, the two statements, the audit. Commits nothing itself.
+    """Steps 3 to 5 of a promotion: the named files, both rows, the history. Does not commit.
 
-    `found` is what stands under the lock.
+    `found` was read under the lock.
     """
     connection, before, last = work.connection, found.primary, found.newest
     retiring = _write_name(context, work, model, naming.primary_version(model.id))
@@ -205,7 +205,7 @@ def move(
     )
     context.step("audited")
     held = [naming.primary_version(model.id), *([] if before is None else [naming.standard_version(before.id)])]
-    retire(work, retiring, held=[naming.file_name(version) for version in held], at=at)
+    mark(work, retiring, held=[naming.file_name(version) for version in held], at=at)
     context.step("noted")
     return promotion
 
@@ -214,11 +214,11 @@ def _refuse_kind(order: PromotionOrder) -> None:
     allowed = KINDS_BY_HAND if order.evaluation is None else KINDS_BY_EVALUATION
     if order.kind not in allowed:
         grounds = "without an evaluation" if order.evaluation is None else "by evaluation"
-        raise ConfigError(f"a promotion {grounds} is {' or '.join(allowed)}, not {order.kind!r}")
+        raise ConfigError(f"A promotion {grounds} can't have the kind {order.kind!r}. Use {' or '.join(allowed)}.")
 
 
 def _done(connection: Connection, order: PromotionOrder, found: Standing) -> Promotion | None:
-    """What this order was answered with before, or the promotion that made the model the primary it is."""
+    """The promotion that has fulfilled this order already; None if there is none."""
     if found.primary is not None and found.primary.id == order.model_id:
         return found.newest
     return catalogue.promotion_by_key(connection, order.run_key)
@@ -227,7 +227,7 @@ def _done(connection: Connection, order: PromotionOrder, found: Standing) -> Pro
 def _refuse(
     context: RegistryContext, connection: Connection, generation: int, order: PromotionOrder, model: Model
 ) -> datetime | None:
-    """Raise whatever forbids this promotion. Returns the as-of of its evaluation, where it has one."""
+    """Raise the error that forbids this promotion. Returns the as-of of its evaluation, if it has one."""
     sha256 = refuse_unregistered(model)
     holds.refuse_quarantined(connection, model.id, sha256)
     as_of = None
@@ -235,14 +235,14 @@ def _refuse(
         as_of = refuse_outdated(context, connection, generation, order.evaluation, model, order.as_of)
     if order.expected_generation not in (None, generation):
         raise GenerationMoved(
-            f"the registry is at generation {generation}, not {order.expected_generation}: "
-            "another promotion came between; judge again against the new primary"
+            f"The registry is at generation {generation}, not {order.expected_generation}: another promotion came "
+            "first. Evaluate again against the new primary."
         )
     return as_of
 
 
 def _bytes_to_promote(context: RegistryContext, model: Model) -> bytes:
-    """The registered bytes. A named file that holds others is refused: whoever put it there means to promote *it*."""
+    """The registered bytes. Raises ModelRefused if the named file holds others, which may be meant instead."""
     sha256 = refuse_unregistered(model)
     try:
         content = context.store.read(model.file_name)
@@ -254,15 +254,15 @@ def _bytes_to_promote(context: RegistryContext, model: Model) -> bytes:
         raise ModelRefused(
             "sha256",
             f"{context.store.where(model.file_name)} was changed: its sha256 is {found}, registered is {sha256}. "
-            "`gatekeeper register` makes a model of the new file; to promote the registered bytes, move it away",
+            "Register the new file with `gatekeeper register`, or move it away to promote the registered bytes.",
         )
     return content
 
 
 def _write_name(context: RegistryContext, work: Work, model: Model, version: str) -> list[str]:
-    """A copy of the model's bytes under its new name; returns the names that no row will hold then.
+    """Place a copy of the model's bytes under its new name; returns the names that no row will hold any more.
 
-    A primary to be demoted may have lost its bytes, or may never have been a model: its row moves all the same.
+    A demoted primary may have lost its bytes, or may never have been a usable model: its row is renamed all the same.
     """
     name = naming.file_name(version)
     try:

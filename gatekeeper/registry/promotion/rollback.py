@@ -1,4 +1,4 @@
-"""Which primary was there before, and how does it come back?"""
+"""Rollback: restores the previous primary, and quarantines the bytes of the current one."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.retirement import sweep
-from gatekeeper.registry.models.verification import refuse_unregistered, vouch
+from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
 from gatekeeper.registry.promotion import holds
-from gatekeeper.registry.promotion.promotions import PromotionOrder, move, settled, standing
+from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, move, standing
 from gatekeeper.registry.records import Model, Promotion
 
 
@@ -25,19 +25,19 @@ def roll_back(
     expected: int | None = None,
     run_key: str | None = None,
 ) -> Promotion:
-    """Promote the primary before, and quarantine the bytes that are left, and those of their judged twin.
+    """Promote the previous primary, and quarantine the bytes of the current one and of its judged model.
 
-    The one that comes back is verified before anything moves; rolling back twice goes one further back, but a run key
-    rolls back once. Raises PromotionRefused where there is none, ModelRefused where it doesn't load: `promote -i ID`
-    takes another; GenerationMoved where another promotion came between.
+    The restored model is verified before anything changes. A second rollback goes one further back, but a run key rolls
+    back once. Raises PromotionRefused if there is no previous primary, ModelRefused if it doesn't load,
+    GenerationMoved if another promotion came first.
     """
-    with settled(context) as (connection, found):
+    with audited_snapshot(context) as (connection, found):
         if done := catalogue.promotion_by_key(connection, run_key):
             return done
         left = found.primary
         back = predecessor(connection, left)
     order = PromotionOrder(back.id, actor=actor, reason=reason, kind="rollback", run_key=run_key, now=now)
-    vouch(context, back, context.store.find(back.file_name, refuse_unregistered(back)))
+    verify_registered(context, back, context.store.find(back.file_name, refuse_unregistered(back)))
     context.step("verified")
     with context.database.write() as work:
         context.step("locked")
@@ -56,55 +56,59 @@ def roll_back(
 
 
 def way_back(context: RegistryContext) -> Model:
-    """Where a rollback would go now, verified to load; nothing moves. Raises what `roll_back` raises."""
-    with settled(context) as (connection, found):
+    """The model that a rollback would restore now, verified to load. Changes nothing; raises what `roll_back` does."""
+    with audited_snapshot(context) as (connection, found):
         back = predecessor(connection, found.primary)
-    vouch(context, back, context.store.find(back.file_name, refuse_unregistered(back)))
+    verify_registered(context, back, context.store.find(back.file_name, refuse_unregistered(back)))
     return back
 
 
 def predecessor(connection: Connection, current: Model | None) -> Model:
-    """The primary before this one; never one with quarantined bytes, or with those that are being left."""
+    """The primary before this one, without those whose bytes are quarantined or are those of `current`.
+
+    Raises PromotionRefused if there is none.
+    """
     if current is None:
-        raise PromotionRefused("there is no primary to roll back from; `gatekeeper promote -i ID` makes one")
-    for model_id in reversed(_ladder(connection, current.id)):
+        raise PromotionRefused("There is no primary to roll back from. Promote one with `gatekeeper promote -i ID`.")
+    for model_id in reversed(_earlier_primaries(connection, current.id)):
         found = catalogue.model(connection, model_id)
         if found.sha256 != current.sha256 and holds.quarantined(connection, found.sha256) is None:
             return found
     raise PromotionRefused(
-        f"no primary before {current.version} is left to go back to; `gatekeeper promote -i ID` takes another model"
+        f"There is no earlier primary than {current.version} to roll back to. "
+        "Promote another model with `gatekeeper promote -i ID`."
     )
 
 
 def _quarantine(work: Work, left: Model, sha256: str, order: PromotionOrder) -> None:
-    """The bytes that are left, and those of the twin that was judged for them."""
+    """Quarantine the bytes of the model that is left, and those of its judged model."""
     holds.quarantine(work, left.id, sha256, actor=order.actor, reason=order.reason)
-    if (twin := refits.unseen(work.connection, left.id)) is not None and twin.sha256 is not None:
-        why = f"the judged twin of model {left.id}: {order.reason}"
-        holds.quarantine(work, twin.id, twin.sha256, actor=order.actor, reason=why)
+    if (judged := refits.unseen(work.connection, left.id)) is not None and judged.sha256 is not None:
+        why = f"judged model of the refit {left.id}: {order.reason}"
+        holds.quarantine(work, judged.id, judged.sha256, actor=order.actor, reason=why)
 
 
-def _ladder(connection: Connection, current_id: int) -> list[int]:
-    """The primaries before this one, oldest first: a rollback takes away what it left, so that two go two back."""
+def _earlier_primaries(connection: Connection, current_id: int) -> list[int]:
+    """The primaries before this one, oldest first, without those that a rollback has left."""
     p = tables.promotions.c
-    ladder: list[int] = []
+    earlier: list[int] = []
     for row in connection.execute(select(p.kind, p.to_id).order_by(p.generation)):
-        if row.kind == "rollback" and row.to_id in ladder:
-            while ladder[-1] != row.to_id:
-                ladder.pop()
+        if row.kind == "rollback" and row.to_id in earlier:
+            while earlier[-1] != row.to_id:
+                earlier.pop()
         else:
-            ladder.append(row.to_id)
-    while ladder and ladder[-1] == current_id:
-        ladder.pop()
-    return ladder
+            earlier.append(row.to_id)
+    while earlier and earlier[-1] == current_id:
+        earlier.pop()
+    return earlier
 
 
 def _refuse_moved(
     work: Work, expected: int | None, current: Model | None, left: Model | None, back: Model
 ) -> tuple[Model, Model]:
-    """The primary that is left and the one before it: still those that were looked at."""
+    """The primary that is left and the one before it. Raises GenerationMoved if they changed since they were read."""
     if expected in (None, work.generation) and current is not None and left is not None and current.id == left.id:
         before = predecessor(work.connection, current)
         if before.id == back.id:
             return current, before
-    raise GenerationMoved("another promotion came between; nothing has changed: look at `gatekeeper history`")
+    raise GenerationMoved("Another promotion came first, so nothing has changed. Check `gatekeeper history`.")

@@ -1,4 +1,4 @@
-"""How many looks were spent in the time up to an as-of? Counted by the database: no document is opened."""
+"""Spent tests: the number of statistical tests that weekly runs made up to an as-of, counted without documents."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,31 +7,31 @@ from sqlalchemy import Connection, select
 
 from gatekeeper.registry.db import tables
 
-# Of them alone a promotion may come by chance: the first model has nobody to beat, a what-if promotes nothing.
+# Only these kinds can promote by chance: a bootstrap compares with nothing, and a what-if never promotes.
 SPENDING = ("weekly", "recovery")
 
 _e, _p = tables.evaluations.c, tables.promotions.c
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
-    """What was spent: looks (an as-of and its settings), the as-ofs that they were of, and how many others promoted."""
+class SpentTests:
+    """The spent tests (an as-of and its settings), their number of as-ofs, and how many other runs promoted."""
 
     spent: int
     as_ofs: int
     promoted: int
 
 
-def spent(connection: Connection, as_of: datetime, run_key: str | None, days: int) -> Looks:
-    """The looks of the `days` up to `as_of`, and the one of `run_key` at `as_of`, whether it is on record yet or not.
+def spent(connection: Connection, as_of: datetime, run_key: str | None, days: int) -> SpentTests:
+    """The tests spent in the `days` up to `as_of`, that of `run_key` at `as_of` included, recorded yet or not.
 
-    A look that was judged again, since the primary moved, or whose tasks were cleared, is the same look.
+    A weekly run that was repeated, since the primary changed or its tasks were cleared, counts as one test.
     """
     since = as_of - timedelta(days=days)
     when = (_e.as_of > since) & (_e.as_of <= as_of) & _e.kind.in_(SPENDING)
-    looks = {(row.as_of, row.run_key) for row in connection.execute(select(_e.as_of, _e.run_key).where(when))}
+    runs = {(row.as_of, row.run_key) for row in connection.execute(select(_e.as_of, _e.run_key).where(when))}
     if run_key is not None:
-        looks.add((as_of, run_key))
+        runs.add((as_of, run_key))
     by_them = select(_e.run_key).join(tables.promotions, _p.evaluation_id == _e.id).where(when)
     promoted = set(connection.execute(by_them).scalars()) - {run_key}
-    return Looks(len(looks), len({at for at, _ in looks}), len(promoted))
+    return SpentTests(len(runs), len({at for at, _ in runs}), len(promoted))

@@ -1,7 +1,8 @@
-"""Where do a model's bytes live, and what may be asked of that place?
+"""Model store: the interface, and the naming of blobs.
 
-Once, immutable, at `.blobs/<sha256>`; the named files beside are copies, since a link would share the blob's fate.
-The blob comes first, then the named copy, then the row; a reader sees whole files only, wherever the store is.
+A model's bytes are kept once, immutable, at `.blobs/<sha256>`. The named files beside the blobs are copies, since
+damage to a link would damage the blob too. The blob is written first, then the named copy, then the row. Readers see
+complete files only.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from typing import Protocol
 from gatekeeper.errors import ModelRefused
 
 BLOBS = ".blobs"
-LONGEST_NAME = 255  # bytes; no folder holds a longer one
+LONGEST_NAME = 255  # bytes: the limit of file systems
 
 Undo = Callable[[], None]
 
@@ -22,110 +23,113 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def nothing() -> None:
-    """Undoes a step that changed nothing."""
+    """Undo a step that changed nothing."""
 
 
 def sha256_of(content: bytes) -> str:
-    """Hex digest: the name of these bytes everywhere."""
+    """The SHA-256 digest in hex, which identifies these bytes everywhere."""
     return hashlib.sha256(content).hexdigest()
 
 
 def blob_name(sha256: str) -> str:
-    """Where the blob lies, inside the models folder."""
+    """The blob's name inside the models folder."""
     return f"{BLOBS}/{sha256}"
 
 
 def kept_name(sha256: str) -> str:
-    """Where somebody's bytes are kept that lay under a name of ours: no clean-up takes them for a blob."""
+    """The name for a user's bytes that were found under one of Gatekeeper's names; `gc` does not take it for a blob."""
     return f"{blob_name(sha256)}.kept"
 
 
 def is_digest(name: str) -> bool:
-    """Is `name` what a blob is called?"""
+    """Whether `name` is a blob's file name."""
     return _DIGEST.fullmatch(name) is not None
 
 
 def inside(name: str) -> str:
-    """`name` as it is. Raises ModelRefused where it leaves the models root (`outside`), or no file can have it."""
+    """`name` unchanged. Raises ModelRefused if it leads out of the models root (`outside`) or can't be a file name."""
     if not name:
-        raise ModelRefused("missing", "the row names no file")
+        raise ModelRefused("missing", "The row names no file.")
     *folder, last = name.split("/")
     if folder not in ([], [BLOBS]) or last in {"", ".", ".."} or "\\" in name:
-        raise ModelRefused("outside", f"{name!r} leads out of the models root; only the names of files in it are taken")
+        raise ModelRefused("outside", f"{name!r} leads out of the models root. Only names of files in it are allowed.")
     if "\0" in name or len(last.encode(errors="surrogatepass")) > LONGEST_NAME:
-        raise ModelRefused("missing", f"no file can be called {name[:80]!r}: it is too long, or holds a null character")
+        raise ModelRefused(
+            "missing",
+            f"{name[:80]!r} can't be a file name: it has more than {LONGEST_NAME} bytes or holds a null character.",
+        )
     return name
 
 
 class Store(Protocol):
-    """The models root. Names are relative to it; those that lead out of it are refused (ModelRefused, `outside`).
+    """The models root. Names are relative to it; a name that leads out of it raises ModelRefused (`outside`).
 
-    Unavailable means that the store can't be reached, read or written just now: never taken for a missing file.
-    What writes returns how to undo that.
+    Every method raises Unavailable if the store can't be reached, read or written now; that is never taken for a
+    missing file. Methods that write return the function that undoes it.
     """
 
-    cap: int  # bytes: the largest file that is read
+    cap: int  # size limit of a file, in bytes
 
     @abstractmethod
     def where(self, name: str) -> str:
-        """`name` with the root before it, for people."""
+        """`name` with the root before it, for messages."""
 
     @abstractmethod
     def make(self) -> None:
-        """The root itself, where it isn't there yet."""
+        """Make the root if it does not exist."""
 
     @abstractmethod
     def refuse_absent(self) -> None:
-        """Raise Unavailable where this is no store that `make` made: unmounted, or another one."""
+        """Raise Unavailable if this is not a store that `make` made: unmounted, or another folder or bucket."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """The bytes at `name`. Raises ModelRefused where that file is at fault, Unavailable where the store is."""
+        """The bytes at `name`. Raises ModelRefused if the file is at fault, Unavailable if the store is."""
 
     @abstractmethod
     def may_hold(self, name: str, content: bytes) -> bool:
-        """Is `name` free, or a file with these bytes already?"""
+        """Whether `name` is free, or a file with these bytes already."""
 
     @abstractmethod
     def put_blob(self, content: bytes) -> Undo:
-        """Keep `content` for good."""
+        """Store `content` as a blob."""
 
     @abstractmethod
     def place(self, name: str, content: bytes) -> Undo:
         """Make the file `name` a copy of `content`.
 
-        Other bytes that somebody put there are kept, as a blob or beside it: no file of a user's is lost.
+        Other bytes found there are kept, as a blob or beside it: a user's file is never lost.
         """
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Take the file `name` away, where it is still there."""
+        """Remove the file `name` if it exists."""
 
     @abstractmethod
     def names(self) -> list[str]:
-        """All named files, sorted; no blob, no folder, nothing hidden (such as .gitkeep) or still being written."""
+        """All named files, sorted, without blobs, folders, hidden files (such as .gitkeep) and unfinished ones."""
 
     @abstractmethod
     def blobs(self) -> list[str]:
-        """The sha256 that all blobs go by, sorted, whatever they hold."""
+        """The sha256 in the names of all blobs, sorted, whatever they hold."""
 
     @abstractmethod
     def leftovers(self) -> list[str]:
-        """Names of what writers that were killed left half-written. Only under the lock are they surely nobody's."""
+        """The names of half-written files of killed writers. Call it under the lock: else a live writer's show too."""
 
     @abstractmethod
     def written_at(self, name: str) -> datetime | None:
-        """When `name` was last written, by the store's clock, aware UTC; None where it isn't there."""
+        """The time of the last write of `name`, by the store's clock, aware UTC; None if it does not exist."""
 
     def holds(self, name: str, sha256: str) -> bool:
-        """Are the bytes at `name` these? False for whatever else is there; Unavailable where the store is at fault."""
+        """Whether `name` holds these bytes. False for anything else; raises Unavailable if the store is at fault."""
         try:
             return sha256_of(self.read(name)) == sha256
         except ModelRefused:
             return False
 
     def is_missing(self, name: str) -> bool:
-        """Is there no file `name`? False for a file at fault; Unavailable where the store is."""
+        """Whether there is no file `name`. False for a file at fault; raises Unavailable if the store is."""
         try:
             self.read(name)
         except ModelRefused as fault:
@@ -133,9 +137,9 @@ class Store(Protocol):
         return False
 
     def find(self, name: str, sha256: str) -> bytes:
-        """These bytes, from `name` or else from their blob.
+        """The bytes of this sha256, from `name`, else from their blob.
 
-        Raises ModelRefused (`missing` or `sha256`) where neither holds them, Unavailable where the store is gone.
+        Raises ModelRefused (`missing` or `sha256`) if neither holds them, Unavailable if the store can't be reached.
         """
         faults = []
         for place in (name, blob_name(sha256)):
@@ -146,5 +150,5 @@ class Store(Protocol):
                 continue
             if (found := sha256_of(content)) == sha256:
                 return content
-            faults.append(ModelRefused("sha256", f"{self.where(place)} has sha256 {found}; registered is {sha256}"))
-        raise ModelRefused(faults[0].reason, "; ".join(str(fault) for fault in faults))
+            faults.append(ModelRefused("sha256", f"{self.where(place)} has sha256 {found}; registered is {sha256}."))
+        raise ModelRefused(faults[0].reason, " ".join(str(fault) for fault in faults))

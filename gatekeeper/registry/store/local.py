@@ -1,6 +1,6 @@
-"""How do a model's bytes get into a folder whole?
+"""Local model store: a folder on disk, written atomically.
 
-Everything is written to a temporary file, synced, renamed, and the folder synced.
+Each file is written to a temporary file, synced and renamed, and then the folder is synced.
 """
 
 import os
@@ -29,7 +29,7 @@ TEMPORARY = ".tmp-"
 
 
 class LocalStore(Store):
-    """The models folder. `step` is told of each write, so that tests can stop there."""
+    """The models folder. `step` is called with the name of each write, so that tests can stop there."""
 
     def __init__(self, root: Path, *, cap: int, step: Callable[[str], None]) -> None:
         self.root = root
@@ -37,26 +37,28 @@ class LocalStore(Store):
         self._step = step
 
     def where(self, name: str) -> str:
-        """On this disk."""
+        """The path on this disk."""
         return str(self.root / name)
 
     def make(self) -> None:
-        """With the folder of the blobs, which tells a models folder from an empty mount point."""
+        """Make the folder and that of the blobs, which tells a models folder from an empty mount point."""
         with _clear_errors(self.root):
             (self.root / BLOBS).mkdir(parents=True, exist_ok=True)
 
     def refuse_absent(self) -> None:
-        """An unmounted volume leaves nothing, or an empty folder."""
-        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises where a folder above is closed to us
-            raise Unavailable(f"the models folder {self.root} isn't there just now; GATEKEEPER_MODELS names it")
+        """Raise Unavailable if the folder or that of its blobs is missing, as on an unmounted volume."""
+        if not os.path.isdir(self.root):  # noqa: PTH112  # Path.is_dir raises if a parent folder is not accessible
+            raise Unavailable(
+                f"The models folder {self.root} does not exist. Mount it, or name another one in GATEKEEPER_MODELS."
+            )
         if not os.path.isdir(self.root / BLOBS):  # noqa: PTH112  # a volume that isn't mounted leaves an empty folder
             raise Unavailable(
-                f"{self.root / BLOBS} isn't there: is the models folder mounted? GATEKEEPER_MODELS names it; "
-                "`gatekeeper db upgrade` makes a new one"
+                f"{self.root / BLOBS} does not exist. Mount the models folder, name another one in GATEKEEPER_MODELS, "
+                "or make a new one with `gatekeeper db upgrade`."
             )
 
     def read(self, name: str) -> bytes:
-        """A regular file, or a link to one inside the folder."""
+        """The bytes of a regular file, or of a link to one inside the folder."""
         try:
             return read_model(self.root / inside(name), root=self.root, cap=self.cap)
         except ModelRefused as fault:
@@ -65,7 +67,7 @@ class LocalStore(Store):
             raise
 
     def may_hold(self, name: str, content: bytes) -> bool:
-        """A link, even one to nowhere, takes the name."""
+        """Whether the name is free or holds these bytes. A link, even a dangling one, takes the name."""
         target = self.root / inside(name)
         with _clear_errors(target):
             if not os.path.lexists(target):
@@ -73,7 +75,7 @@ class LocalStore(Store):
             return _is_regular(target) and target.stat().st_size == len(content) and target.read_bytes() == content
 
     def put_blob(self, content: bytes) -> Undo:
-        """The folder of the blobs is made anew where somebody removed it."""
+        """Store a blob; a missing folder of the blobs is made again."""
         blob = self.root / blob_name(sha256_of(content))
         with _clear_errors(blob):
             blob.parent.mkdir(exist_ok=True)
@@ -81,7 +83,7 @@ class LocalStore(Store):
             return self._place(blob, content)
 
     def place(self, name: str, content: bytes) -> Undo:
-        """A link under this name is replaced, never followed."""
+        """Write a named file. A link under this name is replaced, never followed."""
         target = self.root / inside(name)
         with _clear_errors(target):
             displaced = self._regular(target)
@@ -90,22 +92,22 @@ class LocalStore(Store):
             return self._place(target, content)
 
     def remove(self, name: str) -> None:
-        """The file, or the link itself."""
+        """Remove the file, or the link itself."""
         target = self.root / inside(name)
         with _clear_errors(target):
             target.unlink(missing_ok=True)
             sync_folder(target.parent)
 
     def names(self) -> list[str]:
-        """Links to nowhere too."""
+        """The named files, dangling links included."""
         return [name for name in self._entries("") if not name.startswith(".")]
 
     def blobs(self) -> list[str]:
-        """By their names alone."""
+        """The blobs, by their names alone."""
         return [name for name in self._entries(BLOBS) if is_digest(name)]
 
     def leftovers(self) -> list[str]:
-        """Temporary files, of the folder and of its blobs."""
+        """Temporary files in the folder and in that of the blobs."""
         return [
             f"{folder}{name}"
             for folder in ("", f"{BLOBS}/")
@@ -114,7 +116,7 @@ class LocalStore(Store):
         ]
 
     def written_at(self, name: str) -> datetime | None:
-        """Of a link, when that was made."""
+        """The modification time; of a link, that of the link itself."""
         with _clear_errors(self.root / name):
             try:
                 written = os.lstat(self.root / inside(name)).st_mtime
@@ -123,13 +125,13 @@ class LocalStore(Store):
             return datetime.fromtimestamp(written, UTC)
 
     def _keep(self, displaced: bytes) -> None:
-        """Somebody's bytes: the blob may have them already, as it has those of a name that moves to another row."""
+        """Keep displaced bytes, unless a blob has them already, as it has those of a name that moves to another row."""
         sha256 = sha256_of(displaced)
         if not self.holds(blob_name(sha256), sha256):
             self._place(self.root / kept_name(sha256), displaced)
 
     def _entries(self, folder: str) -> list[str]:
-        """What lies in a folder of the root, links and other oddities too, but no folders."""
+        """All entries of a folder of the root but its folders, links included."""
         self.refuse_absent()
         with _clear_errors(self.root / folder), os.scandir(self.root / folder) as found:
             return sorted(entry.name for entry in found if not entry.is_dir(follow_symlinks=False))
@@ -162,27 +164,29 @@ class LocalStore(Store):
         self._step(f"placed {target.name}")
 
     def _regular(self, path: Path) -> bytes | None:
-        """The bytes of the regular file `path` itself (no link); None for anything else."""
+        """The bytes of the regular file `path`; None for a link and anything else."""
         if not _is_regular(path):
             return None
         if path.stat().st_size > self.cap:
-            raise Unavailable(f"{path} is taken by a file over the cap of {self.cap:,} bytes; move it away first")
+            raise Unavailable(f"{path} is a file over the limit of {self.cap:,} bytes. Move it away first.")
         return path.read_bytes()
 
     def _refuse_other_root(self, folder: Path) -> None:
         if not (there := folder.resolve()).is_relative_to(self.root.resolve()):
-            raise ConfigError(f"{folder} leads to {there}, outside the models folder {self.root}; make it a folder")
+            raise ConfigError(
+                f"{folder} is a link to {there}, outside the models folder {self.root}. Replace it by a folder."
+            )
 
 
 @contextmanager
 def _clear_errors(path: Path) -> Iterator[None]:
-    """What the operating system raises, in our words."""
+    """Translate errors of the operating system into Unavailable."""
     try:
         yield
     except OSError as fault:
         raise Unavailable(
-            f"{path} can't be written ({fault.strerror or fault}); nothing has changed. "
-            "Is GATEKEEPER_MODELS a folder, writable, with room left?"
+            f"{path} can't be written ({fault.strerror or fault}), so nothing has changed. "
+            "Check that GATEKEEPER_MODELS is a writable folder with free space."
         ) from fault
 
 

@@ -1,7 +1,7 @@
-"""How do a model's bytes live on an object store, such as S3?
+"""Object store: model files on S3, Google Cloud Storage or Azure, by fsspec.
 
-Under the same names and in the same order of events as in a folder. A put is atomic there, so there is no temporary
-file; and there are no folders, so an object of ours says that this is the store, and not an empty one of another name.
+Names and the order of writes are those of the folder. A put is atomic, so there are no temporary files. There are no
+folders either, so a marker object tells the store from an empty or mistyped prefix.
 """
 
 import os
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 MARKER = f"{BLOBS}/README"
 MARKER_TEXT = (
-    b"Gatekeeper keeps the bytes of each model here once, named by their sha256. Keep this object, too: where it is\n"
+    b"Gatekeeper keeps the bytes of each model here once, named by their sha256. Keep this object too: if it is\n"
     b"missing, Gatekeeper takes the store for unreachable or for another one. `gatekeeper db upgrade` writes it.\n"
 )
 S3 = {"s3", "s3a"}
-# Waiting is the caller's to decide (Airflow's retries, a server's next poll): while a writer waits here, all others do.
+# Few retries: while a writer waits here, all others wait too. Airflow's retries and a server's next poll try again.
 S3_PATIENCE: Mapping[str, object] = {
     "connect_timeout": 5,
     "read_timeout": 15,
@@ -43,10 +43,10 @@ S3_PATIENCE: Mapping[str, object] = {
 
 
 class ObjectStore(Store):
-    """A prefix of a bucket. `step` is told of each write, so that tests can stop there.
+    """A prefix of a bucket. `step` is called with the name of each write, so that tests can stop there.
 
-    Any file system that fsspec knows will do whose put is atomic and whose reads see the last put: S3 and its like,
-    Google Cloud Storage, Azure. Credentials and end point are the environment's (AWS_...), or fsspec's own config.
+    Any fsspec file system with atomic puts and read-after-write consistency works: S3 and compatible stores, Google
+    Cloud Storage, Azure. Credentials and endpoint come from the environment (AWS_...) or fsspec's configuration.
     """
 
     def __init__(self, url: str, *, cap: int, step: Callable[[str], None]) -> None:
@@ -56,76 +56,77 @@ class ObjectStore(Store):
         self._scheme, _, rest = self.url.partition("://")
         if "::" in url or not rest or {"", ".", ".."} & set(rest.split("/")):
             raise ConfigError(
-                f"GATEKEEPER_MODELS={url!r} names no place in an object store; such as s3://bucket/prefix"
+                f"GATEKEEPER_MODELS={url!r} does not name a place in an object store. Write one such as "
+                "s3://bucket/prefix."
             )
         _refuse_uninstalled(self._scheme)
         self._connected: tuple[int, AbstractFileSystem, str] | None = None
 
     def where(self, name: str) -> str:
-        """As a URL."""
+        """The URL of `name`."""
         return f"{self.url}/{name}"
 
     def make(self) -> None:
-        """Writes the object that says so; the bucket itself must be there."""
+        """Write the marker object; the bucket must exist."""
         if self._size(MARKER) is None:
             self._put(MARKER, MARKER_TEXT)
 
     def refuse_absent(self) -> None:
-        """A bucket that is gone and a prefix that is mistyped look like missing objects, but for this."""
+        """Raise Unavailable without the marker: a missing bucket or mistyped prefix looks like missing objects."""
         if self._size(MARKER) is None:
             raise Unavailable(
-                f"{self.where(MARKER)} isn't there: is this the store that GATEKEEPER_MODELS means? "
-                "`gatekeeper db upgrade` makes a new one of it"
+                f"{self.where(MARKER)} does not exist, so this may not be the store that GATEKEEPER_MODELS means. "
+                "Fix that setting, or make a new store with `gatekeeper db upgrade`."
             )
 
     def read(self, name: str) -> bytes:
-        """Its size first: what is over the cap is never fetched."""
+        """The bytes of an object; one over the size limit is never fetched."""
         content = self._read(inside(name))
         if content is None:
             self.refuse_absent()
-            raise ModelRefused("missing", f"{self.where(name)} does not exist")
+            raise ModelRefused("missing", f"{self.where(name)} does not exist.")
         refuse_other_content(content, cap=self.cap, name=self.where(name))
         return content
 
     def may_hold(self, name: str, content: bytes) -> bool:
-        """Fetched only where the size is that of `content`."""
+        """Whether the name is free or holds these bytes; fetched only if the size is the same."""
         size = self._size(inside(name))
         return size is None or (size == len(content) and self._read(name) == content)
 
     def put_blob(self, content: bytes) -> Undo:
-        """One put; none where the blob is right already."""
+        """Put the blob, unless it is right already."""
         name = blob_name(sha256_of(content))
         return self._place(name, content, self._taken_by(name))
 
     def place(self, name: str, content: bytes) -> Undo:
-        """One put; none where the object is right already."""
+        """Put the object, unless it is right already."""
         displaced = self._taken_by(inside(name))
         if displaced is not None and displaced != content:
             self._keep(displaced)
         return self._place(name, content, displaced)
 
     def remove(self, name: str) -> None:
-        """Removing what is gone succeeds."""
+        """Remove the object; a missing one is not an error."""
         filesystem, path = self._at(inside(name))
         with self._clear_errors(name, "removed"), suppress(FileNotFoundError):
             filesystem.rm_file(path)
 
     def names(self) -> list[str]:
-        """Objects right under the prefix."""
+        """The objects directly under the prefix."""
         self.refuse_absent()
         return [name for name in self._objects("") if not name.startswith(".")]
 
     def blobs(self) -> list[str]:
-        """By their names alone."""
+        """The blobs, by their names alone."""
         self.refuse_absent()
         return [name for name in self._objects(f"/{BLOBS}") if is_digest(name)]
 
     def leftovers(self) -> list[str]:
-        """None: an object is there whole, or not at all."""
+        """Always empty: a put is atomic."""
         return []
 
     def written_at(self, name: str) -> datetime | None:
-        """As the store says it."""
+        """The store's modification time."""
         filesystem, path = self._at(inside(name))
         with self._clear_errors(name, "looked at"):
             try:
@@ -135,7 +136,7 @@ class ObjectStore(Store):
             return written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
 
     def _keep(self, displaced: bytes) -> None:
-        """Somebody's bytes: the blob may have them already, as it has those of a name that moves to another row."""
+        """Keep displaced bytes, unless a blob has them already, as it has those of a name that moves to another row."""
         sha256 = sha256_of(displaced)
         if not self.holds(blob_name(sha256), sha256):
             self._place(kept_name(sha256), displaced, self._taken_by(kept_name(sha256)))
@@ -161,14 +162,14 @@ class ObjectStore(Store):
         return undo
 
     def _taken_by(self, name: str) -> bytes | None:
-        """What lies at `name`. Raises Unavailable where that is more than we would keep."""
+        """The bytes at `name`. Raises Unavailable if they are over the size limit, so that they can't be kept."""
         try:
             return self._read(name)
         except ModelRefused as fault:
-            raise Unavailable(f"{fault}; move it away first") from fault
+            raise Unavailable(f"{fault} Move it away first.") from fault
 
     def _read(self, name: str) -> bytes | None:
-        """The object's bytes; None where there is none. Raises ModelRefused over the cap, and reads none of it then."""
+        """The object's bytes; None if it is missing. Raises ModelRefused, without reading, if it is over the limit."""
         size = self._size(name)
         if size is None or size == 0:  # no range of an empty object can be asked for
             return None if size is None else b""
@@ -185,7 +186,7 @@ class ObjectStore(Store):
         return content
 
     def _size(self, name: str) -> int | None:
-        """Bytes of the object at `name`; None where there is none."""
+        """The size of the object at `name` in bytes; None if it is missing."""
         filesystem, path = self._at(name)
         with self._clear_errors(name, "looked at"):
             try:
@@ -200,7 +201,7 @@ class ObjectStore(Store):
             filesystem.pipe_file(path, content)
 
     def _objects(self, folder: str) -> list[str]:
-        """The names of the objects right under the root, or under its `folder`."""
+        """The names of the objects directly under the root, or under its `folder`."""
         filesystem, path = self._at("")
         with self._clear_errors(folder, "listed"):
             try:
@@ -210,7 +211,7 @@ class ObjectStore(Store):
             return sorted(entry["name"].rpartition("/")[2] for entry in found if entry["type"] == "file")
 
     def _at(self, name: str) -> tuple["AbstractFileSystem", str]:
-        """The file system, and how it calls `name`. Made at first use: the database alone answers most questions."""
+        """The file system and its path of `name`. Connects at first use, since most queries need the database alone."""
         if self._connected is None or self._connected[0] != os.getpid():  # connections don't outlive a fork
             self._connected = (os.getpid(), *_connect(self.url, self._scheme))
         _, filesystem, root = self._connected
@@ -218,17 +219,19 @@ class ObjectStore(Store):
 
     @contextmanager
     def _clear_errors(self, name: str, done: str) -> Iterator[None]:
-        """What the back ends raise, in our words. That something is missing is for the caller to tell beforehand."""
+        """Translate back-end errors into the package's own. The caller handles FileNotFoundError first."""
         try:
             yield
         except GatekeeperError:
             raise
         except NotImplementedError as fault:
-            raise ConfigError(f"{self.where(name)} can't be {done}: {self._scheme}:// doesn't do that") from fault
+            raise ConfigError(
+                f"{self.where(name)} can't be {done}: {self._scheme}:// does not support it. Use another store."
+            ) from fault
         except Exception as fault:  # each back end has errors of its own, and all mean the same here
             raise Unavailable(
-                f"{self.where(name)} can't be {done} just now ({_first_line(fault)}); nothing has changed. "
-                "Is the store up, and may these credentials list, read and write there?"
+                f"{self.where(name)} can't be {done} now ({_first_line(fault)}), so nothing has changed. "
+                "Check that the store is up and that these credentials may list, read and write there."
             ) from fault
 
 
@@ -236,8 +239,8 @@ def _refuse_uninstalled(scheme: str) -> None:
     for module in ("fsspec", "s3fs") if scheme in S3 else ("fsspec",):
         if not _is_installed(module):
             raise ConfigError(
-                f"models on {scheme}:// need the package {module}, which isn't installed: "
-                "`pip install 'gatekeeper[s3]'` adds it"
+                f"Models on {scheme}:// need the package {module}, which is not installed. "
+                "Run `pip install 'gatekeeper[s3]'`."
             )
 
 
@@ -255,7 +258,7 @@ def _first_line(fault: Exception) -> str:
 def _connect(url: str, scheme: str) -> tuple["AbstractFileSystem", str]:
     import fsspec
 
-    # A listing that is kept would show yesterday's names; an instance that is shared would keep other settings.
+    # A cached listing would show old names; a shared instance would keep other settings.
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in S3:
         set_by_user = fsspec.config.conf.get(scheme, {}).get("config_kwargs", {})

@@ -1,6 +1,6 @@
-"""What of a table that another tool made can be taken over, and what is off?
+"""Adoption: takes over models from tables made by another tool.
 
-Rows whose file is a usable model get an artifact and a blob; the others keep their row and are marked.
+A row whose file is a usable model gets an artifact and a blob; any other row is kept and marked.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
 
 OLDER_TABLES = (tables.models.name, DATASET)
-"""What another tool may have made before us: found there, they stay as they are."""
+"""Tables that another tool may have made; existing ones stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Why a row is no usable model."""
+    """The reason why a row is not a usable model."""
 
     model_id: int
     reason: str
@@ -37,28 +37,28 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeReport:
-    """What `db upgrade` found and did."""
+    """The result of `db upgrade`."""
 
-    revision_before: str | None  # None: ours weren't there
+    revision_before: str | None  # None: there were no tables of Gatekeeper's
     revision: str
     adopted: tuple[int, ...]  # rows that got their artifact now
-    marked: tuple[Mark, ...]  # rows that are no usable model
-    claims: tuple[int, ...]  # rows that claim to be active: more than one has to be settled
+    marked: tuple[Mark, ...]  # rows that are not usable models
+    claims: tuple[int, ...]  # rows named as the primary: more than one has to be settled
     primary: int | None
 
     @property
     def settled(self) -> bool:
-        """Does the database itself keep a second primary out? If not, `migrate-naming` is the next command."""
+        """Whether there is at most one primary. If not, run `gatekeeper migrate-naming` next."""
         return len(self.claims) < 2
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """One row without an artifact, and what its file turned out to be."""
+    """One row without an artifact, and the result of checking its file."""
 
     model: Model
-    content: bytes | None  # also of an unusable file: it is the user's, and follows its row
-    shown: Inspected | None
+    content: bytes | None  # also of an unusable file: it is the user's, and is renamed with its row
+    inspected: Inspected | None
     fault: ModelRefused | None
 
 
@@ -71,9 +71,9 @@ def upgrade(
     threshold: float | None = None,
     step: Step = no_step,
 ) -> UpgradeReport:
-    """Make the tables or bring them up to date, and adopt what is there. Doing it again changes nothing.
+    """Make the tables or bring them up to date, and adopt existing models. Repeating it changes nothing.
 
-    `threshold` goes to adopted models, whose files can't say theirs. Raises ConfigError, SchemaOutOfDate, Unavailable.
+    `threshold` is for adopted models, whose files give none. Raises ConfigError, SchemaOutOfDate, Unavailable.
     """
     context = RegistryContext.at(
         url, models=models, path_prefix=path_prefix, size_cap=size_cap, step=step, threshold=threshold, create=True
@@ -86,8 +86,8 @@ def upgrade(
             comments.write(work.connection, foreign)
             seal(work)
         with context.database.read() as connection:
-            strangers = unadopted(connection)
-        finds = look_at(context, strangers)  # outside the lock: foreign models run in a child process first
+            pending = unadopted(connection)
+        finds = inspect_files(context, pending)  # outside the lock: untrusted models run in a child process first
         with context.database.write() as work:
             return _adopt(context, work, finds, before)
     finally:
@@ -99,23 +99,23 @@ def unadopted(connection: Connection) -> list[Model]:
     return [model for model in catalogue.models(connection) if model.sha256 is None]
 
 
-def look_at(context: RegistryContext, strangers: Sequence[Model]) -> list[Find]:
-    """Read and verify the file of each row. The same bytes are looked at once."""
+def inspect_files(context: RegistryContext, pending: Sequence[Model]) -> list[Find]:
+    """Read and verify the file of each row. The same bytes are verified once."""
     seen: dict[str, Inspected | ModelRefused] = {}
-    return [_look(context, model, seen) for model in strangers]
+    return [_inspect_file(context, model, seen) for model in pending]
 
 
 def take_in(context: RegistryContext, work: Work, finds: Sequence[Find]) -> list[int]:
-    """Artifact and blob for the usable rows, a mark for the others. Returns the ids of the usable ones."""
+    """Write artifact and blob of the usable rows, and mark the others. Returns the ids of the usable rows."""
     adopted = []
     for find in finds:
         row = catalogue.model(work.connection, find.model.id)
         if row.sha256 is not None or (find.fault is not None and _is_marked(work.connection, find)):
-            continue  # another writer adopted it in between; or the mark tells already, with the first path
+            continue  # another writer has adopted it meanwhile, or it is marked already, with its first path
         work.connection.execute(delete(tables.faults).where(tables.faults.c.model_id == find.model.id))
-        if find.content is not None and find.shown is not None:
+        if find.content is not None and find.inspected is not None:
             work.on_failure(context.store.put_blob(find.content))
-            insert_artifact(work, find.model.id, find.shown, threshold=context.threshold, run_key=None)
+            insert_artifact(work, find.model.id, find.inspected, threshold=context.threshold, run_key=None)
             adopted.append(find.model.id)
         elif find.fault is not None:
             _mark(work, find, find.fault)
@@ -143,7 +143,7 @@ def _adopt(context: RegistryContext, work: Work, finds: list[Find], before: str 
     )
 
 
-def _look(context: RegistryContext, model: Model, seen: dict[str, Inspected | ModelRefused]) -> Find:
+def _inspect_file(context: RegistryContext, model: Model, seen: dict[str, Inspected | ModelRefused]) -> Find:
     try:
         content = context.store.read(model.file_name)
     except ModelRefused as fault:
@@ -154,14 +154,14 @@ def _look(context: RegistryContext, model: Model, seen: dict[str, Inspected | Mo
             seen[sha256] = inspect(content, cap=context.store.cap, details=None)
         except ModelRefused as fault:
             seen[sha256] = fault
-    shown = seen[sha256]
-    if isinstance(shown, ModelRefused):
-        return Find(model, content, None, ModelRefused(shown.reason, f"{model.path}: {shown}"))
-    return Find(model, content, shown, None)
+    inspected = seen[sha256]
+    if isinstance(inspected, ModelRefused):
+        return Find(model, content, None, ModelRefused(inspected.reason, f"{model.path}: {inspected}"))
+    return Find(model, content, inspected, None)
 
 
 def _is_marked(connection: Connection, find: Find) -> bool:
-    """Is the row marked already, for the bytes that it has now, or for having none?"""
+    """Whether the row is marked already, for its current bytes or for a missing file."""
     wanted = select(tables.faults.c.sha256).where(tables.faults.c.model_id == find.model.id)
     row = connection.execute(wanted).first()
     return row is not None and row.sha256 == _digest(find)

@@ -1,6 +1,6 @@
-"""How does a model get to another environment, with all that is known of it?
+"""Model copy: takes a model with its facts and evaluations to another registry.
 
-There it is verified anew, and a challenger: what it was worth here is evidence, and promotes nothing.
+There it is verified again and becomes a challenger. Its evaluations are evidence and can't promote it.
 """
 
 import json
@@ -15,7 +15,7 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.registration import by_run, insert_artifact, new_row
-from gatekeeper.registry.models.verification import Inspected, inspect, refuse_unregistered, vouch
+from gatekeeper.registry.models.verification import Inspected, inspect, refuse_unregistered, verify_registered
 from gatekeeper.registry.promotion import evaluations, holds
 from gatekeeper.registry.records import COPIED, Details, Evaluation, Model
 
@@ -24,30 +24,30 @@ _e = tables.evaluations.c
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The model as the other registry has it, and what came with it."""
+    """The model's row in the other registry, and the evaluations copied with it."""
 
     model: Model
     is_new: bool  # False: it was copied before
-    evaluations: tuple[int, ...]  # ids there, of those that came now
+    evaluations: tuple[int, ...]  # ids in the other registry, of those copied now
 
 
 def copy(source: RegistryContext, target: RegistryContext, model_id: int) -> Copied:
-    """Take model `model_id` of `source` over to `target`, with its facts and its evaluations as a challenger.
+    """Copy model `model_id` of `source` to `target`, with its facts and its evaluations as a challenger.
 
-    A refit takes its judged twin along, which has the evaluations. The same bytes again: the row that is there, and the
-    evaluations that it hasn't yet. Raises UnknownModel, ModelRefused, Quarantined, ConfigError for two registries in
-    one place, ClaimsUnsettled, Unavailable.
+    With a refit, its judged model is copied too, which has the evaluations. Repeating it returns the existing row and
+    copies only new evaluations. Raises UnknownModel, ModelRefused, Quarantined, ClaimsUnsettled, Unavailable, and
+    ConfigError if both registries share a database or store.
     """
     _refuse_same_place(source, target)
     with source.database.read() as connection:
         model = catalogue.model(connection, model_id)
         sha256 = refuse_unregistered(model)
         holds.refuse_quarantined(connection, model_id, sha256)
-        twin_id = refits.of(connection, model_id)
-        evidence = [] if twin_id is not None else evaluations.evaluations(connection, model_id)[::-1]
-    twin = None if twin_id is None else copy(source, target, twin_id)
+        judged_id = refits.judged_model_of(connection, model_id)
+        evidence = [] if judged_id is not None else evaluations.evaluations(connection, model_id)[::-1]
+    judged = None if judged_id is None else copy(source, target, judged_id)
     content = source.store.find(model.file_name, sha256)
-    shown = _verified(target, model, content)
+    inspected = _verified(target, model, content)
     target.step("verified")
     run_key = f"copy {sha256}"
     with target.database.write() as work:
@@ -55,11 +55,11 @@ def copy(source: RegistryContext, target: RegistryContext, model_id: int) -> Cop
         there = by_run(work.connection, run_key, sha256)
         row_id = new_row(target, work, content, model.description) if there is None else there.id
         if there is None:
-            insert_artifact(work, row_id, shown, threshold=model.threshold or target.threshold, run_key=run_key)
+            insert_artifact(work, row_id, inspected, threshold=model.threshold or target.threshold, run_key=run_key)
             target.step("described")
-        if twin is not None:
-            refits.bind(work, row_id, twin.model.id)
-        carried = () if twin is None else twin.evaluations
+        if judged is not None:
+            refits.bind(work, row_id, judged.model.id)
+        carried = () if judged is None else judged.evaluations
         carried += tuple(copied for each in evidence if (copied := _carry(work, each, row_id)) is not None)
         target.step("evaluations written")
         row = catalogue.model(work.connection, row_id)
@@ -69,11 +69,13 @@ def copy(source: RegistryContext, target: RegistryContext, model_id: int) -> Cop
 
 def _refuse_same_place(source: RegistryContext, target: RegistryContext) -> None:
     if _resolved(source.database.name) == _resolved(target.database.name):
-        raise ConfigError(f"{source.database.name} is the registry that the model is in; --to names another one")
+        raise ConfigError(
+            f"The model is in the registry {source.database.name} already. Name another registry with --to."
+        )
     if _resolved(source.store.where("")) == _resolved(target.store.where("")):
         raise ConfigError(
-            f"both registries would keep their files in {source.store.where('')}, where their names would collide; "
-            "--models names the other one's folder"
+            f"Both registries would keep their files in {source.store.where('')}, where their names would collide. "
+            "Name the other registry's store with --models."
         )
 
 
@@ -82,9 +84,9 @@ def _resolved(place: str) -> str:
 
 
 def _verified(target: RegistryContext, model: Model, content: bytes) -> Inspected:
-    """Every check anew, as of a file that nobody vouches for; and it must score there as it did here."""
-    shown = inspect(content, cap=target.store.cap, details=None)
-    vouch(target, model, content)
+    """Run every check again, as on an untrusted file, canaries included: the model must score as it did here."""
+    inspected = inspect(content, cap=target.store.cap, details=None)
+    verify_registered(target, model, content)
     known = Details(
         trained_from=model.trained_from,
         trained_to=model.trained_to,
@@ -93,14 +95,14 @@ def _verified(target: RegistryContext, model: Model, content: bytes) -> Inspecte
         fingerprint=model.fingerprint,
         code_version=model.code_version,
     )
-    return replace(shown, details=known, feature_schema=model.feature_schema or shown.feature_schema)
+    return replace(inspected, details=known, feature_schema=model.feature_schema or inspected.feature_schema)
 
 
 def _carry(work: Work, made: Evaluation, challenger: int) -> int | None:
-    """The id of the evaluation there; None where it came before.
+    """Copy one evaluation; returns its id in the other registry, or None if it was copied before.
 
-    Kind `copied`: against another environment's primary, so it promotes nothing. The champion is a row there only
-    where its bytes are; its sha256 is kept in any case.
+    Its kind is `copied`: it compared with another environment's primary, so it can't promote. The champion is a row
+    there only if its bytes are registered there; its sha256 is kept in any case.
     """
     run_key = f"copy {made.at.isoformat()} {made.run_key}"
     known = (_e.run_key == run_key) & (_e.challenger == challenger)

@@ -1,4 +1,4 @@
-"""Is all well with this registry, and what of the rest can be mended without a guess?"""
+"""Registry doctor: checks database and store for consistency, and repairs what needs no choice."""
 
 import logging
 from contextlib import suppress
@@ -12,23 +12,23 @@ from gatekeeper.registry.context import SIZE_CAP, RegistryContext
 from gatekeeper.registry.db import schema, tables
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
-from gatekeeper.registry.models.retirement import retire
-from gatekeeper.registry.promotion.promotions import PromotionOrder, promote, settled
+from gatekeeper.registry.models.retirement import mark
+from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, promote
 from gatekeeper.registry.upkeep import findings
-from gatekeeper.registry.upkeep.adopt import look_at, take_in, unadopted
+from gatekeeper.registry.upkeep.adopt import inspect_files, take_in, unadopted
 from gatekeeper.registry.upkeep.findings import Digests, Examination, Finding, examine
 from gatekeeper.registry.upkeep.rename import migrate
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "schema"  # tables of another revision: nothing else can be looked at
+SCHEMA = "schema"  # tables of another revision: nothing else can be checked
 ACTOR = "gatekeeper doctor"
 _BY_MIGRATION = {findings.MISNAMED, findings.PRIMARIES, findings.INDEX}
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What is off now, what was and is mended (`remedy` says how), and which rows are known to be no models."""
+    """Findings that remain, findings that were repaired (see `remedy`), and rows marked as unusable models."""
 
     findings: tuple[Finding, ...]
     repaired: tuple[Finding, ...]
@@ -36,7 +36,7 @@ class Checkup:
 
     @property
     def well(self) -> bool:
-        """Is nothing off? Rows that are known to be no models are never served, and do no harm."""
+        """Whether there are no findings. Rows marked as unusable models are never served and do no harm."""
         return not self.findings
 
 
@@ -50,9 +50,9 @@ def check_up(
     threshold: float | None = None,
     repair: bool = False,
 ) -> Checkup:
-    """Look at the registry at `url`, whatever the revision of its tables; with `repair`, mend what needs no guess.
+    """Check the registry at `url`, whatever the revision of its tables; with `repair`, fix what needs no choice.
 
-    Raises Unavailable where database or store can't be reached: that is never taken for missing.
+    Raises Unavailable if database or store can't be reached: files that can't be read are not taken for missing.
     """
     context = RegistryContext.at(
         url,
@@ -73,19 +73,19 @@ def check_up(
 
 
 def examined(context: RegistryContext, *, repair: bool) -> Checkup:
-    """The registry at `context`; a second look after a repair says what is still off."""
-    found = _look(context)
+    """Check the registry at `context`; after a repair, check again for the findings that remain."""
+    found = _check(context)
     if not repair or not any(finding.repairable for finding in found.findings):
         return Checkup(found.findings, (), found.marked)
-    _mend(context, found)
-    left = _look(context)
+    _repair(context, found)
+    left = _check(context)
     still = {(finding.kind, finding.model_id, finding.name) for finding in left.findings}
     gone = (one for one in found.findings if one.repairable and (one.kind, one.model_id, one.name) not in still)
     return Checkup(left.findings, tuple(gone), left.marked)
 
 
-def _look(context: RegistryContext) -> Examination:
-    """What seems off is looked at again under the lock: a writer at work leaves bytes that no row names yet."""
+def _check(context: RegistryContext) -> Examination:
+    """Check, and confirm findings under the lock: a live writer has bytes that no row names yet."""
     digests = Digests(context.store)
     with context.database.read() as connection:
         found = examine(context, connection, digests)
@@ -97,15 +97,15 @@ def _look(context: RegistryContext) -> Examination:
         with context.database.write() as work:
             return examine(context, work.connection, digests)
     except Unavailable as fault:
-        log.warning("not confirmed under the lock, so a writer at work may show: %s", fault)
+        log.warning("The findings could not be confirmed under the lock, so they may show a writer at work: %s", fault)
         return found
 
 
-def _mend(context: RegistryContext, found: Examination) -> None:
+def _repair(context: RegistryContext, found: Examination) -> None:
     kinds = {finding.kind for finding in found.findings if finding.repairable}
     with context.database.write() as work:
         context.step("locked")
-        _mend_files(context, work)
+        _repair_files(context, work)
     context.step("files mended")
     if findings.UNREGISTERED in kinds:
         _adopt(context)
@@ -114,20 +114,20 @@ def _mend(context: RegistryContext, found: Examination) -> None:
     if findings.NO_PRIMARY in kinds:
         _promote_again(context)
     if findings.HISTORY in kinds:
-        with settled(context):
-            pass  # all that is wanted is what comes before the snapshot
+        with audited_snapshot(context):
+            pass  # it records the primary before it opens the snapshot
     context.step("mended")
 
 
-def _mend_files(context: RegistryContext, work: Work) -> None:
-    """Names and blobs from each other, by what is off now that nobody else writes."""
+def _repair_files(context: RegistryContext, work: Work) -> None:
+    """Restore named files and blobs from each other, by the findings under the lock."""
     for finding in examine(context, work.connection, Digests(context.store)).findings:
         if not finding.repairable:
             continue
         if finding.source is not None and finding.name is not None:
             work.on_failure(context.store.place(finding.name, context.store.read(finding.source)))
         elif finding.kind == findings.ORPHANED and finding.name is not None:
-            retire(work, [finding.name])
+            mark(work, [finding.name])
         elif finding.kind == findings.TEMPORARY and finding.name is not None:
             context.store.remove(finding.name)
         elif finding.kind == findings.COUNTER:
@@ -139,20 +139,20 @@ def _mend_files(context: RegistryContext, work: Work) -> None:
 
 
 def _adopt(context: RegistryContext) -> None:
-    """As `db upgrade` does: foreign files run in a child process first, outside the lock."""
+    """Adopt rows as `db upgrade` does: untrusted files run in a child process first, outside the lock."""
     with context.database.read() as connection:
-        strangers = unadopted(connection)
-    finds = look_at(context, strangers)
+        pending = unadopted(connection)
+    finds = inspect_files(context, pending)
     with context.database.write() as work:
         take_in(context, work, finds)
 
 
 def _promote_again(context: RegistryContext) -> None:
-    """The primary that the audit tells of, with the as-of that it had: nothing newer was judged."""
+    """Promote the newest promotion's model again, with the same as-of: nothing newer was judged."""
     with context.database.read() as connection:
         last = catalogue.newest_promotion(connection)
     if last is None:
         return
-    reason = "no row was active any more; the newest promotion on record is of this one"
-    with suppress(ModelRefused, PromotionRefused):  # the next look shows that it is still off
+    reason = "no row was the primary any more; the newest promotion on record is of this model"
+    with suppress(ModelRefused, PromotionRefused):  # the check after the repair shows that it remains
         promote(context, PromotionOrder(last.to_id, actor=ACTOR, reason=reason, kind="manual", as_of=last.as_of))

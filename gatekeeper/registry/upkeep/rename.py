@@ -1,6 +1,6 @@
-"""Which rows and files have names of older conventions, and what are they called from now on?
+"""Naming migration: renames rows and files of older conventions.
 
-Who is primary doesn't change, no row and no file is lost, and a second run does nothing.
+The primary stays the same, no row or file is lost, and a second run changes nothing.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,16 @@ from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext, plain
 from gatekeeper.registry.db import schema, tables
 from gatekeeper.registry.db.database import Work, has_index
-from gatekeeper.registry.models import catalogue
-from gatekeeper.registry.models.retirement import retire, strike
+from gatekeeper.registry.models import catalogue, retirement
 from gatekeeper.registry.promotion.promotions import record_adopted
 from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
-from gatekeeper.registry.upkeep.adopt import Find, look_at, take_in, unadopted
+from gatekeeper.registry.upkeep.adopt import Find, inspect_files, take_in, unadopted
 
 
 @dataclass(frozen=True, slots=True)
 class NamingStep:
-    """What happens to one row; `mark` says why its file is no usable model, where it is none."""
+    """The change of one row; `mark` says why its file is not a usable model, None if it is."""
 
     model_id: int
     old_version: str
@@ -34,42 +33,43 @@ class NamingStep:
 
     @property
     def changes(self) -> bool:
-        """Does the row get another name or path?"""
+        """Whether the row gets another name or path."""
         return (self.old_version, self.old_path) != (self.new_version, self.new_path)
 
 
 @dataclass(frozen=True, slots=True)
 class NamingPlan:
-    """The whole migration. `steps` holds the rows that change or are marked, by id."""
+    """The planned migration. `steps`: the rows that change or are marked, by id."""
 
     primary: int | None
-    chosen_by: str  # how the primary was settled, for people
+    chosen_by: str  # how the primary was chosen, in words
     steps: tuple[NamingStep, ...]
     makes_index: bool
     dry_run: bool
 
     @property
     def changes(self) -> bool:
-        """Is there anything to do?"""
+        """Whether there is anything to do."""
         return self.makes_index or any(step.changes for step in self.steps)
 
 
 def migrate(context: RegistryContext, *, dry_run: bool, primary: int | None, actor: str, reason: str) -> NamingPlan:
-    """Settle who is primary, rename rows and files, and make the index, in one transaction; or only say so.
+    """Settle on one primary, rename rows and files, and make the unique index, in one transaction; or only plan it.
 
-    Raises UnknownModel for a `primary` that isn't there, PromotionRefused where another one is the primary already.
+    Raises UnknownModel if there is no model `primary`, PromotionRefused if another one is the primary already,
+    ModelRefused if it is not usable, GenerationMoved, Unavailable.
     """
     actor, reason = plain(actor, "actor"), plain(reason, "reason")
     with context.database.read() as connection:
-        strangers = unadopted(connection)
-    finds = look_at(context, strangers)
+        pending = unadopted(connection)
+    finds = inspect_files(context, pending)
     if dry_run:
         with context.database.read() as connection:
             return _plan(context, connection, finds, primary, dry_run=True)
     with context.database.write() as work:
         context.step("locked")
         if {model.id for model in unadopted(work.connection)} - {find.model.id for find in finds}:
-            raise GenerationMoved("another writer added a row in between; nothing has changed: run it again")
+            raise GenerationMoved("Another writer added a row meanwhile, so nothing has changed. Run it again.")
         plan = _plan(context, work.connection, finds, primary, dry_run=False)
         take_in(context, work, finds)
         context.step("taken in")
@@ -97,29 +97,29 @@ def _plan(
 
 
 def _settle(connection: Connection, finds: Sequence[Find], wanted: int | None) -> tuple[int | None, str]:
-    """Which row is the active one, and how that was decided."""
+    """The id of the primary, and how it was chosen."""
     claims = [model.id for model in catalogue.claimants(connection)]
     if wanted is not None:
         _refuse_choice(connection, finds, wanted, claims)
-        return wanted, f"model {wanted} was asked for by --primary"
+        return wanted, f"model {wanted} was chosen by --primary"
     if len(claims) < 2:
-        return (claims[0], "the one row that claims to be active") if claims else (None, "no row claims to be active")
+        return (claims[0], "the only row named as the primary") if claims else (None, "no row is named as the primary")
     for promotion in catalogue.promotions(connection):
         if promotion.to_id in claims:
-            return promotion.to_id, f"of the claims {claims}, the newest promotion on record is of {promotion.to_id}"
-    return claims[-1], f"of the claims {claims}, {claims[-1]} is the highest id, and no promotion is on record"
+            return promotion.to_id, f"of the rows {claims}, the newest promotion on record is of {promotion.to_id}"
+    return claims[-1], f"of the rows {claims}, {claims[-1]} has the highest id, and no promotion is on record"
 
 
 def _refuse_choice(connection: Connection, finds: Sequence[Find], wanted: int, claims: list[int]) -> None:
     catalogue.model(connection, wanted)
     if len(claims) == 1 and claims != [wanted]:
         raise PromotionRefused(
-            f"model {claims[0]} is the primary, and a change of names doesn't change that; "
-            f"`gatekeeper promote -i {wanted}` does"
+            f"Model {claims[0]} is the primary, and migrate-naming does not change that. "
+            f"Use `gatekeeper promote -i {wanted}`."
         )
     fault = next((find.fault for find in finds if find.model.id == wanted), None)
     if fault is not None and wanted not in claims:
-        raise ModelRefused(fault.reason, f"model {wanted} can't become the primary: {fault}")
+        raise ModelRefused(fault.reason, f"Model {wanted} can't become the primary: {fault}")
 
 
 def _step(context: RegistryContext, model: Model, active: int | None, fault: ModelRefused | None) -> NamingStep:
@@ -137,9 +137,9 @@ def _step(context: RegistryContext, model: Model, active: int | None, fault: Mod
 def _carry_out(
     context: RegistryContext, work: Work, plan: NamingPlan, strangers: dict[int, bytes | None]
 ) -> list[tuple[int, bytes]]:
-    """Files first, then the rows; names may swap, so all bytes are at hand before the first file is written.
+    """Write the files, then the rows. Names may swap, so all bytes are read before the first file is written.
 
-    Returns the rows whose new name is the primary's until the commit: its file is nobody else's before.
+    Returns the rows whose new name is the primary's until the commit, with their bytes: these files come after it.
     """
     steps = [step for step in plan.steps if step.changes]
     held = {model.file_name: model.id for model in catalogue.claimants(work.connection)}
@@ -161,13 +161,13 @@ def _carry_out(
     context.step("renamed")
     new = {naming.file_name(step.new_version) for step in steps}
     followed = [naming.last_part(step.old_path) for step in steps if contents[step.model_id] is not None]
-    retire(work, sorted(set(followed) - new))
-    strike(work, new)
+    retirement.mark(work, sorted(set(followed) - new))
+    retirement.unmark(work, new)
     return late
 
 
 def _give_back(context: RegistryContext, late: Sequence[tuple[int, bytes]]) -> None:
-    """The files whose names were the primary's: killed before, `doctor --repair` finds them changed and does this."""
+    """Write the files whose names were the primary's. After a kill before this, `doctor --repair` writes them."""
     if not late:
         return
     with context.database.write() as work:
@@ -181,7 +181,7 @@ def _give_back(context: RegistryContext, late: Sequence[tuple[int, bytes]]) -> N
 def _content(
     context: RegistryContext, work: Work, step: NamingStep, strangers: dict[int, bytes | None]
 ) -> bytes | None:
-    """The bytes of the row, usable or not; None where there are none to follow it."""
+    """The bytes of the row, usable or not; None if it has none."""
     model = catalogue.model(work.connection, step.model_id)
     if model.sha256 is None:
         return strangers.get(step.model_id)
@@ -192,7 +192,7 @@ def _content(
 
 
 def _rename(work: Work, steps: Sequence[NamingStep]) -> None:
-    """In two rounds: in one, a name that another row still has would be refused."""
+    """Rename in two rounds: in a single one, a name that another row still has would be refused."""
     t = tables.models
     for step in steps:
         waiting = f"gatekeeper_migrating_{step.model_id}"

@@ -1,4 +1,4 @@
-"""What does the registry know of a model, for whoever has to answer for it? Facts; `card_text` puts them in words."""
+"""Model card facts: everything on record about a model; `card_text` renders them."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from gatekeeper.registry.records import Evaluation, Model, promotion_of
 Facts = dict[str, Any]
 
 HIDDEN = ("canary_json", "path", "fault")
-# Where each number of an evaluation lies in its document.
+# The path of each number in an evaluation's document.
 NUMBERS = {
     "policy": ("policy", "name"),
     "decided_by": ("verdict", "decided_by"),
@@ -40,13 +40,13 @@ _p, _q, _e = tables.promotions.c, tables.quarantines.c, tables.evaluations.c
 
 
 def facts(connection: Connection, model_id: int, now: datetime) -> Facts:
-    """All of them, JSON-friendly: None where nobody recorded it, or where it is undefined. Raises UnknownModel.
+    """The facts as JSON values; None if a fact is not on record or undefined. Raises UnknownModel.
 
-    now: when the card is made, to say how old its data are.
+    now: the time the card is made, which gives the age of the data.
     """
     model = catalogue.model(connection, model_id)
     judged = evaluations.evaluations(connection, model_id)
-    twin = refits.of(connection, model_id)
+    judged_model = refits.judged_model_of(connection, model_id)
     promotions = _promotions(connection, model_id)
     return {
         "made_at": _iso(now),
@@ -54,8 +54,8 @@ def facts(connection: Connection, model_id: int, now: datetime) -> Facts:
         "model": {name: _iso(value) for name, value in asdict(model).items() if name not in HIDDEN},
         "state": _state(connection, model, promotions),
         "features": _features(model),
-        "twin": twin,
-        "training": _training(model, judged, twin, now),
+        "twin": judged_model,
+        "training": _training(model, judged, judged_model, now),
         "evaluations": [_evaluation(model, one) for one in judged],
         "as_champion": _as_champion(connection, model_id),
         "promotions": promotions,
@@ -64,39 +64,40 @@ def facts(connection: Connection, model_id: int, now: datetime) -> Facts:
 
 
 def _state(connection: Connection, model: Model, promotions: list[Facts]) -> Facts:
-    """How it stands today, and why it can't be served, where it can't."""
-    standing = [each for each in _quarantines(connection, model.sha256) if each["released_at"] is None]
+    """The model's state today, and the reason if it can't be served."""
+    in_force = [each for each in _quarantines(connection, model.sha256) if each["released_at"] is None]
     if model.fault is not None:
-        name = "no usable model"
+        name = "unusable"
     elif model.sha256 is None:
         name = "unregistered"
     elif model.is_primary:
         name = "primary"
     else:
-        name = "quarantined" if standing else "standby"
+        name = "quarantined" if in_force else "standby"
     since = next((each["at"] for each in promotions if each["to_id"] == model.id), None) if model.is_primary else None
-    return {"name": name, "since": since, "fault": model.fault, "quarantined": bool(standing)}
+    return {"name": name, "since": since, "fault": model.fault, "quarantined": bool(in_force)}
 
 
 def _features(model: Model) -> list[str] | None:
-    """Their names, where the model's schema is the one that we know."""
+    """The feature names; None if the model's feature schema is not the known one."""
     from gatekeeper.features import FEATURE_SCHEMA, FEATURES
 
     return list(FEATURES) if model.feature_schema == FEATURE_SCHEMA else None
 
 
-def _training(model: Model, judged: list[Evaluation], twin: int | None, now: datetime) -> Facts:
-    """The artifact's row, and what the run that made it wrote into its evaluation; the recipe of no other run.
+def _training(model: Model, judged: list[Evaluation], judged_model: int | None, now: datetime) -> Facts:
+    """The training facts, from the evaluation of the run that made the model, and of no other run.
 
-    A refit has recipe and seed of its twin, and other ideas.
+    A refit shares recipe and seed with its judged model, but was trained on other ideas.
     """
     own = [
         one.document
         for one in judged
-        if at(one.document, "training") and (twin or one.document["training"]["fingerprint"] == model.fingerprint)
+        if at(one.document, "training")
+        and (judged_model or one.document["training"]["fingerprint"] == model.fingerprint)
     ]
     made = own[0]["training"] if own else {}
-    ideas = {} if twin else made
+    ideas = {} if judged_model else made
     return {
         "seed": made.get("seed"),
         **{name: ideas.get(name) for name in ("ideas", "wins")},
@@ -123,14 +124,14 @@ def _evaluation(model: Model, one: Evaluation) -> Facts:
 
 
 def _as_champion(connection: Connection, model_id: int) -> Facts:
-    """How often others were measured against it; their cards hold the numbers."""
+    """The number of evaluations in which it was the champion; the challengers' cards hold the numbers."""
     counted = select(func.count(), func.max(_e.as_of)).where(_e.champion == model_id)
     count, newest = connection.execute(counted).one()
     return {"count": count, "newest": _iso(newest)}
 
 
 def _promotions(connection: Connection, model_id: int) -> list[Facts]:
-    """Where it came in or was left, newest first."""
+    """The promotions to it and away from it, newest first."""
     about = (_p.to_id == model_id) | (_p.from_id == model_id)
     rows = connection.execute(select(tables.promotions).where(about).order_by(_p.generation.desc()))
     hidden = ("chain", "run_key")
@@ -140,13 +141,13 @@ def _promotions(connection: Connection, model_id: int) -> list[Facts]:
 
 
 def _quarantines(connection: Connection, sha256: str | None) -> list[Facts]:
-    """All that ever were on these bytes, newest first."""
+    """All quarantines on these bytes, past ones included, newest first."""
     rows = connection.execute(select(tables.quarantines).where(_q.sha256 == sha256).order_by(_q.id.desc()))
     return [{name: _iso(value) for name, value in row._mapping.items() if name != "id"} for row in rows]
 
 
 def at(document: object, *path: str) -> Any:
-    """What lies there; None where the document is of another make."""
+    """The value at this path of a document; None if it has no such path."""
     for name in path:
         document = document.get(name) if isinstance(document, Mapping) else None
     return document

@@ -1,4 +1,4 @@
-"""Model card in Markdown: the facts of `card`, put into the template card.md.j2."""
+"""Model card in Markdown: renders the facts of `card` by the template card.md.j2."""
 
 import re
 from functools import cache
@@ -27,7 +27,7 @@ SHAPES = {"win_rate": ".1%", "max_drawdown": ".2%"}
 
 
 def markdown(facts: Facts) -> str:
-    """The card: the same text for the same facts. Raises ConfigError if jinja2 is not installed."""
+    """The card as Markdown; the same facts give the same text. Raises ConfigError if jinja2 is not installed."""
     return _template().render(facts, meaning=MEANING)
 
 
@@ -37,10 +37,10 @@ def _template() -> "Template":
         from jinja2 import Environment, StrictUndefined
     except ModuleNotFoundError:
         raise ConfigError(
-            "a model card needs jinja2, which is not installed: "
-            "pip install 'gatekeeper[train]' or 'gatekeeper[console]'"
+            "A model card needs the package jinja2, which is not installed. "
+            "Run `pip install 'gatekeeper[train]'` or `pip install 'gatekeeper[console]'`."
         ) from None
-    environment = Environment(  # noqa: S701  # Markdown, where `words` and `code` make others' marks harmless
+    environment = Environment(  # noqa: S701  # Markdown, which the filters `words` and `code` escape
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(words=_words, code=_code, figure=_figure, instant=_instant, day=_day)
@@ -59,7 +59,7 @@ def _code(text: str | None) -> str:
 
 
 def _figure(one: Facts, name: str) -> str:
-    """Without a champion there is nothing to compare with; of a document of another make nothing is known."""
+    """One figure of an evaluation; "none" for a comparison without a champion, "unknown" for a foreign document."""
     if one["policy"] is None:
         return UNKNOWN
     if one["champion"] is None and name in {"champion_sharpe", "gain", "standard_error", "bound"}:

@@ -1,4 +1,4 @@
-"""How is a large registry read a page at a time? Newest first, by key, and no document beyond the page is opened."""
+"""Registry pages: keyset pagination of models, evaluations and promotions, newest first."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from gatekeeper.registry.records import Evaluation, Hold, Model, Promotion, Quar
 from gatekeeper.registry.views import card
 
 PAGE = 50
-HOLDS = 20  # what is shown of the past ones
+HOLDS = 20  # past holds that are shown
 
 Line = TypeVar("Line")
 
@@ -27,7 +27,7 @@ _e, _p, _q, _h = tables.evaluations.c, tables.promotions.c, tables.quarantines.c
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One evaluation in a line. Sharpe figures are annual; None where undefined or not on record."""
+    """One evaluation in a list. Sharpe ratios and gain are annual; None if undefined or not on record."""
 
     id: int
     challenger: int
@@ -45,7 +45,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """One model, its newest evaluation as a challenger, and the quarantine on its bytes."""
+    """One model in a list, with its newest evaluation as a challenger and the quarantine on its bytes."""
 
     model: Model
     newest: Judged | None
@@ -54,15 +54,15 @@ class ModelLine:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The ids of the model that was judged in this one's stead, if any, and of those that this one was judged for."""
+    """The id of this refit's judged model (None if it is not a refit), and the ids of this model's refits."""
 
-    twin: int | None
+    judged_model: int | None
     refits: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PastHold:
-    """A hold, and how it ended; `released_at` is None where nobody lifted it."""
+    """A hold and its release; `released_at` is None if nobody released it."""
 
     hold: Hold
     released_at: datetime | None
@@ -72,26 +72,26 @@ class PastHold:
 
 @dataclass(frozen=True, slots=True)
 class RegistryState:
-    """What holds for the whole registry at one moment."""
+    """The state of the whole registry at one moment."""
 
     generation: int
     models: int
     claimants: tuple[Model, ...]
-    """The rows that claim to be active: one, or none; several only in a table not settled yet."""
+    """The rows named as the primary: at most one, except in an adopted table without the unique index."""
     promotion: Promotion | None
-    """The newest."""
+    """The newest promotion."""
     newest: Judged | None
     hold: Hold | None
 
     @property
     def primary(self) -> Model | None:
-        """The active model."""
+        """The primary; None if there is none or several rows are named as it."""
         return self.claimants[0] if len(self.claimants) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Line]):
-    """Some lines, and the key to go on before; None at the end."""
+    """One page, and the key of the next one (`before`); None on the last page."""
 
     lines: Sequence[Line] = field(default_factory=tuple)
     before: int | None = None
@@ -99,12 +99,12 @@ class Page(Generic[Line]):
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The registry in `database`, to be looked through. Every call is one snapshot."""
+    """The registry in `database`, a page at a time. Every call reads one snapshot."""
 
     database: Database
 
     def state(self) -> RegistryState:
-        """Who is the primary, and does a hold stand?"""
+        """The primary, the hold in force and the counts."""
         with self.database.read() as connection:
             newest = _judged(connection, select(tables.evaluations).order_by(_e.id.desc()).limit(1))
             return RegistryState(
@@ -117,20 +117,20 @@ class Pages:
             )
 
     def models(self, *, before: int | None = None, limit: int = PAGE) -> Page[ModelLine]:
-        """Models with ids under `before`, each with its newest evaluation."""
+        """Models with ids below `before`, each with its newest evaluation."""
         with self.database.read() as connection:
             found = catalogue.models(connection, limit + 1, before)
             judged_as = refits.judged_as(connection, [model.id for model in found[:limit]])
             newest = _newest_of(connection, sorted(judged_as.values()))
-            standing = _standing(connection, {model.sha256 for model in found[:limit]})
+            quarantines = _quarantines(connection, {model.sha256 for model in found[:limit]})
         lines = [
-            ModelLine(model, newest.get(judged_as[model.id]), standing.get(model.sha256 or ""))
+            ModelLine(model, newest.get(judged_as[model.id]), quarantines.get(model.sha256 or ""))
             for model in found[:limit]
         ]
         return Page(lines, lines[-1].model.id if len(found) > limit else None)
 
     def verdicts(self, *, before: int | None = None, limit: int = PAGE, challenger: int | None = None) -> Page[Judged]:
-        """Evaluations with ids under `before`; with `challenger`, those of that model, or of its judged twin."""
+        """Evaluations with ids below `before`; with `challenger`, those of that model or of its judged model."""
         wanted = select(tables.evaluations).order_by(_e.id.desc()).limit(limit + 1)
         if before is not None:
             wanted = wanted.where(_e.id < before)
@@ -142,12 +142,12 @@ class Pages:
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     def family(self, model_id: int) -> Family:
-        """Whose twin it is, and which is its own."""
+        """The judged model and the refits of a model."""
         with self.database.read() as connection:
-            return Family(refits.of(connection, model_id), tuple(refits.refits(connection, [model_id])))
+            return Family(refits.judged_model_of(connection, model_id), tuple(refits.refits(connection, [model_id])))
 
     def promotions(self, *, before: int | None = None, limit: int = PAGE, model: int | None = None) -> Page[Promotion]:
-        """The audit under the generation `before`; with `model`, where it came in."""
+        """Promotions of generations below `before`; with `model`, those to that model."""
         wanted = select(tables.promotions).order_by(_p.generation.desc()).limit(limit + 1)
         if before is not None:
             wanted = wanted.where(_p.generation < before)
@@ -158,12 +158,12 @@ class Pages:
         return Page(found[:limit], found[limit - 1].generation if len(found) > limit else None)
 
     def quarantines(self) -> list[Quarantine]:
-        """All that stand, newest first."""
+        """All quarantines in force, newest first."""
         with self.database.glance() as connection:
-            return list(_standing(connection).values())
+            return list(_quarantines(connection).values())
 
     def holds(self) -> list[PastHold]:
-        """The newest ones, whatever became of them."""
+        """The newest holds, released or not."""
         with self.database.glance() as connection:
             rows = connection.execute(select(tables.holds).order_by(_h.id.desc()).limit(HOLDS))
             return [
@@ -177,12 +177,12 @@ class Pages:
             ]
 
     def card(self, model_id: int, *, now: datetime) -> card.Facts:
-        """All that is on record of a model; `card_text.markdown` puts it in words. Raises UnknownModel."""
+        """The facts on record about a model, which `card_text.markdown` renders. Raises UnknownModel."""
         with self.database.read() as connection:
             return card.facts(connection, model_id, now)
 
     def behind(self) -> Model | None:
-        """Where a rollback would go; None where there is nowhere."""
+        """The model that a rollback would restore; None if there is none."""
         with self.database.read() as connection:
             try:
                 return rollback.predecessor(connection, refuse_unsettled(connection))
@@ -190,12 +190,12 @@ class Pages:
                 return None
 
     def rejected(self, *, before: datetime, run_keys: str) -> list[Model]:
-        """Challengers of such runs that were turned down by then and may compete again, newest first."""
+        """Challengers of these runs that were rejected before then and may compete again, newest first."""
         with self.database.read() as connection:
             return league_candidates.rejected(connection, before, run_keys)
 
-    def look(self, run_key: str) -> list[Evaluation]:
-        """All evaluations of one look, newest first."""
+    def evaluations_of(self, run_key: str) -> list[Evaluation]:
+        """All evaluations of one weekly run, newest first."""
         with self.database.read() as connection:
             return league_candidates.evaluations_of(connection, run_key)
 
@@ -206,8 +206,8 @@ def _newest_of(connection: Connection, ids: Sequence[int]) -> dict[int, Judged]:
     return {judged.challenger: judged for judged in found}
 
 
-def _standing(connection: Connection, digests: Iterable[str | None] | None = None) -> dict[str, Quarantine]:
-    """The newest quarantine on each of these bytes, or on any."""
+def _quarantines(connection: Connection, digests: Iterable[str | None] | None = None) -> dict[str, Quarantine]:
+    """The newest quarantine in force on each of these bytes; without `digests`, on all."""
     wanted: ColumnElement[bool] = _q.released_at.is_(None)
     if digests is not None:
         wanted &= _q.sha256.in_(sorted(digest for digest in digests if digest))
@@ -249,7 +249,7 @@ def _number(document: object, *keys: str) -> float | None:
 
 
 def _at(document: object, *keys: str) -> object:
-    """What lies there; None where the document is of another make."""
+    """The value at these keys of a document; None if it has no such keys."""
     for key in keys:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document

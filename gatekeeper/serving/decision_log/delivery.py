@@ -1,4 +1,4 @@
-"""How do the lines of the spool get into the database: each once, and none held up by another?"""
+"""Decision log delivery: writes the spool's lines to the database, each once, and sets refused lines aside."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ from gatekeeper.registry.decision_log.line_format import OUTCOME, Outcome, outco
 from gatekeeper.serving.decision_log.spool import Segment, Spool
 
 LONGEST_PENDING = timedelta(hours=1)
-A_SECOND = 1000  # pending outcomes that are asked for again
+RETRIES_PER_SECOND = 1000  # of pending outcomes
 
-ATTEMPTS = 3  # of a row whose id, perhaps, another tool took in between
-MOST_REFUSED = 16  # rows one after the other, and none taken: then it is not the rows
+ATTEMPTS = 3  # for a row whose id another tool may have taken meanwhile
+MOST_REFUSED = 16  # refusals in a row without a success: then the table is at fault, not the rows
 
-# What the database says to a row that it will never take; or to all of them.
+# The errors for a row that the database will never take, or for a table that takes none.
 _REFUSALS = (ConfigError, SchemaOutOfDate, GenerationMoved, DataError, ValueError, OverflowError)
 
 Ideas = list[tuple[bytes, list[Any]]]
@@ -24,17 +24,17 @@ Ends = list[tuple[bytes, Outcome]]
 
 
 def _read(lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
-    """Each line with its idea, or with its outcome. Raises DataError where one can't be read."""
+    """The lines with their ideas, and the lines with their outcomes. Raises DataError if one can't be read."""
     read = list(zip(lines, parse(lines), strict=True))
     ends = [(line, outcome_of(one)) for line, one in read if one[0] == OUTCOME]
     return [(line, one) for line, one in read if one[0] != OUTCOME] if ends else read, ends
 
 
 class Delivery:
-    """Takes segments to the database, oldest first. One thread runs it.
+    """Delivers segments to the database, oldest first. One thread runs it.
 
-    An outcome whose idea isn't there yet waits in memory, and goes on living on the spool: before its segment goes,
-    its line is written to the next one.
+    An outcome whose idea has not come yet waits in memory and stays on the spool: before its segment is removed, its
+    line is written to the next one.
     """
 
     def __init__(self, registry: Registry, spool: Spool, clock: Callable[[], datetime]) -> None:
@@ -42,35 +42,35 @@ class Delivery:
         self._spool = spool
         self._clock = clock
         self._pending: dict[bytes, tuple[Outcome, Segment]] = {}
-        self._next_asking = 0.0
+        self._next_retry = 0.0
         self.rejected = 0
         self.torn = 0
 
     @property
     def pending(self) -> int:
-        """Outcomes whose idea isn't there yet."""
+        """The number of outcomes whose idea has not come yet."""
         return len(self._pending)
 
     def run(self) -> None:
-        """All that is there now. Raises GatekeeperError where it has to stop; what was delivered is, and once."""
+        """Deliver all lines that are there now, each once. Raises GatekeeperError if it has to stop before the end."""
         for segment in self._spool.segments():
-            growing = self._spool.is_active(segment)  # asked first: if not, its end is its end
+            growing = self._spool.is_active(segment)  # checked first: a closed segment grows no more
             self._take(segment)
             if not growing:
                 self._finish(segment)
-            elif not self._living_in(segment):
+            elif not self._pending_in(segment):
                 self._spool.empty(segment)
-        if self._pending and time.monotonic() >= self._next_asking:
-            self._next_asking = time.monotonic() + len(self._pending) / A_SECOND
+        if self._pending and time.monotonic() >= self._next_retry:
+            self._next_retry = time.monotonic() + len(self._pending) / RETRIES_PER_SECOND
             self._close(list(self._pending.items()))
 
     def release(self) -> None:
-        """Leave what still waits to whoever comes next: its segments are not done."""
+        """Leave pending outcomes to the next process, by marking their segments as undelivered."""
         for _, home in self._pending.values():
             home.done = 0
 
     def _take(self, segment: Segment) -> None:
-        end = segment.end  # what comes meanwhile has a second
+        end = segment.end  # lines written meanwhile are delivered in the next second
         while segment.done < end:
             lines, done = segment.read()
             if not lines:
@@ -79,23 +79,26 @@ class Delivery:
             segment.done = done
             segment.delivered += len(lines)
 
-    def _living_in(self, segment: Segment) -> list[bytes]:
+    def _pending_in(self, segment: Segment) -> list[bytes]:
         return [line for line, (_, home) in self._pending.items() if home is segment]
 
     def _finish(self, segment: Segment) -> None:
-        """Remove a segment that nobody writes to any more."""
+        """Remove a closed segment."""
         if segment.done < segment.end:
-            self._keep([("the line breaks off: its process was killed while it wrote it", segment.torn())])
+            self._keep([("the line is incomplete: its process was killed while it wrote it", segment.torn())])
             self.torn += 1
             segment.done = segment.end
-        if waiting := self._living_in(segment):
+        if waiting := self._pending_in(segment):
             self._carry_over(waiting)
         self._spool.remove(segment)
 
     def _carry_over(self, lines: Sequence[bytes]) -> None:
-        """What still waits goes into the segment that is written to, before its own one goes."""
+        """Write pending lines to the active segment before their own is removed."""
         if not self._spool.append(b"".join(line + b"\n" for line in lines), len(lines)):
-            raise Unavailable(f"the spool {self._spool.folder} is full; outcomes whose ideas haven't come wait in it")
+            raise Unavailable(
+                f"The spool {self._spool.folder} is full, so outcomes whose ideas have not come stay in their segment. "
+                "Raise GATEKEEPER_SPOOL_CAP_MB."
+            )
         self._spool.sync()
         active = self._spool.segments()[-1]
         for line in lines:
@@ -104,14 +107,15 @@ class Delivery:
     def _deliver(self, lines: list[bytes], segment: Segment) -> None:
         try:
             ideas, ends = _read(lines)
-        except DataError:  # one of them can't be read: which?
-            ideas, ends = self._sound(lines)
+        except DataError:  # find the unreadable ones
+            ideas, ends = self._readable(lines)
         if ideas:
             self._log(ideas)
         if ends:
             self._close([(line, (one, segment)) for line, one in ends])
 
-    def _sound(self, lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
+    def _readable(self, lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
+        """Ideas and outcomes of the readable lines; the others are rejected."""
         ideas: Ideas = []
         ends: Ends = []
         broken = []
@@ -130,12 +134,12 @@ class Delivery:
         try:
             self._registry.log_decisions([one for _, one in ideas])
         except _REFUSALS as fault:
-            refused = self._sifted(ideas, fault)
-            # A table that was mended in the middle refuses them no more.
+            refused = self._refused(ideas, fault)
+            # A table that was repaired meanwhile refuses them no more.
             self._reject([(why, line) for line, one in refused if (why := self._refusal(one)) is not None])
 
-    def _sifted(self, ideas: Ideas, fault: Exception) -> Ideas:
-        """The few that are refused, the others taken. Raises the fault where it is the table that refuses all."""
+    def _refused(self, ideas: Ideas, fault: Exception) -> Ideas:
+        """Log the ideas by halves; returns those refused. Raises the fault if the table refuses all."""
         parts, taken = [ideas], 0
         refused: Ideas = []
         while parts:
@@ -155,7 +159,7 @@ class Delivery:
         return refused
 
     def _refusal(self, one: list[Any]) -> str | None:
-        """Why the database doesn't take it, however often it is asked."""
+        """The reason why the database refuses this idea repeatedly; None if it takes it."""
         why = ""
         for _ in range(ATTEMPTS):
             try:
@@ -167,10 +171,10 @@ class Delivery:
         return why
 
     def _close(self, outcomes: Sequence[tuple[bytes, tuple[Outcome, Segment]]]) -> None:
-        settled = self._registry.close_decisions([outcome for _, (outcome, _) in outcomes], all_or_none=False)
+        results = self._registry.close_decisions([outcome for _, (outcome, _) in outcomes], all_or_none=False)
         oldest = self._clock() - LONGEST_PENDING
         pending, rejected = {}, []
-        for (line, place), (state, refusal) in zip(outcomes, settled, strict=True):
+        for (line, place), (state, refusal) in zip(outcomes, results, strict=True):
             if state == "unknown" and place[0].at > oldest:
                 pending[line] = place
             elif state != "recorded":
@@ -181,12 +185,12 @@ class Delivery:
         self._pending.update(pending)
 
     def _reject(self, lines: Sequence[tuple[str, bytes]]) -> None:
-        """What no database will take: counted."""
+        """Set aside and count lines that no database will take."""
         self._keep(lines)
         self.rejected += len(lines)
 
     def _keep(self, lines: Sequence[tuple[str, bytes]]) -> None:
-        """In rejected.jsonl, for people. Raises Unavailable where that can't be written."""
+        """Write lines to rejected.jsonl with their reasons. Raises Unavailable if that can't be written."""
         if not lines:
             return
         at = self._clock().isoformat()
@@ -195,4 +199,6 @@ class Delivery:
                 [{"at": at, "why": why, "line": line.decode("utf-8", "backslashreplace")} for why, line in lines]
             )
         except OSError as fault:
-            raise Unavailable(f"can't keep rejected lines in {self._spool.folder}: {fault}") from fault
+            raise Unavailable(
+                f"Can't write rejected lines to {self._spool.folder} ({fault}). Check its permissions and free space."
+            ) from fault

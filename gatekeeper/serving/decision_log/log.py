@@ -1,7 +1,7 @@
-"""What becomes of each decision and each outcome? On the spool before the answer, in the database soon after.
+"""Decision log of a server: writes decisions and outcomes to the spool, and delivers them to the database.
 
-Two threads work behind the server: one puts the spool on the disk each second, whatever the database does; the other
-delivers it in batches. Logging never fails a score.
+A decision is on the spool before it is answered. Two threads work in the background: one syncs the spool to disk each
+second, whatever the database does; the other delivers it in batches. A fault of the log never fails a score.
 """
 
 import logging
@@ -26,18 +26,18 @@ __all__ = ["Decision", "DecisionLog", "LogState", "Outcome", "OutcomeRefused", "
 log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds
-LOOK_ROUND = 5.0  # between two looks for segments of dead processes
+ADOPT_SECONDS = 5.0  # between two searches for segments of dead processes
 LONGEST_PAUSE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """How the log of this process is doing.
+    """State of this process's decision log.
 
-    backlog: lines that wait, outcomes whose idea hasn't come yet among them; and their bytes. dropped: lines that the
-    spool could not take. rejected: lines that no database will take, kept in rejected.jsonl: outcomes whose idea never
-    came or that contradict it; torn: lines that broke off. last_flush: when nothing was left waiting for the last time.
-    fault: why lines wait just now.
+    backlog, backlog_bytes: undelivered lines, pending outcomes included. dropped: lines that the spool could not take.
+    rejected: lines in rejected.jsonl that no database will take, such as outcomes whose idea never came or that
+    contradict it. torn: incomplete lines. last_flush: the last time at which nothing was undelivered. fault: why lines
+    wait now; None if they don't.
     """
 
     backlog: int
@@ -50,14 +50,14 @@ class LogState:
 
 
 def utc_now() -> datetime:
-    """This machine's clock."""
+    """The time of this machine's clock, in UTC."""
     return datetime.now(UTC)
 
 
 class DecisionLog:
-    """The decisions and outcomes of one process, on their way into the registry's database.
+    """The decision log of one process: spool and delivery to the registry's database.
 
-    `folder` is shared by all processes of a server, and outlives them. cap_bytes: the most that it may hold.
+    `folder` is shared by all processes of a server and outlives them. cap_bytes: its size limit.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DecisionLog:
         self._last_flush: datetime | None = None
 
     def start(self) -> None:
-        """Begin to take lines. A folder that can't be written is loud, and tried again each second; it raises never."""
+        """Start both threads. Never raises: a folder that can't be written is logged, and tried again each second."""
         self._on_disk()
         self._stop.clear()
         self._threads = [Thread(target=work, daemon=True, name=name) for name, work in self._works()]
@@ -85,7 +85,7 @@ class DecisionLog:
         return [("gatekeeper spool", self._keep_on_disk), ("gatekeeper log", self._keep_delivering)]
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Deliver what waits, if that can be done in time; the rest stays on the spool, for whoever comes next."""
+        """Deliver undelivered lines within `timeout` seconds; the rest stays on the spool for the next process."""
         self._stop.set()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
@@ -96,14 +96,14 @@ class DecisionLog:
             self._spool.close()
 
     def write(self, decisions: Sequence[Decision]) -> bool:
-        """On the spool, in one write. False, and counted, where the spool is full or the disk refuses; never raises.
+        """Write decisions to the spool in one write. Returns False, and counts them as dropped, if that fails.
 
-        From then on a kill of this process loses nothing of it; a loss of power may, for a second.
+        Never raises. A kill of this process loses none of them afterwards; a loss of power may, for a second.
         """
         try:
             lines = decision_lines(decisions)
         except (ValueError, TypeError, AttributeError, OverflowError) as fault:
-            log.error("a decision can't be logged: %s", fault)
+            log.error("%d decisions can't be logged: %s", len(decisions), fault)
             self._spool.drop(len(decisions))
             return False
         taken = self._spool.append(lines, len(decisions))
@@ -112,11 +112,11 @@ class DecisionLog:
         return taken
 
     def close(self, outcomes: Sequence[Outcome]) -> list[Literal["recorded", "pending"]]:
-        """`recorded`: in the database. `pending`: on the spool, until the database is back or the idea has come.
+        """Record outcomes: `recorded` in the database, or `pending` on the spool until database or idea is there.
 
-        Raises OutcomeRefused, and then nothing of it is kept, for an outcome that can't be: closed before its idea's
-        time, known before it closed or after we got it, another one than before. Raises Unavailable where neither
-        database nor spool takes it.
+        Raises OutcomeRefused, and then records nothing, for an outcome that closed before its idea's time, was known
+        before it closed or after its receipt, or differs from a recorded one. Raises Unavailable if neither database
+        nor spool takes it.
         """
         for outcome in outcomes:
             _check(outcome)
@@ -125,19 +125,19 @@ class DecisionLog:
         except OutcomeRefused:
             raise
         except GatekeeperError as fault:
-            log.warning("outcomes wait on the spool: %s", fault)
+            log.warning("%d outcomes wait on the spool: %s", len(outcomes), fault)
             states = ["unknown"] * len(outcomes)
         waiting = [outcome for outcome, state in zip(outcomes, states, strict=True) if state == "unknown"]
         if waiting and not self._spool.append(outcome_lines(waiting), len(waiting)):
             self._spool.drop(len(waiting))
             raise Unavailable(
-                f"{len(waiting)} of {len(outcomes)} outcomes could be put neither into the database nor on the spool "
-                f"{self._spool.folder}; send them again later: what was recorded is recorded once"
+                f"Neither the database nor the spool {self._spool.folder} took {len(waiting)} of {len(outcomes)} "
+                "outcomes. Send all of them again later: each is recorded once."
             )
         return ["pending" if state == "unknown" else "recorded" for state in states]
 
     def state(self) -> LogState:
-        """For metrics: cheap, never raises."""
+        """The log's state, for metrics. Cheap; never raises."""
         segments = self._spool.segments()
         return LogState(
             backlog=sum(one.waiting for one in segments) + self._delivery.pending,
@@ -162,18 +162,18 @@ class DecisionLog:
             self._spool.sync()
         except (OSError, Unavailable) as fault:
             if self._disk_fault is None:
-                log.error("the spool %s is at fault; decisions may not be logged: %s", self._spool.folder, fault)
+                log.error("The spool %s can't be written, so decisions may be lost: %s", self._spool.folder, fault)
             self._disk_fault = str(fault)
         else:
             self._disk_fault = None
 
     def _keep_delivering(self) -> None:
-        pause, next_look = 0.0, 0.0
+        pause, next_adoption = 0.0, 0.0
         while not self._stop.wait(pause):
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + LOOK_ROUND
+            if time.monotonic() >= next_adoption:
+                next_adoption = time.monotonic() + ADOPT_SECONDS
                 if adopted := self._spool.adopt():
-                    log.warning("%d spool files of processes that ended are taken over", adopted)
+                    log.warning("Took over %d spool files of ended processes in %s", adopted, self._spool.folder)
             pause = TICK if self._delivered() else min(LONGEST_PAUSE, max(TICK, 2 * pause))
         self._delivered()
 
@@ -182,21 +182,24 @@ class DecisionLog:
             self._delivery.run()
         except Exception as fault:  # noqa: BLE001  # whatever it is: the lines stay, and this thread too
             if self._fault is None:
-                log.warning("decisions wait on the spool %s: %s", self._spool.folder, fault)
+                log.warning("Decisions wait on the spool %s: %s", self._spool.folder, fault)
             self._fault = str(fault)
             return False
         if self._fault is not None:
-            log.warning("the decisions that waited on the spool are in the database")
+            log.warning("The decisions that waited on the spool %s are in the database", self._spool.folder)
         self._fault, self._last_flush = None, self._clock()
         return True
 
 
 def _check(outcome: Outcome) -> None:
-    """What can be told without the idea."""
+    """The checks of an outcome that don't need its idea. Raises OutcomeRefused."""
     if not isfinite(outcome.outcome):
-        raise OutcomeRefused(f"idea {outcome.idea_id}: the outcome {outcome.outcome} is no finite number")
+        raise OutcomeRefused(f"Idea {outcome.idea_id}: the outcome {outcome.outcome} is not a finite number.")
     order = f"known at {outcome.known_at.isoformat()}, closed at {outcome.closed_at.isoformat()}"
     if outcome.known_at < outcome.closed_at:
-        raise OutcomeRefused(f"idea {outcome.idea_id}: {order}: an outcome isn't known before the trade is closed")
+        raise OutcomeRefused(f"Idea {outcome.idea_id}: {order}. An outcome can't be known before the trade closes.")
     if outcome.known_at > outcome.at:
-        raise OutcomeRefused(f"idea {outcome.idea_id}: {order}, but received at {outcome.at.isoformat()}, before that")
+        raise OutcomeRefused(
+            f"Idea {outcome.idea_id}: {order}, but received before that, at {outcome.at.isoformat()}. "
+            "Check the sender's clock."
+        )

@@ -1,8 +1,8 @@
-"""Where does a line wait until it is in the database, so that neither a kill nor an outage loses it?
+"""Spool: a folder of segment files that keeps lines until they are in the database, through kills and outages.
 
-In a folder that all processes of a server share. Each appends to a segment file of its own, whose lock says that it
-lives; whoever lives takes over the segments of the dead. A line that was read twice has to do no harm: nothing here
-says for certain that a line is in the database, but that its segment is gone.
+All processes of a server share it. Each appends to a segment file of its own and locks it while it lives; a live
+process takes over the segments of dead ones. A line may be delivered twice, so delivery must be idempotent: only the
+removal of its segment proves that a line is in the database.
 """
 
 import fcntl
@@ -18,8 +18,8 @@ from threading import Lock
 from gatekeeper.errors import Unavailable
 from gatekeeper.files import sync_folder
 
-SEGMENT_BYTES = 4 * 1024 * 1024  # a segment past it is closed, so that what was delivered frees the disk
-READ_BYTES = 256 * 1024  # a batch of lines: fewer cost twice as much each, more would hold up who scores meanwhile
+SEGMENT_BYTES = 4 * 1024 * 1024  # a longer segment is closed, so that delivered lines free the disk
+READ_BYTES = 256 * 1024  # a batch: a smaller one costs twice as much per line, a larger one would delay scoring
 REJECTED = "rejected.jsonl"
 REJECTED_BYTES = 16 * 1024 * 1024
 ENDING, NEW = ".spool", ".new"
@@ -28,22 +28,22 @@ _MODE = 0o600
 
 @dataclass(slots=True)
 class Segment:
-    """A file of lines, locked by us. Who writes counts `end` and `lines`, who delivers `done` and `delivered`."""
+    """A file of lines, locked by this process. The writer counts `end` and `lines`, delivery `done` and `delivered`."""
 
     path: Path
     descriptor: int
-    end: int = 0  # where the next line goes
+    end: int = 0  # the offset of the next line
     lines: int = 0
-    done: int = 0  # nothing before it needs care any more
+    done: int = 0  # all lines before this offset are delivered
     delivered: int = 0
 
     @property
     def waiting(self) -> int:
-        """Lines that aren't delivered yet."""
+        """The number of undelivered lines."""
         return self.lines - self.delivered
 
     def read(self, most: int = READ_BYTES) -> tuple[list[bytes], int]:
-        """The next lines, without their newlines, and where the last of them ends. None: ([], done)."""
+        """The next lines, without newlines, and the offset after them; ([], done) if there are none."""
         end = self.end
         while True:
             content = os.pread(self.descriptor, min(most, end - self.done), self.done)
@@ -53,14 +53,14 @@ class Segment:
             most *= 2
 
     def torn(self) -> bytes:
-        """What is left behind the last newline: its writer was killed in the middle."""
+        """The bytes after the last newline: a line whose writer was killed."""
         return os.pread(self.descriptor, self.end - self.done, self.done)
 
 
 class Spool:
-    """One process's place in the folder. `append` may be called by any thread, all else by the two of the log.
+    """One process's part of the folder. Any thread may call `append`; all else is for the log's two threads.
 
-    cap_bytes: the most that the folder may hold, of all processes together; others are measured once a second.
+    cap_bytes: the size limit of the folder, of all processes together; the others' part is measured once a second.
     """
 
     def __init__(self, folder: Path, *, cap_bytes: int) -> None:
@@ -68,25 +68,28 @@ class Spool:
         self._cap = cap_bytes
         self._lock = Lock()
         self._active: Segment | None = None
-        self._closed: list[Segment] = []  # ours, or taken over from the dead; oldest first
-        self._full = 0  # bytes of ours in all segments
+        self._closed: list[Segment] = []  # of this process, or taken over from dead ones; oldest first
+        self._full = 0  # bytes in all segments of this process
         self._others = 0
         self._unsynced = False
         self.dropped = 0
 
     def open(self) -> None:
-        """Begin a segment, where there is none. Raises Unavailable where the folder can't be written."""
+        """Begin a segment if there is none. Raises Unavailable if the folder can't be written."""
         if self._active is None:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 segment = self._begin()
             except OSError as fault:
-                raise Unavailable(f"can't write to the spool {self.folder}: {fault.strerror or fault}") from fault
+                raise Unavailable(
+                    f"Can't write to the spool {self.folder} ({fault.strerror or fault}). "
+                    "Check its permissions and free space, or name another folder in GATEKEEPER_SPOOL."
+                ) from fault
             with self._lock:
                 self._active = segment
 
     def append(self, content: bytes, lines: int) -> bool:
-        """One write of whole lines. False, with nothing of it kept, where the spool is full or the disk refuses."""
+        """Append whole lines in one write. Returns False, and keeps none, if the spool is full or the write fails."""
         size = len(content)
         with self._lock:
             active = self._active
@@ -102,12 +105,12 @@ class Spool:
             return True
 
     def drop(self, lines: int) -> None:
-        """Count lines that were not taken."""
+        """Count dropped lines."""
         with self._lock:
             self.dropped += lines
 
     def _take_back(self, active: Segment) -> None:
-        """After a write that stopped half-way: the next line must not be glued to its end."""
+        """Truncate the segment after an incomplete write, so that the next line begins a new one."""
         try:
             os.ftruncate(active.descriptor, active.end)
         except OSError:
@@ -115,7 +118,7 @@ class Spool:
             self._closed.append(active)
 
     def sync(self) -> None:
-        """On the disk: all that was written by now. Raises OSError."""
+        """Sync everything written so far to disk. Raises OSError."""
         with self._lock:
             active, due = self._active, self._unsynced
             self._unsynced = False
@@ -127,7 +130,7 @@ class Spool:
                 raise
 
     def rotate(self, at_least: int = SEGMENT_BYTES) -> None:
-        """Close the segment that is written to, once it is so long, and begin another. Raises OSError."""
+        """Close the active segment once it has `at_least` bytes, and begin another. Raises OSError."""
         active = self._active
         if active is not None and active.end >= at_least:
             fresh = self._begin()
@@ -137,7 +140,7 @@ class Spool:
             os.fsync(active.descriptor)
 
     def measure(self) -> None:
-        """How much of the folder is other processes'."""
+        """Measure the other processes' part of the folder."""
         ours = {segment.path.name for segment in self.segments()}
         size = 0
         with suppress(OSError), os.scandir(self.folder) as entries:
@@ -148,16 +151,16 @@ class Spool:
         self._others = size
 
     def segments(self) -> list[Segment]:
-        """All that are ours, oldest first; the last one may be the one that is written to."""
+        """This process's segments, oldest first; the last may be the active one."""
         active = self._active
         return [*self._closed, *([] if active is None else [active])]
 
     def is_active(self, segment: Segment) -> bool:
-        """Is it the one that is written to?"""
+        """Whether lines are being appended to this segment."""
         return segment is self._active
 
     def adopt(self) -> int:
-        """Take over the segments that nobody holds; returns how many."""
+        """Take over the segments of dead processes; returns their number."""
         ours = {segment.path for segment in self.segments()}
         there = [path for path in self.folder.glob(f"*{ENDING}") if path not in ours]
         found = [segment for path in there if (segment := _locked(path)) is not None]
@@ -171,7 +174,7 @@ class Spool:
         return len(found)
 
     def remove(self, segment: Segment) -> None:
-        """All its lines are in the database, or in another segment."""
+        """Remove a segment whose lines are all in the database or in another segment."""
         segment.path.unlink(missing_ok=True)
         os.close(segment.descriptor)
         with self._lock:
@@ -179,7 +182,7 @@ class Spool:
             self._full -= segment.end
 
     def empty(self, segment: Segment) -> None:
-        """Begin the segment that is written to anew, if nothing in it waits any more."""
+        """Truncate the active segment if all its lines are delivered."""
         with self._lock:
             if segment is self._active and segment.done == segment.end > 0:
                 with suppress(OSError):
@@ -188,7 +191,7 @@ class Spool:
                     segment.end = segment.done = 0
 
     def reject(self, entries: Sequence[dict[str, str]]) -> None:
-        """Keep for people what can't go into the database. Raises OSError."""
+        """Append entries to rejected.jsonl, for a person to read. Raises OSError."""
         path = self.folder / REJECTED
         with suppress(FileNotFoundError):
             if path.stat().st_size > REJECTED_BYTES:
@@ -201,7 +204,7 @@ class Spool:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Let go of all segments: what is in them is anyone's now."""
+        """Unlock all segments, so that another process may take them over."""
         with self._lock:
             segments, self._active = self.segments(), None
             self._closed.clear()
@@ -211,7 +214,7 @@ class Spool:
             os.close(segment.descriptor)
 
     def _begin(self) -> Segment:
-        """A new file, locked before anyone can take it for a dead process's. Raises OSError."""
+        """A new segment, locked before another process can take it for a dead one's. Raises OSError."""
         path = self.folder / f"{os.getpid()}-{secrets.token_hex(6)}{ENDING}"
         new = path.with_suffix(NEW)
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, _MODE)
@@ -234,7 +237,7 @@ def _written(descriptor: int, content: bytes) -> bool:
 
 
 def _locked(path: Path) -> Segment | None:
-    """The segment, if its process is dead and nobody else has taken it over."""
+    """The segment, locked; None if its process lives or another process has taken it over."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
     except OSError:

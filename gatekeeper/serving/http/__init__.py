@@ -1,1 +1,1 @@
-"""The scoring server over HTTP: the extra `server`."""
+"""HTTP scoring server (the extra `server`)."""

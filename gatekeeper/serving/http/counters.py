@@ -1,4 +1,4 @@
-"""What has this process done since it began? Counts that cost a request next to nothing."""
+"""Counters of one process since its start: requests, durations, decisions, failures."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # seconds
 TIMED = ("/v1/score", "/v1/outcomes")
 PATHS = frozenset({*TIMED, "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json"})
-SYMBOLS = 100  # what a caller can make up must not fill the monitoring
+SYMBOLS = 100  # the limit of the label `symbol`, which callers choose
 OTHER = "other"
 
 
 class Duration(msgspec.Struct):
-    """A histogram: `counts` per bucket, the last one for what is longer, and the sum in seconds."""
+    """A histogram: `counts` per bucket, the last one for longer durations, and the sum in seconds."""
 
     counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     total: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Add one observation."""
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
 
 class Counts(msgspec.Struct):
-    """All that only grows. Several processes' counts add up."""
+    """All counters, which only grow. Those of several processes add up."""
 
     requests: dict[str, dict[int, int]] = {}
     durations: dict[str, Duration] = {}
     decisions: dict[str, list[int]] = {}  # symbol: [approved, vetoed]
-    unscored: int = 0  # ideas that were decided without a score
-    unlogged: int = 0  # ideas whose answer said `logged: false`
-    failures: dict[str, int] = {}  # models that were refused, by reason
+    unscored: int = 0  # ideas decided without a score
+    unlogged: int = 0  # ideas answered with `logged: false`
+    failures: dict[str, int] = {}  # refused models, by reason
     dropped: int = 0
     rejected: int = 0
     torn: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Take in what another process counted."""
+        """Add another process's counts."""
         for path, statuses in other.requests.items():
             own = self.requests.setdefault(path, {})
             for status, count in statuses.items():
@@ -65,14 +65,14 @@ class Counts(msgspec.Struct):
         self.torn += other.torn
 
 
-class Meters:
-    """The counts of this process as they grow. Of the event loop alone."""
+class Counters:
+    """The counters of this process. Only the event loop may update them."""
 
     def __init__(self) -> None:
         self.counts = Counts(durations={path: Duration() for path in TIMED})
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        """One answer is out; `status` 0: its caller had gone."""
+        """Count one answered request; `status` 0 if its caller had gone."""
         statuses = self.counts.requests.setdefault(path if path in PATHS else OTHER, {})
         statuses[status] = statuses.get(status, 0) + 1
         duration = self.counts.durations.get(path)
@@ -80,7 +80,7 @@ class Meters:
             duration.add(seconds)
 
     def decided(self, made: Sequence["Decision"], *, logged: bool) -> None:
-        """Ideas were decided. Called in the event loop alone, as `request` is."""
+        """Count decided ideas. Call it in the event loop alone, as `request`."""
         decisions = self.counts.decisions
         for one in made:
             pair = decisions.get(one.symbol)

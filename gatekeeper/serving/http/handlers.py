@@ -1,4 +1,4 @@
-"""What is answered to an idea, and to an outcome?"""
+"""Request handlers of POST /v1/score and POST /v1/outcomes."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -13,15 +13,15 @@ from msgspec.structs import astuple
 
 from gatekeeper.errors import ModelRefused, NoModel, Unavailable
 from gatekeeper.serving.decision_log.log import Decision, DecisionLog, Outcome, OutcomeRefused, OutcomeTooEarly
-from gatekeeper.serving.http.counters import Meters
+from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.http.messages import Answer, Closed, Features, Idea, Noted, Reader
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
 from gatekeeper.serving.loader import Gatekeeper, Scores
 
-SKEW = timedelta(seconds=5)  # how far ahead of ours a caller's clock may be
-AT_ONCE = 64  # ideas that are scored between two other requests; more get a thread
-EARLIEST = 1973  # the year; epoch milliseconds before it look like seconds
+SKEW = timedelta(seconds=5)  # how far a caller's clock may be ahead of the server's
+AT_ONCE = 64  # ideas that are scored in the event loop; more get a thread
+EARLIEST = 1973  # the first year accepted; earlier epoch milliseconds look like seconds
 
 ACTIONS = {"buy": 1.0, "sell": 0.0, 1.0: 1.0, 0.0: 0.0}
 
@@ -31,13 +31,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def utc_now() -> datetime:
-    """This machine's clock."""
+    """The time of this machine's clock, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class _Nobody:
-    """Who decides where no model may answer."""
+class _WithoutModel:
+    """Origin of a decision without a model."""
 
     threshold: float
     model_id: None = None
@@ -47,13 +47,13 @@ class _Nobody:
 
 
 class Scoring:
-    """POST /v1/score. `on_no_model` says what is answered where no model may answer: veto, pass or error."""
+    """POST /v1/score. `on_no_model` is the answer if no model may answer: veto, pass or error."""
 
     def __init__(
         self,
         gatekeeper: Gatekeeper,
         log: DecisionLog,
-        meters: Meters,
+        counters: Counters,
         *,
         on_no_model: Literal["veto", "pass", "error"],
         threshold: float,
@@ -62,14 +62,14 @@ class Scoring:
     ) -> None:
         self._gatekeeper = gatekeeper
         self._log = log
-        self._meters = meters
+        self._counters = counters
         self._on_no_model = on_no_model
         self._threshold = threshold
         self._reader = Reader(Idea, most)
         self._clock = clock
 
     async def __call__(self, body: bytes) -> Reply:
-        """One idea or many; the answer has the same form, in the same order. Raises Problem."""
+        """Decide one idea or many; the answer has the same form and order. Raises Problem."""
         read = self._reader.read(body)
         at = self._clock()
         ideas, places = _listed(read)
@@ -77,12 +77,12 @@ class Scoring:
             decisions, reason, logged = await asyncio.to_thread(self._decide, ideas, places, at)
         else:
             decisions, reason, logged = self._decide(ideas, places, at)
-        self._meters.decided(decisions, logged=logged)
+        self._counters.decided(decisions, logged=logged)
         answers = [_answer(one, reason, logged) for one in decisions]
         return Reply(200, _encode(answers if isinstance(read, list) else answers[0]))
 
     def _decide(self, ideas: Sequence[Idea], places: Places, at: datetime) -> tuple[list[Decision], str | None, bool]:
-        """The decisions, why it wasn't the primary that made them, and whether they are on the disk."""
+        """The decisions, the reason if the primary did not make them, and whether they are logged."""
         _refuse_twice([idea.idea_id for idea in ideas if idea.idea_id is not None])
         times = [_time(idea.time, at, "time", place) for idea, place in zip(ideas, places, strict=True)]
         rows = np.array(
@@ -96,7 +96,7 @@ class Scoring:
     ) -> tuple[list[Decision], str | None]:
         try:
             scores = self._gatekeeper.score(rows)
-        except (NoModel, ModelRefused) as fault:  # refused by what it scores: no finite number from 0 to 1
+        except (NoModel, ModelRefused) as fault:  # ModelRefused: a score that is not a number from 0 to 1
             return self._undecided(ideas, times, rows, at, fault), str(fault)
         verdicts = zip(scores.values.tolist(), scores.approved.tolist(), strict=True)
         return _decisions(ideas, times, rows, at, verdicts, scores), scores.reason
@@ -104,15 +104,15 @@ class Scoring:
     def _undecided(
         self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime, fault: Exception
     ) -> list[Decision]:
-        """What the operator wants where no model may answer; never a made-up score."""
+        """The decisions without a model, by the setting `on_no_model`; the score is None."""
         if self._on_no_model == "error":
             raise Problem(503, "no_model", str(fault))
         verdict = (None, self._on_no_model == "pass")
-        return _decisions(ideas, times, rows, at, [verdict] * len(ideas), _Nobody(self._threshold))
+        return _decisions(ideas, times, rows, at, [verdict] * len(ideas), _WithoutModel(self._threshold))
 
 
 class Closing:
-    """POST /v1/outcomes: what ideas made, vetoed ones too."""
+    """POST /v1/outcomes: the outcomes of ideas, vetoed ones included."""
 
     def __init__(self, log: DecisionLog, *, most: int, clock: Callable[[], datetime] = utc_now) -> None:
         self._log = log
@@ -120,7 +120,7 @@ class Closing:
         self._clock = clock
 
     async def __call__(self, body: bytes) -> Reply:
-        """One outcome or many; 202 where one of them still has to reach the database. Raises Problem."""
+        """Record one outcome or many; status 202 if one of them is not in the database yet. Raises Problem."""
         read = self._reader.read(body)
         at = self._clock()
         closed, places = _listed(read)
@@ -145,10 +145,10 @@ def _decisions(
     rows: np.ndarray,
     at: datetime,
     verdicts: Iterable[tuple[float | None, bool]],
-    by: Scores | _Nobody,
+    by: Scores | _WithoutModel,
 ) -> list[Decision]:
-    """One of each idea; verdicts: its score, and whether it is let through."""
-    # Ids that rise with time, as those of RFC 9562's version 7: to a database's index random ones cost twice as much.
+    """One decision for each idea. verdicts: its score, and whether it is approved."""
+    # Ids ascend with time, as in RFC 9562 version 7: random ones cost a database's index twice as much.
     since = f"{int(at.timestamp() * 1000):012x}"
     return [
         Decision(
@@ -186,23 +186,23 @@ def _answer(one: Decision, reason: str | None, logged: bool) -> Answer:
 
 
 def _listed(read: Any) -> tuple[list[Any], Places]:
-    """As a list, whatever came, and the place of each in the request."""
+    """The items as a list, and the index of each in the request; None for a single item."""
     return (read, range(len(read))) if isinstance(read, list) else ([read], (None,))
 
 
 def _at(place: int | None) -> str:
-    return "" if place is None else f"idea {place}: "
+    return "" if place is None else f"Idea {place}: "
 
 
 def _row(features: Features, place: int | None) -> tuple[float, ...]:
-    """In FEATURES order; `action` comes last."""
+    """The features in FEATURES order; `action` comes last."""
     *numbers, action = astuple(features)
     side = ACTIONS.get(action)
     if side is None:
         raise Problem(
             422,
             "schema",
-            f'{_at(place)}features.action is {action}; an action is 1 or "buy", 0 or "sell"',
+            f'{_at(place)}features.action is {action}. An action is 1 or "buy", 0 or "sell".',
             idea=place,
             field="action",
         )
@@ -210,17 +210,17 @@ def _row(features: Features, place: int | None) -> tuple[float, ...]:
 
 
 def _time(given: datetime | float | None, at: datetime, field: str, place: int | None) -> datetime:
-    """`given` in UTC; what a fast clock sends counts as now."""
+    """`given` in UTC; the server's time if none is given or the caller's clock is slightly ahead. Raises Problem."""
     if given is None:
         return at
     moment = given if isinstance(given, datetime) else datetime.fromtimestamp(given / 1000, UTC)
     if moment > at + SKEW:
-        said = f"lies after the server's clock, {at.isoformat()}; nothing that hasn't been yet is taken"
+        problem = f"lies after the server's time {at.isoformat()}. Check the sender's clock."
     elif moment.year < EARLIEST:
-        said = f"lies before {EARLIEST}"
+        problem = f"lies before {EARLIEST}. Epoch times are in milliseconds."
     else:
         return min(moment.astimezone(UTC), at)
-    raise Problem(422, field, f"{_at(place)}{field} {moment.isoformat()} {said}", idea=place, field=field)
+    raise Problem(422, field, f"{_at(place)}{field} {moment.isoformat()} {problem}", idea=place, field=field)
 
 
 def _outcome(closed: Closed, at: datetime, place: int | None) -> Outcome:
@@ -230,8 +230,8 @@ def _outcome(closed: Closed, at: datetime, place: int | None) -> Outcome:
         raise Problem(
             422,
             "known_at",
-            f"{_at(place)}known_at {known_at.isoformat()} lies before closed_at {closed_at.isoformat()}; "
-            "an outcome isn't known before the trade is closed",
+            f"{_at(place)}known_at {known_at.isoformat()} lies before closed_at {closed_at.isoformat()}. "
+            "An outcome can't be known before the trade closes.",
             idea=place,
             field="known_at",
         )
@@ -248,4 +248,4 @@ def _outcome(closed: Closed, at: datetime, place: int | None) -> Outcome:
 def _refuse_twice(ids: Sequence[str]) -> None:
     if len(set(ids)) < len(ids):
         first = next(one for place, one in enumerate(ids) if one in ids[:place])
-        raise Problem(422, "idea_id", f"idea_id {first!r} comes twice in one request; each idea has its own")
+        raise Problem(422, "idea_id", f"The idea_id {first!r} is in the request twice. Each idea needs its own.")

@@ -1,4 +1,4 @@
-"""How does the server come up, on which address, with how many processes, and how does it end?"""
+"""Server start and stop: checks, listening socket, worker processes, signals."""
 
 import gc
 import multiprocessing
@@ -19,13 +19,13 @@ import uvicorn
 from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
-from gatekeeper.serving.http.error_middleware import Door
+from gatekeeper.serving.http.error_middleware import FastPath
 from gatekeeper.serving.http.peer_workers import LONGEST_PATH
 from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
 
-STOP_SECONDS = 20  # for requests under way; what hangs longer is cut off
-START_SECONDS = 30  # for a process on a slow machine; one that is silent for longer is replaced
+STOP_SECONDS = 20  # for running requests; longer ones are cut off
+START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced
 BACKLOG = 2048
 COLLECT_AFTER = 10_000  # new objects; requests make no cycles
 SWITCH_SECONDS = 0.0005
@@ -40,30 +40,33 @@ LOGGING: dict[str, Any] = {
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Answer until SIGTERM or SIGINT; `say` is told where. Raises ConfigError, SchemaOutOfDate."""
+    """Serve until SIGTERM or SIGINT; `say` gets the address. Raises ConfigError, SchemaOutOfDate."""
     check_binding(settings)
     _check_registry(settings, say)
     _check_spool(Path(settings.spool))
     with bound(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="gatekeeper-") as folder:
         shared = Path(folder) if settings.workers > 1 else None
         if shared is not None and len(str(shared)) + 20 > LONGEST_PATH:
-            raise ConfigError(f"{shared} is too long a path for the sockets of {settings.workers} workers; set TMPDIR")
+            raise ConfigError(
+                f"The path {shared} is too long for the sockets of {settings.workers} workers. "
+                "Set TMPDIR to a shorter one."
+            )
         config = uvicorn.Config(
             partial(worker, settings, shared),
             factory=True,
             workers=settings.workers,
-            ws="none",  # nobody speaks it here; its modules would be imported
+            ws="none",  # unused; avoids the import of its modules
             log_config=LOGGING,
             access_log=False,  # /metrics counts; the decisions are logged
             server_header=False,
-            proxy_headers=False,  # nothing here depends on who asks
+            proxy_headers=False,  # nothing depends on the client's address
             backlog=BACKLOG,
             timeout_graceful_shutdown=STOP_SECONDS,
             timeout_worker_healthcheck=START_SECONDS,
         )
         say(f"listening on {_url(settings.host, listener)} ({_workers(settings.workers)})")
-        # Before uvicorn listens to signals there is nothing to finish; and it raises the one that ended it again, once
-        # all is done. Either way that is a good end.
+        # Before uvicorn handles signals there is nothing to finish, and it raises its last signal again at the end.
+        # Either way the exit code is 0.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
         if settings.workers > 1:
@@ -74,7 +77,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def worker(settings: Settings, folder: Path | None) -> Door:
+def worker(settings: Settings, folder: Path | None) -> FastPath:
     """The application, in a process that ends with its parent."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -85,8 +88,11 @@ def worker(settings: Settings, folder: Path | None) -> Door:
 
 
 def _tune() -> None:
-    """What is there by now stays, so the collector needn't look through it again and again; and who scores lets go of
-    the interpreter for each run of a model, and must not wait long for the thread that brings lines to the database."""
+    """Tune for latency.
+
+    Objects made so far are frozen, so that the garbage collector skips them. The switch interval is short, since a
+    model run releases the interpreter, and must not wait long for the thread that delivers the log.
+    """
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -98,7 +104,7 @@ def _end_with(parent: int) -> None:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Listening already, so that whoever is told of it may come; he waits for the first process. Raises ConfigError."""
+    """A listening socket: clients may connect before the first worker is ready. Raises ConfigError."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family)
@@ -111,8 +117,8 @@ def bound(host: str, port: int) -> socket.socket:
             raise
     except OSError as fault:
         raise ConfigError(
-            f"can't listen on {host} port {port}: {fault.strerror}; choose another by --host and --port, or "
-            "GATEKEEPER_HOST and GATEKEEPER_PORT (port 0 takes a free one)"
+            f"Can't listen on {host} port {port}: {fault.strerror}. Choose another address with --host and --port, or "
+            "GATEKEEPER_HOST and GATEKEEPER_PORT (port 0 takes a free one)."
         ) from None
     listener.set_inheritable(True)
     return listener
@@ -128,16 +134,18 @@ def _workers(count: int) -> str:
 
 
 def _check_registry(settings: Settings, say: Callable[[str], None]) -> None:
-    """Raise SchemaOutOfDate where only `gatekeeper db upgrade` helps; a registry that is away may come back."""
+    """Raise SchemaOutOfDate if the tables need `gatekeeper db upgrade`; an unreachable registry may come back."""
     try:
         Registry.configured(settings).close()
     except Unavailable as fault:
-        say(f"starting without a model: {fault}")
+        say(f"Starting without a model: {fault}")
 
 
 def _check_spool(folder: Path) -> None:
-    """Once it runs, no trouble of the disk stops the server; a setting that can't be right does."""
+    """Raise ConfigError for an invalid spool folder. Once the server runs, a fault of the disk does not stop it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise ConfigError(f"GATEKEEPER_SPOOL={folder} is no folder to write to: {fault.strerror}") from None
+        raise ConfigError(
+            f"GATEKEEPER_SPOOL={folder} is not a writable folder: {fault.strerror}. Name another one."
+        ) from None

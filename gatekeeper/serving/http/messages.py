@@ -1,4 +1,4 @@
-"""What may a caller send, and what does he get? The words of the HTTP interface, and their schema."""
+"""HTTP messages: request and response types of the scoring server, with their JSON schema."""
 
 import json
 import re
@@ -11,12 +11,13 @@ from msgspec import Meta, Struct
 
 from gatekeeper.model.verify import LARGEST_FEATURE
 from gatekeeper.serving.http.problems import Problem
+from gatekeeper.serving.ladder import Fallback
 
 T = TypeVar("T")
 
 _TEXT = r"^[^\x00-\x1f\x7f]+"
 _ID = r"^[A-Za-z0-9_.:-]+"
-# Python's `$` lets a newline pass at the end, its `\Z` does not, and nobody else knows that one.
+# Python's `$` matches before a final newline, its `\Z` does not; JSON Schema knows only `$`.
 Text = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=_TEXT + r"\Z", extra_json_schema={"pattern": _TEXT + "$"})
 ]
@@ -25,7 +26,7 @@ IdeaId = Annotated[
 ]
 Feature = Annotated[float, Meta(ge=-LARGEST_FEATURE, le=LARGEST_FEATURE)]
 Action = Annotated[float, Meta(extra_json_schema={"enum": [0, 1]})] | Literal["buy", "sell"]
-# Milliseconds from March 1973 to 2100: what epoch seconds of our days are not.
+# Milliseconds from March 1973 to 2100; today's epoch seconds lie below this range.
 Time = (
     Annotated[datetime, Meta(tz=True, description="ISO 8601 with its offset")]
     | Annotated[float, Meta(ge=1e11, le=4_102_444_800_000, description="epoch milliseconds")]
@@ -56,7 +57,7 @@ class Idea(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Closed(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an idea made, or would have made, and when that was known (default: now)."""
+    """The outcome of an idea, traded or not, and when it was known (default: now)."""
 
     idea_id: IdeaId
     outcome: Return
@@ -65,7 +66,7 @@ class Closed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(Struct, frozen=True):
-    """What the gatekeeper says of an idea. Without a model `score`, `version`, `model_id` and `sha256` are null."""
+    """The decision on an idea. Without a model, `score`, `version`, `model_id` and `sha256` are null."""
 
     idea_id: str
     decision: Literal["approve", "veto"]
@@ -80,20 +81,20 @@ class Answer(Struct, frozen=True):
 
 
 class Noted(Struct, frozen=True):
-    """`recorded`: the outcome is in the database. `pending`: it is on the disk, and follows."""
+    """`recorded`: the outcome is in the database. `pending`: it is on the spool, and will be delivered."""
 
     idea_id: str
     status: Literal["recorded", "pending"]
 
 
 class Serving(Struct, frozen=True):
-    """The model that answers. `step` 1: the primary at its path; up to 5: the last fallback."""
+    """The model that answers. `fallback` is its place in the order of trust: `primary` is the primary's own file."""
 
     model_id: int
     version: str
     sha256: str
     threshold: float
-    step: int
+    fallback: Fallback
     degraded: bool
     reason: str | None
     created_at: datetime | None
@@ -103,7 +104,7 @@ class Serving(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """There is a model that answers."""
+    """A model answers."""
 
     status: Literal["ready"]
     version: str
@@ -118,13 +119,13 @@ class Alive(Struct, frozen=True):
 
 
 _WANTED = {
-    "features": "a feature is a finite number from -1e9 to 1e9",
-    "action": 'an action is 1 or "buy", 0 or "sell"',
-    "time": "a time is ISO 8601 with its offset, such as 2018-01-31T14:30:00Z, or epoch milliseconds",
-    "outcome": "an outcome is a net return as a fraction of the entry price, from -100 to 100: 0.02 is 2 %",
-    "idea_id": "an id has 1 to 64 letters, digits, or any of _ . : -",
-    "symbol": "a symbol has 1 to 64 characters",
-    "strategy": "a strategy has 1 to 64 characters",
+    "features": "A feature is a finite number from -1e9 to 1e9.",
+    "action": 'An action is 1 or "buy", 0 or "sell".',
+    "time": "A time is ISO 8601 with its offset, such as 2018-01-31T14:30:00Z, or epoch milliseconds.",
+    "outcome": "An outcome is a net return as a fraction of the entry price, from -100 to 100: 0.02 is 2 %.",
+    "idea_id": "An id has 1 to 64 letters, digits, or any of _ . : -",
+    "symbol": "A symbol has 1 to 64 characters.",
+    "strategy": "A strategy has 1 to 64 characters.",
 }
 _WANTED["closed_at"] = _WANTED["known_at"] = _WANTED["time"]
 _FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
@@ -133,7 +134,7 @@ _NAMED = re.compile(r"field `(\w+)`")
 
 
 class Reader:
-    """Reads one kind of body: one `kind`, or an array of up to `most`."""
+    """Parses request bodies: one object of type `kind`, or an array of up to `most`."""
 
     def __init__(self, kind: type[Any], most: int) -> None:
         self._type: Any = kind | Annotated[list[kind], Meta(max_length=most)]  # type: ignore[valid-type]  # made at run time
@@ -141,17 +142,17 @@ class Reader:
         self._most = most
 
     def read(self, body: bytes) -> Any:
-        """One of the kind, or a list of them. Raises Problem, naming idea and field."""
+        """The object or the list of objects in `body`. Raises Problem, which names idea and field."""
         try:
             return self._decoder.decode(body)
         except msgspec.ValidationError as fault:
             raise self._refusal(str(fault), body) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             self._refuse_infinite(body)
-            raise Problem(400, "json", f"the body is no JSON: {fault}") from None
+            raise Problem(400, "json", f"The body is not valid JSON: {fault}.") from None
 
     def _refuse_infinite(self, body: bytes) -> None:
-        """Many write NaN and Infinity, which JSON has no words for: say at which field."""
+        """Raise Problem for NaN and Infinity, which are not JSON, and name the field."""
         try:
             msgspec.convert(json.loads(body), self._type)
         except msgspec.ValidationError as fault:
@@ -167,7 +168,7 @@ class Reader:
             return Problem(
                 422,
                 "too_many",
-                f"more than {self._most} in one request (GATEKEEPER_MAX_IDEAS); send several",
+                f"The request holds more than {self._most} items (GATEKEEPER_MAX_IDEAS). Send several requests.",
             )
         named = _NAMED.search(what)
         names = [*(step for step in steps if isinstance(step, str)), *(named.groups() if named else ())]
@@ -175,18 +176,18 @@ class Reader:
         field = names[-1] if names else None
         value = "" if named else _shown(body, steps)
         wanted = _WANTED.get(field or "") or _WANTED.get(names[0] if names else "", "")
-        said = f"{'.'.join(names) or 'the body'}{value}" + ("" if value and wanted else f": {what}")
+        problem = f"{'.'.join(names) or 'the body'}{value}" + ("" if value and wanted else f": {what}")
         return Problem(
             422,
             field if field in {"time", "closed_at", "known_at"} else "schema",
-            "; ".join(filter(None, [said if idea is None else f"idea {idea}: {said}", wanted])),
+            " ".join(filter(None, [f"{problem}." if idea is None else f"Idea {idea}: {problem}.", wanted])),
             idea=idea,
             field=field,
         )
 
 
 def _shown(body: bytes, steps: Sequence[str | int]) -> str:
-    """` is VALUE`, where that can be found and isn't long."""
+    """` is VALUE`, if the value can be found and is short."""
     try:
         value = json.loads(body)
         for step in steps:

@@ -1,4 +1,4 @@
-"""How are all processes of this server doing, in Prometheus' words?"""
+"""Prometheus metrics of the server, merged over its processes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -9,20 +9,21 @@ from prometheus_client.metrics_core import Metric
 
 from gatekeeper.serving.http.counters import BUCKETS, Counts
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.http.worker_state import NO_MODEL_STEP, Gauges, Snapshot
+from gatekeeper.serving.http.worker_state import Gauges, Snapshot
+from gatekeeper.serving.ladder import ORDER_OF_TRUST
 
 NEVER = float("inf")
 
 
 def exposition(snapshots: Sequence[Snapshot], workers: int) -> Reply:
-    """Of all processes as one. `workers`: how many there should be."""
+    """The metrics of all processes in Prometheus' text format. `workers`: the configured number of processes."""
     registry = CollectorRegistry()
     registry.register(_Merged(snapshots, workers))
     return Reply(200, generate_latest(registry), CONTENT_TYPE_LATEST.encode())
 
 
 class _Merged:
-    """Counts add up; of what stands now the worst process counts: an alert must not depend on whom it asks."""
+    """Counters add up; gauges take the worst process, so that an alert does not depend on which one answers."""
 
     def __init__(self, snapshots: Sequence[Snapshot], workers: int) -> None:
         self._counts = Counts()
@@ -32,9 +33,9 @@ class _Merged:
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, as prometheus_client asks for them."""
-        yield _gauge("workers", "processes that answer", len(self._live))
-        yield _gauge("workers_wanted", "processes that there should be", self._workers)
+        """Every metric, in prometheus_client's types."""
+        yield _gauge("workers", "Processes that answer.", len(self._live))
+        yield _gauge("workers_wanted", "Configured number of processes.", self._workers)
         yield from self._model()
         yield from self._registry()
         yield from self._log()
@@ -44,7 +45,7 @@ class _Merged:
         live = self._live
         info = GaugeMetricFamily(
             "gatekeeper_model_info",
-            "how many processes answer with this model",
+            "Number of processes that answer with this model.",
             labels=["model_id", "version", "sha256"],
         )
         for labels in sorted({_labels(one) for one in live if one.model_id is not None}):
@@ -52,77 +53,77 @@ class _Merged:
         yield info
         ages = [one.model_age for one in live if one.model_age is not None]
         if ages:
-            yield _gauge("model_age_seconds", "since the model that answers was registered; the oldest", max(ages))
-        yield _gauge("ready", "1 where every process has a model", all(one.model_id is not None for one in live))
+            yield _gauge("model_age_seconds", "Time since the answering model was registered; the oldest.", max(ages))
+        yield _gauge("ready", "1 if every process has a model.", all(one.model_id is not None for one in live))
         yield _gauge(
-            "degraded", "1 where a process answers with another model than the primary, or none", _any(live, "degraded")
+            "degraded", "1 if a process answers with another model than the primary, or none.", _any(live, "degraded")
         )
         yield _gauge(
             "ladder_step",
-            "order of trust: 1 the primary, 2 its blob, 3 the last one served, 4 an earlier primary, 5 the newest that "
-            "passed, 6 none; the worst",
-            max((one.step for one in live), default=NO_MODEL_STEP),
+            "Place of the answering model in the order of trust: 1 primary, 2 blob, 3 last_served, 4 earlier_primary, "
+            "5 newest_passed, 6 none; the worst.",
+            max((ORDER_OF_TRUST.index(one.fallback) + 1 for one in live), default=len(ORDER_OF_TRUST)),
         )
-        yield _counter("load_failures", "models that were refused, by reason", "reason", self._counts.failures)
+        yield _counter("load_failures", "Refused models, by reason.", "reason", self._counts.failures)
 
     def _registry(self) -> Iterator[Metric]:
         live = self._live
         yield _gauge(
             "registry_lag_seconds",
-            "how long what answers has been behind the registry, or the registry out of sight; the longest",
+            "How long the answering model has been behind the registry, or the registry unreachable; the longest.",
             max((one.lag for one in live), default=0.0),
         )
         for name, about in (
-            ("generation", "promotions in the registry, as last seen"),
-            ("served_generation", "promotions that the model which answers stands for"),
+            ("generation", "Generation of the registry (number of promotions), as last seen"),
+            ("served_generation", "Generation whose primary answers"),
         ):
             seen = [getattr(one, name) for one in live if getattr(one, name) is not None]
             if seen:
-                yield _gauge(name, f"{about}; the lowest", min(seen))
+                yield _gauge(name, f"{about}; the lowest.", min(seen))
         verdicts = [NEVER if one.verdict_age is None else one.verdict_age for one in live]
         yield _gauge(
             "last_verdict_age_seconds",
-            "since the weekly run last judged a model; +Inf: it never did, as far as is known",
+            "Time since the weekly run last judged a model; +Inf if it never did, as far as is known.",
             min(verdicts, default=NEVER),
         )
 
     def _log(self) -> Iterator[Metric]:
         live, counts = self._live, self._counts
-        yield _gauge("log_backlog_lines", "lines that wait for the database", sum(one.backlog for one in live))
-        yield _gauge("log_backlog_bytes", "bytes that wait on the spool", sum(one.backlog_bytes for one in live))
+        yield _gauge("log_backlog_lines", "Lines that wait for the database.", sum(one.backlog for one in live))
+        yield _gauge("log_backlog_bytes", "Bytes that wait on the spool.", sum(one.backlog_bytes for one in live))
         flushed = [NEVER if one.flush_age is None else one.flush_age for one in live]
         yield _gauge(
             "log_flush_age_seconds",
-            "since no line waited for the database; the longest; +Inf: not yet",
+            "Time since no line waited for the database; the longest; +Inf if there was no such time yet.",
             max(flushed, default=NEVER),
         )
-        yield _counter("log_dropped", "decisions and outcomes that the spool could not take", None, counts.dropped)
-        yield _counter(
-            "outcomes_rejected", "outcomes that no idea takes, kept in rejected.jsonl", None, counts.rejected
-        )
-        yield _counter("log_torn", "lines that broke off, where a process was killed", None, counts.torn)
-        yield _counter("ideas_unlogged", "ideas that were answered with logged: false", None, counts.unlogged)
+        yield _counter("log_dropped", "Decisions and outcomes that the spool could not take.", None, counts.dropped)
+        yield _counter("outcomes_rejected", "Outcomes refused for good, kept in rejected.jsonl.", None, counts.rejected)
+        yield _counter("log_torn", "Incomplete lines of killed processes.", None, counts.torn)
+        yield _counter("ideas_unlogged", "Ideas answered with logged: false.", None, counts.unlogged)
 
     def _traffic(self) -> Iterator[Metric]:
         counts = self._counts
-        requests = CounterMetricFamily("gatekeeper_requests", "answers, by status", labels=["path", "status"])
+        requests = CounterMetricFamily("gatekeeper_requests", "Answers, by status.", labels=["path", "status"])
         for path, statuses in sorted(counts.requests.items()):
             for status, count in sorted(statuses.items()):
                 requests.add_metric([path, str(status) if status else "gone"], count)
         yield requests
-        durations = HistogramMetricFamily("gatekeeper_request_seconds", "from request to answer", labels=["path"])
+        durations = HistogramMetricFamily("gatekeeper_request_seconds", "Time from request to answer.", labels=["path"])
         for path, duration in sorted(counts.durations.items()):
             edges = [*map(str, BUCKETS), "+Inf"]
             durations.add_metric([path], list(zip(edges, accumulate(duration.counts), strict=True)), duration.total)
         yield durations
         decisions = CounterMetricFamily(
-            "gatekeeper_decisions", "ideas decided; past 100 symbols: other", labels=["symbol", "decision"]
+            "gatekeeper_decisions",
+            "Ideas decided; after 100 symbols, the symbol is other.",
+            labels=["symbol", "decision"],
         )
         for symbol, (approved, vetoed) in sorted(counts.decisions.items()):
             decisions.add_metric([symbol, "approve"], approved)
             decisions.add_metric([symbol, "veto"], vetoed)
         yield decisions
-        yield _counter("ideas_unscored", "ideas that were decided without a score", None, counts.unscored)
+        yield _counter("ideas_unscored", "Ideas decided without a score.", None, counts.unscored)
 
 
 def _labels(one: Gauges) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What does /openapi.json promise? All that the server does, from the very types that it reads and writes."""
+"""OpenAPI document of the server, generated from its message types."""
 
 from importlib.metadata import version
 from typing import Any
@@ -11,20 +11,20 @@ from gatekeeper.serving.http.problems import ProblemDocument
 Schema = dict[str, Any]
 
 _REFUSED = {
-    "400": "the body is no JSON",
-    "401": "no token, or another one",
-    "408": "the body came too slowly",
-    "413": "the body is too large",
-    "415": "the body is not said to be application/json",
-    "421": "asked under another name than this machine's, on a server without a token",
-    "422": "JSON that is no idea or outcome; `idea` and `field` say where",
-    "500": "a fault of the server's",
+    "400": "The body is not valid JSON.",
+    "401": "The token is missing or wrong.",
+    "408": "The body came too slowly.",
+    "413": "The body is too large.",
+    "415": "The content type is not application/json.",
+    "421": "The host name is not this machine's, and the server has no token.",
+    "422": "The JSON is not a valid idea or outcome; `idea` and `field` say where.",
+    "500": "The server failed.",
 }
 _NOT_CLOSED = {
-    "409": "the idea has another outcome already",
-    "503": "neither the database nor the spool takes it: send it again later",
+    "409": "The idea has another outcome already.",
+    "503": "Neither the database nor the spool takes it. Send it again later.",
 }
-_NO_MODEL = {"503": "no model may answer"}
+_NO_MODEL = {"503": "No model may answer."}
 _IDEA = {
     "symbol": "EURUSD",
     "features": {
@@ -42,11 +42,11 @@ _CLOSED = {"idea_id": "5f0c9d", "outcome": 0.012, "closed_at": "2018-06-08T14:30
 
 
 def document(most: int, *, with_token: bool) -> Schema:
-    """OpenAPI 3.1. `most`: ideas in one request; `with_token`: each POST has to bring it."""
+    """The OpenAPI 3.1 document. `most`: ideas in one request; `with_token`: whether each POST needs the token."""
     kinds = [Alive, Answer, Closed, Idea, Noted, ProblemDocument, Ready, Serving]
     refs, components = schema_components(kinds, ref_template="#/components/schemas/{name}")
     ref = {kind.__name__: found for kind, found in zip(kinds, refs, strict=True)}
-    refused = {**_REFUSED} if with_token else {code: said for code, said in _REFUSED.items() if code != "401"}
+    refused = {**_REFUSED} if with_token else {code: about for code, about in _REFUSED.items() if code != "401"}
     if with_token:
         refused.pop("421")
     return {
@@ -54,17 +54,17 @@ def document(most: int, *, with_token: bool) -> Schema:
         "info": {
             "title": "Gatekeeper",
             "version": version("gatekeeper"),
-            "description": "Scores trade ideas with the active model, and takes in what became of them.",
+            "description": "Scores trade ideas with the primary, and records their outcomes.",
         },
         "paths": {
             "/v1/score": {
                 "post": {
                     "operationId": "score",
-                    "summary": "One idea or many: may it be traded?",
+                    "summary": "Approve or veto one idea or many",
                     "requestBody": _one_or_many(ref["Idea"], most, _IDEA),
                     "responses": {
-                        "200": _one_or_many(ref["Answer"], most, None, "the decisions, in the order of the ideas"),
-                        **_problems({**refused, "503": "no model may answer, under GATEKEEPER_ON_NO_MODEL=error"}),
+                        "200": _one_or_many(ref["Answer"], most, None, "The decisions, in the order of the ideas."),
+                        **_problems({**refused, "503": "No model may answer, with GATEKEEPER_ON_NO_MODEL=error."}),
                     },
                     **_security(with_token),
                 }
@@ -72,20 +72,22 @@ def document(most: int, *, with_token: bool) -> Schema:
             "/v1/outcomes": {
                 "post": {
                     "operationId": "close",
-                    "summary": "One outcome or many: what ideas made, or would have made",
+                    "summary": "Record the outcome of one idea or many, traded or not",
                     "requestBody": _one_or_many(ref["Closed"], most, _CLOSED),
                     "responses": {
-                        "200": _one_or_many(ref["Noted"], most, None, "all are in the database"),
-                        "202": _one_or_many(ref["Noted"], most, None, "all are on the disk, and follow"),
+                        "200": _one_or_many(ref["Noted"], most, None, "All are in the database."),
+                        "202": _one_or_many(
+                            ref["Noted"], most, None, "At least one is on the spool, and will be delivered."
+                        ),
                         **_problems({**refused, **_NOT_CLOSED}),
                     },
                     **_security(with_token),
                 }
             },
-            "/v1/model": {"get": _get("model", "Which model answers?", ref["Serving"], _NO_MODEL)},
-            "/livez": {"get": _get("livez", "Does the process answer?", ref["Alive"], {})},
-            "/readyz": {"get": _get("readyz", "Is there a model that answers?", ref["Ready"], _NO_MODEL)},
-            "/metrics": {"get": _get("metrics", "How is the server doing, in Prometheus' words?", None, {})},
+            "/v1/model": {"get": _get("model", "The model that answers", ref["Serving"], _NO_MODEL)},
+            "/livez": {"get": _get("livez", "Liveness: the process answers", ref["Alive"], {})},
+            "/readyz": {"get": _get("readyz", "Readiness: a model answers", ref["Ready"], _NO_MODEL)},
+            "/metrics": {"get": _get("metrics", "Prometheus metrics", None, {})},
         },
         "components": {
             "schemas": components,
@@ -103,9 +105,9 @@ def _one_or_many(schema: Schema, most: int, example: Schema | None, description:
     return {**body, "required": True} if description is None else {**body, "description": description}
 
 
-def _problems(said: dict[str, str]) -> Schema:
+def _problems(descriptions: dict[str, str]) -> Schema:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
-    return {code: {"description": about, "content": problem} for code, about in said.items()}
+    return {code: {"description": about, "content": problem} for code, about in descriptions.items()}
 
 
 def _get(name: str, summary: str, schema: Schema | None, problems: dict[str, str]) -> Schema:
@@ -113,7 +115,7 @@ def _get(name: str, summary: str, schema: Schema | None, problems: dict[str, str
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": {"description": "so it is", "content": content}, **_problems(problems)},
+        "responses": {"200": {"description": "OK", "content": content}, **_problems(problems)},
     }
 
 

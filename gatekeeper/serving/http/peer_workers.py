@@ -1,7 +1,7 @@
-"""How do the other processes of this server stand? Each one listens in a folder that they share.
+"""Peer workers: exchange of state between the processes of one server, over Unix sockets in a shared folder.
 
-A process asks all others at the moment it is asked, so that no answer depends on who gives it. What one has counted
-outlives it: it leaves that in the folder, each second and when it ends.
+A process queries all others on each request, so that every process gives the same answer. Each writes its counters to
+the folder every second and when it ends, so that they outlive it.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
 LEAVE_SECONDS = 1.0
-LONGEST_PATH = 100  # of a Unix socket; 104 to 108 on what there is
+LONGEST_PATH = 100  # of a Unix socket; systems allow 104 to 108
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Snapshot).decode
 
 
-class Colleagues:
-    """The processes that share `folder`, this one among them. None: this one is alone."""
+class PeerWorkers:
+    """The processes that share `folder`, this one included; `folder` None if it is the only one."""
 
     def __init__(self, folder: Path | None, own: Callable[[], Snapshot]) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Colleagues:
         self._leaving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Be there for the others."""
+        """Listen for the other processes."""
         if self._folder is None:
             return
         self._leave()
@@ -45,7 +45,7 @@ class Colleagues:
         self._leaving = asyncio.create_task(self._keep_leaving())
 
     async def stop(self) -> None:
-        """Leave what was counted, and go."""
+        """Write the counters and stop listening."""
         if self._folder is None or self._server is None or self._leaving is None:
             return
         self._leaving.cancel()
@@ -54,7 +54,7 @@ class Colleagues:
         self._leave()
 
     async def snapshots(self) -> list[Snapshot]:
-        """Of every process, this one's first; those that have ended only with their counts."""
+        """The snapshots of all processes, this one's first; an ended process has only its counters."""
         if self._folder is None:
             return [self._own()]
         left = [path for path in sorted(self._folder.glob("*.counts")) if path.stem != self._name]
@@ -91,7 +91,7 @@ class Colleagues:
         try:
             replace(path, content, mode=0o600, durable=False)  # no count outlives its server
         except OSError as fault:
-            log.warning("can't leave this process's counts in %s: %s", self._folder, fault.strerror)
+            log.warning("Can't write the counters of worker %s to %s: %s", self._name, self._folder, fault.strerror)
 
 
 def _counts_left(path: Path) -> Snapshot | None:

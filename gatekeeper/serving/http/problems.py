@@ -1,4 +1,4 @@
-"""How does an error leave the server? As problem JSON (RFC 9457), whatever went wrong, and without a traceback."""
+"""Problem JSON (RFC 9457): the format of all error answers."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -12,19 +12,19 @@ PROBLEM_JSON = b"application/problem+json"
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True, rename={"kind": "type"}):
-    """What a caller reads: `reason` is a slug for programs, `detail` a sentence for people."""
+    """The error answer: `reason` is a slug for programs, `detail` a sentence for people."""
 
     title: str
     status: int
     detail: str
     reason: str
-    kind: str | None = None  # left out, it means about:blank: the status says what kind of problem it is
+    kind: str | None = None  # omitted, it means about:blank: the status gives the kind of problem
     idea: int | None = None
     field: str | None = None
 
 
 class Problem(GatekeeperError):
-    """A request that is refused. `idea` is its place in the request, from 0, `field` what is wrong with it."""
+    """A refused request. `idea`: the index of the idea in the request, from 0; `field`: the field at fault."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Problem(GatekeeperError):
         self.headers: Headers = tuple(headers)
 
     def reply(self) -> Reply:
-        """As the caller gets it."""
+        """The error answer."""
         document = ProblemDocument(
             title=HTTPStatus(self.status).phrase,
             status=self.status,
@@ -57,5 +57,5 @@ class Problem(GatekeeperError):
 
 
 def unexpected() -> Problem:
-    """What a caller hears of a fault of ours; the log says more."""
-    return Problem(500, "unexpected", "the server failed on this request; its log says why. Nothing was decided")
+    """The answer to an unexpected server error; its log has the traceback."""
+    return Problem(500, "unexpected", "The server failed on this request, so nothing was decided. See its log.")

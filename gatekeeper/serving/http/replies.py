@@ -1,4 +1,4 @@
-"""What goes back to a caller, as bytes?"""
+"""HTTP replies as bytes, sent by ASGI messages."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 JSON = b"application/json"
 
 Headers = tuple[tuple[bytes, bytes], ...]
-Message = MutableMapping[str, Any]  # ASGI's own words
+Message = MutableMapping[str, Any]  # ASGI's name
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. `headers` are those beside its type and length."""
+    """A complete answer. `headers`: all but content type and length."""
 
     status: int
     body: bytes
@@ -22,7 +22,7 @@ class Reply:
     headers: Headers = ()
 
     async def send(self, send: Send, *, without_body: bool = False) -> None:
-        """To the caller; `without_body` answers HEAD."""
+        """Send it to the caller; `without_body` answers HEAD."""
         headers = [
             (b"content-type", self.content_type),
             (b"content-length", str(len(self.body)).encode()),

@@ -1,4 +1,4 @@
-"""May this request be read at all, and how much of it?"""
+"""Request limits: token, content type, host and size of a request, checked before its body is read."""
 
 import asyncio
 import hmac
@@ -12,17 +12,17 @@ from gatekeeper.errors import ConfigError
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Message, Receive
 
-READ_SECONDS = 30.0  # for a body that does not come with its head
-READ_ON = 16  # times the limit: what is read and thrown away, so that its sender sees the refusal
+READ_SECONDS = 30.0  # for a body that does not come with its headers
+READ_ON = 16  # times the limit: a larger body is read up to here and discarded, so that its sender sees the refusal
 CLOSE = ((b"connection", b"close"),)
 
 
 class ClientGone(Exception):
-    """The caller went away before the request was whole."""
+    """The caller disconnected before the request was complete."""
 
 
 def is_loopback(host: str) -> bool:
-    """Can only this machine reach `host`?"""
+    """Whether only this machine can reach `host`."""
     if host.lower() == "localhost":
         return True
     try:
@@ -32,41 +32,41 @@ def is_loopback(host: str) -> bool:
 
 
 def check_binding(settings: Settings) -> None:
-    """Raise ConfigError for an address that others can reach, without a token that keeps them out."""
+    """Raise ConfigError if other machines can reach the address and no token is set, or the token is invalid."""
     token = settings.token
     if token is not None and not token.get_secret_value().strip():
-        raise ConfigError("GATEKEEPER_TOKEN is blank; set it to a long random text, or unset it")
+        raise ConfigError("GATEKEEPER_TOKEN is blank. Set it to a long random text, or unset it.")
     if token is not None and not token.get_secret_value().isascii():
-        raise ConfigError("GATEKEEPER_TOKEN has letters that no HTTP header carries; use ASCII")
+        raise ConfigError("GATEKEEPER_TOKEN has characters that an HTTP header can't carry. Use ASCII only.")
     if token is None and not is_loopback(settings.host):
         raise ConfigError(
-            f"others can reach {settings.host}, and GATEKEEPER_TOKEN is not set: set it to a long random text, which "
-            "each POST then brings as `Authorization: Bearer ...`, or bind 127.0.0.1"
+            f"Other machines can reach {settings.host}, but GATEKEEPER_TOKEN is not set. Set it to a long random text, "
+            "which each POST then sends as `Authorization: Bearer ...`, or bind 127.0.0.1."
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """What each POST has to bring before it is read. `token` None: this machine alone can reach us."""
+class RequestLimits:
+    """The conditions of each POST. `token` None: only this machine can reach the server. `limit`: bytes of a body."""
 
     token: bytes | None
     limit: int
 
     @classmethod
-    def of(cls, settings: Settings) -> "Guard":
-        """As the settings say."""
+    def of(cls, settings: Settings) -> "RequestLimits":
+        """The limits of these settings."""
         token = settings.token
         return cls(token.get_secret_value().strip().encode() if token else None, settings.max_body_kb * 1024)
 
     async def body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
-        """The whole body of a POST. Raises Problem, and ClientGone."""
+        """The whole body of a POST. Raises Problem, ClientGone."""
         authorization = content_type = host = b""
         length: int | None = None
         for name, value in headers:
             if name == b"content-type":
                 content_type = value
             elif name == b"content-length":
-                length = int(value)  # the protocol has checked it
+                length = int(value)  # uvicorn has checked it
             elif name == b"host":
                 host = value
             elif name == b"authorization":
@@ -91,13 +91,13 @@ class Guard:
                 raise Problem(
                     401,
                     "token",
-                    "each POST brings the server's GATEKEEPER_TOKEN as `Authorization: Bearer ...`; this one brings "
-                    + ("another" if authorization else "none"),
+                    ("The token is wrong." if authorization else "The token is missing.")
+                    + " Send the server's GATEKEEPER_TOKEN as `Authorization: Bearer ...` with each POST.",
                     headers=((b"www-authenticate", b"Bearer"),),
                 )
-        # No page of another site can send this type without asking first, and we never say yes.
+        # A page of another site can send this type only after a CORS preflight, which this server never grants.
         if content_type.partition(b";")[0].strip().lower() != b"application/json":
-            raise Problem(415, "content_type", "send JSON, and say so: `Content-Type: application/json`")
+            raise Problem(415, "content_type", "The content type is not JSON. Send `Content-Type: application/json`.")
 
     async def _rest(self, message: Message, receive: Receive) -> bytes:
         parts = [message.get("body", b"")]
@@ -116,7 +116,7 @@ class Guard:
                         raise self._too_large()
         except TimeoutError:
             raise Problem(
-                408, "slow", f"the body took over {READ_SECONDS:g} s; send it at once", headers=CLOSE
+                408, "slow", f"The body took over {READ_SECONDS:g} s. Send it at once.", headers=CLOSE
             ) from None
         return b"".join(parts)
 
@@ -143,14 +143,14 @@ class Guard:
         return Problem(
             413,
             "too_large",
-            f"the body has over {self.limit // 1024} KiB (GATEKEEPER_MAX_BODY_KB); send several requests",
+            f"The body has over {self.limit // 1024} KiB (GATEKEEPER_MAX_BODY_KB). Send several requests.",
             headers=CLOSE,
         )
 
 
 @lru_cache(maxsize=64)  # an exception is not kept
 def _refuse_other_site(host: bytes) -> None:
-    """Without a token, a page whose site's name was turned to this machine could post in a user's browser."""
+    """Refuse another host name on a server without a token: DNS rebinding could let a web page post to it."""
     name = host.decode("latin-1").lower()
     if not name.endswith("]"):
         name = name.rpartition(":")[0] or name
@@ -158,6 +158,6 @@ def _refuse_other_site(host: bytes) -> None:
         raise Problem(
             421,
             "host",
-            f"this server answers for this machine alone, not for {name!r}; "
-            "set GATEKEEPER_TOKEN on the server to be asked under another name",
+            f"This server has no token, so it answers only under this machine's own name, not {name!r}. "
+            "Set GATEKEEPER_TOKEN on the server to allow other names.",
         )

@@ -1,4 +1,4 @@
-"""The HTTP server of one process: which routes are there, and what stands behind them?"""
+"""HTTP application of one process: its routes and the components behind them."""
 
 import asyncio
 import logging
@@ -22,14 +22,14 @@ from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.serving.decision_log.log import DecisionLog
 from gatekeeper.serving.http import openapi
-from gatekeeper.serving.http.counters import Meters
-from gatekeeper.serving.http.error_middleware import Door, Edge, Get, Post, no_route
+from gatekeeper.serving.http.counters import Counters
+from gatekeeper.serving.http.error_middleware import ErrorMiddleware, FastPath, Get, Post, no_route
 from gatekeeper.serving.http.handlers import Closing, Scoring, utc_now
 from gatekeeper.serving.http.messages import Alive, Ready, Serving
-from gatekeeper.serving.http.peer_workers import Colleagues
+from gatekeeper.serving.http.peer_workers import PeerWorkers
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.http.request_limits import Guard
+from gatekeeper.serving.http.request_limits import RequestLimits
 from gatekeeper.serving.http.worker_state import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
 
@@ -40,16 +40,16 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What stands behind the routes of one process."""
+    """The components behind the routes of one process."""
 
     registry: Registry
     gatekeeper: Gatekeeper
     log: DecisionLog
-    meters: Meters
+    counters: Counters
 
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
-        """As the settings say. Nothing is asked of the database yet: it may be away."""
+        """The components of these settings. Makes no query yet, so the database may be unreachable."""
         context = RegistryContext.at(
             settings.db,
             models=settings.models,
@@ -62,46 +62,46 @@ class Parts:
             registry,
             Gatekeeper(registry, poll_seconds=settings.poll_seconds, threshold=settings.threshold),
             DecisionLog(registry, Path(settings.spool), cap_bytes=settings.spool_cap_mb * 1024 * 1024),
-            Meters(),
+            Counters(),
         )
 
     def start(self) -> None:
-        """Look at the registry once, and from then on beside the requests."""
+        """Start the log and the watch, which loads the model."""
         self.log.start()
         self.gatekeeper.start()
 
     def stop(self) -> None:
-        """Bring what was logged to the database, as far as it lets us; the rest stays on the spool."""
+        """Stop, and deliver the log as far as possible; the rest stays on the spool."""
         self.gatekeeper.stop()
         self.log.stop()
         self.registry.close()
 
     def snapshot(self, now: datetime) -> Snapshot:
-        """How this process stands."""
-        state, logged, counts = self.gatekeeper.state(), self.log.state(), self.meters.counts
+        """The counters and gauges of this process."""
+        state, logged, counts = self.gatekeeper.state(), self.log.state(), self.counters.counts
         counts.failures = dict(state.failures)
         counts.dropped, counts.rejected, counts.torn = logged.dropped, logged.rejected, logged.torn
         return Snapshot(counts, gauges(state, logged, now))
 
 
-def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> Door:
-    """The application of one process; `folder` is where it meets the others, if there are any."""
+def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> FastPath:
+    """The application of one process; `folder` is shared with the server's other processes, None if it has none."""
     parts = Parts.of(settings)
-    colleagues = Colleagues(folder, lambda: parts.snapshot(clock()))
-    guard = Guard.of(settings)
-    posts = {path: Post(guard, answer) for path, answer in _posts(settings, parts, clock).items()}
-    gets = {path: Get(answer) for path, answer in _gets(settings, parts, colleagues).items()}
+    peers = PeerWorkers(folder, lambda: parts.snapshot(clock()))
+    limits = RequestLimits.of(settings)
+    posts = {path: Post(limits, answer) for path, answer in _posts(settings, parts, clock).items()}
+    gets = {path: Get(answer) for path, answer in _gets(settings, parts, peers).items()}
     app = Starlette(
         routes=[
             *(Route(path, post, methods=["POST"]) for path, post in posts.items()),
             *(Route(path, get, methods=["GET"]) for path, get in gets.items()),
         ],
-        middleware=[Middleware(Edge, meters=parts.meters)],
+        middleware=[Middleware(ErrorMiddleware, counters=parts.counters)],
         exception_handlers={HTTPException: no_route},
-        lifespan=_lifespan(parts, colleagues),
+        lifespan=_lifespan(parts, peers),
     )
     app.router.redirect_slashes = False
-    return Door(app, meters=parts.meters, posts=posts)
+    return FastPath(app, counters=parts.counters, posts=posts)
 
 
 def _posts(
@@ -110,7 +110,7 @@ def _posts(
     scoring = Scoring(
         parts.gatekeeper,
         parts.log,
-        parts.meters,
+        parts.counters,
         on_no_model=settings.on_no_model,
         threshold=settings.threshold,
         most=settings.max_ideas,
@@ -119,15 +119,15 @@ def _posts(
     return {"/v1/score": scoring, "/v1/outcomes": Closing(parts.log, most=settings.max_ideas, clock=clock)}
 
 
-def _gets(settings: Settings, parts: Parts, colleagues: Colleagues) -> dict[str, Callable[[], Awaitable[Reply]]]:
+def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Callable[[], Awaitable[Reply]]]:
     description = Reply(200, _encode(openapi.document(settings.max_ideas, with_token=settings.token is not None)))
 
     async def scrape() -> Reply:
-        # Prometheus' library takes as long to import as the model to load, and nobody scrapes before the first answer.
+        # prometheus_client takes as long to import as the model to load, and is not needed before the first scrape.
         await asyncio.to_thread(import_module, "gatekeeper.serving.http.metrics")
         from gatekeeper.serving.http import metrics
 
-        return metrics.exposition(await colleagues.snapshots(), settings.workers)
+        return metrics.exposition(await peers.snapshots(), settings.workers)
 
     async def live() -> Reply:
         return Reply(200, _encode(Alive("alive")))
@@ -157,7 +157,7 @@ def _model(gatekeeper: Gatekeeper) -> Reply:
         version=origin.version,
         sha256=origin.sha256,
         threshold=origin.threshold,
-        step=origin.step,
+        fallback=origin.fallback,
         degraded=origin.degraded,
         reason=origin.reason,
         created_at=loaded.model.created_at,
@@ -175,15 +175,15 @@ def _current(gatekeeper: Gatekeeper) -> Any:
         raise Problem(503, "no_model", str(fault)) from None
 
 
-def _lifespan(parts: Parts, colleagues: Colleagues) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(parts: Parts, peers: PeerWorkers) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.start()
-        await colleagues.start()
+        await peers.start()
         try:
             yield
         finally:
-            await colleagues.stop()
+            await peers.stop()
             parts.stop()
 
     return lifespan

@@ -1,4 +1,4 @@
-"""How does one process stand, in a form that its colleagues can read?"""
+"""Worker state: counters and gauges of one process, as its peers read them."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gatekeeper.serving.http.counters import Counts
+from gatekeeper.serving.ladder import Fallback
 
 if TYPE_CHECKING:
     from gatekeeper.serving.decision_log.log import LogState
     from gatekeeper.serving.loader import ServingState
 
-NO_MODEL_STEP = 6  # of the order of trust
-
 
 class Gauges(msgspec.Struct, frozen=True):
-    """How one process stands now."""
+    """The current state of one process. Ages and lag in seconds."""
 
     model_id: int | None
     version: str | None
     sha256: str | None
     model_age: float | None
-    step: int
+    fallback: Fallback
     degraded: bool
     generation: int | None
     served_generation: int | None
@@ -33,14 +32,14 @@ class Gauges(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One process: what it has counted, and how it stands; `gauges` is None for one that has ended."""
+    """Counters and gauges of one process; `gauges` is None if it has ended."""
 
     counts: Counts
     gauges: Gauges | None
 
 
 def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
-    """How this process stands."""
+    """The gauges of this process."""
     loaded = state.loaded
     created = loaded.model.created_at if loaded else None
     return Gauges(
@@ -48,7 +47,7 @@ def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
         version=loaded.model.version if loaded else None,
         sha256=loaded.scorer.sha256 if loaded else None,
         model_age=_age(created, now),
-        step=loaded.step if loaded else NO_MODEL_STEP,
+        fallback=loaded.fallback if loaded else "none",
         degraded=loaded.degraded if loaded else True,
         generation=state.generation,
         served_generation=state.served_generation,

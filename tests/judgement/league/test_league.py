@@ -245,9 +245,9 @@ def test_numbers_are_finite_and_the_same_again(entered: Callable[..., Field], pr
 
 
 def test_a_league_needs_a_test_and_the_judged_bytes() -> None:
-    with pytest.raises(ConfigError, match=r"GATEKEEPER_LEAGUE=True.*set GATEKEEPER_POLICY to safe or proven"):
+    with pytest.raises(ConfigError, match=r"GATEKEEPER_LEAGUE=True.*Set GATEKEEPER_POLICY to safe or proven"):
         config.override(config.Settings(), {"league": True, "policy": "better"})
-    with pytest.raises(ConfigError, match="set GATEKEEPER_DEPLOY to judged"):
+    with pytest.raises(ConfigError, match="Set GATEKEEPER_DEPLOY to judged"):
         config.override(config.Settings(), {"league": True, "deploy": "refit"})
     with pytest.raises(ConfigError, match="GATEKEEPER_LEAGUE_SIZE=0"):
         config.override(config.Settings(), {"league_size": 0})

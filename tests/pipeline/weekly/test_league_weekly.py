@@ -178,13 +178,13 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
         reject(empty, contract_model((0.01 * number, 0, 0, 0, 0, 0, 0.1)), EARLIER + timedelta(weeks=number))
     better = reject(empty, contract_model(KNOWS, -10.0), EARLIER + timedelta(weeks=5))
     run, handed = empty.until("backtest", AS_OF - timedelta(weeks=1))
-    own, winner = empty.registry.pages.look(run.key)[::-1]
+    own, winner = empty.registry.pages.evaluations_of(run.key)[::-1]
     assert (own.challenger, winner.challenger) == (handed["model_id"], better)
     with closing(sqlite3.connect(empty.folder / "registry.db")) as connection, connection:
         connection.execute("DELETE FROM gatekeeper_evaluation WHERE id = ?", (winner.id,))
     handed = STEPS["backtest"](run, empty.registry, handed)
     assert handed["challenger_id"] == better
-    assert [each.challenger for each in empty.registry.pages.look(run.key)] == [better, own.challenger]
+    assert [each.challenger for each in empty.registry.pages.evaluations_of(run.key)] == [better, own.challenger]
 
     approved = {**handed, "approved": True, "approval": "yes"}
     said = STEPS["promote"](run, empty.registry, {**approved, "challenger_id": 9})

@@ -113,7 +113,7 @@ def test_each_learns_from_what_its_cut_off_knows(house: House, frame: pd.DataFra
         assert (model.trained_from, model.trained_to) == (known.time.min(), known.closed_at.max())
         assert (model.cutoff, f"{len(known)} ideas" in model.description) == (cutoff, True)
         assert model.trained_to <= as_of
-    assert [house.registry.twin(number) and house.registry.twin(number).id for number in (1, 2, 3, 4)] == [
+    assert [house.registry.judged_model(number) and house.registry.twin(number).id for number in (1, 2, 3, 4)] == [
         None, 1, None, 3,
     ]  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_what_the_look_compared_goes_live_and_no_later_refit(begun: House) -> No
     """The data of the last weeks were mended after the judgement: that evaluation compared another refit."""
     run, handed = begun.until("backtest", SECOND)
     assert handed["verdict"] == "promote"
-    other = begun.registry.register(contract_model([0.01] * 7), details=OWN, twin=handed["model_id"])
+    other = begun.registry.register(contract_model([0.01] * 7), details=OWN, judged_model=handed["model_id"])
     ended = STEPS["promote"](run, begun.registry, {**handed, "refit": {**handed["refit"], "model_id": other.id}})
     assert (ended["promoted_id"], ended["promoted"]) == (handed["refit"]["model_id"], True)
 
@@ -311,10 +311,10 @@ def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) ->
         (lambda read: said(read).update(only_refit=said(read)["only_refit"] + 1), "the refit decided"),
         (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the twin kept"),
         (lambda read: said(read).update(limit=0.001), "the gates say"),
-        (lambda read: said(read).update(sha256="0" * 64), "compared its twin with other bytes"),
-        (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its model's twin's"),
+        (lambda read: said(read).update(sha256="0" * 64), "compared its judged model with other bytes"),
+        (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its judged model's"),
         (lambda read: read.pop("twin"), "judged other bytes than its model's"),
-        (lambda read: read["history"][-1].update(sha256="0" * 64), "put other bytes in"),
+        (lambda read: read["history"][-1].update(sha256="0" * 64), "deployed other bytes"),
     ],
 )
 def test_a_receipt_that_tells_of_other_twins_is_found(

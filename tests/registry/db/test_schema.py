@@ -164,7 +164,7 @@ def test_a_database_of_another_revision(site):
     site.sql("UPDATE gatekeeper_alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaOutOfDate, match="9999"):
         site.open()
-    with pytest.raises(SchemaOutOfDate, match="newer Gatekeeper"):
+    with pytest.raises(SchemaOutOfDate, match="Install a newer one"):
         site.upgrade()
 
 
@@ -188,7 +188,7 @@ def test_urls_that_name_no_registry(url, tmp_path):
 @SQLITE
 def test_a_file_that_is_no_database(empty_site):
     empty_site.database.write_text("This is a letter, and not a database at all. " * 40)
-    with pytest.raises(ConfigError, match="no SQLite database"):
+    with pytest.raises(ConfigError, match="not a SQLite database"):
         empty_site.open()
 
 

@@ -248,10 +248,10 @@ def test_bytes_that_are_lost_are_a_refusal_and_a_store_that_is_gone_is_not(regis
 
     model = add(1)
     move(site.models, site.root / "unmounted")
-    with pytest.raises(Unavailable, match="isn't there"):
+    with pytest.raises(Unavailable, match="does not exist"):
         registry.model_bytes(model)
     site.models.mkdir()  # an empty mount point
-    with pytest.raises(Unavailable, match="mounted"):
+    with pytest.raises(Unavailable, match="Mount the models folder"):
         registry.model_bytes(model)
     (site.models / ".blobs").mkdir()
     with pytest.raises(ModelRefused) as refused:
@@ -266,7 +266,7 @@ def test_an_empty_mount_point_takes_nothing_in(registry, site, add):
     away = site.models.with_name("away")
     site.models.rename(away)
     site.models.mkdir()
-    with pytest.raises(Unavailable, match="is the models folder mounted"):
+    with pytest.raises(Unavailable, match="Mount the models folder"):
         registry.register(own_model(2), run_key="week", details=OWN)
     assert list(site.models.iterdir()) == []
     assert [model.id for model in registry.models()] == [1]

@@ -57,7 +57,7 @@ def test_what_cant_be_kept_is_refused(site, registry, add):
     before = site.rows()
     with pytest.raises(DataError, match="JSON"):
         keep(registry, 1, value=float("nan"))
-    with pytest.raises(ConfigError, match="no offset"):
+    with pytest.raises(ConfigError, match="no UTC offset"):
         keep(registry, 1, as_of=datetime(2018, 6, 4))  # noqa: DTZ001  # what is refused
     site.sql('INSERT INTO "RLModel" (id, version, path) VALUES (?, ?, ?)', 9, "gatekeeper_9", "models/none.onnx")
     with pytest.raises(ModelRefused):

@@ -53,14 +53,14 @@ def test_what_the_history_does_not_hold_is_not_said(grown, claim):
 
 
 def test_a_hold_is_read_back(grown):
-    assert grown.hold_effect() == "No hold stands: weekly runs may promote."
+    assert grown.hold_effect() == "No hold is in force: weekly runs may promote."
     grown.hold(actor="ann", reason="holidays")
     assert grown.hold_effect() == (
         "Promotions are held until somebody releases the hold, by ann (holidays): "
         "weekly runs judge and promote nothing."
     )
     grown.release(actor="ann")
-    assert grown.hold_effect() == "No hold stands: weekly runs may promote."
+    assert grown.hold_effect() == "No hold is in force: weekly runs may promote."
 
 
 def test_a_quarantine_is_read_back(grown):

@@ -105,7 +105,7 @@ def test_a_manual_promotion_counts_with_the_as_of_of_its_moment(registry, add, j
 def test_a_generation_that_moved_is_judged_again(registry, add, judged, promote_judged):
     evaluation = judged(add(1), weeks=900)
     registry.promote(add(2).id, actor="ann", reason="r", now=MONDAY)
-    with pytest.raises(GenerationMoved, match="generation 0; the registry is at 1"):
+    with pytest.raises(GenerationMoved, match="generation 0, but the registry is at 1"):
         promote_judged(evaluation)
     assert promote_judged(judged(registry.model(1), weeks=900)).to_id == 1
 
@@ -116,7 +116,7 @@ def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, ad
         with pytest.raises(PromotionRefused, match=verdict):
             promote_judged(judged(first, verdict=verdict, run_key=verdict))
     evaluation = judged(first)
-    with pytest.raises(PromotionRefused, match="judged model 1, not 2"):
+    with pytest.raises(PromotionRefused, match="judged model 1, not model 2"):
         registry.promote(second.id, actor="a", reason="r", evaluation=evaluation.id, kind="weekly")
     with pytest.raises(UnknownModel, match="evaluation 99"):
         registry.promote(first.id, actor="a", reason="r", evaluation=99, kind="weekly")
@@ -149,7 +149,7 @@ def test_a_hold_ends_by_itself(registry, site):
     assert registry.current_hold().until == datetime(2999, 1, 1, tzinfo=UTC)
     site.sql("UPDATE gatekeeper_hold SET until = '2020-01-01 00:00:00.000000'")
     assert registry.current_hold() is None
-    with pytest.raises(ConfigError, match="past already"):
+    with pytest.raises(ConfigError, match="lies in the past"):
         registry.hold(actor="ann", reason="r", until=datetime(2020, 1, 1, tzinfo=UTC))
 
 

@@ -56,7 +56,7 @@ def test_a_changed_column_is_found(three: Registry, column: str, generation: int
     row = (
         generation + 1 if column.startswith("to_id") and generation < 3 else generation
     )  # the next one starts elsewhere
-    assert f"promotion {row} " in said
+    assert f"Promotion {row} " in said
 
 
 def test_a_changed_moment_is_found(three: Registry) -> None:

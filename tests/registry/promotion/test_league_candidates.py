@@ -53,5 +53,5 @@ def test_those_that_a_verdict_turned_down_before_newest_first(registry, judged):
 def test_a_look_is_found_by_its_run_key(registry, judged):
     model, other = (registry.register(own_model(number), details=OWN) for number in (1, 2))
     first, _, second = judged(model, run_key="one"), judged(model, run_key="two"), judged(other, run_key="one")
-    assert [each.id for each in registry.pages.look("one")] == [second.id, first.id]
-    assert registry.pages.look("none") == []
+    assert [each.id for each in registry.pages.evaluations_of("one")] == [second.id, first.id]
+    assert registry.pages.evaluations_of("none") == []

@@ -69,6 +69,6 @@ def test_a_database_that_became_something_else(site, registry, add):
         file.unlink()
     site.database.write_text("no database any more, only text, long enough to be read as a page. " * 20)
     files = site.files()
-    with pytest.raises(ConfigError, match="no SQLite database"):
+    with pytest.raises(ConfigError, match="not a SQLite database"):
         registry.register(own_model(2), details=OWN)
     assert site.files() == files

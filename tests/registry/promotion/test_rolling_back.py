@@ -122,7 +122,7 @@ def test_nothing_to_go_back_to(registry, add, promote):
     with pytest.raises(PromotionRefused, match="no primary to roll back from"):
         registry.rollback(actor="ann", reason="r")
     promote(add(1))
-    with pytest.raises(PromotionRefused, match="no primary before"):
+    with pytest.raises(PromotionRefused, match="no earlier primary"):
         registry.rollback(actor="ann", reason="r")
     assert registry.primary().id == 1
 

@@ -102,7 +102,7 @@ def test_a_file_over_the_cap_is_never_read(store, tmp_path, size):
         file.truncate(size)
     with pytest.raises(ModelRefused, match=f"{size:,}"):
         store.read(stray.name)
-    with pytest.raises(Unavailable, match="move it away"):
+    with pytest.raises(Unavailable, match="Move it away"):
         store.place(stray.name, b"model")
     assert not store.may_hold(stray.name, b"model")
     assert stray.stat().st_size == size
@@ -153,7 +153,9 @@ def test_a_folder_that_may_only_be_read_leaves_everything_as_it_was(site, regist
         refusals = run("readonly", site, acts=["register", "promote", "rollback"])
     finally:
         (site.root / folder).chmod(0o755)
-    assert ["nothing has changed. Is GATEKEEPER_MODELS a folder, writable" in one for one in refusals] == [True] * 3
+    assert ["nothing has changed. Check that GATEKEEPER_MODELS is a writable folder" in one for one in refusals] == [
+        True
+    ] * 3
     assert (site.rows(), site.files()) == before
     assert registry.promote(2, actor="ann", reason="again").to_id == 2
     assert registry.register(own_model(9), details=OWN).id == 4

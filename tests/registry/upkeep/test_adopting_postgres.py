@@ -97,7 +97,7 @@ def test_ids_beyond_32_bits(empty_site):
 @pytest.mark.parametrize("key", ["UUID PRIMARY KEY DEFAULT gen_random_uuid()", "TEXT PRIMARY KEY"])
 def test_ids_that_are_no_numbers_are_refused(empty_site, key):
     empty_site.old_table(key=key)
-    with pytest.raises(SchemaOutOfDate, match="is no number"):
+    with pytest.raises(SchemaOutOfDate, match="is not a number"):
         empty_site.upgrade()
     assert empty_site.rows() == []
 

@@ -112,7 +112,7 @@ def test_it_is_verified_again_there(registry, site, production, model):
 def test_what_may_not_go(registry, site, production, model, tmp_path):
     with pytest.raises(UnknownModel):
         registry.copy_to(production, 99)
-    with pytest.raises(ConfigError, match="--to names another"):
+    with pytest.raises(ConfigError, match="registry with --to"):
         registry.copy_to(registry, model.id)
     with site.open() as same, pytest.raises(ConfigError):
         registry.copy_to(same, model.id)

@@ -337,7 +337,7 @@ def test_a_store_that_is_not_there_is_never_called_missing(ward):
         with pytest.raises(Unavailable):
             check_up(ward.url, models=ward.models, repair=repair)
     ward.models.mkdir()  # a volume that isn't mounted
-    with pytest.raises(Unavailable, match="mounted"):
+    with pytest.raises(Unavailable, match="Mount the models folder"):
         check_up(ward.url, models=ward.models, repair=True)
     assert ward.rows() == before
 

@@ -27,8 +27,8 @@ def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Regi
     text = card_text.markdown(facts)
     assert "under its threshold (unknown) is vetoed" in text
     assert "| sha256 | unknown |" in text
-    assert "None: it was never judged as a challenger." in text
-    assert "Where its data end is unknown." in text
+    assert "None: it was never a challenger." in text
+    assert "The end of its training data is unknown." in text
 
 
 def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, add, judged, promote_judged) -> None:

@@ -131,7 +131,7 @@ def test_closing_leaves_nothing_of_what_is_done(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file")
-    with pytest.raises(Unavailable, match=r"can't write to the spool .*spool"):
+    with pytest.raises(Unavailable, match=r"Can't write to the spool .*spool"):
         opened(tmp_path / "spool")
 
 

@@ -248,7 +248,7 @@ def test_other_paths_and_methods_are_problems(server: Server, method: str, path:
 
 def test_what_answers_can_be_asked(server: Server) -> None:
     model = server.client.get("/v1/model").json()
-    assert (model["model_id"], model["version"], model["step"]) == (1, "gatekeeper_primary1", 1)
+    assert (model["model_id"], model["version"], model["fallback"]) == (1, "gatekeeper_primary1", "primary")
     assert (model["degraded"], model["generation"], model["trained_to"]) == (False, 1, "2018-01-05T00:00:00Z")
     assert server.client.get("/livez").json() == {"status": "alive"}
     ready = server.client.get("/readyz")

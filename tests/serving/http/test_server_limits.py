@@ -20,11 +20,11 @@ from score_server import COMMAND, Server, environment, eventually, idea, refused
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
 from gatekeeper.errors import ConfigError, SchemaOutOfDate
-from gatekeeper.serving.http.counters import Meters
-from gatekeeper.serving.http.error_middleware import Door, Post
+from gatekeeper.serving.http.counters import Counters
+from gatekeeper.serving.http.error_middleware import FastPath, Post
 from gatekeeper.serving.http.listening import serve
 from gatekeeper.serving.http.replies import Reply
-from gatekeeper.serving.http.request_limits import Guard, check_binding
+from gatekeeper.serving.http.request_limits import RequestLimits, check_binding
 
 pytestmark = pytest.mark.xdist_group("limits")  # what its tests share is made once
 
@@ -194,7 +194,7 @@ def test_a_port_that_is_taken_is_named(site: Site) -> None:
 
 
 def test_an_address_that_is_not_this_machines_is_named(site: Site) -> None:
-    assert "can't listen on 203.0.113.7 port 0" in told(site, host="203.0.113.7", token=TOKEN)
+    assert "Can't listen on 203.0.113.7 port 0" in told(site, host="203.0.113.7", token=TOKEN)
 
 
 def test_a_registry_without_tables_is_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
@@ -237,8 +237,8 @@ def test_a_fault_of_ours_is_a_problem_and_shows_nothing() -> None:
     async def broken(_: bytes) -> Reply:
         raise ZeroDivisionError("a secret of the house")
 
-    meters = Meters()
-    door = Door(FastAPI(), meters=meters, posts={"/v1/score": Post(Guard(None, 100), broken)})
+    counters = Counters()
+    door = FastPath(FastAPI(), counters=counters, posts={"/v1/score": Post(RequestLimits(None, 100), broken)})
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:
@@ -247,7 +247,7 @@ def test_a_fault_of_ours_is_a_problem_and_shows_nothing() -> None:
     answer = asyncio.run(ask())
     assert reason(answer, 500) == "unexpected"
     assert "secret" not in answer.text and "Zero" not in answer.text
-    assert meters.counts.requests == {"/v1/score": {500: 1}}
+    assert counters.counts.requests == {"/v1/score": {500: 1}}
 
 
 def test_without_the_extra_it_says_what_to_install(site: Site) -> None:

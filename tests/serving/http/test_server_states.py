@@ -40,7 +40,7 @@ def test_without_a_model_everything_is_vetoed_and_said_so(site: Site) -> None:
         told = answer.json()
         assert (told["decision"], told["score"], told["degraded"], told["threshold"]) == ("veto", None, True, 0.55)
         assert (told["version"], told["model_id"], told["sha256"]) == (None, None, None)
-        assert "no primary is registered" in told["reason"]
+        assert "No primary is registered" in told["reason"]
         for path in ("/readyz", "/v1/model"):
             refused = server.client.get(path)
             assert (refused.status_code, refused.json()["reason"]) == (503, "no_model")
@@ -101,7 +101,7 @@ def test_a_registry_that_is_away_at_the_start_is_caught_up_with(tmp_path: Path) 
         first = promoted(site, 0.6)
         proxy = Proxy(site.url, tmp_path)
         with running(Site(tmp_path, proxy.url)) as server:
-            assert "starting without a model" in server.errors.read_text()
+            assert "Starting without a model" in server.errors.read_text()
             assert server.client.get("/readyz").status_code == 503
             assert server.client.get("/livez").status_code == 200
             told = server.score(idea()).json()

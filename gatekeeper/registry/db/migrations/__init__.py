@@ -1,1 +1,1 @@
-"""How did the registry's tables come to be, revision by revision? Alembic's environment lives here."""
+"""Alembic migrations of the registry's tables, and their environment."""

@@ -1,4 +1,4 @@
-"""How does alembic reach the registry? By the connection, and inside the transaction, that `db upgrade` holds."""
+"""Alembic environment: migrates on the connection, and inside the transaction, of `db upgrade`."""
 
 from alembic import context
 

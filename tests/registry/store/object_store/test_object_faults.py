@@ -36,7 +36,7 @@ def test_an_unreachable_store_is_never_taken_for_a_missing_model(site, s3, regis
     s3.wire.cut() if trouble == "refused" else s3.wire.answer(trouble)
     primary = registry.primary()
     for read in (registry.model_bytes, registry.named_bytes, registry.blob_bytes, registry.restore_name):
-        with pytest.raises(Unavailable, match="just now"):
+        with pytest.raises(Unavailable, match=r"can't be .* now"):
             read(primary)
     by_evaluation = {"actor": "weekly", "reason": "better", "evaluation": evaluation.id, "kind": "weekly"}
     for act in (*acts(registry), lambda: registry.promote(2, **by_evaluation)):
@@ -109,7 +109,7 @@ def test_a_put_whose_answer_is_lost_leaves_nothing(site, s3, registry, three):
     before = site.state()
     s3.wire.lose_answers("PUT")
     for act in acts(registry)[:2]:
-        with pytest.raises(Unavailable, match="written just now"):
+        with pytest.raises(Unavailable, match="written now"):
             act()
     assert site.state() == before
     s3.wire.mend()

@@ -142,7 +142,7 @@ def test_an_object_over_the_cap_is_never_fetched(site, s3, three):
     site.put("gatekeeper_2.onnx", bytes(4_000_000))
     with site.open(size_cap=100_000) as registry:
         before = s3.wire.answered
-        with pytest.raises(ModelRefused, match="4,000,000 bytes; the cap is 100,000") as refused:
+        with pytest.raises(ModelRefused, match="4,000,000 bytes; the limit is 100,000") as refused:
             registry.named_bytes(three[1])
         assert refused.value.reason == "size"
         assert s3.wire.answered - before < 10_000

@@ -1,6 +1,6 @@
-"""Revision 0001: the model table, where no other tool made it before, and the side tables.
+"""Revision 0001: the model table, if no other tool has made it, and the side tables.
 
-Spelled out here, so that later changes of `tables.py` don't change what this revision did.
+Written out in full, so that later changes of `tables.py` don't change this revision.
 """
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make what is missing; an existing `"RLModel"` stays as it is."""
+    """Make the missing tables; an existing `"RLModel"` stays as it is."""
     if not sa.inspect(op.get_bind()).has_table("RLModel"):
         _model_table()
     _artifact_tables()
@@ -119,7 +119,7 @@ def _operator_tables() -> None:
 
 
 def _standing(*what: "sa.Column[object]") -> list["sa.Column[object]"]:
-    """The columns of what an operator sets and lifts again."""
+    """The columns shared by holds and quarantines."""
     return [
         sa.Column("id", ID, primary_key=True, autoincrement=True),
         *what,

@@ -1,4 +1,4 @@
-"""Revision 0002: the table of scored ideas, where no other tool made it before, and what we know of each beside it."""
+"""Revision 0002: the table of scored ideas, if no other tool has made it, and its side table."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make what is missing; an existing `"RLDataset"` stays as it is, whatever its columns."""
+    """Make the missing tables; an existing `"RLDataset"` stays as it is, whatever its columns."""
     if not sa.inspect(op.get_bind()).has_table("RLDataset"):
         _dataset_table()
     op.create_table(

@@ -1,4 +1,4 @@
-"""Revision 0003: what the monitor saw, and whom an alarm has reached."""
+"""Revision 0003: the monitor's checks, and the alarms sent."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Two tables of our own."""
+    """Make both tables."""
     op.create_table(
         "gatekeeper_check",
         sa.Column("id", ID, primary_key=True, autoincrement=True),

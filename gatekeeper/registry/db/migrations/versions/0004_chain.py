@@ -1,4 +1,4 @@
-"""Revision 0004: each row of the history carries a hash over itself and the row before."""
+"""Revision 0004: the hash chain of the promotion history."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Empty at first: `db upgrade` fills it in."""
+    """Add the columns, empty; `db upgrade` fills them in."""
     op.add_column("gatekeeper_promotion", sa.Column("sha256", sa.Text))
     op.add_column("gatekeeper_promotion", sa.Column("chain", sa.Text))

@@ -1,4 +1,4 @@
-"""Revision 0005: which model was judged in the stead of the one that went live."""
+"""Revision 0005: the judged model of each deployed refit."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """A table of our own."""
+    """Make the table and its index."""
     op.create_table(
         "gatekeeper_twin",
         sa.Column("model_id", ID, sa.ForeignKey("RLModel.id"), primary_key=True, autoincrement=False),

@@ -1,1 +1,1 @@
-"""Which revisions are there?"""
+"""Alembic revisions, one module each."""
