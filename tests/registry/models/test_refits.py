@@ -35,7 +35,7 @@ def by(registry, evaluation, model_id):
 
 
 def test_the_refit_goes_live_by_its_twins_evaluation(registry, refit, evaluation):
-    assert (registry.judged_model(refit.id).id, registry.twin(2)) == (2, None)
+    assert (registry.judged_model(refit.id).id, registry.judged_model(2)) == (2, None)
     assert (evaluation.challenger, evaluation.deploys_id, evaluation.deploys) == (2, 3, refit.sha256)
     promotion = by(registry, evaluation, refit.id)
     assert (promotion.to_id, promotion.sha256, promotion.evaluation_id) == (3, refit.sha256, evaluation.id)
