@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test matrix stress check lint up mondays down bench bench-judgement reference pictures docs lock clean
+.PHONY: help setup demo test matrix stress mutants check lint up mondays down bench bench-judgement reference pictures docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -40,6 +40,9 @@ matrix: $(VENV)/ready  ## the tests that need an environment of their own or a D
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
+
+mutants: $(VENV)/ready  ## mutation testing of the promotion rule, the promotion act and the ladder
+	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check .

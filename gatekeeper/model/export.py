@@ -41,10 +41,9 @@ def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
     rows = parity_rows(trained.features, seed=parity_rows_seed)
     try:
         scorer = open_scorer(content, cap=len(content))
-        score, label, probabilities = scorer.outputs(
-            OUTPUTS, rows
-        )  # one run for both checks: a run takes a third of the time
-        _compare(scorer.read(score, len(rows)), trained.estimator, rows)
+        # One run for both checks: a run takes a third of the time.
+        score, label, probabilities = scorer.outputs(OUTPUTS, rows)
+        prove_parity(scorer.read(score, len(rows)), trained.estimator, rows)
         verify_exact(content)
         verify(content, cap=len(content))
         _check_outputs(score, label, probabilities)
@@ -53,20 +52,11 @@ def export(trained: Trained, *, parity_rows_seed: int = 0) -> bytes:
     return content
 
 
-def prove_parity(onnx_bytes: bytes, estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference between ONNX scores and `estimator.predict_proba` on `rows` (n, 7) float32.
+def prove_parity(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
+    """The largest difference between (n,) ONNX scores and `estimator.predict_proba` on `rows`, (n, 7) float32.
 
     Raises ExportRefused if it exceeds 1e-5 in any row, with the worst row and the number of wrong rows.
     """
-    try:
-        found = open_scorer(onnx_bytes, cap=len(onnx_bytes)).score(rows)
-    except ModelRefused as refusal:
-        raise ExportRefused(f"The exported file gives no scores to compare. {refusal} Use another recipe.") from refusal
-    return _compare(found, estimator, rows)
-
-
-def _compare(found: NDArray[np.float32], estimator: Any, rows: NDArray[np.float32]) -> float:
-    """The largest difference between the ONNX scores, (n,), and the estimator's. Raises ExportRefused over 1e-5."""
     with threadpool_limits(1):
         expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, 1]
     differences = np.abs(found - expected)

@@ -17,11 +17,16 @@ from pathlib import Path
 import pytest
 import yaml
 from document_clone import HOUSE, clone
-from document_pages import EXCEPTIONS, Block, blocks, commands, exceptions, pages, wants_more
+from document_pages import EXCEPTIONS, Block, Command, blocks, commands, exceptions, pages, wants_more
 
 PAGES = {page: blocks(HOUSE, page) for page in pages(HOUSE)}
-LONG = {"README.md"}
-"""They take more than five seconds."""
+LONG = {"README.md", "docs/get-started/first-monday.md", "docs/get-started/your-data.md"}
+"""What every newcomer reads; ten to twenty seconds of processor time each."""
+LONGER = {
+    *("docs/how-to/console.md", "docs/how-to/judge.md", "docs/how-to/monitor.md", "docs/how-to/more-desks.md"),
+    *("docs/how-to/operate.md", "docs/how-to/serve.md", "docs/how-to/troubleshoot.md"),
+}
+"""Three minutes of it in all, `make up` among them: `make matrix` runs these."""
 ALONE = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 AS_NOBODY = ["unshare", "--map-root-user", *ALONE[1:]]
 INIT = ["bash", "-c", '"$@"; exit $?', "init"]  # the first process takes in orphans: `make up` leaves some
@@ -38,8 +43,12 @@ def request_or_response(text: str) -> None:
 
 
 def difference(text: str) -> None:
-    """A change that the repository of now takes as it is."""
-    subprocess.run(["git", "apply", "--check"], cwd=HOUSE, input=text, text=True, check=True)
+    """A change that the repository of now takes."""
+    ended = subprocess.run(
+        ["git", "apply", "--check", "-C1", "-"], cwd=HOUSE, input=text, capture_output=True, text=True
+    )
+    if ended.returncode:
+        raise ValueError(f"make this change anew and paste its diff: {ended.stderr}")
 
 
 def of_the_shell(text: str) -> None:
@@ -80,19 +89,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone(tmp_path_factory.mktemp("documents") / "a fresh clone" / "gatekeeper")
 
 
-def runs(found: list[Block]) -> bool:
-    return any(block.language in RUN for block in found)
+def runs(page: str) -> bool:
+    """Is there anything to run in it, and isn't the whole page listed?"""
+    listed = any(entry.means(page, "*") for entry in exceptions(HOUSE))
+    return not listed and any(block.language in RUN for block in PAGES[page])
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page in LONG else [])
-        for page, found in PAGES.items()
-        if runs(found)
-    ],
-)
+def marks(page: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (page in LONG) + [pytest.mark.matrix] * (page in LONGER)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in PAGES if runs(page)])
 def test_a_page_works_as_it_stands(page: str, alone: list[str], house: Path, tmp_path: Path) -> None:
     own = tmp_path / "a quant's own folder" / "gatekeeper"
     shutil.copytree(house, own, symlinks=True)
@@ -201,7 +209,14 @@ def names(block: Block) -> list[str]:
 
 
 def first_line(block: Block) -> str:
-    return next(iter(block.text.splitlines()), "")
+    return Command(block.page, block.line, block.text or "\n", "").name
+
+
+def read(block: Block, place: str) -> None:
+    try:
+        READ[block.language](block.text)
+    except (ValueError, yaml.YAMLError, configparser.Error) as fault:
+        pytest.fail(f"{place}: this is no {block.language}: {fault}")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -213,7 +228,7 @@ def test_each_block_is_run_or_read_or_listed(page: str) -> None:
             f"{place}: nobody checks a block of {block.language or 'no language'}"
         )
         if block.language in READ:
-            READ[block.language](block.text)
+            read(block, place)
         if block.language in NO_CODE:
             assert not first_line(block).startswith("$ "), f"{place}: commands are for a `console` block"
         if block.language == "sh":
@@ -229,4 +244,4 @@ def test_each_exception_has_a_reason_and_is_still_there() -> None:
 
 
 def test_the_long_pages_are_there() -> None:
-    assert set(PAGES) >= LONG
+    assert set(PAGES) >= LONG | LONGER

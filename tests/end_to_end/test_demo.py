@@ -55,18 +55,14 @@ def without_airflow(folder: Path) -> list[Evaluation]:
         return list(reversed(opened.evaluations()))
 
 
-def line_of(evaluation: Evaluation) -> str:
-    """The demo's own line of an evaluation."""
-    return str(runpy.run_path(str(HOUSE / "demo" / "table.py"))["line"](evaluation))
-
-
-def module_of_the_demo() -> ModuleType:
+def module_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """`demo/run.py`, to call its parts."""
+    monkeypatch.syspath_prepend(HOUSE / "demo")
     spec = importlib.util.spec_from_file_location("demo_run", HOUSE / "demo" / "run.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["demo_run"] = module
+    monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     return module
 
@@ -76,8 +72,7 @@ def test_the_printed_exports_hold_in_a_path_with_a_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
 ) -> None:
     """Case 115: pasted, they left the shell without its PATH."""
-    monkeypatch.syspath_prepend(HOUSE / "demo")
-    demo = module_of_the_demo()
+    demo = module_of_the_demo(monkeypatch)
     monkeypatch.setattr(demo, "BIN", tmp_path / "my bin")
     place = demo.Place(tmp_path / "the demo's")
     words = "; ".join([*place.exports(), 'echo "$GATEKEEPER_DB"; echo "$GATEKEEPER_MODELS"; echo "$PATH"'])
@@ -88,6 +83,11 @@ def test_the_printed_exports_hold_in_a_path_with_a_space(
         f"{place.folder}/models",
         f"{tmp_path}/my bin:/usr/bin:/opt/with a space/bin",
     ]
+
+
+def line_of(evaluation: Evaluation) -> str:
+    """The demo's own line of an evaluation."""
+    return str(runpy.run_path(str(HOUSE / "demo" / "table.py"))["line"](evaluation))
 
 
 def served(printed: str) -> dict[str, Any]:
@@ -134,5 +134,4 @@ def test_the_demo_prints_one_line_per_monday_and_without_airflow_the_same(tmp_pa
     assert (answer["version"], answer["sha256"], answer["degraded"]) == (active[1], active[2], False)
     assert answer["logged"]
     assert answer["decision"] == ("approve" if answer["score"] >= 0.55 else "veto")
-    line = module_of_the_demo().line
-    assert [line(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]
+    assert [line_of(evaluation) for evaluation in without_airflow(tmp_path / "second")] == rows[:WITHOUT]

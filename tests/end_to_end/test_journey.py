@@ -32,12 +32,16 @@ class Screen:
     def go(self, path: str) -> None:
         self.page.goto(self.place.airflow + path)
 
-    def picture(self, name: str, height: int) -> None:
-        """So high that all of it is in the picture."""
+    def picture(self, name: str, height: int, *, wrapped: bool = False) -> None:
+        """So high that all of it is in the picture; a log with its long lines wrapped, and afterwards as it was."""
         before = self.page.viewport_size
         assert before is not None
         self.page.set_viewport_size({"width": before["width"], "height": height})
+        if wrapped:
+            self.page.keyboard.press("w")
         pictured(self.page, self.pictures / name)
+        if wrapped:
+            self.page.keyboard.press("w")
         self.page.set_viewport_size(before)
 
     def console(self) -> FrameLocator:
@@ -89,8 +93,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
     run = page.url
     page.goto(f"{run}/tasks/backtest")
     expect(page.get_by_text("promote gatekeeper_2: gain 0.09")).to_be_visible()
-    page.keyboard.press("w")  # wraps long lines
-    screen.picture("log", height=760)
+    screen.picture("log", height=760, wrapped=True)
     page.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Evaluation").click()
     page.wait_for_url("**/gatekeeper/default/evaluations/2")
@@ -119,15 +122,14 @@ def test_a_bad_monday_says_why_where_one_looks_first(screen: Screen) -> None:
     screen.go(f"{WEEKLY}/runs/{run}/tasks/retrain")
     expect(screen.page.get_by_text("lies beyond the bars of demo:").first).to_be_visible()
     screen.page.get_by_text("AirflowFailException").first.click(position={"x": 4, "y": 4})  # folds the stack
-    screen.page.keyboard.press("w")  # wraps long lines
-    screen.picture("bad-monday", height=560)
+    screen.picture("bad-monday", height=680, wrapped=True)
 
 
 def test_another_model_is_promoted_and_rolled_back(screen: Screen) -> None:
     screen.go(WEEKLY)
     console = screen.console()
     expect(console.get_by_text("gatekeeper_primary2").first).to_be_visible()
-    screen.picture("console", height=560)
+    screen.picture("console", height=680)
     console.get_by_role("link", name="gatekeeper_1", exact=True).click()
     console.get_by_role("button", name="Promote").click()
     asked = console.get_by_role("dialog")
@@ -145,7 +147,7 @@ def test_another_model_is_promoted_and_rolled_back(screen: Screen) -> None:
     answers(screen, "gatekeeper_primary2")
     console.get_by_role("link", name="History").click()
     expect(console.get_by_text("it vetoes too much").first).to_be_visible()
-    screen.picture("history", height=560)
+    screen.picture("history", height=680)
     with screen.place.machine.registry() as registry:
         assert [(p.kind, p.from_id, p.to_id, p.actor, p.reason) for p in registry.promotions()[:2]] == [
             ("rollback", 1, 2, "admin", "it vetoes too much"),
