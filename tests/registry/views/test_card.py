@@ -83,5 +83,6 @@ def test_without_jinja2_a_card_names_the_extras() -> None:
         "except Exception as fault: print(type(fault).__name__, fault)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.startswith("ConfigError A model card needs the package jinja2, which is not installed. Run `pip install")
+    says = "ConfigError A model card needs the package jinja2, which is not installed. Run `pip install"
+    assert ended.stdout.startswith(says)
     assert "gatekeeper[train]" in ended.stdout and "gatekeeper[console]" in ended.stdout
