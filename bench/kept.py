@@ -1,4 +1,4 @@
-"""What was measured when, on which machine, under which load? One JSON file a part, the newest of each."""
+"""Stored measurements: figures, date, machine and load, one JSON file a part, the newest of each."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""How do the figures read? Tables in Markdown by section, what was missed first, and what only one side does."""
+"""Benchmark page: tables in Markdown by section, missed bounds first, and what only one side does."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How do time and memory grow with the size? One picture a section, one panel for each work, both axes logarithmic."""
+"""Growth pictures: time and memory by size, one picture a section, one panel for each work, both axes logarithmic."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What was measured: ours beside a peer's, on the same work, in the same run? Medians, their ratio and its spread.
+"""Measurements: ours next to a peer's, on the same work, in the same run. Medians, their ratio and its spread.
 
 Every part of the benchmarks returns these, `run.py` keeps them, and `page.py` writes docs/why/benchmarks.md from them.
 """

@@ -1,4 +1,4 @@
-"""How fast is it, beside what one would use instead? Runs every part, keeps its figures, writes docs/why/benchmarks.md.
+"""Benchmarks: runs every part, stores its figures, and writes docs/why/benchmarks.md.
 
 The page is written of the newest figures of each part, so one can be measured again alone. Each runs in a process of
 its own: what one leaves behind, such as a heap grown large, changes the next one's figures. A part that fails is named,

@@ -1,4 +1,4 @@
-"""Every day: does the primary do what its evaluation promised? Wiring only; one DAG for each desk."""
+"""Monitor DAG: live performance, drift and the circuit breaker, daily. Wiring only; one DAG for each desk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -11,31 +11,31 @@ from gatekeeper_airflow.alarms import on_failure
 from gatekeeper import desks
 
 DOC = """
-### The daily look
-How the primary does since its promotion, on the ideas that servers logged (where there are none, on replayed ones),
-beside the model before it on those same ideas and beside no gate at all.
+### The daily check
+Measures the primary since its promotion, on the ideas that servers logged (or on replayed ones if there are none), next
+to the model before it and to ungated (every idea taken).
 
-* The gain that its evaluation predicted, against the one that was realised.
-* **Drift** of the features and of its scores, against the ideas that it was judged on.
-* **The circuit breaker**: a live drawdown deeper than its backtest's own days give in 99 of 100 draws is an alarm, and,
-  where the setting `breaker` is `rollback`, puts the model before it back. A hold keeps that from happening.
+* The gain that its evaluation predicted, next to the realised one.
+* **Drift** of the features and of its scores, relative to the ideas that it was judged on.
+* **Circuit breaker**: a live drawdown deeper than in 99 of 100 draws from its backtest's own days raises an alarm. If
+  the setting `breaker` is `rollback`, it also rolls back to the model before. A hold prevents the rollback.
 
-Each look is kept (`gatekeeper monitor --json` prints one); the same as-of and primary are one look, however often the
-task is cleared. With too few ideas it says so, and makes up no numbers. On `demo:` data nothing is scheduled: its bars
-end with 2018, so give an as-of in the form.
+Each check is recorded (`gatekeeper monitor --json` prints one). The same as-of and primary give one check, however
+often the task is cleared. With too few ideas it reports no numbers and says so. On `demo:` data nothing is scheduled,
+since its bars end with 2018: give an as-of in the form.
 """
 
 AS_OF = Param(
     None,
     type=["null", "string"],
     title="As-of",
-    description_md="The look knows nothing beyond this instant (ISO 8601, UTC). Empty: the end of its interval.",
-    section="The look",
+    description_md="The check uses no data after this instant (ISO 8601, UTC). Empty: the end of the run's interval.",
+    section="The check",
 )
 
 
 def schedule(desk: desks.Desk) -> CronTriggerTimetable | None:
-    """Each night, after what the Monday run may have changed."""
+    """Each night, after the weekly run of a Monday."""
     data = str(desk.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
     if data.startswith("demo:"):
         return None
@@ -72,7 +72,7 @@ def monitor_of(desk: desks.Desk) -> DAG:
             task_id="monitor",
             python_callable=look,
             op_args=[desk.name],
-            doc_md="Compares, measures drift, and opens the circuit where the drawdown is too deep.",
+            doc_md="Compares predicted with realised gain, measures drift, trips the breaker on a deep drawdown.",
         )
     return dag
 

@@ -1,4 +1,4 @@
-"""By hand: which model shall be the primary, and may weekly runs promote? Wiring only; one DAG for each desk."""
+"""Promotion DAG: promote, roll back, hold and release by hand. Wiring only; one DAG for each desk."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -13,20 +13,22 @@ from gatekeeper import desks
 
 DOC = """
 ### Promote, roll back, hold, release
-Each run is one act, by form, with its reason; who triggered it stands in the history (`gatekeeper history`).
+Each run is one act, by form, with a reason. The history (`gatekeeper history`) records who triggered it.
 
-* **promote** makes the model of that id the primary. It needs no evaluation, goes through a hold, and is marked
-  `manual`.
-* **roll back** goes to the primary before, and quarantines the one that is left. It takes no id; with one, only that
-  model is left, and none if another is the primary by then.
-* **hold** lets weekly runs judge and record, and promote nothing, until **release**, or until the end that you give.
+* **promote** makes the model with that id the primary. It needs no evaluation, goes through even during a hold, and is
+  recorded as `manual`.
+* **roll back** returns to the primary before and quarantines the current one. Leave the id empty, or give the id of the
+  model to roll back: if another model is the primary by then, the act is refused.
+* **hold** stops weekly runs from promoting, until **release** or until the end that you give. They still judge and
+  record.
 * **release quarantine** lets the bytes of that model be promoted again.
 
-`check` loads and verifies what would become the primary, and fails where it can't be; nothing has moved then. `act`
-does it, if no other promotion came between. Clearing either changes nothing more: a run promotes or rolls back once.
+`check` loads and verifies the model that would become the primary. If that fails, nothing has changed. `act` then
+changes the primary, unless another promotion came between. A run promotes or rolls back once, however often its tasks
+are cleared.
 
-With `GATEKEEPER_APPROVAL` a promotion waits between the two for a person, under *Required Actions*; a rejection, or no
-answer within `GATEKEEPER_APPROVAL_TIMEOUT_HOURS`, skips `act`. Roll back and hold never wait.
+With `GATEKEEPER_APPROVAL` a promotion waits between the two tasks for a person, under *Required Actions*. A rejection,
+or no answer within `GATEKEEPER_APPROVAL_TIMEOUT_HOURS`, skips `act`. Roll back and hold never wait.
 """
 
 PARAMS = {
@@ -34,30 +36,30 @@ PARAMS = {
         type="string",
         enum=list(ACTS),
         title="Act",
-        description_md="**promote** a model to be the primary; **roll back** to the primary before; **hold**, so that "
-        "weekly runs promote nothing, until **release**; **release quarantine** of a model that was rolled back from.",
+        description_md="**promote** makes a model the primary; **roll back** returns to the primary before; **hold** "
+        "stops weekly runs from promoting until **release**; **release quarantine** lets a rolled-back model in again.",
     ),
     "model_id": Param(
         None,
         type=["null", "integer"],
         minimum=1,
         title="Model id",
-        description_md="**promote**: the one to promote. **release quarantine**: the one to let in again. **roll "
-        "back**: the one to leave, or empty. **hold**, **release**: empty.",
+        description_md="**promote**: the model to promote. **release quarantine**: the model to let in again. **roll "
+        "back**: the model to roll back, or empty. **hold**, **release**: empty.",
     ),
     "reason": Param(
         type="string",
         minLength=1,
         maxLength=1000,
         title="Reason",
-        description_md="Why. It stands in the history for good.",
+        description_md="The reason, recorded in the history for good.",
     ),
     "hold_until": Param(
         None,
         type=["null", "string"],
         format="date-time",
         title="Hold until",
-        description_md="**hold** only: when it ends by itself. Empty: when it is released.",
+        description_md="**hold** only: the instant at which it ends by itself. Empty: it ends when released.",
     ),
 }
 
@@ -70,7 +72,7 @@ def check(desk: str) -> dict[str, Any]:
 
 
 def act(desk: str, checked: dict[str, Any]) -> dict[str, Any]:
-    """The task `act`; checked: what `check` handed on."""
+    """The task `act`; checked: the output of `check`."""
     from gatekeeper_airflow import promote
 
     return promote.act(desk, get_current_context(), checked)
@@ -97,14 +99,14 @@ def promote_dag(desk: desks.Desk) -> DAG:
             task_id="check",
             python_callable=check,
             op_args=[desk.name],
-            doc_md="Reads the form, refuses what it can't mean, and verifies the model; nothing moves.",
+            doc_md="Validates the form and verifies the model; changes nothing.",
         )
         done = PythonOperator(
             task_id="act",
             python_callable=act,
             op_args=[desk.name, checked.output],
             trigger_rule="none_failed",
-            doc_md="Does it, once; where another promotion came between, it refuses and says so.",
+            doc_md="Performs the act once; refuses if another promotion came between.",
         )
         if desk.asks(os.environ):
             from gatekeeper_airflow.approval import ManualApproval  # most desks ask nobody
@@ -112,7 +114,7 @@ def promote_dag(desk: desks.Desk) -> DAG:
             ask = ManualApproval(
                 task_id="approve",
                 desk=desk.name,
-                doc_md="Asks a person before a promotion; skipped for other acts. No answer in time is a rejection.",
+                doc_md="Asks a person to approve a promotion; other acts skip it. No answer in time is a rejection.",
             )
             checked >> ask >> done
     dag.params.update(PARAMS)  # not before: each task would take a copy, validated again at every look at this file

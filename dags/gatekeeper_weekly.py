@@ -1,4 +1,4 @@
-"""Every Monday: is there a better gatekeeper? Wiring only, one DAG for each desk; the steps are the pipeline's."""
+"""Weekly DAG: retrain, export, register, backtest and promote. Wiring only; one DAG for each desk."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,53 +11,54 @@ from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 from gatekeeper import config, desks
 
 DOC = """
-### The weekly look of {desk}
-`retrain >> export_onnx >> register >> backtest >> promote`, at `{schedule}` UTC, on all that was known by then (the
+### The weekly run of {desk}
+`retrain >> export_onnx >> register >> backtest >> promote`, at `{schedule}` UTC, on the data known by then (the
 **as-of**) and nothing later.
 
 * The challenger is trained on ideas older than the holdout, exported to ONNX and registered as `gatekeeper_ID`.
-* It is backtested against the primary on the same ideas, which neither has seen, and promoted only where every gate of
+* It is backtested against the primary on the same ideas, which neither has seen, and promoted only if every gate of
   the promotion rule passes. The button *Evaluation*, under *Details* of the tasks `backtest` and `promote`, leads to
   its page; `gatekeeper explain ID` prints the same.
-* The same as-of and parameters are one look, however often its tasks are cleared: the same model, the same verdict, no
-  second promotion.
-* A new DAG starts paused. Unpausing it runs the *last* week at once; after an outage over several weeks only the
-  latest one runs, and a backfill does the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
+* The same as-of and parameters are one weekly run, however often its tasks are cleared: the same model, the same
+  verdict, not a second promotion.
+* A new DAG starts paused. Unpausing it runs the *last* week at once. After an outage of several weeks only the latest
+  one runs, and a backfill runs the others: `airflow backfill create --dag-id {dag_id} --from-date MONDAY
   --to-date DAY_AFTER_THE_LAST`. A backfill runs only while the DAG is unpaused, and with an empty as-of.
 * On `demo:` data nothing is scheduled, since its bars end with 2018: its Mondays are run by form, by backfill or, with
   `make up`, by `make mondays`.
-* An older as-of than the newest that was ever promoted is judged, recorded as `what-if` and never promoted.
-* A refusal (data that is missing or stale, a key that the form doesn't know) fails at once. A database, store or folder
-  that can't be reached is tried twice more, a minute apart.
+* An as-of that is not later than the newest one ever promoted is judged and recorded as `what-if`, and never promoted:
+  it is not eligible, since a later week was promoted already.
+* A refusal (missing or stale data, an unknown key in the form) fails at once. If a database, store or folder can't be
+  reached, the task is tried twice more, a minute apart.
 """
 
 RETRAIN = """
-Builds the ideas that the as-of knows and trains on those that started, and ended, before the holdout.
+Builds the ideas known at the as-of and trains on those that started and ended before the holdout.
 
-The log: how many ideas, from when to when, how many of them won, and what was left out. It fails at once where the
-data is missing, stale, contradicts itself or is too little to train on: **mend the data, then clear this task**.
+The log gives the number of ideas, their period, how many of them won, and what was left out. The task fails at once if
+the data are missing, stale, contradictory or too few to train on: **fix the data, then clear this task**.
 """
 EXPORT = """
-Writes the ONNX bytes and proves that they score as the estimator does, within 1e-5. The log: size and sha256.
+Writes the model as ONNX and proves that it scores as the estimator does, within 1e-5. The log gives size and sha256.
 """
 REGISTER = """
-Takes the bytes into the registry. The same look and bytes give the same row, so clearing it registers nothing twice.
+Registers the ONNX file. The same weekly run and bytes give the same row, so clearing the task registers nothing twice.
 """
 BACKTEST = """
 Judges the challenger against the primary on ideas that neither has seen, and records the evaluation with its report.
 
-The log: each gate of the promotion rule with its numbers, then the verdict: `promote`, `keep` or `undecided`. The
+The log gives each gate of the promotion rule with its numbers, then the verdict: `promote`, `keep` or `undecided`. The
 button *Evaluation*, under *Details* of this task, leads to the page.
 """
 PROMOTE = """
-Promotes where the verdict says so, as one act, and says why where it doesn't.
+Promotes if the verdict says so, as one act, and otherwise gives the reason.
 
-Where another promotion came between, it judges again against the new primary, three times at most. A hold, a
-quarantine or a later week that was promoted keeps the challenger out: the task succeeds and its log says so.
+If another promotion came between, the task judges again against the new primary, three times at most. A hold, a
+quarantine or a later week that was promoted already keeps the challenger out: the task succeeds and its log says so.
 """
 APPROVE = """
-Asks a person where the verdict is to promote, under *Required Actions*. A rejection, or no answer in time, skips
-`promote`: nothing is promoted.
+If the verdict is to promote, asks a person under *Required Actions*. After a rejection, or without an answer in time,
+`promote` is skipped and nothing is promoted.
 """
 
 
@@ -72,10 +73,10 @@ def timetable(desk: desks.Desk, settings: config.Settings) -> Any:
 
 def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
     """The DAG of one desk."""
-    title = {"dag_display_name": f"{desk.title}: the weekly look"} if desk.title else {}
+    title = {"dag_display_name": f"{desk.title}: weekly run"} if desk.title else {}
     with DAG(
         desk.dag_id("weekly"),
-        description="Retrains, exports, registers, backtests and, where it is better, promotes",
+        description="Retrains, exports, registers, backtests, and promotes if the promotion rule passes",
         schedule=timetable(desk, settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,

@@ -1,4 +1,4 @@
-"""Eight Mondays under Airflow: runs the weekly DAG once for each as-of given, and says on a pipe how each ended.
+"""Weekly DAG runs of the demo under Airflow, one for each as-of given; writes on a pipe how each ended.
 
 A process of its own, since Airflow reads its environment when it is imported and logs some 1,800 lines a run.
 Usage: mondays.py PIPE_FD AS_OF [AS_OF ...]
@@ -15,16 +15,16 @@ DAGS = Path(__file__).parent.parent / "dags"
 
 
 def main(pipe: int, mondays: list[str]) -> None:
-    """Runs them in order; ends at the first run that fails."""
+    """Run the as-ofs in order; end at the first run that fails."""
     bag = DagBag(dag_folder=str(DAGS))
     if bag.import_errors:
         sys.exit(f"the DAG can't be imported: {bag.import_errors}")
     dag = bag.get_dag("gatekeeper_weekly")
-    with os.fdopen(pipe, "w") as said:
+    with os.fdopen(pipe, "w") as results:
         for monday in mondays:
             run = dag.test(logical_date=datetime.fromisoformat(monday))
             state = str(getattr(run.state, "value", run.state))
-            print(monday, state, file=said, flush=True)
+            print(monday, state, file=results, flush=True)
             if state != "success":
                 sys.exit(f"the run of {monday} ended as {state}")
 

@@ -1,6 +1,6 @@
-"""The demo: the weekly DAG under Airflow, eight Mondays of 2018, on real bars, in a registry made fresh each time.
+"""Demo: the weekly DAG under Airflow for eight Mondays of 2018, on real bars, in a fresh registry each time.
 
-Meanwhile `gatekeeper rehearse` replays the Mondays of three years under each policy: Airflow's run leaves a core free.
+Meanwhile `gatekeeper rehearse` simulates the Mondays of three years under each policy, on the core that Airflow leaves.
 
 Usage: run.py [FOLDER [MONDAY]]     (default: build/demo, which is emptied first; the rehearsal begins in 2016)
 """
@@ -34,13 +34,13 @@ IDEA = {"symbol": "SPX", "features": {**FEATURES, "action": "buy"}}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the demo keeps its registry, its files and its Airflow."""
+    """The demo's folders: its registry, its files and its Airflow."""
 
     folder: Path
 
     @property
     def log(self) -> Path:
-        """What Airflow printed."""
+        """The log of Airflow's output."""
         return self.folder / "airflow.log"
 
     @property
@@ -55,12 +55,12 @@ class Place:
 
     @property
     def rehearsed(self) -> Path:
-        """What the rehearsal printed."""
+        """The rehearsal's output."""
         return self.folder / "rehearsal.txt"
 
     @property
     def spool(self) -> Path:
-        """Where a server of the demo's keeps decisions that are on their way."""
+        """The spool of a server on the demo's registry: decisions not yet delivered."""
         return self.folder / "spool"
 
     def exports(self) -> list[str]:
@@ -70,7 +70,7 @@ class Place:
         return [f"export {words}", f'export PATH={shlex.quote(str(BIN))}:"$PATH"']
 
     def environment(self) -> dict[str, str]:
-        """Nothing of the caller's own Airflow or Gatekeeper reaches the demo, and nothing of the demo's them."""
+        """Environment variables of the demo, without the caller's own settings of Airflow and Gatekeeper."""
         theirs = ("AIRFLOW", "GATEKEEPER_")
         return {name: value for name, value in os.environ.items() if not name.startswith(theirs)} | {
             "AIRFLOW_HOME": str(self.folder / "airflow"),
@@ -87,7 +87,7 @@ class Place:
 
 
 def main(place: Place, rehearsed_from: str) -> None:
-    """Sets up, runs, and prints what the registry and the rehearsal hold."""
+    """Set up, run, and print the results of the registry and the rehearsal."""
     shutil.rmtree(place.folder, ignore_errors=True)
     place.folder.mkdir(parents=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
@@ -112,7 +112,7 @@ def main(place: Place, rehearsed_from: str) -> None:
 
 
 def migrate(place: Place) -> None:
-    """Airflow's own tables, with what it says in the log."""
+    """Create Airflow's own tables; its output goes into the log."""
     with place.log.open("a") as log:
         command = [str(BIN / "airflow"), "db", "migrate"]
         ended = subprocess.run(  # noqa: S603  # our own command
@@ -123,7 +123,7 @@ def migrate(place: Place) -> None:
 
 
 def runs(place: Place) -> Iterator[datetime]:
-    """Each Monday whose run has succeeded, as soon as it has."""
+    """Each Monday whose run succeeded, as soon as it has ended."""
     reading, writing = os.pipe()
     command = [sys.executable, str(HOUSE / "demo" / "mondays.py"), str(writing), *(m.isoformat() for m in MONDAYS)]
     with (
@@ -131,10 +131,10 @@ def runs(place: Place) -> Iterator[datetime]:
         subprocess.Popen(  # noqa: S603  # our own command
             command, env=place.environment(), stdout=log, stderr=subprocess.STDOUT, pass_fds=(writing,)
         ) as child,
-        os.fdopen(reading) as said,
+        os.fdopen(reading) as results,
     ):
         os.close(writing)
-        for line in said:
+        for line in results:
             monday, state = line.split()
             if state == "success":
                 yield datetime.fromisoformat(monday)
@@ -144,12 +144,12 @@ def runs(place: Place) -> Iterator[datetime]:
 
 @contextmanager
 def rehearsal(place: Place, first: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The rehearsal on one core, for as long as this lasts; it touches no registry."""
+    """Run the rehearsal on one core while the context lasts; it touches no registry."""
     command = [str(BIN / "gatekeeper"), "rehearse", "--from", first, "--jobs", "1"]
     with (
         place.log.open("a") as log,
-        place.rehearsed.open("w") as said,
-        subprocess.Popen(command, env=place.environment(), stdout=said, stderr=log) as child,  # noqa: S603  # our own
+        place.rehearsed.open("w") as output,
+        subprocess.Popen(command, env=place.environment(), stdout=output, stderr=log) as child,  # noqa: S603  # our own
     ):
         try:
             yield child
@@ -158,7 +158,7 @@ def rehearsal(place: Place, first: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
-    """The tables, and where to go from here."""
+    """Print the tables and the next commands."""
     print(HEAD)
     evaluations = list(reversed(opened.evaluations()))
     for evaluation in evaluations:

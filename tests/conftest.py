@@ -1,4 +1,4 @@
-"""Where nothing may be skipped (`GATEKEEPER_NO_SKIPS=1`, as in CI), a skip is a failure."""
+"""Skips as failures with `GATEKEEPER_NO_SKIPS=1`, as in CI."""
 
 import os
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""What no room owns: messages that show no secret, and files that are whole whoever writes them."""
+"""Tests that belong to no room: messages that show no secret, and files written whole."""
 
 import os
 import threading

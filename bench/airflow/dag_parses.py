@@ -1,4 +1,4 @@
-"""What does Airflow's DAG processor pay for each look at a file? The child behind dags.py, which prints JSON.
+"""Parse times of DAG files in Airflow's DAG processor. The child behind dags.py, which prints JSON.
 
 As there, each look is a fork of a process that has Airflow imported, and what the file names of it; nothing else that a
 file imports is there yet. The DAG is read and put into the form that Airflow stores.

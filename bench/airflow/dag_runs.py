@@ -1,4 +1,4 @@
-"""What does a weekly run take in one Airflow process, and the same DAG with empty tasks? The child behind dags.py.
+"""Run times of the weekly DAG in one Airflow process, and of the same DAG with empty tasks. The child behind dags.py.
 
 Usage: dag_runs.py PIPE_FD ROUNDS FOLDER [FOLDER ...]     (where the DAGs gatekeeper_weekly and empty_weekly are)
 """

@@ -1,4 +1,4 @@
-"""What do our DAG files and our weekly run cost Airflow, beside an empty file and the same DAG with empty tasks?"""
+"""Costs of our DAG files and weekly run in Airflow, next to an empty file and to the same DAG with empty tasks."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which policy should decide? Simulated years of weekly looks: live skill, regret, promotions, power, and its price.
+"""Comparison of promotion policies over simulated years of weekly runs: live skill, regret, promotions, power, cost.
 
 A year has 52 looks, a week apart. Each has a fresh challenger; its returns on the window and the champion's correlate
 by rho. The rule is the package's own; who wins is the champion of the next look. What counts is the *true* Sharpe of

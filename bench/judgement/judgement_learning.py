@@ -1,4 +1,4 @@
-"""Can the promotion rule learn from its own record? Two years: the first under `safe`, the second by each policy.
+"""Promotion rule that learns from its own record: two years, the first under `safe`, the second by each policy.
 
 What is learned, `Learner`: a model's advantage is its mean daily return over the consensus, the mean of all challengers
 that were scored on that day, each in units of its own deviation; by Sharpe, its skill above a usual challenger's. How

@@ -1,4 +1,4 @@
-"""What does each policy make of a year of weekly looks? Many years at once, by the package's own statistic.
+"""Simulated years of weekly tests under each policy, many years at once, by the package's own statistic.
 
 Every policy meets the same market and challengers as good; who wins is the champion of the next look.
 """

@@ -1,4 +1,4 @@
-"""How often does one look promote, beside the closed form? And what does a guarantee for any number of looks cost?
+"""Promotion rate of one test next to the closed form, and the cost of a guarantee for any number of tests.
 
 Anytime-valid, for one pair of streams: the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy &
 Ramdas (2024), one-sided, narrowest near one year; and the betting e-process of Waudby-Smith & Ramdas (2024) on the

@@ -1,4 +1,4 @@
-"""How are the figures shown? Tables in Markdown, as docs/why/judgement.md has them, and three pictures."""
+"""Tables in Markdown for docs/why/judgement.md, and its three pictures."""
 
 import itertools
 from collections.abc import Mapping, Sequence

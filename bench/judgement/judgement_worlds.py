@@ -1,4 +1,4 @@
-"""What may the models of a year be worth, and what do their daily returns look like?
+"""Simulated worlds: the true skill of a year's models, and their daily returns.
 
 Many years are simulated at once: arrays are (repeats, days). A stream is what all models share, weighted by the root of
 rho, and a model's own noise; its true Sharpe is 1 plus its skill. `ideas` is another kind: each idea is taken or vetoed

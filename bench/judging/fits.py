@@ -1,4 +1,4 @@
-"""What do training's checks, the export and the proof of parity add to scikit-learn's fit alone?"""
+"""Cost of training's checks, the export and the proof of parity, on top of scikit-learn's fit."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""How soon are a million ideas scored by champion and challenger and judged, beside scikit-learn and empyrical?"""
+"""Time to score and judge a million ideas by champion and challenger, next to scikit-learn and empyrical."""
 
 import math
 from collections.abc import Callable

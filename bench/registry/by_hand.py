@@ -1,4 +1,4 @@
-"""What would the same cost by hand? The driver alone, the same rows written and files synced, and nothing checked.
+"""Registry work by hand: the driver alone, the same rows written and files synced, and nothing checked.
 
 No registry on these databases and disks goes below it.
 """

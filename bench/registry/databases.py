@@ -1,4 +1,4 @@
-"""On which database? A PostgreSQL server from PyPI, with databases of its own, beside SQLite's files."""
+"""Databases of the benchmarks: a PostgreSQL server from PyPI, with databases of its own, and SQLite files."""
 
 import itertools
 import tempfile

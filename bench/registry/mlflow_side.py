@@ -1,4 +1,4 @@
-"""What does MLflow do in the same places? Its registry on the same kind of database, without a server between."""
+"""MLflow's registry on the same kind of database, without a server between."""
 
 import itertools
 import logging

@@ -1,4 +1,4 @@
-"""Eight processes promote at once: what came of it? The child behind races.py, which prints JSON.
+"""Eight processes that promote at once. The child behind races.py, which prints JSON.
 
 Usage: racers.py SIDE URL FOLDER PROCESSES PROMOTIONS ROUNDS     (SIDE: ours, alias, stage)
 """

@@ -1,4 +1,4 @@
-"""Eight processes promote at once: how many promotions a second, and how many rounds end right?
+"""Concurrent promotions by eight processes: promotions a second, and rounds that end right.
 
 In a round each process promotes a model of its own at the same moment. Unguarded, each may go in, and the round is
 right where one is the primary in the end and every call succeeded. Guarded, each has seen the same state before; the

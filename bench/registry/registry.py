@@ -1,4 +1,4 @@
-"""Does the registry cost the same with 10,000 models as with 100, and what does MLflow's cost beside it?
+"""Registry costs with 10,000 models and with 100, next to MLflow's.
 
 Both are called from Python on the same kind of database, with no server between. MLflow's `create version` and
 `set alias` write rows alone; what ours does besides stands in the notes, and by_hand.py says what bounds it.

@@ -1,4 +1,4 @@
-"""What does one more bar and one more decision cost, in time, memory and disk? The ground of docs/why/scale.md.
+"""Growth in time, memory and disk by bars and decisions, the source of docs/why/scale.md.
 
 Nothing is beside these figures. Bars are one symbol's minutes in a Parquet file, read by a process of its own as
 `retrain` reads them: all bars, checked, replayed, and the dataset written. Decisions go into the database as a server's

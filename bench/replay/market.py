@@ -1,4 +1,4 @@
-"""How long do the indicators of a symbol's bars take, beside TA-Lib called bare?"""
+"""Time of the indicators of a symbol's bars, next to bare TA-Lib."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How much sooner does a rehearsal say what the same Mondays' weekly runs would, one `gatekeeper run` at a time?
+"""Time of a rehearsal, next to the same Mondays' weekly runs, one `gatekeeper run` at a time.
 
 Each policy needs a registry of its own, so three policies are three runs a Monday. Those are measured on a few Mondays
 and multiplied: each takes as long as the one before. The rehearsal runs whole. A run also keeps registry, files and a

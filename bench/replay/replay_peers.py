@@ -1,4 +1,4 @@
-"""How would one replay the same ideas with numpy by hand, with vectorbt, with backtesting.py?
+"""Replays of the same ideas with numpy by hand, with vectorbt and with backtesting.py.
 
 Each gives the yearly Sharpe of daily returns, every trade a fixed part of the initial capital. Bars open where the one
 before them closed, so "at the next open" is "at this close".

@@ -1,4 +1,4 @@
-"""How soon do bars become ideas with outcomes, daily returns and a Sharpe, beside other backtesters?
+"""Time from bars to ideas with outcomes, daily returns and a Sharpe, next to other backtesters.
 
 All sides enter at the same signals with the same stop, target and time stop, at no cost, since each charges costs in a
 way of its own. Every idea is a trade of its own, whatever else is open: a gatekeeper has to learn from each.

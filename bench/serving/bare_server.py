@@ -1,4 +1,4 @@
-"""What would one write in an afternoon? FastAPI, orjson, onnxruntime; no logging, no checks. For `serving.py`.
+"""Minimal scoring server: FastAPI, orjson, onnxruntime; no logging, no checks. For `serving.py`.
 
 Usage: bare_server.py MODEL PORT
 """

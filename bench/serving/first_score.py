@@ -1,4 +1,4 @@
-"""How does one score by MLflow begin? The process behind starts.py: `models:/gatekeeper@champion`, loaded and asked.
+"""First score by MLflow. The process behind starts.py: `models:/gatekeeper@champion`, loaded and asked.
 
 Usage: first_score.py URL
 """

@@ -1,4 +1,4 @@
-"""How many requests a second does a server answer? Asked over N connections, each with one request under way.
+"""Load generator: requests a second over N connections, each with one request under way.
 
 Usage: load.py HOST PORT CONNECTIONS SECONDS PATH BODY; prints one JSON object.
 """

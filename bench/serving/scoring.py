@@ -1,4 +1,4 @@
-"""What does one score cost, with every check, beside the runtime alone and beside scikit-learn? One thread each.
+"""Cost of one score with every check, next to the runtime alone and to scikit-learn. One thread each.
 
 All sides take turns in many short rounds: the ratio of the medians counts, its quartiles over the rounds are the noise.
 """

@@ -1,4 +1,4 @@
-"""Which servers answer in `serving.py`, each in a process of its own, and how is each one asked?"""
+"""Servers of `serving.py`, each in a process of its own, and the request for each."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Does the server with all it does keep up with others, and how soon does it follow a promotion?
+"""Throughput of scoring servers, and the delay until they follow a promotion.
 
 All serve the same file from a process of their own; requests come from another one. The rounds alternate, and the ratio
 of the medians counts; so does the processor time of one request, which the neighbours on a shared machine change less.

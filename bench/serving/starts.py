@@ -1,4 +1,4 @@
-"""How soon does a command answer, and how soon does a server that was just started score its first idea?
+"""Start times: a command's answer, and the first score of a server that was just started.
 
 A command's processor seconds count, since neighbours on a shared machine change them less. A server's seconds are those
 on the clock, from the start of its process to its first answer.

@@ -1,4 +1,4 @@
-"""What does a registry look like in a browser? The pages, in Airflow's menu or alone, read-only, on this machine."""
+"""Web console: a registry's pages in the browser, in Airflow's menu or standalone (read-only, on this machine)."""
 
 from gatekeeper.console.app import create
 from gatekeeper.console.dependencies import Entrance, House, ReadOnly

@@ -1,4 +1,4 @@
-"""What can be changed from the console? Promote, roll back, hold and release; the registry verifies each."""
+"""Console actions: promote, roll back, hold and release, each verified by the registry."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -19,17 +19,17 @@ ModelId = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 
 def _said(text: str) -> str:
     if not text.strip():
-        raise ValueError("say why: it goes into the history")
+        raise ValueError("give a reason; it is recorded in the history")
     return text
 
 
 def _aware(instant: datetime) -> datetime:
-    """Without an offset it is UTC, as the form says."""
+    """The instant; one without an offset is UTC, as the form says."""
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
 
 
 class ActForm(BaseModel):
-    """What every act brings."""
+    """The request body of every act."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,19 +37,19 @@ class ActForm(BaseModel):
 
 
 class Move(ActForm):
-    """An act that changes who is the primary. `generation`: the one that was looked at; another by now refuses it."""
+    """An act that changes the primary. generation: the one that the page showed; the act is refused if it has moved."""
 
     generation: int | None = Field(None, ge=0)
 
 
 class HoldOrder(ActForm):
-    """No promotion by evaluation, until then; without an end, until it is released."""
+    """A hold on weekly promotions until that instant, or until it is released."""
 
     until: Annotated[datetime, AfterValidator(_aware)] | None = None
 
 
 class Done(BaseModel):
-    """What came of it, as a sentence."""
+    """The act's effect, in a sentence."""
 
     message: str
 
@@ -64,62 +64,57 @@ def promote(
     actor: Actor,
     later: BackgroundTasks,
 ) -> Done:
-    """Makes the model the primary, once it is verified; marked `manual` in the history."""
+    """Promote the model to primary once it is verified; marked `manual` in the history."""
     if settings.approval:
         raise PromotionRefused(
-            f"the promotions of this desk wait for approval: trigger the DAG {desk.dag_id('promote')}, which asks for "
-            "it; nothing has changed"
+            f"nothing was promoted: promotions of this desk need approval. Trigger the DAG {desk.dag_id('promote')}, "
+            "which asks for it"
         )
     before = registry.generation()
     promotion = registry.promote(
         model, actor=actor, reason=order.reason, expected_generation=order.generation, now=datetime.now(UTC)
     )
-    version = registry.model(model).version
     if promotion.generation <= before:
-        return Done(message=f"{version} is the primary already; nothing has changed.")
+        return Done(message=registry.effect(None, f"{registry.model(model).version} is the primary already"))
     later.add_task(_tell, settings, promotion)
-    return Done(message=f"{version} is the primary now, in generation {promotion.generation}.")
+    return Done(message=registry.effect(promotion))
 
 
 @router.post("/rollback")
 def roll_back(
     order: Move, settings: DeskSettings, registry: OpenRegistry, actor: Actor, later: BackgroundTasks
 ) -> Done:
-    """Goes back to the primary before, once it is verified; the bytes that are left are quarantined."""
+    """Roll back to the primary before, once it is verified; the bytes of the current one are quarantined."""
     promotion = registry.rollback(
         actor=actor, reason=order.reason, expected_generation=order.generation, now=datetime.now(UTC)
     )
     later.add_task(_tell, settings, promotion)
-    version = registry.model(promotion.to_id).version
-    left = f"Model {promotion.from_id} is quarantined."
-    return Done(message=f"Back to {version}, in generation {promotion.generation}. {left}")
+    return Done(message=f"{registry.effect(promotion)} Model {promotion.from_id} is quarantined.")
 
 
 @router.post("/hold")
 def hold(order: HoldOrder, registry: OpenRegistry, actor: Actor) -> Done:
-    """From now on weekly runs judge and record, and promote nothing."""
-    standing = registry.hold(actor=actor, reason=order.reason, until=order.until)
-    until = f"until {standing.until:%Y-%m-%d %H:%M} UTC" if standing.until else "until it is released"
-    return Done(message=f"Held {until}: weekly runs judge, and promote nothing.")
+    """Place a hold: weekly runs judge and record but promote nothing."""
+    registry.hold(actor=actor, reason=order.reason, until=order.until)
+    return Done(message=registry.hold_effect())
 
 
 @router.post("/release")
 def release(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
-    """Lifts the hold."""
-    stood = registry.release(actor=actor, reason=order.reason)
-    return Done(message="The hold is released." if stood else "No hold stood any more; nothing has changed.")
+    """Release the current hold."""
+    released = registry.release(actor=actor, reason=order.reason)
+    return Done(message=("" if released else "Nothing has changed. ") + registry.hold_effect())
 
 
 @router.post("/release-quarantine/{model}")
 def release_quarantine(model: ModelId, order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
-    """Lifts the quarantine from the model's bytes: they may be promoted again."""
-    stood = registry.release(actor=actor, reason=order.reason, quarantine=model)
-    lifted = f"The quarantine of model {model} is lifted."
-    return Done(message=lifted if stood else f"No quarantine stood on model {model}; nothing has changed.")
+    """Release the model's bytes from quarantine, so that they may be promoted again."""
+    released = registry.release(actor=actor, reason=order.reason, quarantine=model)
+    return Done(message=("" if released else "Nothing has changed. ") + registry.hold_effect(model))
 
 
 def _tell(settings: Settings, promotion: Promotion) -> None:
-    """Whoever is to hear of it does, after the answer: a slow receiver keeps nobody waiting."""
+    """Send the act's notice after the answer, so that a slow receiver delays nobody."""
     from gatekeeper.pipeline import alarms  # the pages need nothing of it
 
     with Registry.configured(settings) as registry:

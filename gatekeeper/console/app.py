@@ -1,4 +1,4 @@
-"""How do the parts of the console come together into one application?"""
+"""Console application (FastAPI): routes, static files, access checks and error pages in one app."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +10,7 @@ from gatekeeper.console.dependencies import House
 
 
 def create(house: House) -> FastAPI:
-    """The console of `house`, to be mounted anywhere. Every route asks at its door, those of scripts too."""
+    """The console of `house`, to be mounted anywhere. Every route checks access, static files included."""
     app = FastAPI(
         title="Gatekeeper console",
         dependencies=list(house.entrance.reading()),
@@ -24,7 +24,7 @@ def create(house: House) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     def first(request: Request) -> RedirectResponse:
-        """The default desk."""
+        """Redirect to the first desk."""
         return RedirectResponse(f"{rendering.root_of(request)}/{house.desks()[0].name}/models")
 
     app.include_router(rendering.router)

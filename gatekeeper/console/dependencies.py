@@ -1,4 +1,4 @@
-"""Who may come in, and who may change what? Asked of whoever runs the console; alone, it only shows."""
+"""Access control: authentication, authorisation and cross-site protection of the console (read-only standalone)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,40 +11,40 @@ from gatekeeper.desks import Desk
 from gatekeeper.registry import Registry
 
 HEADER = "X-Gatekeeper-Act"
-"""What our own pages send along with each act: a page of another site can't without being asked first."""
+"""Header that our pages send with each act; a page of another site can't send it without a CORS preflight."""
 
 _OWN_SITE = {None, "same-origin", "none"}
 
 
 class Entrance(Protocol):
-    """Whoever runs the console says who may do what in it."""
+    """Access rules, given by the application that runs the console."""
 
     title: str
-    """Of the place that the console is part of; "" where it stands alone."""
+    """The home page of the application around the console; "" if it is standalone."""
     home: str
     """Its address."""
 
     def reading(self) -> Sequence[params.Depends]:
-        """What every route asks first: raises HTTPException 401 for a stranger and 403 for who may not look."""
+        """Check of every route: raises HTTPException 401 without a login and 403 without the right to read."""
 
     def may_act(self, request: Request, desk: Desk) -> bool:
-        """May whoever asks change this desk's registry?"""
+        """Whether the user may change this desk's registry."""
 
     def actor(self, request: Request) -> str:
-        """The name of whoever asks, for the audit."""
+        """The user's name, for the audit."""
 
     def login(self, request: Request) -> str | None:
-        """Where a stranger may log in and come back from."""
+        """The address of the login page, which leads back to this one."""
 
 
 class ReadOnly:
-    """Alone: whoever reaches this machine may look, and nobody may change a thing."""
+    """Access rules of the standalone console: anyone on this machine may read, and nobody may change anything."""
 
     title = ""
     home = ""
 
     def reading(self) -> Sequence[params.Depends]:
-        """Nothing: only this machine can ask."""
+        """No check: only this machine can connect."""
         return ()
 
     def may_act(self, request: Request, desk: Desk) -> bool:  # noqa: ARG002  # the protocol's signature
@@ -52,7 +52,7 @@ class ReadOnly:
         return False
 
     def actor(self, request: Request) -> str:  # noqa: ARG002  # the protocol's signature
-        """Nobody is asked for a name."""
+        """No user names."""
         return ""
 
     def login(self, request: Request) -> str | None:  # noqa: ARG002  # the protocol's signature
@@ -62,7 +62,7 @@ class ReadOnly:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What a console shows: the desks, where each one's registry is, and who may come in."""
+    """The console's configuration: the desks, the registry of each, and the access rules."""
 
     desks: Callable[[], Sequence[Desk]]
     settings_of: Callable[[Desk], Settings]
@@ -70,12 +70,12 @@ class House:
 
 
 def house_of(request: Request) -> House:
-    """The house that this request is in."""
+    """The console's configuration for this request."""
     return cast("House", request.app.state.house)
 
 
 def desk_of(request: Request, desk: str) -> Desk:
-    """The desk that the address names."""
+    """The desk named in the path. Raises HTTPException 404."""
     desks = house_of(request).desks()
     for one in desks:
         if one.name == desk:
@@ -87,7 +87,7 @@ DeskOfPath = Annotated[Desk, Depends(desk_of)]
 
 
 def settings_of(request: Request, desk: DeskOfPath) -> Settings:
-    """The desk's settings, asked for anew each time: where its registry is may change."""
+    """The desk's settings, read for each request, since its registry may move."""
     return house_of(request).settings_of(desk)
 
 
@@ -104,11 +104,11 @@ OpenRegistry = Annotated[Registry, Depends(registry_of)]
 
 
 def actor_of(request: Request, desk: DeskOfPath) -> str:
-    """Who acts, for the audit. Raises HTTPException where this request may not."""
+    """The acting user's name, for the audit. Raises HTTPException if the user may not change the registry."""
     _refuse_other_sites(request)
     entrance = house_of(request).entrance
     if not entrance.may_act(request, desk):
-        raise HTTPException(403, f"This needs the right to run the DAG {desk.dag_id('promote')}; nothing has changed.")
+        raise HTTPException(403, f"Nothing has changed: this needs the right to run the DAG {desk.dag_id('promote')}.")
     return entrance.actor(request)
 
 
@@ -116,18 +116,18 @@ Actor = Annotated[str, Depends(actor_of)]
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """A cookie comes along with whatever page asks: only a header of ours, or a token, says that somebody meant it.
+    """Cross-site request protection: an act needs our header or a bearer token, since any page sends the cookie along.
 
-    Some set-ups add a token to each request by themselves, so that alone is not enough either: JSON has to be said, and
-    the browser must not say that another site is asking.
+    Some set-ups add a token to each request by themselves, so the request must also be declared as JSON, and the
+    browser must not mark it as coming from another site.
     """
     headers = request.headers
     if headers.get("sec-fetch-site") not in _OWN_SITE:
-        raise HTTPException(403, "A page of another site asked for this; nothing has changed.")
+        raise HTTPException(403, "Nothing has changed: the request came from a page of another site.")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "Send JSON, and say so: `Content-Type: application/json`. Nothing has changed.")
+        raise HTTPException(415, "Nothing has changed: send JSON with `Content-Type: application/json`.")
     bearer = headers.get("authorization", "").lower().startswith("bearer ")
     if HEADER not in headers and not bearer:
         raise HTTPException(
-            403, f"A cookie alone changes nothing: send the header `{HEADER}`, or a bearer token. Nothing has changed."
+            403, f"Nothing has changed: a cookie alone is not enough. Send the header `{HEADER}` or a bearer token."
         )

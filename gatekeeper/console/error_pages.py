@@ -1,4 +1,4 @@
-"""How is a refusal shown? As a page to people, as problem JSON (RFC 9457) to programs, never as a traceback."""
+"""Error pages: HTML for people, problem JSON (RFC 9457) for programs, never a traceback."""
 
 import logging
 from http import HTTPStatus
@@ -22,12 +22,12 @@ _STATUS: dict[type[GatekeeperError], int] = {
     Unavailable: 503,
     SchemaOutOfDate: 503,
 }
-_PLAIN = {403: "You may not see this; ask whoever runs it for the right.", 404: "There is no such page."}
+_PLAIN = {403: "You don't have the right to see this; ask the operator for it.", 404: "There is no such page."}
 _REFUSED = 409  # by the registry: as it is now, this can't be
 
 
 def install(app: FastAPI) -> None:
-    """From now on every fault of this application leaves it in one of the two shapes."""
+    """Register handlers that turn every exception of the application into one of the two shapes."""
     app.add_exception_handler(GatekeeperError, _refused)
     app.add_exception_handler(AnyHTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -43,28 +43,28 @@ def _refused(request: Request, fault: Exception) -> Response:
 
 def _http(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, HTTPException | AnyHTTPException):
-        raise TypeError(f"{fault!r} is no answer")
-    said = str(fault.detail)
-    if said == HTTPStatus(fault.status_code).phrase:
-        said = _PLAIN.get(fault.status_code, f"{said}.")
+        raise TypeError(f"{fault!r} is not an HTTP exception")
+    detail = str(fault.detail)
+    if detail == HTTPStatus(fault.status_code).phrase:
+        detail = _PLAIN.get(fault.status_code, f"{detail}.")
     if fault.status_code == HTTPStatus.UNAUTHORIZED:
-        said = "This needs a login."
-    return _shown(request, fault.status_code, said, fault.headers)
+        detail = "This needs a login."
+    return _shown(request, fault.status_code, detail, fault.headers)
 
 
 def _invalid(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, RequestValidationError):
-        raise TypeError(f"{fault!r} is no fault of a request")
-    said = "; ".join(
+        raise TypeError(f"{fault!r} is not a validation error")
+    problems = "; ".join(
         f"{'.'.join(map(str, error['loc'][1:])) or 'the request'}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()
     )
-    return _shown(request, _UNPROCESSABLE, _sentence(said))
+    return _shown(request, _UNPROCESSABLE, _sentence(problems))
 
 
 def _unexpected(request: Request, fault: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=fault)
-    answer = _shown(request, 500, "The console failed on this request; its log says why.")
+    answer = _shown(request, 500, "The console failed on this request; its log has the cause.")
     answer.headers.update(SECURITY)  # this one leaves past the layer that sets them
     return answer
 
@@ -74,8 +74,8 @@ def _shown(request: Request, status: int, detail: str, headers: object = None) -
     if "text/html" in request.headers.get("accept", ""):
         stranger = status == HTTPStatus.UNAUTHORIZED
         login = house_of(request).entrance.login(request) if stranger else None
-        said: dict[str, Any] = {"title": title, "detail": detail, "login": login, "desks": ()}
-        return page(request, "problem", status=status, bare=stranger, **said)
+        shown: dict[str, Any] = {"title": title, "detail": detail, "login": login, "desks": ()}
+        return page(request, "problem", status=status, bare=stranger, **shown)
     return JSONResponse(
         {"title": title, "status": status, "detail": detail},
         status,
@@ -85,5 +85,5 @@ def _shown(request: Request, status: int, detail: str, headers: object = None) -
 
 
 def _sentence(text: str) -> str:
-    """As our messages are: the beginning of a sentence, without its end."""
+    """The message as a sentence, with a capital letter and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

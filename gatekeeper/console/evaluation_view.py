@@ -1,4 +1,4 @@
-"""What does an evaluation's document show? Curves, bars and tables, from the numbers on record alone."""
+"""Evaluation page data: curves, bars and tables from the numbers of an evaluation's document."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ROLES = ("challenger", "champion", "ungated")
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line or row of bars of a chart: a name, how it is drawn, and a number for each place."""
+    """One line or row of bars of a chart: its name, its colour, and a number for each place."""
 
     name: str
     tone: str
@@ -26,9 +26,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart and the table of its numbers. `about` says in words what is seen.
+    """One chart and the table of its numbers. about: its content in words.
 
-    `kind`: `days` (`at` are dates), or `bars` (`at` are the edges of the bars, one more than there are values).
+    kind: `days` (`at` are dates) or `bars` (`at` are the edges of the bars, one more than the values).
     """
 
     name: str
@@ -39,10 +39,10 @@ class Chart:
     at: Sequence[Any]
     series: Sequence[Series]
     lines: Sequence[tuple[str, float]] = ()
-    """Upright lines: what they mark, and where."""
+    """Vertical lines: name and place."""
 
     def drawn(self) -> dict[str, Any]:
-        """What the script in the page draws."""
+        """The data for the script that draws the chart."""
         at = [_seconds(day) for day in self.at] if self.kind == "days" else list(self.at)
         return {
             "kind": self.kind,
@@ -53,7 +53,7 @@ class Chart:
         }
 
     def rows(self) -> Iterator[tuple[str, list[str]]]:
-        """The same for whoever can't see it."""
+        """The rows of the table that stands for the chart."""
         if self.kind == "days":
             for row, day in enumerate(self.at):
                 yield str(day), [f"{each.values[row]:.2f}" for each in self.series]
@@ -65,7 +65,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a page says of an evaluation."""
+    """All that the page shows of an evaluation."""
 
     verdict: Verdict
     document: Mapping[str, Any]
@@ -77,7 +77,7 @@ class Evidence:
 
 
 def of(document: Mapping[str, Any]) -> Evidence | None:
-    """What there is to see; None for a document of another format."""
+    """The page's data; None for a document of another format."""
     if document.get("format") != FORMAT:
         return None
     cards = [(role, document["scorecards"][role]) for role in ROLES if document["scorecards"][role] is not None]
@@ -119,37 +119,38 @@ def _kept(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) 
     kept = _running(ours)
     vetoed = _running([every - mine for every, mine in zip(ungated, ours, strict=True)])
     about = (
-        f"The challenger's kept trades made {percent(kept[-1] / 100)} of capital, its vetoed ones would have made "
+        f"The challenger's approved trades made {percent(kept[-1] / 100)} of capital, its vetoed ones would have made "
         f"{percent(vetoed[-1] / 100)}."
     )
-    series = [Series("kept", "challenger", kept), Series("vetoed", "ungated", vetoed)]
-    return Chart("kept", "Kept and vetoed trades", about, "days", "%", days, series)
+    series = [Series("approved", "challenger", kept), Series("vetoed", "ungated", vetoed)]
+    return Chart("kept", "Approved and vetoed trades", about, "days", "%", days, series)
 
 
 def _scores(scores: Mapping[str, Any], cards: Mapping[str, Any]) -> Chart:
     series = [Series(role, role, scores[role]["counts"]) for role in scores]
     lines = [(role, float(cards[role]["threshold"])) for role in scores]
-    said = ", ".join(f"{role} {threshold:g}" for role, threshold in lines)
-    about = f"Ideas by score; an idea under the threshold (the upright line: {said}) is vetoed."
+    thresholds = ", ".join(f"{role} {threshold:g}" for role, threshold in lines)
+    about = f"Ideas by score; an idea under the threshold (the vertical line: {thresholds}) is vetoed."
     edges = next(iter(scores.values()))["edges"]
     return Chart("scores", "Scores", about, "bars", "ideas", [round(edge, 6) for edge in edges], series, lines)
 
 
 def _outcomes(outcomes: Mapping[str, Any]) -> Chart:
-    series = [Series("kept", "challenger", outcomes["kept"]), Series("vetoed", "ungated", outcomes["vetoed"])]
+    series = [Series("approved", "challenger", outcomes["kept"]), Series("vetoed", "ungated", outcomes["vetoed"])]
     about = (
-        "What the challenger kept and vetoed, by outcome in % of the entry price; the outermost bars hold the tails."
+        "Trades that the challenger approved and vetoed, by outcome in % of the entry price; "
+        "the outermost bars hold the tails."
     )
     return Chart("outcomes", "Outcomes", about, "bars", "trades", [100 * edge for edge in outcomes["edges"]], series)
 
 
 def _running(daily: Sequence[float]) -> list[float]:
-    """Percent of the initial capital: returns are summed, since each trade is a fixed fraction of it."""
+    """Running sum in percent of the initial capital, since each trade is a fixed fraction of it."""
     return [round(100 * total, 6) for total in accumulate(daily)]
 
 
 def _fallen(equity: Sequence[float]) -> list[float]:
-    """How far under the peak; the start counts as one."""
+    """Distance below the peak so far; the start counts as a peak."""
     peaks = accumulate(equity, max, initial=0.0)
     next(peaks)
     return [round(now - peak, 6) for now, peak in zip(equity, peaks, strict=True)]
@@ -164,11 +165,11 @@ def _seconds(day: str) -> int:
 
 
 def _loud(cards: Mapping[str, Any]) -> str | None:
-    """Vetoing costs when the ideas are good: said wherever the gate made less than no gate."""
+    """A warning if the challenger made less than ungated, since vetoes cost when the ideas are good."""
     ours, every = cards["challenger"], cards["ungated"]
     if not ours["tested"] or ours["total_return"] >= every["total_return"]:
         return None
     return (
-        f"The challenger made less than no gate at all: {percent(ours['total_return'])} against "
+        f"The challenger made less than ungated (every idea taken): {percent(ours['total_return'])} against "
         f"{percent(every['total_return'])} of capital."
     )

@@ -1,4 +1,4 @@
-"""How is a number, an instant or a state put to people?"""
+"""Number, date and size formats of the pages."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Three digits behind the point; what is undefined says so."""
+    """Three digits behind the point; "undefined" for None."""
     return "undefined" if value is None else f"{value:.{digits}f}".replace("-", _MINUS)
 
 
@@ -25,14 +25,14 @@ def percent(value: float | None) -> str:
 
 
 def plain(value: object) -> str:
-    """As it is; a dash for nothing."""
+    """The value as text; a dash for None."""
     if value is None or value == "":
         return NOTHING
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def instant(value: datetime | str | None) -> Markup | str:
-    """To the minute, in UTC, readable by programs too."""
+    """The instant to the minute, in UTC, as a `time` element that programs can read."""
     return _time(value, "%Y-%m-%d %H:%M UTC")
 
 
@@ -42,19 +42,19 @@ def day(value: datetime | str | None) -> Markup | str:
 
 
 def short(sha256: str | None) -> str:
-    """Enough of a sha256 to tell it apart."""
+    """The first digits of a sha256."""
     return sha256[:12] if sha256 else NOTHING
 
 
 def size(count: int | None) -> str:
-    """Bytes, in the unit that fits."""
+    """A number of bytes in B, KiB or MiB."""
     if count is None:
         return NOTHING
     return f"{count / 1024:.1f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MiB"
 
 
 def coded(text: str) -> Markup:
-    """What stands between backticks as code, as messages for the command line have it."""
+    """The text as HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped before
 
 

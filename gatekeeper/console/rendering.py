@@ -1,4 +1,4 @@
-"""How does a page come out of its template?"""
+"""Page rendering: templates, static files, and the headers that keep other sites' content out."""
 
 import hashlib
 import mimetypes
@@ -32,14 +32,14 @@ router = APIRouter(prefix="/static")
 
 
 def root_of(request: Request) -> str:
-    """Where the console is mounted: "" or "/gatekeeper" or "/airflow/gatekeeper"."""
+    """The path at which the console is mounted: "" or "/gatekeeper" or "/airflow/gatekeeper"."""
     return re.sub("/+", "/", str(request.scope.get("root_path", ""))).rstrip("/")
 
 
 def page(
     request: Request, name: str, *, desk: Desk | None = None, status: int = 200, bare: bool = False, **context: Any
 ) -> HTMLResponse:
-    """The page of that template. `bare`: without styles and scripts, for whom they aren't given out."""
+    """The page of that template. bare: without styles and scripts, for visitors who may not load them."""
     house, root = house_of(request), root_of(request)
     text = (
         _templates()
@@ -97,6 +97,6 @@ def _assets() -> frozenset[str]:
 
 @cache
 def _asset(name: str) -> tuple[bytes, str]:
-    """The file, and a mark that changes with it."""
+    """The file, and a version mark that changes with its content."""
     content = resources.files(ROOM).joinpath("static", name).read_bytes()
     return content, hashlib.sha256(content).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""How is the console run without Airflow? Read-only, and only this machine can ask."""
+"""Standalone console: a read-only server without Airflow, on this machine only."""
 
 import signal
 import socket
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 
 
 def serve(port: int, say: Callable[[str], None]) -> None:
-    """Show every desk until SIGTERM or SIGINT; `say` is told where. Raises ConfigError."""
+    """Serve every desk until SIGTERM or SIGINT; `say` gets the address. Raises ConfigError."""
     config.load()  # what can't be right stops us before anyone looks
     app = create(House(config.desks, _settings, ReadOnly()))
     # A page whose site's name was turned to this machine must not read along in a user's browser.
@@ -37,7 +37,7 @@ def _settings(desk: Desk) -> config.Settings:
 
 
 def _bound(port: int) -> socket.socket:
-    """Raises ConfigError where something else has the port."""
+    """A listening socket. Raises ConfigError if the port is taken."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,6 +46,6 @@ def _bound(port: int) -> socket.socket:
     except OSError as fault:
         listener.close()
         raise ConfigError(
-            f"port {port} of {HOST} can't be had: {fault.strerror}; choose another with --port, 0 for a free one"
+            f"cannot listen on port {port} of {HOST}: {fault.strerror}; choose another with --port, or 0 for a free one"
         ) from None
     return listener

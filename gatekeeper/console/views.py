@@ -1,4 +1,4 @@
-"""Which pages are there to look at? Models, verdicts, the history, holds, and what doctor finds."""
+"""Console pages: models, verdicts, history, holds, and the doctor's findings."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,10 @@ from gatekeeper.console import evaluation_view, rendering
 from gatekeeper.console.dependencies import DeskOfPath, DeskSettings, OpenRegistry, house_of
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
+from gatekeeper.judgement.rule.gate_texts import not_eligible
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
+from gatekeeper.registry.records import WHAT_IF
 from gatekeeper.registry.views import card_text
 
 router = APIRouter(prefix="/{desk}", default_response_class=HTMLResponse)
@@ -22,10 +24,10 @@ Key = Annotated[int, InPath(ge=0, le=LARGEST_ID)]
 Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
 
 AT_ONCE = 1000
-"""Up to so many models doctor looks by itself: it reads every file, and with more that takes a while."""
+"""Up to this many models the doctor runs unasked; it reads every file, which takes a while with more."""
 
 MOST = 200
-"""Findings on one page; a registry whose folder is away has two for each model."""
+"""Findings on one page; a registry whose folder is missing has two for each model."""
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'self'"
 
@@ -33,13 +35,13 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; b
 @router.get("")
 @router.get("/", include_in_schema=False)
 def first(request: Request, desk: DeskOfPath) -> RedirectResponse:
-    """The desk's models."""
+    """Redirect to the desk's models."""
     return RedirectResponse(f"{rendering.root_of(request)}/{desk.name}/models")
 
 
 @router.get("/models")
 def models(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: Before = None) -> Response:
-    """The models, newest first, and above them the primary."""
+    """The models, newest first, below the primary."""
     found = registry.pages.models(before=before)
     behind = registry.pages.behind() if house_of(request).entrance.may_act(request, desk) else None
     return _page(request, desk, registry, "models", page=found, first=before is None, behind=behind)
@@ -54,7 +56,7 @@ def model(
     model: Key,
     before: Before = None,
 ) -> Response:
-    """One model: where it comes from, how it was judged, when it was the primary."""
+    """One model: its origin, verdicts and promotions."""
     one = registry.model(model)
     return _page(
         request,
@@ -72,7 +74,7 @@ def model(
 
 @router.get("/models/{model}/card.md")
 def card(registry: OpenRegistry, model: Key) -> Response:
-    """The model's card, to be kept or handed on."""
+    """The model card, as a download."""
     content = card_text.markdown(registry.pages.card(model, now=datetime.now(UTC)))
     name = f'attachment; filename="model_{model}_card.md"'
     return Response(content, media_type="text/markdown; charset=utf-8", headers={"Content-Disposition": name})
@@ -88,18 +90,35 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evaluation_view.of(one.document))
+    evidence = evaluation_view.of(one.document)
+    return _page(
+        request,
+        desk,
+        registry,
+        "evaluation",
+        evaluation=one,
+        evidence=evidence,
+        not_eligible=_not_eligible(one, registry),
+    )
+
+
+def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:
+    """The reason that an evaluation of a past week can't promote; None for the others."""
+    if evaluation.kind != WHAT_IF:
+        return None
+    before = [one.as_of for one in registry.promotions() if one.generation <= evaluation.generation and one.as_of]
+    return not_eligible(evaluation.as_of, max(before, default=None))
 
 
 @router.get("/evaluations/{evaluation}/report")
 def report(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
-    """The report, with a way back."""
+    """The report in a frame, with a link back."""
     return _page(request, desk, registry, "report", evaluation=registry.evaluation(evaluation))
 
 
 @router.get("/evaluations/{evaluation}/report.html")
 def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key) -> Response:
-    """The report as the run wrote it; drawn again where this machine hasn't got its file."""
+    """The report as the run wrote it; drawn again if its file is not on this machine."""
     one = registry.evaluation(evaluation)
     content = _written(Path(settings.reports), one) or _drawn(one)
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
@@ -113,14 +132,14 @@ def history(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: 
 
 @router.get("/holds")
 def holds(request: Request, desk: DeskOfPath, registry: OpenRegistry) -> Response:
-    """What keeps promotions from happening."""
+    """Holds and quarantines."""
     pages = registry.pages
     return _page(request, desk, registry, "holds", holds=pages.holds(), quarantines=pages.quarantines())
 
 
 @router.get("/doctor")
 def doctor(request: Request, desk: DeskOfPath, registry: OpenRegistry, look: bool = False) -> Response:
-    """Is all well between database and files? Only said, never mended from here."""
+    """Consistency of database and files; reports, and repairs nothing."""
     looks = look or registry.pages.state().models <= AT_ONCE
     return _page(request, desk, registry, "doctor", checkup=registry.doctor() if looks else None, most=MOST)
 
@@ -131,7 +150,7 @@ def _page(request: Request, desk: Desk, registry: Registry, name: str, **context
 
 
 def _written(folder: Path, evaluation: Evaluation) -> str | None:
-    """The file of that name in the folder of reports: a row can't point anywhere else."""
+    """The file of that name in the folder of reports; a row can't point anywhere else."""
     try:
         return (folder / Path(evaluation.report or ".").name).read_text("utf-8")
     except (OSError, UnicodeDecodeError, ValueError):
@@ -139,8 +158,8 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
 
 
 def _drawn(evaluation: Evaluation) -> str:
-    """The same from the evaluation's document. Raises DataError for a document of another format, ConfigError
-    where what draws isn't installed."""
+    """The report drawn from the evaluation's document. Raises DataError for a document of another format, ConfigError
+    if the drawing packages aren't installed."""
     from gatekeeper.judgement.report import report as reports
 
     try:

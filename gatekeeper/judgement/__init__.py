@@ -1,4 +1,4 @@
-"""Two models in, a verdict out: is the challenger better, and how sure is that?"""
+"""Judgement: backtests challenger and champion on the same ideas, tests the Sharpe gain, and gives a verdict."""
 
 from gatekeeper.judgement.backtest.backtest import Backtest, run, window
 from gatekeeper.judgement.backtest.contender import Contender, keeps

@@ -1,6 +1,6 @@
-"""What did one as-of know: which trade ideas, how did they end, and on which market days?
+"""Trade ideas and datasets: features, outcomes, mark-to-market paths and market days as known at one as-of.
 
-Values only, in numpy: no file format, no pandas. All instants are UTC.
+Values only, in numpy, without pandas. All instants are UTC.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ class Ideas:
     Idea i's path is `path_day[path_start[i]:path_start[i + 1]]` and the same slice of `path_return`: what it made on
     each market day that it was open, net of costs, as a fraction of its entry price. A path sums to the outcome.
 
-    atr: (n,) ATR14 when the idea came, as a fraction of its entry price; there where sizing asks for it.
-    costs: (n, 4) or (n, 1), what the outcome has paid already, by part or as a whole (costs.py); None where nobody
-    told. It explains the outcome and decides nothing, so it is no part of the fingerprint.
+    atr: (n,) ATR14 when the idea came, as a fraction of its entry price; None unless the sizing needs it.
+    costs: (n, 4) or (n, 1), the costs that the outcome has paid already, by part or as a whole (costs.py); None if the
+    source doesn't give them. They explain the outcome and decide nothing, so the fingerprint leaves them out.
     """
 
     symbol: NDArray[np.str_]
@@ -84,7 +84,7 @@ class Ideas:
 
     @property
     def wins(self) -> NDArray[np.bool_]:
-        """(n,) did the trade make money, net of costs?"""
+        """(n,) bool: the trade made money, net of costs."""
         return np.asarray(self.outcome > 0, dtype=np.bool_)
 
     def take(self, index: Index) -> "Ideas":
@@ -111,7 +111,7 @@ class Ideas:
         )
 
     def _between(self, first: np.intp, end: np.intp) -> "Ideas":
-        """`take` of neighbours, as of a stretch of time: views, since copies of all columns cost more than scores."""
+        """`take` of consecutive ideas, as views: copying all columns would cost more than scoring them."""
         marks = slice(self.path_start[first], self.path_start[end])
         columns = {name: column[first:end] for name, column in self.columns().items()}
         paths = {name: getattr(self, name)[marks] for name in ("path_day", "path_return")}
@@ -119,11 +119,11 @@ class Ideas:
         return Ideas(**columns | paths | {"path_start": path_start})
 
     def in_order(self) -> "Ideas":
-        """Sorted by (time, symbol, strategy)."""
+        """The ideas sorted by (time, symbol, strategy)."""
         return self if self._are_in_order() else self.take(np.lexsort((self.strategy, self.symbol, self.time)))
 
     def _are_in_order(self) -> bool:
-        """Looked at before they are sorted: a sort copies every column."""
+        """Whether the ideas are sorted already; checked first, since a sort copies every column."""
         before, after = self.time[:-1], self.time[1:]
         if not (before <= after).all():  # NaT is in no order
             return False
@@ -132,11 +132,11 @@ class Ideas:
         return bool(((symbol[0] < symbol[1]) | ((symbol[0] == symbol[1]) & (strategy[0] <= strategy[1]))).all())
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of all that decides; the same on every machine and for any width of the text columns."""
+        """sha256 (hex) of all columns that decide; the same on every machine and for any width of the text columns."""
         return _digest((name, column) for name, column in self.columns().items() if name != "costs")
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
-        """All that are there, by name."""
+        """The columns that are not None, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: column for name, column in named.items() if column is not None}
 
@@ -174,14 +174,14 @@ def join(parts: Sequence[Ideas]) -> Ideas:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """All that one as-of may know.
+    """Point-in-time dataset: all that one as-of may know.
 
     ideas: those whose outcome is known by the as-of, sorted by (time, symbol, strategy).
     market_days: (d,) datetime64[D], increasing: market days closed by the as-of; a day is closed at its end, UTC.
     periods_per_year: 252, or 365 for a market that never closes; a mixed book takes the busier.
     newest: when the newest thing in here became known: a bar's close, an idea, an outcome.
     marked: paths are marked to market; else the whole outcome is booked on the exit's day.
-    notes: what people should know about the data, in sentences.
+    notes: sentences about the data for people.
     """
 
     ideas: Ideas
@@ -194,7 +194,7 @@ class Dataset:
     notes: tuple[str, ...]
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of what was known, wherever it was read from (`source` and `notes` don't count)."""
+        """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
         facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
         return _digest(
             [
@@ -207,7 +207,7 @@ class Dataset:
     def save(self, path: Path) -> str:
         """Write to `path` (.npz) as a whole or not at all; returns the sha256 (hex) of the file.
 
-        Raises Unavailable where the file can't be written.
+        Raises Unavailable if the file can't be written.
         """
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **self._arrays())  # a plain array per member: nothing runs on loading
@@ -241,7 +241,9 @@ class Dataset:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             meta = json.loads(arrays["meta"].tobytes())
             if meta["format"] != _FORMAT:
-                raise DataError(f"{path} is of dataset format {meta['format']}, this reads {_FORMAT}: write it again")
+                raise DataError(
+                    f"{path} has dataset format {meta['format']}, and this version reads {_FORMAT}; write it again"
+                )
             there = [field.name for field in fields(Ideas) if field.name not in OPTIONAL or field.name in arrays]
             ideas = Ideas(**{name: arrays[name] for name in there})
             market_days = arrays["market_days"]
@@ -286,8 +288,8 @@ def _digest(arrays: Iterator[tuple[str, NDArray[np.generic]]] | list[tuple[str, 
 
 
 def _as_json(texts: NDArray[np.str_]) -> bytes:
-    """`json.dumps` of (n,) texts. Plain ones are written as columns of characters: one by one takes five times as long
-    and, as objects, five times the memory."""
+    """`json.dumps` of (n,) texts. Plain ones are written as columns of characters, since one by one takes five times
+    as long and, as objects, five times the memory."""
     width = texts.dtype.itemsize // 4
     characters = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), width)
     written = np.empty((len(texts), width + 4), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What does `GATEKEEPER_DATA` name, and what of it may a run at this as-of know?"""
+"""Data sources: the point-in-time dataset of a source (`GATEKEEPER_DATA`), without look-ahead past the as-of."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -24,14 +24,14 @@ ENTRY_POINTS = "gatekeeper.sources"
 
 Plugged = Callable[[str, datetime, Settings], Dataset]
 Known = Callable[[datetime], Dataset]
-"""What an as-of knows of a source."""
+"""A source's point-in-time reader: from an as-of to the dataset that was known then."""
 
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
 
 
 def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
-    """All that a run at `as_of` may know of the source `uri`, which is `SCHEME:REST`.
+    """The dataset of the source `uri` (`SCHEME:REST`) as it was known at `as_of`, an aware datetime.
 
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
@@ -39,9 +39,9 @@ def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
 
 def opened(uri: str, settings: Settings) -> Known:
-    """`load` for many as-ofs: files are read once, here; a source that plugs in is read anew for each.
+    """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
 
-    Raises ConfigError, DataError, Unavailable; and what it gives raises what `load` does.
+    Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
     known = _opener(uri)(uri, settings)
 
@@ -49,8 +49,8 @@ def opened(uri: str, settings: Settings) -> Known:
         dataset = known(_utc(as_of))
         if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
             raise DataError(
-                f"GATEKEEPER_SIZING=volatility takes the ATR14 of each idea, and {mask(uri)} has none; give labelled "
-                "ideas a column `atr` (ATR14 as a fraction of the entry price), or set it to `fraction`"
+                f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {mask(uri)} has none. Give labelled "
+                "ideas a column `atr` (ATR14 as a fraction of the entry price), or set GATEKEEPER_SIZING=fraction"
             )
         return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
 
@@ -66,7 +66,7 @@ def last_monday(uri: str, now: datetime) -> datetime:
 
 
 def check_as_of(uri: str, as_of: datetime, now: datetime) -> None:
-    """Refuse, before anything is read, an as-of in the future or one that the demo can't serve.
+    """Refuse an as-of in the future or beyond the demo's bars, before anything is read.
 
     Raises AsOfError, and ConfigError for an unknown source.
     """
@@ -132,7 +132,7 @@ def _opener(uri: str) -> Callable[[str, Settings], Known]:
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
         return lambda uri, settings: lambda as_of: read(uri, as_of, settings)
-    raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} names no source; use one of {_known_schemes()}")
+    raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
 def _plugged() -> dict[str, EntryPoint]:
@@ -143,7 +143,7 @@ def _loaded(point: EntryPoint) -> Plugged:
     try:
         reader: Plugged = point.load()
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"source {point.name}: can't load {point.value}: {error}; mend its package") from error
+        raise ConfigError(f"source {point.name}: can't load {point.value}: {error}; fix its package") from error
     return reader
 
 
@@ -155,7 +155,7 @@ def _known_schemes() -> str:
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
     named = settings.market_calendars
     if named:
-        book = calendars.kept_to(book, as_of, named, settings.freshness_days)
+        book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     replays = [replay(bars, as_of, settings) for bars in book.candles]
@@ -170,14 +170,14 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
-    """Symbols that stopped, while others go on: delisted, or a feed that half died."""
+    """A note on symbols whose bars ended while those of others go on: delisted, or a feed that partly failed."""
     oldest = instant(as_of) - np.timedelta64(limit, "D")
     ended = [bars.symbol for bars in book if bars.closes_at[-1] < oldest]
     return [f"no bar in the last {limit} days: {', '.join(ended)}"] if ended else []
 
 
 def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str]) -> tuple[Days, int]:
-    """The market days closed by the as-of, of all symbols together; and the busiest symbol's periods a year."""
+    """The market days of all symbols that were closed by the as-of, and the busiest symbol's periods a year."""
     days, periods = [], []
     for bars in book:
         name, own = calendar_of(bars.symbol, named), np.unique(bars.days)

@@ -1,4 +1,4 @@
-"""The weekly steps, in order: what does one Monday do?"""
+"""Pipeline: the weekly run, monitoring of the primary, and alarms."""
 
 from gatekeeper.pipeline.weekly.run import DAG_ID, PARAMETERS, Run, parse_as_of, start
 from gatekeeper.pipeline.weekly.steps import STEPS, weekly

@@ -1,7 +1,7 @@
-"""Who has to hear of what happened, how loudly, and have they?
+"""Alarms: notifications of promotions, verdicts, faults and drift to receivers by `apprise`, each sent once.
 
-Sending never fails the step that it tells of: a receiver that is down is logged, by its masked address, and hears when
-the step runs again. Each receiver gets an alarm of one kind and run key once.
+Sending never fails the step that it reports. If a receiver is down, that is logged with its masked address, and the
+receiver gets the alarm when the step runs again. Each receiver gets an alarm of one kind and run key once.
 """
 
 import hashlib
@@ -41,9 +41,9 @@ PATIENCE = 20  # seconds, for one receiver
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One thing that happened. `key` names the run: the same kind and key are one alarm.
+    """One event to report. key: names the run; the same kind and key are one alarm.
 
-    text: one sentence. more: what else helps, and the way out. pressing: loud, unless its kind is off.
+    text: one sentence. more: further help and the way out. pressing: loud unless its kind is off.
     """
 
     kind: str
@@ -55,14 +55,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class AlarmDelivery:
-    """What became of an alarm at one receiver, whose address is masked. fault: None where it arrived."""
+    """Result of sending an alarm to one receiver, whose address is masked. fault: None if it arrived."""
 
     receiver: str
     fault: str | None
 
 
 def levels(settings: Settings) -> dict[str, Level]:
-    """How loud each kind is: the defaults, and what `alarm_levels` says over them."""
+    """The level of each kind: the defaults, overridden by `alarm_levels`."""
     words = (word.partition("=") for word in settings.alarm_levels.replace(",", " ").split())
     return LEVELS | {kind: cast("Level", level) for kind, _, level in words}
 
@@ -70,7 +70,7 @@ def levels(settings: Settings) -> dict[str, Level]:
 def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
     """Send the alarm to all receivers that don't have it yet. Never raises.
 
-    Without a registry (it may be what is out of reach) nobody knows who has it, and all get it.
+    Without a registry (the fault may be that it can't be reached) all receivers get it, since deliveries are unknown.
     """
     if not settings.alarms.get_secret_value().strip():
         return
@@ -87,51 +87,54 @@ def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
 
 
 def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion, *, pressing: bool = False) -> None:
-    """That the primary changed, by whatever way: `rolled_back`, else `promoted`; once for each generation."""
-    back = promotion.kind == "rollback"
-    if promotion.from_id is None:
-        what = f"model {promotion.to_id} is the first primary"
-    else:
-        what = f"{'back from' if back else 'from'} model {promotion.from_id} to model {promotion.to_id}"
-    text = f"{what} ({promotion.kind}, generation {promotion.generation})"
-    more = f"by {promotion.actor}: {promotion.reason}\n`gatekeeper explain {promotion.to_id}`, `gatekeeper history`"
-    kind = "rolled_back" if back else "promoted"
+    """Report a change of the primary: `rolled_back` or `promoted`, once for each generation."""
+    try:
+        text = registry.effect(promotion)
+    except GatekeeperError as fault:  # the registry can't be asked again; what it answered before still holds
+        log.warning("the effect of generation %s could not be read back: %s", promotion.generation, fault)
+        text = f"Model {promotion.to_id} became the primary (generation {promotion.generation})."
+    more = (
+        f"{promotion.kind} by {promotion.actor}: {promotion.reason}\n"
+        f"`gatekeeper explain {promotion.to_id}`, `gatekeeper history`"
+    )
+    kind = "rolled_back" if promotion.kind == "rollback" else "promoted"
     key = f"generation {promotion.generation}"
     tell(settings, registry, Alarm(kind, key, text, more, pressing))
 
 
-def tell_verdict(settings: Settings, registry: Registry, run_key: str, said: Mapping[str, Any]) -> None:
-    """How a weekly look ended: promoted, kept or undecided; pressing where the verdict asks for a person.
+def tell_verdict(settings: Settings, registry: Registry, run_key: str, step_output: Mapping[str, Any]) -> None:
+    """Report the end of a weekly run: promoted, kept or undecided; pressing if the verdict needs a person.
 
-    A past week that was only judged as a what-if is kept, whatever it came to.
+    A `what-if` evaluation of a past week is reported as kept, whatever its verdict.
     """
     if not settings.alarms.get_secret_value().strip():
         return
     try:
-        verdict = registry.evaluation(said["evaluation_id"]).document["verdict"]
-        promotion = next((one for one in registry.promotions() if one.generation == said.get("generation")), None)
+        verdict = registry.evaluation(step_output["evaluation_id"]).document["verdict"]
+        generation = step_output.get("generation")
+        promotion = next((one for one in registry.promotions() if one.generation == generation), None)
     except GatekeeperError as fault:
-        log.error("the alarm of this verdict could not be sent: %s", fault)
+        log.error("the alarm about this verdict could not be sent: %s", fault)
         return
     if promotion is not None:
         tell_promotion(settings, registry, promotion, pressing=verdict["alert"])
         return
-    open_question = said["verdict"] == "undecided" and said["kind"] != WHAT_IF
+    open_question = step_output["verdict"] == "undecided" and step_output["kind"] != WHAT_IF
     kind = "undecided" if open_question else "kept"
-    judged = said.get("challenger_id", said["model_id"])
-    more = f"`gatekeeper explain {judged}` prints each gate; the report is {said['report']}"
-    tell(settings, registry, Alarm(kind, run_key, said["summary"], more, verdict["alert"]))
+    judged = step_output.get("challenger_id", step_output["model_id"])
+    more = f"`gatekeeper explain {judged}` prints each gate; the report is {step_output['report']}"
+    tell(settings, registry, Alarm(kind, run_key, step_output["summary"], more, verdict["alert"]))
 
 
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
-    """That `what` failed, and of which kind that is."""
+    """The alarm that `what` failed: `stale_feed` or `failed`."""
     kind = "stale_feed" if isinstance(fault, StaleData) else "failed"
     return Alarm(kind, key, f"{what} failed", mask(f"{type(fault).__name__}: {fault}"))
 
 
 @contextmanager
 def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
-    """A refusal within is told of, and goes on its way."""
+    """Send an alarm about a GatekeeperError raised within, and raise it on."""
     try:
         yield
     except GatekeeperError as fault:
@@ -140,30 +143,29 @@ def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
 
 
 def rehearse(settings: Settings) -> list[AlarmDelivery]:
-    """One message to every receiver, whatever it has had.
+    """Send a test message to every receiver, and return the deliveries.
 
-    Raises ConfigError where none is named, or a level can't be read.
+    Raises ConfigError if no receiver is named or a level can't be read.
     """
     if not settings.alarms.get_secret_value().split():
-        raise ConfigError("GATEKEEPER_ALARMS names no receiver; it takes URLs of apprise, separated by spaces")
+        raise ConfigError("GATEKEEPER_ALARMS names no receiver; give it URLs of apprise, separated by spaces")
     levels(settings)
-    return list(
-        _send(settings, None, Alarm("test", "", "alarms from here reach you", "`gatekeeper alarms test`"), "quiet")
-    )
+    alarm = Alarm("test", "", "This is a test: alarms of this desk reach you.", "`gatekeeper alarms test`")
+    return list(_send(settings, None, alarm, "quiet"))
 
 
 def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Level) -> Iterator[AlarmDelivery]:
-    told = _reached(registry, alarm)
+    reached = _reached(registry, alarm)
     for url in settings.alarms.get_secret_value().split():
         receiver = hashlib.sha256(url.encode()).hexdigest()[:16]
-        if receiver in told:
+        if receiver in reached:
             continue
         delivery = _notify(url, settings.desk, alarm, level)
         if delivery.fault is None and registry is not None:
             try:
                 registry.note_alarm(alarm.kind, alarm.key, receiver)
             except GatekeeperError as fault:
-                log.warning("that %s has the alarm %r could not be noted: %s", delivery.receiver, alarm.kind, fault)
+                log.warning("could not record that %s got the alarm %r: %s", delivery.receiver, alarm.kind, fault)
         yield delivery
 
 
@@ -173,7 +175,7 @@ def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
     try:
         return registry.alarm_reached(alarm.kind, alarm.key)
     except GatekeeperError as fault:
-        log.warning("who has the alarm %r can't be told, so all get it: %s", alarm.kind, fault)
+        log.warning("could not read which receivers have the alarm %r, so all get it: %s", alarm.kind, fault)
         return set()
 
 
@@ -201,12 +203,12 @@ def _notify(url: str, desk: str, alarm: Alarm, level: Level) -> AlarmDelivery:
     masked = _masked(str(service.url(privacy=True)))  # type: ignore[no-untyped-call]  # apprise's own
     if result:
         return AlarmDelivery(masked, None)
-    said = "; ".join(entry.message for entry in result.logs())
-    return AlarmDelivery(masked, said or f"no answer within {PATIENCE} s")
+    reasons = "; ".join(entry.message for entry in result.logs())
+    return AlarmDelivery(masked, reasons or f"no answer within {PATIENCE} s")
 
 
 def _masked(address: str) -> str:
-    """What apprise itself masks, and the path, which is where many services have their token."""
+    """The address as masked by apprise, without the path, which holds the token of many services."""
     scheme, _, rest = address.partition("?")[0].partition("://")
     place, _, path = rest.partition("/")
     return f"{scheme}://{place.rpartition('@')[2]}{'/***' if path else ''}"
@@ -216,6 +218,6 @@ def _library() -> Any:
     try:
         import apprise
     except ImportError:
-        raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't there: install gatekeeper[alarms]") from None
+        raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't installed; install gatekeeper[alarms]") from None
     logging.getLogger("apprise").setLevel(logging.WARNING)  # below that it logs addresses
     return apprise

@@ -1,4 +1,4 @@
-"""What would each policy have made of years of Mondays, on these data?"""
+"""Rehearsal: walk-forward simulation of past weeks for each promotion policy, on one source's data."""
 
 from gatekeeper.rehearsal.plan import Plan, mondays, plan
 from gatekeeper.rehearsal.results import rehearse

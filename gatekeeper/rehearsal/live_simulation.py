@@ -1,4 +1,4 @@
-"""What would have been made of the ideas that came, by whoever was live when each came?"""
+"""Live simulation: returns of the trades that each week's deployed model would have approved out of sample."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """The ideas that came while the rehearsal ran, as the end of it knows them; and every market day of that time."""
+    """The ideas of the rehearsed period with their outcomes as known at its end, and every market day of it."""
 
     ideas: Ideas
     days: NDArray[np.datetime64]
@@ -27,7 +27,7 @@ class Stage:
 
     @classmethod
     def of(cls, last: Dataset, first: datetime, settings: Settings) -> "Stage":
-        """From the first Monday to the last idea whose end is certain to be known."""
+        """The stage from the first Monday to the last idea whose outcome is certain to be known."""
         time = last.ideas.time
         came = (time >= instant(first)) & (time <= instant(last.as_of - settings.longest_hold))
         days = last.market_days[last.market_days >= instant(first).astype("datetime64[D]")]
@@ -39,7 +39,7 @@ class Stage:
         return slice(int(start), int(stop))
 
     def kept(self, model: Contender | None, when: slice) -> NDArray[np.bool_]:
-        """Which of these ideas the model lets through; none where there is no model."""
+        """The ideas of this slice that the model approves, as a mask; none without a model."""
         features = self.ideas.features[when]
         if model is None or len(features) == 0:
             return np.zeros(len(features), dtype=np.bool_)
@@ -47,34 +47,34 @@ class Stage:
 
     @property
     def sizing(self) -> Sizing:
-        """How large each trade is, and how many may be open."""
+        """The size of each trade, and the limit on open positions."""
         return Sizing.from_settings(self.settings)
 
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One way to choose the live model, and what it let through."""
+    """One way to choose the deployed model, and the ideas that it approved."""
 
     name: str
     stage: Stage
     kept: NDArray[np.bool_] = field(init=False)
     ages: list[float] = field(default_factory=list)
-    """Days from what the live model has seen to each Monday."""
+    """Age in days of the deployed model's training data at each Monday."""
 
     def __post_init__(self) -> None:
         self.kept = np.zeros(len(self.stage.ideas), dtype=np.bool_)
 
     def live(self, model: Contender | None, since: datetime, until: datetime) -> None:
-        """This model answered in this week."""
+        """Let this model decide the ideas from `since` on and before `until`."""
         when = self.stage.between(since, until)
         self.kept[when] = self.stage.kept(model, when)
         if model is not None and model.trained_to is not None:
             self.ages.append((since - model.trained_to).total_seconds() / DAY)
 
     def made(self, when: slice, instead: NDArray[np.bool_] | None = None) -> float:
-        """Return of these ideas, as a part of the initial capital; or had others of them been kept, `instead`.
+        """Return of the approved ideas of this slice as a part of the initial capital; instead: of these ones.
 
-        Positions that were open before take their room either way.
+        Positions opened before the slice count toward the limit on open positions either way.
         """
         stage, kept = self.stage, self.kept[: when.stop].copy()
         if instead is not None:
@@ -86,7 +86,7 @@ class Track:
         return float((size[when][taken] * outcome).sum())
 
     def result(self, begins: datetime) -> dict[str, object]:
-        """Of the days from `begins` on; JSON-friendly, undefined is None."""
+        """The figures for the days from `begins` on, for JSON; undefined ones are None."""
         stage = self.stage
         days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
         counted = self.kept & (stage.ideas.time >= instant(begins))

@@ -1,4 +1,4 @@
-"""Which Mondays are rehearsed, under which policies, holdouts and settings?"""
+"""Rehearsal plan: the Mondays, policies, holdouts and settings of a walk-forward simulation."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ TEN_YEARS = 519 * WEEK
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One rehearsal. `as_ofs` rise; `last` is what is known at the last of them, and values all that was live."""
+    """One rehearsal. as_ofs: increasing. last: the dataset known at the last as-of, which values all trades."""
 
     as_ofs: tuple[datetime, ...]
     policies: tuple[PolicyName, ...]
@@ -29,14 +29,14 @@ class Plan:
     settings: Settings
     last: Dataset
     deploys: tuple[str, ...] = ("judged",)
-    """What goes live: what was judged, its refit, or each in a rehearsal of its own."""
+    """The deployed model: the judged one, its refit, or both in turn."""
 
     def settings_of(self, holdout: int) -> Settings:
-        """Those of a run with this holdout, in days."""
+        """The settings of a run with this holdout, in days."""
         return override(self.settings, {"holdout_days": holdout})
 
     def folder(self, holdout: int) -> Path:
-        """Where its weeks are kept, so that a rehearsal that was stopped goes on: of these data and settings alone."""
+        """The folder of its weeks, by data and settings, so that an interrupted rehearsal continues."""
         judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "desk"}
         judged |= {"deploy", "refit_disagreement", "league", "floor_trades", "drawdown_allowance"}
         judged |= {"db", "models", "work", "reports", "spool", "desks", "alarms"}
@@ -51,19 +51,19 @@ class Plan:
 
 
 def last_monday(settings: Settings, now: datetime) -> datetime:
-    """The newest that the source can be run for. Raises ConfigError."""
+    """The newest Monday for which the source can be run. Raises ConfigError."""
     from gatekeeper.market import sources
 
     return sources.last_monday(settings.data, now)
 
 
 def mondays(first: datetime, last: datetime) -> tuple[datetime, ...]:
-    """Every week from `first` to `last`, both included. Raises AsOfError."""
+    """The as-of of every week from `first` to `last`, both included. Raises AsOfError."""
     if last < first:
-        raise AsOfError(f"the rehearsal ends on {last:%Y-%m-%d}, before it begins on {first:%Y-%m-%d}")
+        raise AsOfError(f"the rehearsal ends on {last:%Y-%m-%d}, before it begins on {first:%Y-%m-%d}; begin earlier")
     count = (last - first) // WEEK + 1
     if count > MOST_MONDAYS:
-        raise AsOfError(f"{count} Mondays are more than the {MOST_MONDAYS} of a century; begin later")
+        raise AsOfError(f"{count} Mondays are more than the limit of {MOST_MONDAYS} (a century); begin later")
     return tuple(first + number * WEEK for number in range(count))
 
 
@@ -76,14 +76,14 @@ def plan(
     holdouts: Sequence[int] = (),
     deploys: Sequence[str] = (),
 ) -> Plan:
-    """Checks all of it, and reads the data once. Raises ConfigError, AsOfError, DataError."""
+    """The validated plan; reads the data once. Raises ConfigError, AsOfError, DataError."""
     from gatekeeper.market import sources
 
     for name in policies:
         if name not in POLICIES:
-            raise ConfigError(f"policy {name!r} is unknown; choose of {', '.join(POLICIES)}")
+            raise ConfigError(f"policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
     if unknown := set(deploys) - set(DEPLOYS):
-        raise ConfigError(f"{', '.join(sorted(unknown))} can't be deployed; choose of {', '.join(DEPLOYS)}")
+        raise ConfigError(f"{', '.join(sorted(unknown))} can't be deployed; choose from {', '.join(DEPLOYS)}")
     sources.check_as_of(settings.data, as_ofs[-1], now)
     last = sources.load(settings.data, as_ofs[-1], settings)
     chosen = tuple(dict.fromkeys(holdouts)) or (settings.holdout_days,)

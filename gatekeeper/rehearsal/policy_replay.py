@@ -1,4 +1,4 @@
-"""Who would have been the primary, week after week? The promotion rule, on challengers that are there already."""
+"""Policy replay: the promotion rule applied week by week to trained challengers, with one policy's primary."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ REFUSED = "refused"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one Monday would have said. `answer` is a verdict's, or `refused` where no challenger could be made."""
+    """One simulated weekly run. `answer` is the verdict's, or `refused` if no challenger could be trained."""
 
     as_of: datetime
     answer: str
@@ -31,12 +31,12 @@ class Look:
 
     @property
     def under_the_floors(self) -> bool:
-        """Was there too little to judge by?"""
+        """Whether there were too few data to judge."""
         return self.answer == REFUSED or (self.answer == "undecided" and self.decided_by in FLOORS)
 
 
 class WeeklyContest:
-    """One Monday's challenger, measured once against each primary, however many policies have the same one."""
+    """One Monday's challenger, backtested once against each primary, however many policies share that primary."""
 
     def __init__(self, week: Week, challenger: Contender | None, settings: Settings) -> None:
         self.week = week
@@ -45,7 +45,7 @@ class WeeklyContest:
         self._measured: dict[Contender | None, Backtest] = {}
 
     def against(self, primary: Contender | None) -> Backtest:
-        """What both would have made of the week's window. Raises DataError where there is no contest."""
+        """The backtest of both on the week's window. Raises DataError if the week has no challenger."""
         if self.challenger is None or self.week.dataset is None:
             raise DataError(f"the week of {self.week.name} has no challenger; rehearse it again")
         if primary not in self._measured:
@@ -54,37 +54,37 @@ class WeeklyContest:
 
 
 class Governance:
-    """One policy's registry, in memory: who is the primary, and what each look said."""
+    """One policy's registry in memory: its primary, and the result of each weekly run."""
 
     def __init__(self, policy: PolicyName, settings: Settings) -> None:
         self.policy = policy
         self._settings = settings
         self.primary: Contender | None = None
         self.before: Contender | None = None
-        """Whom the primary replaced."""
+        """The primary before the current one."""
         self.looks: list[Look] = []
 
     @property
     def live(self) -> Contender | None:
-        """Who answers: the primary, or its refit."""
+        """The deployed model: the primary, or its refit."""
         return _live(self.primary)
 
     @property
     def live_before(self) -> Contender | None:
-        """Who answered before the last promotion."""
+        """The model deployed before the last promotion."""
         return _live(self.before)
 
     def look(self, contest: WeeklyContest) -> Look:
-        """One Monday: judged as the weekly step judges, and promoted where the verdict says so."""
+        """Judge one Monday as the weekly run does, and promote if the verdict says so."""
         week = contest.week
         if contest.challenger is None:
-            said = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
+            result = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
         else:
-            said = self._judged(contest)
-            if said.promoted:
+            result = self._judged(contest)
+            if result.promoted:
                 self.before, self.primary = self.primary, contest.challenger
-        self.looks.append(said)
-        return said
+        self.looks.append(result)
+        return result
 
     def _judged(self, contest: WeeklyContest) -> Look:
         kind = "bootstrap" if self.primary is None else "weekly"

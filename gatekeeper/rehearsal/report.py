@@ -1,4 +1,4 @@
-"""How is a rehearsal shown to people? A single HTML page that needs nothing else."""
+"""Rehearsal report: a single self-contained HTML page."""
 
 from datetime import datetime
 from importlib import resources
@@ -18,7 +18,7 @@ REFITS = ", refit"
 
 
 def render(document: Document) -> str:
-    """The page of what `rehearse` says: the same bytes for the same document."""
+    """The HTML page of a rehearsal's document; the same bytes for the same document."""
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document["holdouts"].items()]
     return page(template, {"rehearsal": document, "parts": parts, "sizing": glossary.of(document)["Sizing"]})
@@ -44,8 +44,8 @@ def _charts(
     drawn = [
         (
             f"equity{holdout}{number or ''}",
-            f"What was live would have made{', refits live' if chosen[0]['name'].endswith(REFITS) else ''}",
-            "running sum, in percent of the initial capital",
+            f"Return of the deployed models{', refits deployed' if chosen[0]['name'].endswith(REFITS) else ''}",
+            "running sum in percent of the initial capital",
             charts.streams(f"equity{holdout}{number or ''}", days, {s["name"]: np.array(s["daily"]) for s in chosen}),
         )
         for number, chosen in enumerate(_together(part, streams))
@@ -55,7 +55,7 @@ def _charts(
         (
             f"promotions{holdout}",
             "Promotions",
-            "a line where the new model then made at least what the old one would have, a cross where less",
+            "a line if the new model then made at least as much as the old one would have, a cross if less",
             charts.moments(f"promotions{holdout}", days, moments),
         )
     )
@@ -67,7 +67,7 @@ def _charts(
 
 
 def _together(part: Document, streams: list[Document]) -> list[list[Document]]:
-    """What is drawn in one picture: six streams can be told apart, so refits have one of their own."""
+    """The streams of each picture: at most six can be distinguished, so refits have a picture of their own."""
     fresh = [each for each in streams if each["name"].endswith(REFITS)]
     judged = [each for each in streams if each not in fresh]
     if len(judged) == len(part["references"]) - bool(fresh):  # no policy among them
@@ -76,8 +76,8 @@ def _together(part: Document, streams: list[Document]) -> list[list[Document]]:
 
 
 def _promotions(each: Document) -> tuple[list[np.datetime64], list[np.datetime64]]:
-    went: tuple[list[np.datetime64], list[np.datetime64]] = ([], [])
+    good_and_false: tuple[list[np.datetime64], list[np.datetime64]] = ([], [])
     for reign in each["reigns"]:
         day = np.datetime64(datetime.fromisoformat(reign["since"]).date())
-        went[reign["made"] < reign["before"]].append(day)
-    return went
+        good_and_false[reign["made"] < reign["before"]].append(day)
+    return good_and_false

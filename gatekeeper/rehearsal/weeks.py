@@ -1,4 +1,4 @@
-"""What would each Monday have trained, and on what would it have been judged? Made once for all policies, and kept."""
+"""Rehearsed weeks: the model and the dataset of each Monday, made once for all policies and cached on disk."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ _OF_ONE_WEEK = (TrainingRefused, ExportRefused, DataError, AsOfError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Week:
-    """One Monday: its challenger's bytes and the ideas that judge it; or why there is none."""
+    """One Monday: its challenger's bytes and the ideas that judge it, or the reason that it has none."""
 
     as_of: datetime
     content: bytes | None
@@ -34,22 +34,22 @@ class Week:
     refusal: str | None
     refit: bytes | None = None
     refit_to: datetime | None = None
-    """Where the refit's data end."""
+    """The end of the refit's training data."""
     refit_refusal: str | None = None
 
     @property
     def name(self) -> str:
-        """Of its challenger."""
+        """The name of its challenger."""
         return f"{self.as_of:%Y-%m-%d}"
 
 
 def prepare(
     as_ofs: tuple[datetime, ...], settings: Settings, folder: Path, *, jobs: int, refits: bool = False
 ) -> Iterator[datetime]:
-    """Makes what is not there yet, in `jobs` processes of one thread each; yields each Monday as it is ready.
+    """Make the missing weeks in `jobs` processes of one thread each; yields each Monday as soon as it is ready.
 
-    `refits`: of each model also what was fitted on all that was known. What was made stays, whatever stops this. Raises
-    GatekeeperError where no Monday can go well.
+    refits: make each model's refit on all data to the as-of as well. Finished weeks stay if this is interrupted. Raises
+    GatekeeperError for a fault that would stop every Monday.
     """
     missing = []
     for as_of in as_ofs:
@@ -80,13 +80,13 @@ def _make(as_of: datetime, settings: Settings, folder: Path, refits: bool) -> No
 
 @cache
 def _maker(settings: Settings, folder: Path, refits: bool) -> "Maker":
-    """The one of this process, which lives as long as the rehearsal: its data are read once, and never go stale."""
+    """The maker of this worker process, which reads the data once for the whole rehearsal."""
     return Maker.of(settings, folder, refits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maker:
-    """Makes Mondays of data that were read once for all of them."""
+    """Makes the weeks of one source, whose data are read once."""
 
     known: "Known"
     settings: Settings
@@ -95,36 +95,36 @@ class Maker:
 
     @classmethod
     def of(cls, settings: Settings, folder: Path, refits: bool = False) -> "Maker":
-        """Reads the data, and raises what that raises."""
+        """Read the data; raises the errors of the source."""
         from gatekeeper.market import sources
 
         return cls(sources.opened(settings.data, settings), settings, folder, refits)
 
     def make(self, as_of: datetime) -> None:
-        """The steps retrain and export_onnx of one Monday, by the functions that those call."""
+        """Run the steps retrain and export_onnx of one Monday, by the functions that those steps call."""
         from gatekeeper.model import export, training
 
-        said: dict[str, Any]
+        entry: dict[str, Any]
         try:
             dataset = self.known(as_of)
             trained = training.train(dataset, self.settings)
             content = export.export(trained)
         except _OF_ONE_WEEK as refusal:
-            said = {"refusal": f"{type(refusal).__name__}: {refusal}"}
+            entry = {"refusal": f"{type(refusal).__name__}: {refusal}"}
         else:
             stem = self.folder / f"{as_of:%Y-%m-%d}"
             write_whole(stem.with_suffix(".onnx"), content)
-            said = {
+            entry = {
                 "model": hashlib.sha256(content).hexdigest(),
                 "ideas": _judging(dataset, self.settings).save(stem.with_suffix(".npz")),
                 "trained_to": trained.trained_to.isoformat(),
             }
             if self.refits:
-                said["refit"] = self._refit(dataset, stem)
-        write_whole(_done(self.folder, as_of), json.dumps(said).encode())
+                entry["refit"] = self._refit(dataset, stem)
+        write_whole(_done(self.folder, as_of), json.dumps(entry).encode())
 
     def _refit(self, dataset: Dataset, stem: Path) -> dict[str, str]:
-        """The same on all that was known; or why there is none."""
+        """The refit on all data to the as-of, or the reason that there is none."""
         from gatekeeper.model import export, training
 
         try:
@@ -137,15 +137,15 @@ class Maker:
 
 
 def read(as_of: datetime, folder: Path) -> Week:
-    """What `make` kept. Raises DataError where a file is no longer what it was."""
-    said = json.loads(_done(folder, as_of).read_text("utf-8"))
-    if "refusal" in said:
-        return Week(as_of, None, None, None, said["refusal"])
+    """The week that `make` wrote. Raises DataError if a file has changed since."""
+    entry = json.loads(_done(folder, as_of).read_text("utf-8"))
+    if "refusal" in entry:
+        return Week(as_of, None, None, None, entry["refusal"])
     stem = folder / f"{as_of:%Y-%m-%d}"
-    content = _bytes(stem.with_suffix(".onnx"), said["model"])
-    dataset = Dataset.load(stem.with_suffix(".npz"), said["ideas"])
-    week = Week(as_of, content, datetime.fromisoformat(said["trained_to"]), dataset, None)
-    fresh = said.get("refit", {})
+    content = _bytes(stem.with_suffix(".onnx"), entry["model"])
+    dataset = Dataset.load(stem.with_suffix(".npz"), entry["ideas"])
+    week = Week(as_of, content, datetime.fromisoformat(entry["trained_to"]), dataset, None)
+    fresh = entry.get("refit", {})
     if "model" in fresh:
         content = _bytes(stem.with_suffix(".refit.onnx"), fresh["model"])
         return replace(week, refit=content, refit_to=datetime.fromisoformat(fresh["trained_to"]))
@@ -158,21 +158,21 @@ def _bytes(place: Path, sha256: str) -> bytes:
     except OSError:
         content = b""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{place} is no longer what the rehearsal made; remove {place.parent} and rehearse again")
+        raise DataError(f"{place} has changed since the rehearsal wrote it; remove {place.parent} and rehearse again")
     return content
 
 
 def _is_made(folder: Path, as_of: datetime, *, refits: bool) -> bool:
-    """A Monday that was made for a rehearsal without refits is made again for one with them."""
+    """Whether the week is complete; one made without refits is made again if refits are needed."""
     place = _done(folder, as_of)
     if not place.exists():
         return False
-    said = json.loads(place.read_text("utf-8")) if refits else {}
-    return not refits or "refit" in said or "refusal" in said
+    entry = json.loads(place.read_text("utf-8")) if refits else {}
+    return not refits or "refit" in entry or "refusal" in entry
 
 
 def _judging(dataset: Dataset, settings: Settings) -> Dataset:
-    """What a window of this as-of can hold: it starts after the holdout does."""
+    """The ideas that a window of this as-of can hold, which start within the holdout."""
     start = instant(dataset.as_of - settings.holdout)
     ideas = dataset.ideas.take(dataset.ideas.time >= start)
     days = dataset.market_days[dataset.market_days >= start.astype("datetime64[D]")]

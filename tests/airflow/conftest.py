@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own: its settings must stand before airflow is imported, so they stand here."""
+"""Fixtures of the Airflow tests: settings that must be set before airflow is imported."""
 
 import os
 import sqlite3

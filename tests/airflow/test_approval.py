@@ -1,4 +1,4 @@
-"""A person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
+"""Approval task: a person approves a promotion, rejects it, or doesn't answer. On PostgreSQL: test_more_machines.py."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +114,7 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
     asked = airflow.question(WEEKLY, "week")
     assert asked["subject"] == "Promote gatekeeper_1 as the first primary?"
     assert "[evaluation 1](/gatekeeper/asked/evaluations/1): promote gatekeeper_1" in asked["body"]
-    assert "| enough | passed | challenger kept " in asked["body"]
+    assert "| enough | passed | challenger approved " in asked["body"]
     assert "within 24 hours is a rejection" in asked["body"]
     assert asked["defaults"] == ["Reject"]
     with pytest.raises(Refused) as refused:

@@ -1,4 +1,4 @@
-"""Eight Mondays by a real backfill, two at once, and a task that is killed: the same end as one week after another."""
+"""Backfill of eight Mondays, two at once, with a task that is killed: the same end as week after week."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The console behind Airflow's login: who may look, who may change something, and from where."""
+"""Console behind Airflow's login: rights to read and to act, and cross-site requests."""
 
 import re
 from collections.abc import Iterator
@@ -115,9 +115,11 @@ def test_who_may_run_the_dag_acts_under_their_own_name(airflow: Airflow, web: ht
     held = web.post(f"{ROOT}/{DESK}/acts/hold", headers=browser, json={"reason": "holidays"})
     assert held.status_code == 200, held.text
     promoted = web.post(f"{ROOT}/{DESK}/acts/promote/3", headers=bearer(airflow, "operator"), json=REASON)
-    assert promoted.json() == {"message": "gatekeeper_primary3 is the primary now, in generation 3."}
+    assert promoted.json() == {"message": "Promoted gatekeeper_primary3 (generation 3), was gatekeeper_primary2."}
     back = web.post(f"{ROOT}/{DESK}/acts/rollback", headers=browser, json={"reason": "worse", "generation": 3})
-    assert back.json() == {"message": "Back to gatekeeper_primary2, in generation 4. Model 3 is quarantined."}
+    assert back.json() == {
+        "message": "Rolled back to gatekeeper_primary2 (generation 4), was gatekeeper_primary3. Model 3 is quarantined."
+    }
     with airflow.registry(DESK) as registry:
         hold = registry.current_hold()
         assert [(p.to_id, p.kind, p.actor) for p in registry.promotions()[:2]] == [

@@ -1,4 +1,4 @@
-"""One DAG file, a DAG for each desk: what its form shows and takes, and which registry its tasks go to."""
+"""DAGs of desks: one DAG for each, its form, and the registry that its tasks use."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_each_desk_has_its_own_dag(bag: Callable[[str], Any]) -> None:
         "gatekeeper_weekly_crypto": "0 2 * * 1",
         "gatekeeper_weekly_fx": "30 3 * * 2",
     }
-    assert dags["gatekeeper_weekly_fx"].dag_display_name == "Foreign exchange: the weekly look"
+    assert dags["gatekeeper_weekly_fx"].dag_display_name == "Foreign exchange: weekly run"
     assert "Foreign exchange" in dags["gatekeeper_weekly_fx"].doc_md
     assert {task.task_id for task in dags["gatekeeper_weekly_fx"].tasks} == FIVE
     assert {task.desk for task in dags["gatekeeper_weekly_fx"].tasks} == {"fx"}

@@ -1,4 +1,4 @@
-"""The monitor's DAG as Airflow sees it: one for each desk, cheap to parse, and whole runs that really alarm."""
+"""Monitor DAG in Airflow: one for each desk, cheap to parse, with whole runs that send real alarms."""
 
 import json
 import os

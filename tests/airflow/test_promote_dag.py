@@ -1,4 +1,4 @@
-"""`gatekeeper_promote`: its form, what each act does, that a run does it once, and that it says who did it."""
+"""Promotion DAG: its form, each act, done once per run, and recorded with who triggered it."""
 
 from pathlib import Path
 from types import SimpleNamespace

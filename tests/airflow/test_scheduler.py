@@ -1,4 +1,4 @@
-"""The weekly DAG through the real scheduler and LocalExecutor, and a task that is cleared for real."""
+"""Weekly DAG through the real scheduler and LocalExecutor, with a task cleared for real."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The weekly DAG as Airflow sees it: its shape, its as-of, and whole runs of it by `dag.test()`."""
+"""Weekly DAG in Airflow: its shape, its as-of, and whole runs by `dag.test()`."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The command line as operators type it: answers, exit codes, and never a traceback."""
+"""Command line as operators type it: output, exit codes, and never a traceback."""
 
 import json
 from pathlib import Path
@@ -185,11 +185,11 @@ def test_a_bad_setting_is_named(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("run --as-of 2018-13-01", "no ISO 8601 date"),
+        ("run --as-of 2018-13-01", "not an ISO 8601 date"),
         ("run --as-of 2100-01-04", "future"),
         ("run --as-of 1500-01-01", "outside 1970 to 2200"),
-        ("run --as-of 0001-01-01T00:00+05:00", "no ISO 8601 date"),
-        ("run --as-of 2018-11-05 --param as_of=2018-12-24", "its as-of by itself"),
+        ("run --as-of 0001-01-01T00:00+05:00", "not an ISO 8601 date"),
+        ("run --as-of 2018-11-05 --param as_of=2018-12-24", "a run takes its as-of and data, recipe"),
         ("run --as-of 2018-11-05 --param margin=inf", "finite number"),
         ("run --as-of 2019-06-03", "2018-12-31"),
         ("run --as-of 2001-01-01", "before"),

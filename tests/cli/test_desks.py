@@ -1,4 +1,4 @@
-"""More than one desk: each command is about one of them, and none reaches into another's registry."""
+"""Desks on the command line: each command acts on one desk, and none reaches another's registry."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A setting whose name is misspelt changes nothing: is that seen?"""
+"""Misspelt settings: refused, with the nearest name."""
 
 import pytest
 

@@ -31,11 +31,11 @@ def test_a_look_from_the_command_line(watched: Shell) -> None:
     assert (said["check_id"], said["desk"], said["document"]["source"]) == (1, "default", "replayed")
     assert said["document"]["breaker"]["bound"] is None  # it was never evaluated
     code, _, err = watched("monitor", "--as-of", "soon")
-    assert (code, "no ISO 8601 date" in err) == (1, True)
+    assert (code, "not an ISO 8601 date" in err) == (1, True)
 
 
 def test_a_registry_without_a_primary_has_nothing_to_look_at(shell: Shell) -> None:
-    assert shell.json("monitor")["summary"].startswith("there is no primary")
+    assert shell.json("monitor")["summary"].startswith("nothing was checked: there is no primary")
 
 
 def test_a_look_that_fails_is_told_of(watched: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`gatekeeper active` is asked often, by scripts: it starts without anything heavy."""
+"""Start time of `gatekeeper active`, which scripts call often: it imports nothing heavy."""
 
 import json
 import os

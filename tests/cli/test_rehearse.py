@@ -40,7 +40,7 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     assert said["mondays"] == 3
     assert set(said["holdouts"]["365"]["policies"]) == {"better", "safe", "proven"}
     assert "3/3" in err
-    assert "3 Mondays, rehearsed" in Path(said["report"]).read_text()
+    assert "Walk-forward simulation of 3 Mondays" in Path(said["report"]).read_text()
     assert not (bare.folder / "registry.db").exists()
     code, out, _ = bare(*words, "--policy", "safe", "--report", str(bare.folder / "mine.html"))
     assert code == 0
@@ -53,7 +53,7 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     [
         ("--from 2018-01-08 --to 2017-01-02", "ends on 2017-01-02, before it begins on 2018-01-08"),
         ("--to 2030-01-07", "lies in the future"),
-        ("--to yesterday", "is no ISO 8601 date"),
+        ("--to yesterday", "is not an ISO 8601 date"),
         ("--policy best", "best"),
         ("--holdout 0 --from 2018-12-31 --to 2018-12-31", "HOLDOUT_DAYS=0"),
     ],

@@ -1,4 +1,4 @@
-"""A registry worth looking at, made once: three Mondays, a rollback, a hold, a file that is gone."""
+"""Registry for the console's tests, made once: three Mondays, a rollback, a hold, a missing file."""
 
 import shutil
 from collections.abc import Callable, Iterator

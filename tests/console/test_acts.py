@@ -1,4 +1,4 @@
-"""What can be changed from the console: only what is meant, by whom it is allowed, and what the registry verifies."""
+"""Console actions: access rights, cross-site protection, and what the registry verifies."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("console")
 
 def test_a_promotion_is_the_users_and_has_its_reason(acting: Act, site: Site) -> None:
     status, said = acting("promote/3", reason="the other vetoes too much", generation=2)
-    assert (status, said) == (200, "gatekeeper_primary3 is the primary now, in generation 3.")
+    assert (status, said) == (200, "Promoted gatekeeper_primary3 (generation 3), was gatekeeper_primary2.")
     with site.open() as registry:
         newest = registry.promotions()[0]
     assert (newest.to_id, newest.kind, newest.actor, newest.reason) == (
@@ -27,7 +27,8 @@ def test_a_promotion_is_the_users_and_has_its_reason(acting: Act, site: Site) ->
     )
     assert acting("promote/3", reason="again") == (
         200,
-        "gatekeeper_primary3 is the primary already; nothing has changed.",
+        "Nothing was promoted: gatekeeper_primary3 is the primary already. "
+        "The primary is gatekeeper_primary3 (generation 3).",
     )
 
 
@@ -44,12 +45,17 @@ def test_who_looked_at_another_primary_changes_nothing(acting: Act, site: Site) 
 
 def test_a_rollback_quarantines_and_the_quarantine_can_be_lifted(acting: Act, site: Site) -> None:
     status, said = acting("rollback", reason="live losses", generation=2)
-    assert (status, said) == (200, "Back to gatekeeper_primary1, in generation 3. Model 2 is quarantined.")
+    assert (status, said) == (
+        200,
+        "Rolled back to gatekeeper_primary1 (generation 3), was gatekeeper_primary2. Model 2 is quarantined.",
+    )
     status, said = acting("promote/2", reason="too soon")
     assert status == 409
     assert "were rolled back from" in said
     assert acting("release-quarantine/2", reason="understood now")[0] == 200
-    assert acting("release-quarantine/2", reason="once more")[1].startswith("No quarantine stood on model 2")
+    assert acting("release-quarantine/2", reason="once more")[1].startswith(
+        "Nothing has changed. The bytes of gatekeeper_2 are not"
+    )
     assert acting("promote/2", reason="now it is good")[0] == 200
     status, said = acting("rollback", reason="and back", generation=4)
     assert status == 200, said
@@ -66,8 +72,8 @@ def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
     assert hold is not None
     assert hold.until is not None
     assert (hold.actor, hold.until.strftime("%Y-%m-%dT%H:%M")) == ("carol", until)
-    assert acting("release", reason="back") == (200, "The hold is released.")
-    assert acting("release", reason="again")[1] == "No hold stood any more; nothing has changed."
+    assert acting("release", reason="back") == (200, "No hold stands: weekly runs may promote.")
+    assert acting("release", reason="again")[1] == "Nothing has changed. No hold stands: weekly runs may promote."
     status, said = acting("hold", reason="too late", until="2020-01-01T00:00")
     assert status == 422
     assert "lies in the past" in said
@@ -76,7 +82,7 @@ def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
 @pytest.mark.parametrize(
     ("path", "order", "status", "words"),
     [
-        ("promote/3", {"reason": "  "}, 422, "Reason: say why: it goes into the history"),
+        ("promote/3", {"reason": "  "}, 422, "Reason: give a reason; it is recorded in the history"),
         ("promote/3", {}, 422, "Reason: Field required"),
         ("promote/3", {"reason": "x", "force": True}, 422, "Force: Extra inputs are not permitted"),
         ("promote/99", {"reason": "x"}, 404, "There is no model 99"),
@@ -145,7 +151,7 @@ def test_where_promotions_wait_for_approval_the_console_sends_there(site: Site) 
     with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE, headers={"X-Gatekeeper-Act": "1"}) as client:
         refused = client.post("/default/acts/promote/3", json={"reason": "past the others"})
         assert refused.status_code == 409
-        assert "trigger the DAG gatekeeper_promote, which asks for it" in refused.json()["detail"]
+        assert "Trigger the DAG gatekeeper_promote, which asks for it" in refused.json()["detail"]
         page = client.get("/default/models/3").text
         assert "Promotions wait for approval" in page
         assert "acts/promote" not in page

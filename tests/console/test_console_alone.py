@@ -1,4 +1,4 @@
-"""`gatekeeper console` as an operator starts it: read-only, for this machine alone, and a clear word where it can't."""
+"""Standalone console, `gatekeeper console`: read-only, on this machine only, with clear errors."""
 
 import os
 import re
@@ -73,6 +73,6 @@ def test_a_taken_port_is_named_with_the_way_out(site: Site) -> None:
             [GATEKEEPER, "console", "--port", str(port)], env=environment(site), capture_output=True, text=True
         )
     assert ended.returncode == 1
-    assert f"port {port} of 127.0.0.1 can't be had" in ended.stderr
+    assert f"cannot listen on port {port} of 127.0.0.1" in ended.stderr
     assert "--port" in ended.stderr
     assert "Traceback" not in ended.stderr

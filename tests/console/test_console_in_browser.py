@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: wide and narrow, light and dark, by keyboard, with and without JavaScript."""
+"""Console pages in a real Chromium: wide and narrow, light and dark, by keyboard, with and without JavaScript."""
 
 import re
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def test_without_javascript_everything_but_charts_and_acts_is_there(browser: Bro
         page.get_by_role("link", name="Models").click()
         expect(page.get_by_role("row", name="gatekeeper_primary1")).to_be_visible()
         expect(page.get_by_role("button", name="Roll back")).to_be_hidden()
-        expect(page.get_by_text("Changes need JavaScript here")).to_be_visible()
+        expect(page.get_by_text("Changes on this page need JavaScript")).to_be_visible()
         page.get_by_text("Desk default").click()
         page.get_by_role("link", name="Not made yet").click()
         expect(page.get_by_role("heading", name="Service Unavailable")).to_be_visible()
@@ -151,13 +151,15 @@ def test_a_model_is_promoted_by_keyboard_alone(page: Page, small: str, site: Sit
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_role("alert")).to_have_text("Say why: it goes into the history.")
+    expect(dialog.get_by_role("alert")).to_have_text("Give a reason; it is recorded in the history.")
     expect(dialog.get_by_label("Reason")).to_be_focused()
     page.keyboard.type("two weeks in a row better")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("gatekeeper_primary3 is the primary now, in generation 3.")
+    expect(page.get_by_role("status")).to_have_text(
+        "Promoted gatekeeper_primary3 (generation 3), was gatekeeper_primary2."
+    )
     with site.open() as registry:
         assert registry.promotions()[0].reason == "two weeks in a row better"
 
@@ -181,8 +183,8 @@ def test_what_the_registry_refuses_stays_in_the_dialog_as_a_sentence(page: Page,
     expect(held.get_by_role("alert")).to_contain_text("lies in the past")
     held.get_by_label("Until (UTC)").fill("")
     held.get_by_role("button", name="Hold").click()
-    expect(page.get_by_role("status")).to_contain_text("Held until it is released")
-    expect(page.get_by_role("region", name="A hold stands")).to_contain_text("carol")
+    expect(page.get_by_role("status")).to_contain_text("Promotions are held until somebody releases the hold")
+    expect(page.get_by_role("region", name="A hold is in force")).to_contain_text("carol")
 
 
 def test_a_page_of_another_site_can_change_nothing(page: Page, small: str, site: Site, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the pages say: the registry's own numbers, plain sentences where something is off, nothing from outside."""
+"""Console pages: the registry's own numbers, plain error sentences, nothing loaded from outside."""
 
 import html
 import re
@@ -71,7 +71,7 @@ def test_every_file_that_a_page_loads_is_there(looked_at: httpx.Client) -> None:
 
 def test_the_models_are_listed_with_what_holds_of_each(looked_at: httpx.Client, furnished: Path) -> None:
     said = text(looked_at, "/default/models")
-    assert "Held. Weekly runs judge and record, and promote nothing. bob" in said
+    assert "Held. Weekly runs judge and record but promote nothing. bob" in said
     newest = {number: evaluation(furnished, number).document for number in (1, 2, 3)}
     for version, state, number, gain in (
         ("gatekeeper_primary1", "primary", 1, None),
@@ -91,7 +91,7 @@ def test_a_model_is_shown_with_all_that_became_of_it(looked_at: httpx.Client) ->
     assert "live drawdown looks wrong" in said
     assert "146 ideas decided differently" in said
     assert f"from a colleague {EVIL}" in text(looked_at, "/default/models/4")
-    assert "It was never a challenger." in text(looked_at, "/default/models/4")
+    assert "This model was never judged as a challenger." in text(looked_at, "/default/models/4")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -115,7 +115,7 @@ def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Clie
     document = evaluation(furnished, 3).document
     assert document["verdict"]["message"] in said
     for gate in document["verdict"]["gates"]:
-        result = {True: "passed", False: "failed", None: "can't tell"}[gate["passed"]]
+        result = {True: "passed", False: "failed", None: "not evaluated"}[gate["passed"]]
         assert f"{gate['name']} {result} {gate['text']}" in said
     kept = document["scorecards"]["challenger"]
     assert f" {kept['kept_trades']} {kept['ideas'] - kept['kept_trades']} " in said
@@ -129,13 +129,13 @@ def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:
 
 def test_holds_and_quarantines_stand_on_one_page(looked_at: httpx.Client) -> None:
     said = text(looked_at, "/default/holds")
-    assert re.search(r"UTC bob holiday week no end stands", said), said
+    assert re.search(r"UTC bob holiday week no end in force", said), said
     assert re.search(r"model 2 \S+ \S+ UTC ann live drawdown looks wrong [0-9a-f]{12}", said), said
 
 
 def test_doctor_says_what_is_off_and_mends_nothing(looked_at: httpx.Client, furnished: Path) -> None:
     said = text(looked_at, "/default/doctor")
-    assert "1 thing is off." in said
+    assert "1 finding." in said
     assert "gatekeeper_4.onnx does not exist" in said
     assert not (furnished / "models" / "gatekeeper_4.onnx").exists()
 
@@ -195,7 +195,7 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
             report=None,
         )
     with opened(furnished_copy) as client:
-        assert "another format than this version shows" in text(client, f"/default/evaluations/{made.id}")
+        assert "its document has another format" in text(client, f"/default/evaluations/{made.id}")
         assert "reads 1" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")
 
@@ -212,5 +212,5 @@ def test_a_models_card_is_there_to_be_kept(looked_at: httpx.Client) -> None:
 
 
 def test_a_verdict_says_how_many_looks_were_spent(looked_at: httpx.Client) -> None:
-    assert "1 look spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
-    assert "2 looks spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")
+    assert "1 test spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
+    assert "2 tests spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")

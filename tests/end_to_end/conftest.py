@@ -1,4 +1,4 @@
-"""One machine for all that is tested of `make up`, the journey through its pages among it; and one judged house."""
+"""Machine for all tests of `make up`, the journey through its pages included, and one judged house."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Decisions are data: serve, outcomes, retrain, promote, and the same server answers with the new model."""
+"""Closed loop: serve, log outcomes, retrain, promote, and the same server answers with the new model."""
 
 import json
 import subprocess

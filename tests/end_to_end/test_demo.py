@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer sees it: eight Mondays under Airflow; the first of them without it, to the same rows."""
+"""`make demo`: eight Mondays under Airflow; the first one also without it, to the same rows."""
 
 import importlib.util
 import os

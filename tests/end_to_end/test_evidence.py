@@ -1,4 +1,4 @@
-"""A year later: the evidence of a verdict is made again from its row in the registry alone."""
+"""Evidence of a verdict, made again a year later from its row in the registry alone."""
 
 import sqlite3
 from collections.abc import Callable
@@ -46,10 +46,10 @@ def test_the_verdict_is_explained_as_it_was(house: House, a_year_later: Shell, m
     monkeypatch.setenv("GATEKEEPER_DB", house.settings.db)
     assert later == [a_year_later("explain", str(model)) for model in (1, 2, 3)]
     assert [code for code, _, _ in later] == [0, 0, 0]
-    assert "No look was spent in the 365 days to this as-of" in later[0][1]
-    assert "1 look spent in the 365 days" in later[1][1]
-    assert "2 looks spent in the 365 days" in later[2][1]
-    assert "2 looks spent in the 365 days" in Path(str(house.registry.evaluation(3).report)).read_text()
+    assert "No test spent in the 365 days to this as-of" in later[0][1]
+    assert "1 test spent in the 365 days" in later[1][1]
+    assert "2 tests spent in the 365 days" in later[2][1]
+    assert "2 tests spent in the 365 days" in Path(str(house.registry.evaluation(3).report)).read_text()
 
 
 def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:

@@ -1,4 +1,4 @@
-"""The files around the package: does what they name exist, and does what they promise hold?"""
+"""Files around the package: what they name exists, and what they promise holds."""
 
 import os
 import re

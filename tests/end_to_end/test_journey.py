@@ -1,4 +1,4 @@
-"""An operator's way through the pages, in a real Chromium: run by form, read the verdict, promote, roll back."""
+"""Operator's journey through the pages in a real Chromium: run by form, read the verdict, promote, roll back."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
     expect(page.get_by_text("Success", exact=True)).to_have_count(6)  # five tasks, and the run
     run = page.url
     page.goto(f"{run}/tasks/backtest")
-    expect(page.get_by_text("promote gatekeeper_2: gain 0.09")).to_be_visible()
+    expect(page.get_by_text("promote gatekeeper_2: the gain of 0.09")).to_be_visible()
     screen.picture("log", height=760, wrapped=True)
     page.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Evaluation").click()

@@ -1,4 +1,4 @@
-"""A receipt of a real evaluation proves itself offline, and any change of it is found."""
+"""Receipt of a real evaluation: verified offline, and any change of it is found."""
 
 import json
 import random

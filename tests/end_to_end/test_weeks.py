@@ -1,4 +1,4 @@
-"""Whole Mondays without Airflow: from data to a promoted, or refused, model, and every way in which it may go wrong."""
+"""Weekly runs without Airflow: from data to a promoted or refused model, and every way in which one may go wrong."""
 
 import shutil
 from collections.abc import Callable, Iterator

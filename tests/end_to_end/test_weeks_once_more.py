@@ -1,4 +1,4 @@
-"""A past week that is run again, after others were promoted: the same verdict stands, and nothing is added."""
+"""Past weeks run again after later promotions: the same verdict stands, and nothing is added."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

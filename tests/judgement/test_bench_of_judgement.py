@@ -1,4 +1,4 @@
-"""The figures of docs/why/judgement.md come from this: is the bench's statistic the package's, and does it all run?"""
+"""Bench of judgement, the source of docs/why/judgement.md: its statistic is the package's, and all of it runs."""
 
 import importlib
 import json

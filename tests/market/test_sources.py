@@ -1,4 +1,4 @@
-"""Sources by URI: the demo's bars, calendars, freshness, as-ofs that can't work, and sources of others."""
+"""Data sources by URI: the demo's bars, calendars, freshness, impossible as-ofs, and plugged-in sources."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Data sets for the model room: made by a formula, with a seed."""
+"""Data sets for the model room, made by a formula with a seed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The exported file is laid out by the contract and answers as the estimator does."""
+"""ONNX export: the file follows the contract and scores as the estimator does."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which numbers are features? Case 27: what isn't is named, and never scored."""
+"""Feature checks (case 27): values that are not usable numbers are named and never scored."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Case 24: each file that is no model, or one that would do harm, is refused with its own reason, and quickly."""
+"""Hostile model files (case 24): each is refused with its own reason, and quickly."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Conversions that skl2onnx gets wrong, with checker and session content: the proof refuses each, with numbers."""
+"""Conversions that skl2onnx gets wrong and the checker accepts: the proof refuses each, with numbers."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Training takes what was known in time, refuses what can't carry a model, and is the same twice."""
+"""Training: takes what was known in time, refuses data that can't carry a model, and is reproducible."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Only bytes that pass every check become a scorer, and a scorer gives scores or an error."""
+"""Verification: only bytes that pass every check become a scorer, and a scorer gives scores or an error."""
 
 import hashlib
 import math

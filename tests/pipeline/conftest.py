@@ -1,4 +1,4 @@
-"""A house whose second Monday put a model that learned an edge behind one that knew nothing; copied for each test."""
+"""House whose second Monday put a model that learned an edge behind one that knew nothing; copied for each test."""
 
 import shutil
 from collections.abc import Callable, Iterator

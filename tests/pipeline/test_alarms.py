@@ -1,4 +1,4 @@
-"""Alarms: to a real receiver, once, as loudly as was asked for; and one that is down fails nothing."""
+"""Alarms: delivered to a real receiver, once, at the level set; a receiver that is down fails nothing."""
 
 import logging
 from datetime import UTC, datetime
@@ -129,8 +129,13 @@ def test_a_promotion_is_told_once_for_its_generation(house: House, receiver: Rec
         tell_promotion(settings, house.registry, newest)
     tell_promotion(settings, house.registry, house.registry.rollback(actor="ann", reason="it loses"))
     assert receiver.kinds == ["promoted", "ALARM: rolled back"]
-    assert "from model 1 to model 2 (weekly, generation 2)" in receiver.got[0]["message"]
-    assert "back from model 2 to model 1 (rollback, generation 3)\nby ann: it loses" in receiver.got[1]["message"]
+    assert (
+        "Promoted gatekeeper_primary2 (generation 2), was gatekeeper_primary1.\nweekly by" in receiver.got[0]["message"]
+    )
+    assert (
+        "Rolled back to gatekeeper_primary1 (generation 3), was gatekeeper_primary2.\nrollback by ann: it loses"
+        in receiver.got[1]["message"]
+    )
 
 
 def test_a_fault_is_told_by_its_kind_and_goes_on(receiver: Receiver) -> None:

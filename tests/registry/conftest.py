@@ -1,4 +1,4 @@
-"""Fixtures of the registry's tests: each test has a site of its own, on SQLite and again on PostgreSQL.
+"""Fixtures of the registry's tests: a site for each test, on SQLite and again on PostgreSQL.
 
 A test of one of them alone says `@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)`.
 """

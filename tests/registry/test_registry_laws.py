@@ -1,4 +1,4 @@
-"""What holds after any calls whatever: case 12."""
+"""Registry invariants after any sequence of calls (case 12)."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""Names, and what a stored path means."""
+"""Model names, and the meaning of a stored path."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""What was live, by sizes and a cap on open positions, by hand."""
+"""Live simulation by sizes and a limit on open positions, by hand."""
 
 from datetime import UTC, datetime
 from itertools import pairwise

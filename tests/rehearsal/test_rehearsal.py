@@ -1,4 +1,4 @@
-"""A rehearsal says what the weekly runs would have said, and values it as a plain sum does."""
+"""Rehearsal: the verdicts of the weekly runs, valued as a plain sum does."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -141,7 +141,7 @@ def test_a_file_that_changed_is_refused(settings: Settings, tmp_path: Path) -> N
     document(chosen)
     model = chosen.folder(300) / "2018-01-08.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"x")
-    with pytest.raises(DataError, match=r"2018-01-08\.onnx is no longer what the rehearsal made"):
+    with pytest.raises(DataError, match=r"2018-01-08\.onnx has changed since the rehearsal wrote it"):
         document(chosen)
 
 
@@ -184,7 +184,7 @@ def test_the_report_shows_every_stream_and_stands_alone(rehearsed: dict) -> None
     ("call", "fault", "said"),
     [
         (lambda _: mondays(LAST, FIRST), AsOfError, "ends on 2017-11-20, before it begins on 2018-01-08"),
-        (lambda _: mondays(datetime(1800, 1, 1, tzinfo=UTC), LAST), AsOfError, "more than the 5200"),
+        (lambda _: mondays(datetime(1800, 1, 1, tzinfo=UTC), LAST), AsOfError, "more than the limit of 5200"),
         (lambda s: planned(s, policies=["best"]), ConfigError, "policy 'best' is unknown"),
         (lambda s: planned(s, holdouts=[0]), ConfigError, "HOLDOUT_DAYS=0"),
         (lambda s: plan([datetime(2031, 1, 6, tzinfo=UTC)], s, now=NOW), AsOfError, "lies in the future"),

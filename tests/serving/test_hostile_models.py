@@ -1,4 +1,4 @@
-"""Case 24 at the loader: each hostile file, where the primary's should be. Why is it refused, and who answers?"""
+"""Hostile files in the primary's place (case 24): the reason of each refusal, and the model that answers instead."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Does promotion reach a running server, and does a server answer on, whatever happens to files and database?"""
+"""Hot swap: promotions reach a running server, which keeps answering through faults of files and database."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ def test_promotions_under_load(site: Site, promotions: int, requests: int, capsy
     with site.open(step=sabotage) as registry:
         models = [registry.register(content, details=OWN) for content in contents]
         registry.promote(1, **WORDS)
-        with watching(registry) as gate, Load(gate, expected, threads=8) as load:
+        with watching(registry) as gatekeeper, Load(gatekeeper, expected, threads=8) as load:
 
             def promoted(number: int) -> None:
                 sha256, enough = str(models[number].sha256), number * requests // promotions
@@ -69,14 +69,14 @@ def test_promotions_under_load(site: Site, promotions: int, requests: int, capsy
                     sabotage.spoil = lambda: [overwrite(place, other) for place in places]
                 registry.promote(number + 1, **WORDS)
                 if sha256 in spoilt:
-                    until(lambda: gate.current().degraded)
+                    until(lambda: gatekeeper.current().degraded)
                 else:
                     until(lambda: load.named[sha256] > 0)
                 until(lambda: load.asked >= enough)
 
             for number in range(1, promotions + 1):
                 promoted(number)
-        failures = gate.state().failures
+        failures = gatekeeper.state().failures
     with capsys.disabled():
         sys.stdout.write(f"\n{load.asked:,} requests, {promotions} promotions, {len(spoilt)} spoilt {dict(failures)}\n")
     assert load.errors == []
@@ -92,22 +92,22 @@ def test_the_primarys_file_goes_under_load(site: Site, caplog: pytest.LogCapture
     with site.open() as registry:
         registry.promote(registry.register(content, details=OWN).id, **WORDS)
         named, blob = files(site, registry, 1)
-        with watching(registry) as gate, Load(gate, {sha256: by_hand(0)}, threads=4) as load:
+        with watching(registry) as gatekeeper, Load(gatekeeper, {sha256: by_hand(0)}, threads=4) as load:
 
             def harmed(fallback: str, words: str, *harm: Callable[[], object]) -> None:
                 caplog.clear()
                 for do in harm:
                     do()
-                until(lambda: gate.current().fallback == fallback and words in str(gate.state().fault))
-                scores, asked = gate.score(ROWS), load.asked
+                until(lambda: gatekeeper.current().fallback == fallback and words in str(gatekeeper.state().fault))
+                scores, asked = gatekeeper.score(ROWS), load.asked
                 assert words in str(scores.reason)
                 assert not scores.degraded  # the same model
-                assert gate.state().lag_seconds == 0
+                assert gatekeeper.state().lag_seconds == 0
                 until(lambda: "answers, but not from its own file" in caplog.text)
                 until(lambda: load.asked > asked + 100)
                 for place in (named, blob):
                     overwrite(place, content)
-                until(lambda: gate.state().fault is None and gate.current().fallback == "primary")
+                until(lambda: gatekeeper.state().fault is None and gatekeeper.current().fallback == "primary")
                 until(lambda: "in step with the registry again" in caplog.text)
 
             # The blob first: nobody looks at it before the file is gone.
@@ -117,7 +117,7 @@ def test_the_primarys_file_goes_under_load(site: Site, caplog: pytest.LogCapture
             harmed(
                 "last_served", "is empty", lambda: overwrite(blob, constant_model(0.2)), lambda: overwrite(named, b"")
             )
-        assert {"missing", "sha256", "empty"} <= set(gate.state().failures)
+        assert {"missing", "sha256", "empty"} <= set(gatekeeper.state().failures)
     assert load.errors == []
     assert set(load.named) == {sha256}
 
@@ -157,16 +157,16 @@ from gatekeeper.serving import Gatekeeper
 url, models, reloads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 with Registry.open(url, models=models) as registry, create_engine(url).connect() as other:
-    gate = Gatekeeper(registry, poll_seconds=1e-9)
+    gatekeeper = Gatekeeper(registry, poll_seconds=1e-9)
     seen, before = set(), 0
     for number in range(reloads + 50):
         if number == 50:
             before = resident()
         other.execute(text("UPDATE gatekeeper_lock SET generation = generation + 1"))
         other.commit()
-        gate.score([[41, 22, 0.02, 0.05, 0, 0, 1]])
-        seen.add(id(gate.current()))
+        gatekeeper.score([[41, 22, 0.02, 0.05, 0, 0, 1]])
+        seen.add(id(gatekeeper.current()))
     grown = resident() - before
-    state = gate.state()
+    state = gatekeeper.state()
 print(json.dumps({"reloads": state.served_generation - 2 - 50, "grown": grown}))
 """

@@ -1,4 +1,4 @@
-"""A scoring server has the core dependencies only: does everything that it calls do without the rest?"""
+"""Scoring server with the core dependencies only: everything that it calls works without the rest."""
 
 import json
 import subprocess

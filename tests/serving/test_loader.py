@@ -1,4 +1,4 @@
-"""Which model answers, when files go missing, change, or never were models? Real registry, real ONNX files."""
+"""Loader: the model that answers when files are missing, changed, or not models. Real registry, real ONNX files."""
 
 from pathlib import Path
 
@@ -77,12 +77,12 @@ def test_a_missing_file_is_answered_from_the_blob(registry: Registry, tmp_path: 
 def test_what_this_process_served_last_comes_before_older_primaries(registry: Registry, tmp_path: Path) -> None:
     first, second = add(registry, 0.2, promoted=0), add(registry, 0.4, promoted=1)
     clock = Clock()
-    gate = Gatekeeper(registry, clock=clock)
-    assert gate.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
+    gatekeeper = Gatekeeper(registry, clock=clock)
+    assert gatekeeper.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
     third = add(registry, 0.6, promoted=2)
     spoil(*folder(registry, tmp_path, third), *folder(registry, tmp_path, second))
     clock.now = 1.5
-    scores = gate.score(IDEA)
+    scores = gatekeeper.score(IDEA)
     assert scores.values[0] == pytest.approx(0.4, abs=1e-6)
     assert scores.degraded
     assert "gatekeeper_primary3" in str(scores.reason)
@@ -144,14 +144,14 @@ def test_rows_that_both_claim_leave_the_loaded_model_answering(registry: Registr
     add(registry, 0.2, promoted=0)
     add(registry, 0.4)
     clock = Clock()
-    gate = Gatekeeper(registry, clock=clock)
-    gate.score(IDEA)
+    gatekeeper = Gatekeeper(registry, clock=clock)
+    gatekeeper.score(IDEA)
     with create_engine(f"sqlite:///{tmp_path / 'registry.db'}").begin() as connection:
         index = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%gatekeeper_primary%'"
         connection.execute(text(f"DROP INDEX {connection.execute(text(index)).scalar_one()}"))
         connection.execute(text("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2"))
     clock.now = 2.0
-    assert gate.score(IDEA).version == "gatekeeper_primary1"
+    assert gatekeeper.score(IDEA).version == "gatekeeper_primary1"
     with pytest.raises(NoModel, match="are named as the primary"):
         Gatekeeper(registry).score(IDEA)
 
@@ -169,14 +169,14 @@ def test_a_quarantined_model_never_answers(registry: Registry, tmp_path: Path) -
     """Case 56: not even where nothing else is left."""
     first, second = add(registry, 0.2, promoted=0), add(registry, 0.4, promoted=1)
     clock = Clock()
-    gate = Gatekeeper(registry, clock=clock)
-    assert gate.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
+    gatekeeper = Gatekeeper(registry, clock=clock)
+    assert gatekeeper.score(IDEA).values[0] == pytest.approx(0.4, abs=1e-6)
     registry.rollback(actor="test", reason="it lost money")
     spoil(*folder(registry, tmp_path, first))
     assert registry.quarantined(str(registry.model(second).sha256)) is not None
     clock.now = 1.5
     with pytest.raises(NoModel, match="gatekeeper_primary1"):
-        gate.score(IDEA)
+        gatekeeper.score(IDEA)
 
 
 def test_none_at_all_is_no_model(registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""What servers answered, read back from whatever table holds it: outcome or not, and by whose bytes."""
+"""Served scores, read back from whatever table holds them: with or without outcome, and by whose bytes."""
 
 import json
 from datetime import timedelta

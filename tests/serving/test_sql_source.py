@@ -1,4 +1,4 @@
-"""`sql:`: what servers logged is what a run trains on; nothing that came after its as-of is in it."""
+"""Source `sql:`: runs train on what servers logged, without anything from after the as-of."""
 
 import csv
 import json
@@ -152,7 +152,7 @@ def test_an_outcome_counts_from_when_it_was_known(site):
 
 
 def test_missing_outcomes_are_told_and_no_error(site):
-    """A gate that learns only from what it let through fools itself: vetoed ideas are counted by themselves."""
+    """A gatekeeper that learns only from what it approved fools itself: vetoed ideas are counted by themselves."""
     keep(site, [decision(number) for number in range(12)], [outcome(number) for number in (1, 2, 4, 5, 7, 9)])
     assert len(read(site).ideas) == 6
     assert read(site).notes == ("6 of 12 outcomes missing (approved 3 of 8, vetoed 3 of 4)",)
@@ -302,7 +302,7 @@ def test_a_hold_that_is_longer_than_the_longest(empty_site):
         ((MS, "[50, 20, null, 0, 0, 0, 1]", "buy", None, "EURUSD", 0.1), "fastMASlowDelta is missing"),
         ((MS, "[50, 20, 0, 0, 0, 0, 1]", "sell", None, "EURUSD", 0.1), "give different sides"),
         ((MS, json.dumps(THE_SIX), "hold", None, "EURUSD", 0.1), "neither buy"),
-        ((MS, ARRAY, "buy", None, "EURUSD", float("inf")), "outcome is missing or no finite number"),
+        ((MS, ARRAY, "buy", None, "EURUSD", float("inf")), "outcome is missing or not a finite number"),
         ((MS, ARRAY, "buy", None, "", 0.1), "symbol is empty"),
         (("last Tuesday", ARRAY, "buy", None, "EURUSD", 0.1), "ts is not a readable time"),
     ],

@@ -1,4 +1,4 @@
-"""Does the watcher follow the registry, and say since when it can't?"""
+"""Watcher thread: follows the registry, and reports since when it can't."""
 
 import hashlib
 import logging
@@ -95,26 +95,29 @@ def test_the_database_is_gone_for_a_minute(away: Away, tmp_path: Path, caplog: p
         for content in contents:
             registry.register(content, details=OWN)
         registry.promote(1, **WORDS)
-        with watching(registry, clock=clock, now=clock.utc) as gate, Load(gate, expected, threads=2) as load:
-            assert (gate.state().lag_seconds, gate.state().last_seen) == (0.0, MONDAY)
+        with (
+            watching(registry, clock=clock, now=clock.utc) as gatekeeper,
+            Load(gatekeeper, expected, threads=2) as load,
+        ):
+            assert (gatekeeper.state().lag_seconds, gatekeeper.state().last_seen) == (0.0, MONDAY)
             away.leave()
             registry.close()  # what a connection that is open sees of a moved file is the file, wherever it is
-            until(lambda: gate.state().fault is not None)
+            until(lambda: gatekeeper.state().fault is not None)
             away.promote(2)
             for _ in range(6):
                 clock.now += 10
                 asked = load.asked
                 until(lambda asked=asked: load.asked > asked + 100)
-            state = gate.state()
+            state = gatekeeper.state()
             assert (state.lag_seconds, state.last_seen) == (60.0, MONDAY)
             assert (state.generation, state.served_generation) == (1, 1)
             assert sum(state.failures.values()) > 0
             assert set(load.named) == {first}
-            assert not gate.current().degraded
+            assert not gatekeeper.current().degraded
             away.back()
             until(lambda: load.named[second] > 0)
-            until(lambda: gate.state().served_generation == 2)
-            state = gate.state()
+            until(lambda: gatekeeper.state().served_generation == 2)
+            state = gatekeeper.state()
             assert (state.lag_seconds, state.fault, state.generation) == (0.0, None, 2)
             assert state.last_seen == MONDAY + timedelta(minutes=1)
     assert load.errors == []
@@ -130,53 +133,53 @@ def test_no_request_looks_while_the_watcher_does(site: Site) -> None:
     """With a clock that stands still nothing would ever be due: the thread goes by the time of the world."""
     with site.open() as registry:
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
-        with watching(registry, clock=Clock()) as gate:
+        with watching(registry, clock=Clock()) as gatekeeper:
             registry.promote(registry.register(constant_model(0.4), details=OWN).id, **WORDS)
-            until(lambda: gate.score(IDEA).version == "gatekeeper_primary2")
+            until(lambda: gatekeeper.score(IDEA).version == "gatekeeper_primary2")
         registry.promote(1, **WORDS)
-        assert gate.score(IDEA).version == "gatekeeper_primary2"  # stopped, and no look is due
+        assert gatekeeper.score(IDEA).version == "gatekeeper_primary2"  # stopped, and no look is due
 
 
 def test_it_starts_once_and_ends(site: Site) -> None:
     with site.open() as registry:
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
         before = active_count()
-        gate = Gatekeeper(registry, poll_seconds=0.01)
+        gatekeeper = Gatekeeper(registry, poll_seconds=0.01)
         for _ in range(3):
-            gate.start()
+            gatekeeper.start()
         assert active_count() == before + 1
         for _ in range(2):
-            gate.stop()
+            gatekeeper.stop()
         assert active_count() == before
-        gate.start()
-        assert gate.score(IDEA).version == "gatekeeper_primary1"
-        gate.stop()
+        gatekeeper.start()
+        assert gatekeeper.score(IDEA).version == "gatekeeper_primary1"
+        gatekeeper.stop()
 
 
 def test_it_waits_for_the_first_model(site: Site) -> None:
     """Case 23's share here: none is none, and said; the first promotion is followed at once, whatever the pauses."""
-    with site.open() as registry, watching(registry) as gate:
-        state = gate.state()
+    with site.open() as registry, watching(registry) as gatekeeper:
+        state = gatekeeper.state()
         assert (state.loaded, state.generation, state.served_generation) == (None, 0, None)
         assert "No primary is registered" in str(state.fault)
         with pytest.raises(NoModel, match="No primary is registered"):
-            gate.score(IDEA)
+            gatekeeper.score(IDEA)
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
         # A look that began before the promotion may find it in the history only; the next one, in its place.
-        until(lambda: gate.state().loaded is not None and gate.state().fault is None)
-        assert gate.score(IDEA).model_id == 1
+        until(lambda: gatekeeper.state().loaded is not None and gatekeeper.state().fault is None)
+        assert gatekeeper.score(IDEA).model_id == 1
 
 
 def test_it_outlives_what_nobody_foresaw(site: Site) -> None:
     """What another tool wrote into a column of times raises no error of ours."""
     with site.open() as registry:
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
-        with watching(registry) as gate:
+        with watching(registry) as gatekeeper:
             site.sql("UPDATE gatekeeper_artifact SET trained_to = 'last week'")
-            until(lambda: "ValueError" in str(gate.state().fault))
-            assert gate.score(IDEA).version == "gatekeeper_primary1"
+            until(lambda: "ValueError" in str(gatekeeper.state().fault))
+            assert gatekeeper.score(IDEA).version == "gatekeeper_primary1"
             site.sql("UPDATE gatekeeper_artifact SET trained_to = NULL")
-            until(lambda: gate.state().fault is None)
+            until(lambda: gatekeeper.state().fault is None)
 
 
 def test_a_look_that_hangs_is_told(site: Site) -> None:
@@ -184,12 +187,12 @@ def test_a_look_that_hangs_is_told(site: Site) -> None:
     clock = Clock()
     with site.open() as registry:
         registry.promote(registry.register(constant_model(0.2), details=OWN).id, **WORDS)
-        gate = Gatekeeper(registry, clock=clock)
-        gate.score(IDEA)
+        gatekeeper = Gatekeeper(registry, clock=clock)
+        gatekeeper.score(IDEA)
         clock.now = 2.9
-        assert gate.state().lag_seconds == 0
+        assert gatekeeper.state().lag_seconds == 0
         clock.now = 30.0
-        assert gate.state().lag_seconds == 30.0
+        assert gatekeeper.state().lag_seconds == 30.0
 
 
 def test_a_fallback_is_behind_and_says_since_when(site: Site) -> None:
@@ -198,15 +201,15 @@ def test_a_fallback_is_behind_and_says_since_when(site: Site) -> None:
         for score in (0.2, 0.4):
             registry.register(constant_model(score), details=OWN)
         registry.promote(1, **WORDS)
-        gate = Gatekeeper(registry, clock=clock)
-        gate.score(IDEA)
+        gatekeeper = Gatekeeper(registry, clock=clock)
+        gatekeeper.score(IDEA)
         registry.promote(2, **WORDS)
         for place in files(site, registry, 2):
             overwrite(place, b"")
         for second in range(1, 61):
             clock.now = float(second)
-            assert gate.score(IDEA).degraded
-        state = gate.state()
+            assert gatekeeper.score(IDEA).degraded
+        state = gatekeeper.state()
         assert (state.generation, state.served_generation, state.lag_seconds) == (2, 1, 60.0)
         assert "is empty" in str(state.fault)
         # Looked at after 1, 2, 4, 8, 16 and 32 seconds more.

@@ -1,4 +1,4 @@
-"""What may a file hold after an as-of? Anything at all: made here, to show that it doesn't matter."""
+"""Rows after the as-of, of any content, to show that they don't matter."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

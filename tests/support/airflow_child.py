@@ -1,4 +1,4 @@
-"""Parses and runs DAGs as it is asked, one JSON line after the other: the Airflow process behind airflow_runs.py.
+"""Airflow process behind airflow_runs.py: parses and runs DAGs on request, one JSON line after the other.
 
 Usage: airflow_child.py PIPE_FD     (how each ended is said on the pipe)
 """

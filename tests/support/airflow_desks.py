@@ -1,4 +1,4 @@
-"""Which desks has the Airflow that tests share? One for each test file that needs one, so none sees another's runs.
+"""Desks of the Airflow that tests share: one for each test file that needs one, so none sees another's runs.
 
 A desk's folder is laid out as a house's (`weekly_house.House` opens it): registry.db, models, work, reports, spool.
 """

@@ -1,4 +1,4 @@
-"""How do the tests run DAGs? One after the other in one Airflow process, as `make demo` does: its start is what costs.
+"""DAG runs for tests, one after the other in one Airflow process, since its start is what takes time.
 
 What a run printed is kept for the failing case.
 """

@@ -1,4 +1,4 @@
-"""A real Airflow for tests: API server with the plugins, scheduler and LocalExecutor on SQLite, on loopback.
+"""Real Airflow for tests: API server with the plugins, scheduler and LocalExecutor on SQLite, on loopback.
 
 What a test waits for it asks the API for, by the id of its own run; every child is ended by its id.
 """

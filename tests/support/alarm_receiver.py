@@ -1,4 +1,4 @@
-"""Who receives the tests' alarms? A real HTTP server on this machine, which apprise reaches by a json:// address."""
+"""Alarm receiver for tests: a real HTTP server on this machine, reached by apprise at a json:// address."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""What do tests of a registry on object storage stand on? A project folder, and a bucket where its models are."""
+"""Site on object storage for tests: a project folder, and a bucket with its models."""
 
 import hashlib
 import shutil

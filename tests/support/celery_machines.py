@@ -1,4 +1,4 @@
-"""An Airflow on more than one machine, for tests: CeleryExecutor, PostgreSQL, Redis, and workers that can be killed.
+"""Airflow on more than one machine for tests: CeleryExecutor, PostgreSQL, Redis, and workers that can be killed.
 
 A worker is a session of processes here, as it is a machine elsewhere: when it is killed, none of them is left.
 """

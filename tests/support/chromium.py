@@ -1,4 +1,4 @@
-"""How do tests look at a page? In a real Chromium, the system's own; only where there is none is a test skipped."""
+"""Chromium for tests, the system's own; only if there is none is a test skipped."""
 
 import shutil
 from collections.abc import Iterator

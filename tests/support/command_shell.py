@@ -1,4 +1,4 @@
-"""The command line, called in this process as an operator types it."""
+"""Command line, called in this process as an operator types it."""
 
 import json
 from pathlib import Path

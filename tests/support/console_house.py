@@ -1,4 +1,4 @@
-"""Whom do the console's tests let in? An insider of theirs; Airflow's door has tests of its own."""
+"""Console with a user of the tests' own; Airflow's access rules have tests of their own."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""A server's process that decides as fast as it can, and says which decisions and outcomes it has promised to keep.
+"""Server process that decides as fast as it can, and says which decisions and outcomes it has promised to keep.
 
 Each promise is told after it was given; who tells them lives until it is killed.
 """

@@ -1,4 +1,4 @@
-"""Which decisions and outcomes do tests log? Idea `number` is of the number's minute, and all its values differ."""
+"""Sample decisions and outcomes: idea `number` is of the number's minute, and all its values differ."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Which files are no model, or would do harm? Built by hand, each with the reason that it is to be refused for."""
+"""Hostile model files, built by hand, each with the reason for which it must be refused."""
 
 import os
 from collections.abc import Callable, Mapping

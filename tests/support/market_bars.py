@@ -1,4 +1,4 @@
-"""Bars for the tests of the market room, and for others that want some."""
+"""Bars for tests of the market room and others."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

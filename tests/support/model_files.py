@@ -1,4 +1,4 @@
-"""Which model files do the tests of every room need? Small ONNX graphs, built by hand, no scikit-learn."""
+"""Small ONNX model files for tests of every room, built by hand, without scikit-learn."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

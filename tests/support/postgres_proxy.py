@@ -1,4 +1,4 @@
-"""A network between a registry and its PostgreSQL server: it can break at the worst moment, and come back."""
+"""Network proxy between a registry and its PostgreSQL server: it can break at the worst moment, and come back."""
 
 import select
 import socket

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a server from PyPI, and a database of its own for each site."""
+"""Real PostgreSQL for tests: a server from PyPI, and a database of its own for each site."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Real processes that race, are killed, or may not write, for want of disk or of leave.
+"""Real processes that race, are killed, or may not write, for lack of disk space or of rights.
 
 Run as a script: it imports what is slow, then reads acts from stdin, a line each: `[ACT, FOLDER, URL, OPTIONS]` in
 JSON, with null for the database in the folder. Each act is a fork, which forks its workers and prints as JSON what

@@ -1,4 +1,4 @@
-"""How do tests run `registry/processes.py`, and what must hold of a site after whatever happened there?"""
+"""Runs of `registry/processes.py`, and the invariants of a site after whatever happened there."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What do tests that need a registry stand on? A site: a project folder with a models folder, and its database.
+"""Site for tests that need a registry: a project folder with a models folder, and its database.
 
 The database is a file of the folder, or one of its own on a PostgreSQL server.
 """

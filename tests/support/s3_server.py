@@ -1,4 +1,4 @@
-"""A real S3 server over HTTP for tests, in a process of its own, behind a wire that can be cut."""
+"""Real S3 server over HTTP for tests, in a process of its own, behind a wire that can be cut."""
 
 import os
 import socket

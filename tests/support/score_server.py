@@ -1,4 +1,4 @@
-"""How do tests run `gatekeeper serve`? As operators do: a process of its own, a real socket, the settings around it."""
+"""`gatekeeper serve` for tests, as operators run it: a process, a real socket, and the settings around it."""
 
 import os
 import re

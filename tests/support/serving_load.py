@@ -1,4 +1,4 @@
-"""What do tests of a running gatekeeper stand on? A clock, threads that keep asking, and models scored by hand."""
+"""Load on a running gatekeeper: a clock, threads that keep asking, and models scored by hand."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -56,12 +56,12 @@ def overwrite(file: Path, content: bytes) -> None:
 
 @contextmanager
 def watching(registry: Registry, **options: object) -> Iterator[Gatekeeper]:
-    gate = Gatekeeper(registry, poll_seconds=0.01, **options)  # type: ignore[arg-type]
-    gate.start()
+    gatekeeper = Gatekeeper(registry, poll_seconds=0.01, **options)  # type: ignore[arg-type]
+    gatekeeper.start()
     try:
-        yield gate
+        yield gatekeeper
     finally:
-        gate.stop()
+        gatekeeper.stop()
 
 
 class Load:
@@ -70,8 +70,8 @@ class Load:
     After four requests each lets the others go on for a moment: a promotion has to get a word in.
     """
 
-    def __init__(self, gate: Gatekeeper, expected: dict[str, np.ndarray], threads: int) -> None:
-        self._gate = gate
+    def __init__(self, gatekeeper: Gatekeeper, expected: dict[str, np.ndarray], threads: int) -> None:
+        self._gatekeeper = gatekeeper
         self._expected = expected
         self._over = Event()
         self._threads = [Thread(target=self._ask, args=[number]) for number in range(threads)]
@@ -84,7 +84,7 @@ class Load:
         while self.counts[number] % 4 or not self._over.wait(0.003):
             row = ROWS[place : place + 1]
             try:
-                scores = self._gate.score(row if place % 2 else row.tolist())
+                scores = self._gatekeeper.score(row if place % 2 else row.tolist())
                 self._check(scores, place)
             except Exception as fault:  # noqa: BLE001  # whatever it is, a score failed
                 self.errors.append(repr(fault))

@@ -1,4 +1,4 @@
-"""Real processes on a store race, or are killed: `store_processes.py race|promote FOLDER`.
+"""Real processes on a store that race or are killed: `store_processes.py race|promote FOLDER`.
 
 The end point of the object store and its credentials come with the environment.
 """

@@ -1,4 +1,4 @@
-"""A process with little memory: what does its gatekeeper say of each hostile file, and does the old model answer on?
+"""Process with little memory: its gatekeeper's answer to each hostile file, while the old model answers on.
 
 Run by test_hostile_models.py: `under_a_cap.py FOLDER`; writes one JSON object.
 """
@@ -47,7 +47,7 @@ class Trial:
         self.registry = registry
         self.own = site.models / registry.primary().file_name
         self.clock = Clock()
-        self.gate = Gatekeeper(registry, poll_seconds=500, clock=self.clock)
+        self.gatekeeper = Gatekeeper(registry, poll_seconds=500, clock=self.clock)
         self.answers = 0
         self.wrong: list[str] = []
         self._over = Event()
@@ -56,7 +56,7 @@ class Trial:
         expected = hashlib.sha256(GOOD).hexdigest()
         while not self._over.wait(0.0005):
             try:
-                scores = self.gate.score(IDEA)
+                scores = self.gatekeeper.score(IDEA)
                 if abs(float(scores.values[0]) - 0.7) > 1e-6 or scores.sha256 != expected:
                     self.wrong.append(repr(scores))
             except Exception as fault:  # noqa: BLE001  # whatever it is, a score failed
@@ -64,7 +64,7 @@ class Trial:
             self.answers += 1
 
     def run(self) -> dict[str, dict[str, object]]:
-        self.gate.start()
+        self.gatekeeper.start()
         asking = Thread(target=self.ask)
         asking.start()
         try:
@@ -75,22 +75,22 @@ class Trial:
         finally:
             self._over.set()
             asking.join()
-            self.gate.stop()
+            self.gatekeeper.stop()
         return found
 
     def look(self) -> tuple[str, float, str, bool]:
         """What the next poll counts, how long it takes, the fallback that answers then, and whether it is degraded."""
-        before, answers = self.gate.state().failures, self.answers
+        before, answers = self.gatekeeper.state().failures, self.answers
         started = monotonic()
         self.clock.now += 1000.0
-        self.gate.stop()
-        self.gate.start()
+        self.gatekeeper.stop()
+        self.gatekeeper.start()
         taken = monotonic() - started
         while self.answers < answers + 3:
             Event().wait(0.001)
-        now = self.gate.state().failures
+        now = self.gatekeeper.state().failures
         reasons = sorted(reason for reason in now if now[reason] != before.get(reason))
-        loaded = self.gate.current()
+        loaded = self.gatekeeper.current()
         return ", ".join(reasons), taken, loaded.fallback, loaded.degraded
 
     def file(self, reason: str, place: Callable[[Path], object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""How do tests bring a whole machine up? As its operator does: `make up` and `make down`, in a folder of their own."""
+"""Whole machine for tests, brought up as its operator does: `make up` and `make down`, in a folder of its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which made-up markets do the end-to-end tests run on? Labelled ideas with an edge that is planted, or not."""
+"""Made-up markets of the end-to-end tests: labelled ideas with an edge that is planted, or without one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where do the end-to-end tests run their Mondays? In a house of their own: registry, data, work and reports."""
+"""House of the end-to-end tests' Mondays: registry, data, work and reports."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The least that Airflow takes for a DAG."""
+"""Smallest DAG that Airflow accepts."""
 
 from airflow.sdk import DAG
 

@@ -1,4 +1,4 @@
-"""The weekly DAG's five tasks, one after the other, with nothing to do: what is left is Airflow's own time."""
+"""The weekly DAG's five tasks without work, one after the other: Airflow's own time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-// How are the curves and bars of an evaluation drawn? By uPlot, in the page's own colours, from the data in the page.
+// Charts of an evaluation: curves and bars drawn by uPlot in the page's colours, from the data in the page.
 "use strict";
 
 (() => {

@@ -1,4 +1,4 @@
-// How is something changed from a page? A button opens its dialog; the dialog sends its act and shows the answer.
+// Action dialogs: a button opens its dialog, which sends the act and shows the answer.
 "use strict";
 
 (() => {
@@ -22,15 +22,15 @@
       headers: { "Content-Type": "application/json", "X-Gatekeeper-Act": "1" },
       body: JSON.stringify(order(form)),
     });
-    const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.detail ?? `The answer was ${answer.status} ${answer.statusText}.`);
-    return said.message;
+    const result = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(result.detail ?? `The server answered ${answer.status} ${answer.statusText}.`);
+    return result.message;
   };
 
   const send = async (form) => {
     const reason = form.elements.reason;
     if (!reason.value.trim()) {
-      say(form, "Say why: it goes into the history.");
+      say(form, "Give a reason; it is recorded in the history.");
       reason.setAttribute("aria-invalid", "true");
       reason.focus();
       return;
@@ -42,7 +42,7 @@
       sessionStorage.setItem(DONE, await sent(form));
       location.reload();
     } catch (fault) {
-      say(form, fault.message === "Failed to fetch" ? "The server can't be reached; nothing is known to have changed." : fault.message);
+      say(form, fault.message === "Failed to fetch" ? "The server did not answer. Reload the page to see whether anything changed." : fault.message);
       button.disabled = false;
     }
   };
@@ -65,11 +65,11 @@
   }
 
   const done = document.querySelector("[data-done]");
-  const said = sessionStorage.getItem(DONE);
-  if (said) {
+  const message = sessionStorage.getItem(DONE);
+  if (message) {
     sessionStorage.removeItem(DONE);
     done.hidden = false;
-    done.textContent = said;
+    done.textContent = message;
   }
 
   for (const chooser of document.querySelectorAll("details.chooser")) {

@@ -1,4 +1,4 @@
-// Which of the two looks? Inside Airflow's page, Airflow's; else what the system says. And: scripts run here.
+// Colour theme: Airflow's inside its page, else the system's. Also marks that scripts run here.
 "use strict";
 
 (() => {

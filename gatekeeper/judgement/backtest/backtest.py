@@ -1,4 +1,4 @@
-"""What would champion, challenger and no gate at all have made of the same ideas?"""
+"""Backtest: scorecards of challenger, champion and ungated on the same out-of-sample ideas."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import Twins, compared
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import HOLDOUT, Scorecard, Window
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
@@ -25,7 +25,7 @@ AROUND_THE_CLOCK = 365
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backtest:
-    """The scorecards of one comparison, and the ideas and days that all of them are measured on."""
+    """The scorecards of one comparison, and the ideas and market days that all of them are measured on."""
 
     window: Window
     ideas: Ideas
@@ -41,21 +41,21 @@ class Backtest:
     champion: Scorecard | None
     ungated: Scorecard
     twins: Twins = field(default_factory=Twins)
-    """Whom challenger and champion stand for, where not for themselves."""
+    """The deployed refits that challenger and champion are judged for, if they have any."""
 
     @property
     def as_of(self) -> datetime:
-        """The instant that none of this knows anything beyond."""
+        """The instant after which no data are used."""
         return self.window.as_of
 
 
 def window(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None) -> Window:
-    """Where both are out of sample: the latest of `as_of - holdout` and what they have seen, plus the embargo.
+    """The out-of-sample window of both: from the latest of `as_of - holdout` and their data's ends, plus the embargo.
 
-    Never raises: an empty or negative window is for the gate `comparable` to tell.
+    Never raises: an empty or negative window fails the gate `comparable`.
     """
     as_of = dataset.as_of.astimezone(UTC)
-    starts = [(as_of - settings.holdout, "the holdout")]
+    starts = [(as_of - settings.holdout, HOLDOUT)]
     for contender in (challenger, champion):
         if contender is not None and contender.seen_to is not None:
             how = "data" if contender.trained_to else "creation"
@@ -73,8 +73,8 @@ def window(dataset: Dataset, settings: "Settings", challenger: Contender, champi
 def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None = None) -> Backtest:
     """Scores and values every idea of the window, for each model and for the ungated stream.
 
-    A challenger with the champion's very bytes (and threshold) is not scored at all. Raises DataError for scores that
-    don't fit the ideas; what the scorer itself refuses passes through.
+    A challenger with the champion's bytes and threshold is not scored at all. Raises DataError for scores that don't
+    fit the ideas, and the scorer's own errors.
     """
     span = window(dataset, settings, challenger, champion)
     started = dataset.ideas.time
@@ -103,7 +103,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScorecardBuilder:
-    """What every scorecard of one backtest shares."""
+    """Builds the scorecards of one backtest from the parts that they share."""
 
     dataset: Dataset
     settings: "Settings"
@@ -117,17 +117,17 @@ class ScorecardBuilder:
     def of(
         cls, dataset: Dataset, settings: "Settings", window: Window, ideas: Ideas, days: NDArray[np.datetime64]
     ) -> "ScorecardBuilder":
-        """The book of the window's ideas and days."""
+        """The builder for the window's ideas and market days."""
         sizing = Sizing.from_settings(settings)
         return cls(dataset, settings, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
 
     def measure(self, contender: Contender) -> Scorecard:
-        """The card of a model that scores every idea. Raises DataError for scores that don't fit them."""
+        """The card of a model that scores every idea. Raises DataError for scores that don't fit the ideas."""
         scores, kept = decided(contender, self.ideas)
         return self.card(contender.name, kept, scores, contender)
 
     def untested(self, contender: Contender) -> Scorecard:
-        """The card of a model that is not scored at all."""
+        """The card of a model that is not scored."""
         return Scorecard(
             name=contender.name,
             window=self.window,
@@ -153,7 +153,7 @@ class ScorecardBuilder:
         scores: NDArray[np.float32] | None = None,
         contender: Contender | None = None,
     ) -> Scorecard:
-        """The card of the (n,) ideas that were kept, whoever kept them."""
+        """The card of the approved ideas, an (n,) mask."""
         taken = self.sizing.taken(self.ideas, kept)
         daily, count = self.marks.daily(taken), np.count_nonzero(taken)
         return Scorecard(
@@ -180,7 +180,7 @@ class ScorecardBuilder:
 
 
 def _ready(dataset: Dataset, settings: "Settings", start: datetime, days: int) -> date | None:
-    """The first date from which a window with this start is long enough, holidays aside; None where none will be."""
+    """The first date from which a window with this start is long enough, holidays aside; None if there is none."""
     newest = np.datetime64(start.date() - timedelta(days=1), "D")
     if days:
         newest = dataset.market_days[-1]

@@ -1,4 +1,4 @@
-"""How did the decisions fall: by score, symbol, strategy and month; and which ones would be others now?"""
+"""Breakdown of decisions: calibration by score, slices by symbol, strategy and month, and flipped decisions."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ Went = Callable[[NDArray[np.float64]], Document]
 
 
 def of(backtest: "Backtest", went: Went) -> Document:
-    """Calibration of each model, kept and vetoed trades by slice, and the flips; `went` sums up some outcomes."""
+    """Calibration of each model, approved and vetoed trades by slice, and the flips; went: sums up outcomes."""
     cards = {"challenger": backtest.challenger, "champion": backtest.champion}
     scored = {role: card for role, card in cards.items() if card is not None and card.scores is not None}
     ours = scored.get("challenger")
@@ -33,7 +33,7 @@ def of(backtest: "Backtest", went: Went) -> Document:
 
 
 def _calibration(card: Scorecard, backtest: "Backtest") -> list[Document]:
-    """In equal bins of the score: how often such ideas won, beside what the score said. Empty bins are left out."""
+    """Calibration in equal bins of the score: the mean score and the share that won. Empty bins are left out."""
     scores = np.asarray(card.scores, dtype=np.float64)
     won = backtest.ideas.outcome > 0
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
@@ -62,7 +62,7 @@ def _slices(card: Scorecard, backtest: "Backtest", went: Went) -> Document:
 def _sliced(
     column: NDArray[Any], kept: NDArray[np.bool_], outcome: NDArray[np.float64], went: Went, name: str
 ) -> list[Document]:
-    """The largest slices by name, or the newest months; what is beyond them together."""
+    """The largest slices by name, or the newest months; the rest as one slice."""
     values, counts = np.unique(column, return_counts=True)
     order = np.arange(len(values))[::-1] if name == "month" else np.argsort(-counts, kind="stable")
     chosen = set(values[order[:MOST_SLICES]].tolist())
@@ -76,7 +76,7 @@ def _sliced(
 
 
 def _flips(challenger: Scorecard, champion: Scorecard, backtest: "Backtest") -> Document:
-    """The newest ideas that the two decide differently, newest first, and what all of them made for each."""
+    """The newest ideas that the two decide differently, newest first, and the sums of all such ideas for each."""
     ideas = backtest.ideas
     differ = np.flatnonzero(challenger.kept != champion.kept)
     newest = differ[np.argsort(ideas.time[differ], kind="stable")][::-1][:MOST_FLIPS]

@@ -26,25 +26,25 @@ class Contender:
     created_at: datetime | None = None
     model_id: int | None = None
     refit: "Contender | None" = None
-    """What goes live, or is, in its stead: the same recipe and seed on all that was known (refit_agreement.py)."""
+    """The deployed refit: the same recipe and seed on all data to the as-of (refit_agreement.py)."""
 
     @property
     def seen_to(self) -> datetime | None:
-        """What it may have been trained on ends here; where unknown, at its creation."""
+        """The end of its training data; its creation if that is unknown."""
         return self.trained_to or self.created_at
 
 
 def keeps(scores: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Which ideas are not vetoed: a score *under* the threshold is. In float32, where 0.7 is at 0.7 and not under."""
+    """(n,) bool: approved ideas. A score *under* the threshold is vetoed, in float32, in which 0.7 is not under 0.7."""
     return np.asarray(scores >= np.float32(threshold))
 
 
 def decided(contender: Contender, ideas: Ideas) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(n,) scores of a model, and which ideas it keeps. Raises DataError for scores that don't fit the ideas."""
+    """(n,) scores of a model, and (n,) bool: approved ideas. Raises DataError for scores that don't fit the ideas."""
     scores = np.asarray(contender.score(ideas.features), dtype=np.float32)
     if scores.shape != (len(ideas),) or not np.isfinite(scores).all():
         raise DataError(
-            f"{contender.name} gave scores of shape {scores.shape} for {len(ideas)} ideas, "
-            "or some that are not finite: one finite score for each idea is needed"
+            f"{contender.name} gave scores of shape {scores.shape} for {len(ideas)} ideas, or scores that are "
+            "not finite; one finite score for each idea is needed"
         )
     return scores, keeps(scores, contender.threshold)

@@ -1,4 +1,4 @@
-"""What did each stream pay, part by part, on the way from what its trades made to what was left?"""
+"""Costs paid: gross return, transaction costs by part, and net return of each stream."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ CLOSE = 1e-9
 
 
 def of(backtest: "Backtest") -> Document | None:
-    """Of each stream that was tested, as parts of capital: gross, each part, net. None where no source told costs."""
+    """Gross, each cost and net of each stream tested, as parts of capital. None if the source gives no costs."""
     costs = backtest.ideas.costs
     if costs is None:
         return None
@@ -33,7 +33,7 @@ def of(backtest: "Backtest") -> Document | None:
 
 
 def faults(document: Mapping[str, Any]) -> list[str]:
-    """What of a document's costs doesn't add up, in sentences; none where it tells of none."""
+    """Costs of a document that don't add up, in sentences; empty if it holds no costs."""
     told, said = document.get("costs"), []
     if told is None:
         return []
@@ -41,9 +41,9 @@ def faults(document: Mapping[str, Any]) -> list[str]:
         paid = sum(row[name] for name in told["parts"])
         made = document["scorecards"][role]["total_return"]
         if abs(row["gross"] - paid - row["net"]) > CLOSE:
-            said.append(f"the {role}'s costs of {paid} lead from {row['gross']} to another net than {row['net']}")
+            said.append(f"the {role}'s gross {row['gross']} less costs of {paid} is not its net {row['net']}")
         if abs(row["net"] - made) > CLOSE:
-            said.append(f"the {role} made {row['net']} by its costs, and {made} by its scorecard")
+            said.append(f"the {role}'s net return is {row['net']} by its costs and {made} by its scorecard")
     return said
 
 

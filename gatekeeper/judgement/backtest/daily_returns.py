@@ -13,10 +13,10 @@ from gatekeeper.market.ideas import Dataset, Ideas
 def daily_returns(
     ideas: Ideas, kept: NDArray[np.bool_], days: NDArray[np.datetime64], size: Size
 ) -> NDArray[np.float64]:
-    """(T,) returns of the kept ideas as parts of the initial capital, for every one of `days`; 0 without trades.
+    """(T,) returns of the approved ideas as parts of the initial capital, for every one of `days`; 0 without trades.
 
-    Each trade is `size` of the initial capital, one for all or (n,), spread over its path. What a path holds for a day
-    that is no market day, or that isn't closed yet, counts on the last market day before: the sum is that of the
+    Each trade is `size` of the initial capital, one for all or (n,), spread over its path. The part of a path on a day
+    that is not a market day, or not closed yet, counts on the last market day before, so the sum is that of the
     outcomes.
     """
     return Marks.of(ideas, days, size).daily(kept)
@@ -24,7 +24,7 @@ def daily_returns(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks:
-    """What n ideas made on which of T days, mark by mark: found once for all streams that keep some of them.
+    """Marks of n ideas on T days, computed once for all streams that approve some of them.
 
     idea, day: (m,) the numbers of each mark's idea and day. made: (m,), to be multiplied by `size`.
     """
@@ -37,7 +37,7 @@ class Marks:
 
     @classmethod
     def of(cls, ideas: Ideas, days: NDArray[np.datetime64], size: Size) -> "Marks":
-        """As `daily_returns` takes them."""
+        """The marks of these ideas; arguments as for `daily_returns`."""
         idea = np.repeat(np.arange(len(ideas)), np.diff(ideas.path_start))
         day = np.zeros(0, dtype=np.intp)
         if len(days):
@@ -49,7 +49,7 @@ class Marks:
         return cls(idea, day, size[idea] * ideas.path_return, 1.0, len(days))
 
     def daily(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """(T,) returns of the (n,) ideas that were kept."""
+        """(T,) returns of the approved ideas, an (n,) mask."""
         if not self.days:
             return np.zeros(0)
         made = self.made if kept.all() else np.where(kept[self.idea], self.made, 0.0)
@@ -57,5 +57,5 @@ class Marks:
 
 
 def days_from(dataset: Dataset, start: datetime) -> NDArray[np.bool_]:
-    """Which market days belong to a window that starts then: all from its own day on, which counts."""
+    """(d,) bool: the market days of a window that starts then, its own day included."""
     return np.asarray(dataset.market_days >= np.datetime64(start.date(), "D"))

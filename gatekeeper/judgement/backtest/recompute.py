@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 
 CLOSE = 1e-12
-"""Two processors may round the last digit of a sum otherwise."""
+"""Two processors may round the last digit of a sum differently."""
 
 
 def of_daily(daily: NDArray[np.float64], rules: Mapping[str, Any]) -> dict[str, float | None]:
-    """Of a scorecard, what follows from its (T,) daily returns under the document's `rules`."""
+    """The figures of a scorecard that follow from its (T,) daily returns under the document's `rules`."""
     return {
         "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
         "total_return": float(daily.sum()),
@@ -22,7 +22,7 @@ def of_daily(daily: NDArray[np.float64], rules: Mapping[str, Any]) -> dict[str, 
 
 
 def same(one: object, other: object) -> bool:
-    """Is what a document holds what was computed again?"""
+    """Whether the document's value equals the recomputed one, within rounding."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= CLOSE * max(1.0, abs(one))
     return one == other

@@ -1,7 +1,7 @@
-"""Does the model that goes live decide as the one that was judged?
+"""Refit agreement: how often the deployed refit decides unlike the judged model, on the ideas of its window.
 
-A refit has its twin's recipe and seed, and was fitted on everything known at the as-of: the window as well. So what it
-would have made there shows nothing, and isn't asked; only how often it would have decided otherwise is.
+A refit has the judged model's recipe and seed, and is fitted on all data to the as-of, the window included. Its return
+in the window would therefore show nothing and is not measured; only its differing decisions are counted.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ COUNTS = ("both_kept", "only_refit", "only_twin", "both_vetoed")
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """A model that goes live in its twin's stead, and how both decided the ideas of the twin's window."""
+    """A refit deployed instead of the judged model, and how both decided the ideas of the judged model's window."""
 
     name: str
     sha256: str
@@ -33,7 +33,7 @@ class Refit:
     trained_to: datetime | None
     model_id: int | None
     limit: float
-    """The largest share of these ideas that may be decided otherwise."""
+    """The largest share of these ideas that may be decided differently."""
     both_kept: int = 0
     only_refit: int = 0
     only_twin: int = 0
@@ -41,22 +41,22 @@ class Refit:
 
     @property
     def ideas(self) -> int:
-        """How many both decided."""
+        """The number of ideas that both decided."""
         return self.both_kept + self.only_refit + self.only_twin + self.both_vetoed
 
     @property
     def differing(self) -> int:
-        """How many they decided otherwise."""
+        """The number of ideas that they decided differently."""
         return self.only_refit + self.only_twin
 
     @property
     def share(self) -> float | None:
-        """Of the ideas that were decided otherwise; None where there were none to decide."""
+        """The share of ideas decided differently; None if there were no ideas."""
         return self.differing / self.ideas if self.ideas else None
 
     @property
     def alike(self) -> bool | None:
-        """Is the share within the limit? None where nobody can tell."""
+        """Whether the share is within the limit; None if it is undefined."""
         return None if self.share is None else self.share <= self.limit
 
     def to_dict(self) -> Document:
@@ -67,13 +67,13 @@ class Refit:
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Whom the two that were compared stand for; None where a model stands for itself."""
+    """The deployed refits of challenger and champion; None if a model is deployed itself."""
 
     challenger: Refit | None = None
     champion: Document | None = field(default=None)
 
     def to_dict(self) -> Document:
-        """JSON-friendly; empty where both stand for themselves."""
+        """The refits for JSON; empty if both models are deployed themselves."""
         if self.challenger is None and self.champion is None:
             return {}
         ours = None if self.challenger is None else self.challenger.to_dict()
@@ -83,13 +83,13 @@ class Twins:
 def compared(
     challenger: "Contender", champion: "Contender | None", card: Scorecard, ideas: "Ideas", limit: float
 ) -> Twins:
-    """The challenger's refit on the (n,) ideas of its twin's `card`, and whom the champion stands for."""
+    """The challenger's refit on the (n,) ideas of the judged model's `card`, and the champion's deployed refit."""
     live = None if champion is None or champion.refit is None else _who(champion.refit)
     return Twins(None if challenger.refit is None else _compared(challenger.refit, card, ideas, limit), live)
 
 
 def refit_of(document: Mapping[str, Any]) -> Refit | None:
-    """What an evaluation would put live in its challenger's stead; None where that is the challenger itself."""
+    """The refit that an evaluation would deploy instead of its challenger; None if it would deploy the challenger."""
     said = (document.get("twins") or {}).get("challenger")
     if said is None:
         return None
@@ -98,17 +98,18 @@ def refit_of(document: Mapping[str, Any]) -> Refit | None:
 
 
 def faults(refit: Refit | None, document: Mapping[str, Any]) -> list[str]:
-    """What of the refit's decisions doesn't fit its twin's scorecard, in sentences."""
+    """Decisions of the refit that don't fit the judged model's scorecard, in sentences."""
     if refit is None:
         return []
     card, said = document["scorecards"]["challenger"], []
     if not card["tested"]:
-        return [] if refit.ideas == 0 else ["the refit decided ideas on which its twin was not tested"]
+        return [] if refit.ideas == 0 else ["the refit decided ideas on which the judged model was not tested"]
     if refit.ideas != card["ideas"]:
-        said.append(f"the refit decided {refit.ideas} ideas, and its twin {card['ideas']}")
+        said.append(f"the refit decided {refit.ideas} ideas, and the judged model {card['ideas']}")
     if refit.both_kept + refit.only_twin != card["kept_trades"]:
         kept = refit.both_kept + refit.only_twin
-        said.append(f"the twin kept {kept} ideas beside its refit, and {card['kept_trades']} by its scorecard")
+        theirs = card["kept_trades"]
+        said.append(f"the judged model approved {kept} ideas next to its refit, and {theirs} by its scorecard")
     return said
 
 

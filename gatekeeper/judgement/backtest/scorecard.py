@@ -1,4 +1,4 @@
-"""What did a backtest measure, of which model, and over which window?"""
+"""Scorecards: daily returns, Sharpe ratio, drawdown and decisions of one model over one backtest window."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,30 +8,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+HOLDOUT = "the holdout"
+"""`Window.bound_by` of a window that starts as long before the as-of as the holdout allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The stretch that the models are compared on. Empty or negative where `end` is not after `start`."""
+    """The out-of-sample period on which models are compared. Empty or negative if `end` is not after `start`."""
 
     start: datetime
-    """First instant at which an idea may start."""
+    """The first instant at which an idea may start."""
     end: datetime
-    """Last instant at which an idea may start: the as-of minus the longest hold."""
+    """The last instant at which an idea may start: the as-of less the longest hold."""
     as_of: datetime
     days: int
-    """Market days from the start's to the last one closed by the as-of."""
-    bound_by: str = "the holdout"
-    """What the start waits for."""
+    """Market days from that of the start to the last one closed by the as-of."""
+    bound_by: str = HOLDOUT
+    """What limits the start: the holdout, or a model's data."""
     ready: date | None = None
-    """Where the window is too short: the first date that will do; None where it does, or where no date ever will."""
+    """If the window is too short, the first date at which it is not; None if it is long enough, or never will be."""
 
     @property
     def empty(self) -> bool:
-        """Can no idea have started in it, or has no market day closed?"""
+        """Whether no idea can have started in it, or no market day has closed."""
         return self.end <= self.start or self.days < 1
 
     def to_dict(self) -> dict[str, str | int | None]:
-        """JSON-friendly; instants in ISO 8601."""
+        """The window for JSON; instants in ISO 8601."""
         return {
             "start": self.start.isoformat(),
             "end": self.end.isoformat(),
@@ -48,7 +51,7 @@ class Scorecard:
 
     `daily`: (T,) returns as fractions of the initial capital, one for every market day of the window. `scores` and
     `kept`: (n,), one for every idea of the window. A card with `tested` False carries no numbers: its model has the
-    other's very bytes.
+    same bytes as the other.
     """
 
     name: str
@@ -56,7 +59,7 @@ class Scorecard:
     daily: NDArray[np.float64]
     kept: NDArray[np.bool_]
     sharpe: float | None
-    """Annual; None where undefined."""
+    """Annual; None if undefined."""
     total_return: float
     max_drawdown: float
     win_rate: float | None
@@ -68,32 +71,32 @@ class Scorecard:
     model_id: int | None = None
     tested: bool = True
     passed_over: int = 0
-    """Kept ideas that were not entered, because as many positions were open as may be."""
+    """Approved ideas that were not entered, since the limit on open positions was reached."""
     stands_for: str | None = None
-    """The live model, or the one that would be, where that is another: this one's refit (refit_agreement.py)."""
+    """The deployed refit of this model, if it has one (refit_agreement.py)."""
 
     @property
     def live(self) -> str:
-        """The name of the model that answers, or would."""
+        """The name of the deployed model, this one or its refit."""
         return self.stands_for or self.name
 
     @property
     def kept_trades(self) -> int:
-        """How many ideas were not vetoed."""
+        """The number of approved ideas."""
         return int(np.count_nonzero(self.kept))
 
     @property
     def taken_trades(self) -> int:
-        """How many of them were entered: what the returns rest on."""
+        """The number of approved ideas that were entered, on which the returns rest."""
         return self.kept_trades - self.passed_over
 
     @property
     def ideas(self) -> int:
-        """How many ideas there were to take."""
+        """The number of ideas in the window."""
         return len(self.kept)
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-friendly, every number finite or null; nothing of single ideas."""
+        """The card for JSON, every number finite or null, without single ideas."""
         return {
             "name": self.name,
             "model_id": self.model_id,
@@ -116,7 +119,7 @@ class Scorecard:
     def from_dict(
         cls, said: Mapping[str, Any], window: Window, kept: NDArray[np.bool_], stands_for: str | None = None
     ) -> "Scorecard":
-        """What `to_dict` wrote, but for what it leaves out: the window, and which ideas were kept."""
+        """The card that `to_dict` wrote, with the window and the approved ideas, which it leaves out."""
         return cls(
             name=said["name"],
             window=window,

@@ -1,4 +1,4 @@
-"""How large is each trade, and which ideas are passed over because too many positions are open?"""
+"""Position sizing: each trade's part of the capital, and ideas passed over at the limit on open positions."""
 
 import heapq
 from dataclasses import asdict, dataclass
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 Size = float | NDArray[np.float64]
-"""A trade's part of the initial capital: one for all, or (n,), one for each idea."""
+"""A trade's part of the initial capital: one for all, or (n,) by idea."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """The rule. `target`: what a move of ATR14 makes, as a part of capital; `largest`: no trade is over it.
+    """The sizing rule. target: profit of a move of ATR14 as a part of capital. largest: limit of a trade's part.
 
-    most_open: positions that one stream holds at once; None for any number.
+    most_open: limit on the positions that one stream holds at once; None for any number.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Sizing:
         )
 
     def of(self, ideas: Ideas) -> Size:
-        """What each idea's trade is. Raises DataError where it hangs on an ATR14 that the ideas don't bring.
+        """The size of each idea's trade. Raises DataError if it needs an ATR14 that the ideas don't have.
 
         The number of units, target x capital / ATR14, is known with the idea; its price is that of the entry.
         """
@@ -51,12 +51,15 @@ class Sizing:
             return self.fraction
         if ideas.atr is None:
             if len(ideas):
-                raise DataError("GATEKEEPER_SIZING=volatility takes the ATR14 of each idea, and these have none")
+                raise DataError(
+                    "GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and these have none; "
+                    "give them, or set GATEKEEPER_SIZING=fraction"
+                )
             return self.largest
         return np.minimum(self.target / ideas.atr, self.largest)
 
     def taken(self, ideas: Ideas, kept: Mask) -> Mask:
-        """(k,) which of the kept ideas, the first k of n, are entered, in their order: by time, symbol, strategy.
+        """(k,) bool: entered ones of the approved ideas, the first k of n, in order of time, symbol, strategy.
 
         A position is open from its idea's time to its exit; one that ends at that instant makes room.
         """
@@ -80,5 +83,5 @@ class Sizing:
 
 
 def each(size: Size, rows: int) -> NDArray[np.float64]:
-    """(n,) whatever `size` was."""
+    """The size as (n,), one for each idea."""
     return np.broadcast_to(np.asarray(size, dtype=np.float64), (rows,))

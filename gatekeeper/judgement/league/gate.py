@@ -1,4 +1,4 @@
-"""Gate `league`: is the challenger still surely no worse as one of all that were compared?"""
+"""Gate `league`: the challenger's lower bound corrected for multiple testing against all models compared."""
 
 from gatekeeper.judgement.league.league import Field, FieldResult
 from gatekeeper.judgement.rule.gate_texts import figure, is_or_not
@@ -6,7 +6,7 @@ from gatekeeper.judgement.rule.verdict import Gate, Number
 
 
 def gate(held: FieldResult, field: Field, number: int) -> Gate | None:
-    """The gate `league` of one contender; None under a policy that asks for no bound."""
+    """The gate `league` of one contender; None under a policy without a lower bound."""
     if held.policy.tolerance is None:
         return None
     sure = held.is_sure(number)
@@ -18,14 +18,14 @@ def _gate(passed: bool | None, sure: bool | None, held: FieldResult, field: Fiel
     limit = -held.policy.tolerance if held.policy.tolerance else 0.0
     bound, detectable, count = held.bound(number), held.detectable(number), len(field.contenders)
     text = (
-        f"as one of {count} that were compared, its lower bound {figure(bound, limit)} {is_or_not(sure)} over {limit:g}"
+        f"as one of {count} models compared, its lower bound of {figure(bound, limit)} {is_or_not(sure)} over {limit:g}"
     )
     if sure and not passed and held.winner is not None:
         best = field.contenders[held.winner].name
         theirs, ours = held.gains[held.winner].value, held.gains[number].value
         text += f"; {best} passes too and gained more: {figure(theirs, ours)} against {figure(ours, theirs)}"
     elif sure is False and detectable is not None:
-        text += f"; of one among {count} these days can only show a gain over {figure(detectable)}"
+        text += f"; with {count} models compared only a Sharpe gain above {figure(detectable)} is detectable"
     others = ", ".join(card.name for each, card in enumerate(field.contenders) if each != number)
     test = held.test
     numbers: dict[str, Number] = {

@@ -1,9 +1,9 @@
-"""Is the best of many surely not worse than the champion, though it was picked for being the best?
+"""League: multiple testing of earlier challengers and this week's against the champion (Hansen's SPA test).
 
-Hansen's test of superior predictive ability (2005), by `arch`, on what each day adds to each gain in annual Sharpe, in
-units of that gain's own error, with the policy's tolerance added. Its critical value holds for the largest of all
-contenders' figures at once (Romano & Wolf 2005, the first step): the chance that *any* contender which is truly worse
-by the tolerance, or more, gets over it is at most alpha, whichever is picked afterwards.
+Hansen's test of superior predictive ability (2005), by `arch`, on each day's contribution to each gain in annual
+Sharpe, in units of that gain's own error, with the policy's tolerance added. Its critical value holds for the largest
+of all contenders' figures at once (Romano & Wolf 2005, the first step): the chance that *any* contender that is truly
+worse by the tolerance or more exceeds it is at most alpha, whichever is picked afterwards.
 """
 
 import math
@@ -28,7 +28,7 @@ Row = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """The champion, and all that want its place, on the same days and ideas. The week's own challenger comes first."""
+    """The champion and all contenders on the same days and ideas, this week's challenger first."""
 
     champion: Scorecard
     contenders: tuple[Scorecard, ...]
@@ -36,11 +36,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FieldTest:
-    """Of the whole field. `critical` is what a gain, with the tolerance added, has to be over in units of its error."""
+    """The test of the whole field. critical: limit for a gain plus the tolerance, in units of the gain's error."""
 
     critical: float
     p: float
-    """How often chance alone, with no contender better than the tolerance allows, shows the largest figure seen."""
+    """The probability of the largest figure seen if no contender is better than the tolerance allows."""
     block: int
     draws: int
     seed: int
@@ -48,33 +48,33 @@ class FieldTest:
 
 @dataclass(frozen=True, slots=True)
 class FieldResult:
-    """What came of a field under one policy; tuples have one entry for each contender."""
+    """The result of a field under one policy; tuples have one entry for each contender."""
 
     policy: Policy
     gains: tuple[Gain, ...]
     alone: tuple[Verdict, ...]
-    """What the rule says of each with no other beside it."""
+    """The verdict on each contender alone."""
     test: FieldTest | None
-    """None under a policy without a bound, or where no gain has an error."""
+    """None under a policy without a bound, or if no gain has an error."""
     winner: int | None
-    """Of those that pass every gate and the test: the one that gained most. None where none does."""
+    """The contender with the largest gain among those that pass every gate and the test; None if none does."""
 
     def bound(self, number: int) -> float | None:
-        """The lower bound of a contender's gain that holds for all of them at once."""
+        """The simultaneous lower bound of a contender's gain, which holds for all of them at once."""
         gain = self.gains[number]
         if self.test is None or gain.value is None or not gain.standard_error:
             return None
         return gain.value - self.test.critical * gain.standard_error
 
     def detectable(self, number: int) -> float | None:
-        """The gain that these days would show of one among so many, with the policy's power."""
+        """The gain of one contender among so many that this window detects, with the policy's power."""
         error, tolerance = self.gains[number].standard_error, self.policy.tolerance
         if self.test is None or tolerance is None or not error:
             return None
         return (self.test.critical + NormalDist().inv_cdf(self.policy.power)) * error - tolerance
 
     def is_sure(self, number: int) -> bool | None:
-        """Whether a contender's bound as one of many lies over minus the tolerance; None where it has no bound."""
+        """Whether a contender's bound as one of many lies over minus the tolerance; None if it has no bound."""
         bound, tolerance = self.bound(number), self.policy.tolerance
         if tolerance is None:
             return True
@@ -90,7 +90,7 @@ def contest(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> FieldResult:
-    """Tests every contender, alone and as one of all. The same field and policy give the same result."""
+    """Test every contender, alone and as one of all. The same field and policy give the same result."""
     alone = tuple(judge(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
     gains = tuple(Gain(verdict.gain, verdict.standard_error, verdict.bound) for verdict in alone)
     held = FieldResult(policy, gains, alone, _test(field, gains, policy, draws, seed), None)
@@ -101,7 +101,7 @@ def contest(
 
 
 def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed: int) -> FieldTest | None:
-    """The test of all contenders whose gain has an error; the others can't win, and say nothing of chance."""
+    """The test of all contenders whose gain has an error; the others can't win and don't enter it."""
     if policy.tolerance is None:
         return None
     rows = [
@@ -113,7 +113,7 @@ def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed:
 
 
 def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
-    """(T,) Its mean x sqrt(T) is the gain, with the tolerance added, in units of the rule's own error."""
+    """(T,) daily contributions; mean x sqrt(T) is the gain plus the tolerance in units of the rule's own error."""
     free = risk_free_per_period(policy.risk_free, policy.periods_per_year)
     year = math.sqrt(policy.periods_per_year)
     annual = daily_influence(card.daily - free, champion.daily - free) * year
@@ -122,7 +122,7 @@ def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Poli
 
 
 def _spa(rows: Row, alpha: float, draws: int, seed: int) -> FieldTest:
-    """Of (T, k) standardised figures. They come in units of their error: `arch` itself divides by none."""
+    """The SPA test of (T, k) figures in units of their error already, since `arch` doesn't studentise here."""
     from arch.bootstrap import SPA
 
     block = block_length(rows)

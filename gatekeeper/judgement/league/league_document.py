@@ -1,4 +1,4 @@
-"""What does an evaluation keep of its league, and does that lead to the same end again?"""
+"""League document: the league's part of an evaluation document, and its recheck."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from gatekeeper.judgement.rule.verdict import Policy
 
 Document = dict[str, Any]
 Competed = tuple[FieldResult, Field, int]
-"""A contest, its field, and which contender an evaluation is of."""
+"""A contest, its field, and the number of the contender that an evaluation is of."""
 
 DRAWN = 0.1
-"""Another version of the library may draw otherwise: critical values of so many draws lie within this of each other."""
+"""Tolerance for another version of the library, which may draw differently: critical values lie within it."""
 
 
 def document(held: FieldResult, field: Field, challenger: int, left_out: Mapping[str, str]) -> Document:
-    """JSON-friendly, every number finite or null. `challenger`: which contender the evaluation is of."""
+    """The league for JSON, every number finite or null. challenger: number of the evaluation's contender."""
     test = held.test
     return {
         "contenders": [_row(held, field, number, with_days=number != challenger) for number in range(len(held.gains))],
@@ -34,9 +34,9 @@ def document(held: FieldResult, field: Field, challenger: int, left_out: Mapping
 
 
 def again(evaluation: Mapping[str, Any], cards: Mapping[str, Scorecard], policy: Policy, kind: str) -> Competed | None:
-    """The contest that an evaluation's document leads to, and which contender it is of; None where it has no league.
+    """The contest that follows from an evaluation's document, and its contender; None without a league.
 
-    `cards` are the document's, read already.
+    cards: the document's, parsed already.
     """
     said = evaluation.get("league")
     if said is None:
@@ -47,7 +47,7 @@ def again(evaluation: Mapping[str, Any], cards: Mapping[str, Scorecard], policy:
 
 
 def faults(evaluation: Mapping[str, Any], held: FieldResult, field: Field) -> list[str]:
-    """What of the league doesn't follow from its daily returns, in sentences."""
+    """Differences between the league and what follows from its daily returns, in sentences."""
     said, rules, found = evaluation["league"], evaluation["rules"], []
     for number, row in enumerate(said["contenders"]):
         right = {
@@ -83,7 +83,7 @@ def _row(held: FieldResult, field: Field, number: int, *, with_days: bool) -> Do
 
 
 def _field(said: Mapping[str, Any], evaluation: Mapping[str, Any], cards: Mapping[str, Scorecard]) -> Field:
-    """As far as the rule asks: who kept how many ideas, together with the champion and apart, not which."""
+    """Decisions with the document's counts of approved ideas, shared with the champion and apart, as the rule needs."""
     champion = cards["champion"]
     theirs, places = champion.kept_trades, np.arange(champion.ideas)
     contenders = []

@@ -1,4 +1,4 @@
-"""Did the live drawdown go beyond all that the backtest's own days could have led one to expect?"""
+"""Circuit breaker: trips if the live drawdown exceeds a high quantile of drawdowns resampled from the backtest."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -15,9 +15,9 @@ TIMES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Drawdowns as parts of the initial capital. bound and p are None where the days can't tell; then it never trips.
+    """Drawdowns as parts of the initial capital. bound and p are None if there are too few days; it never trips then.
 
-    p: the share of draws that fell as deep as the live days, or deeper.
+    p: the share of draws with a drawdown as deep as the live one, or deeper.
     """
 
     tripped: bool
@@ -31,22 +31,23 @@ class Breaker:
     text: str
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-friendly, every number finite or null."""
+        """The result for JSON, every number finite or null."""
         return asdict(self)
 
 
 def examine(live: ArrayLike, backtest: ArrayLike, *, level: float, floor_days: int, seed: int) -> Breaker:
-    """Is the drawdown of the (T,) live daily returns over the `level` quantile of what the backtest's days give?
+    """Whether the drawdown of the (T,) live daily returns exceeds the `level` quantile of resampled drawdowns.
 
-    That is the drawdown of as many days as the live ones, drawn from the (B,) days of the backtest in blocks, by the
-    stationary bootstrap of Politis & Romano (1994). Those days are a sample themselves, so they are drawn anew for each
-    draw: else a backtest that was lucky promises too much, and its bound is broken far more often than it says. Both
-    rows are parts of the same initial capital, the start counts as a peak. Fewer than 5 live days, fewer than
-    `floor_days` of the backtest, or a backtest whose days are all alike, tell nothing.
+    Each draw takes T days from the (B,) days of the backtest in blocks, by the stationary bootstrap of Politis & Romano
+    (1994). The backtest is a sample too, so its days are resampled for each draw; otherwise a lucky backtest would
+    promise too much, and its bound would be exceeded far more often than stated. The breaker trips on the drawdown
+    quantile alone; no significance test is required. Both rows are parts of the same initial capital, and the start
+    counts as a peak. With fewer than 5 live days, fewer than `floor_days` of the backtest or a constant backtest there
+    is no bound.
     """
     now, then = np.asarray(live, dtype=np.float64), np.asarray(backtest, dtype=np.float64)
     drawdown = max_drawdown(now)
-    why = _untold(now, then, floor_days)
+    why = _why_unbounded(now, then, floor_days)
     if why is not None:
         return Breaker(False, drawdown, None, None, level, len(now), len(then), None, why)
     block = block_length(then)
@@ -56,23 +57,23 @@ def examine(live: ArrayLike, backtest: ArrayLike, *, level: float, floor_days: i
     tripped = drawdown > bound
     text = (
         f"drawdown {drawdown:.2%} of capital in {len(now)} days, {'over' if tripped else 'within'} the {level:.4g} "
-        f"bound of {bound:.2%} that the backtest's {len(then)} days give"
+        f"bound of {bound:.2%} from the backtest's {len(then)} days"
     )
     return Breaker(tripped, drawdown, bound, deeper, level, len(now), len(then), block, text)
 
 
-def _untold(live: NDArray[np.float64], backtest: NDArray[np.float64], floor_days: int) -> str | None:
+def _why_unbounded(live: NDArray[np.float64], backtest: NDArray[np.float64], floor_days: int) -> str | None:
     if len(live) < FEWEST_DAYS:
-        return f"{len(live)} days since the promotion, {FEWEST_DAYS} are needed"
+        return f"{len(live)} days since the promotion, at least {FEWEST_DAYS} are needed"
     if len(backtest) < floor_days:
-        return f"the backtest has {len(backtest)} days, {floor_days} are needed: no bound"
+        return f"the backtest has {len(backtest)} days, and a bound needs at least {floor_days}"
     if math.isclose(float(np.ptp(backtest)), 0.0, abs_tol=1e-12):
-        return "the days of the backtest are all alike: no bound"
+        return "the days of the backtest are all alike, so there is no bound"
     return None
 
 
 def _drawdowns(days: NDArray[np.float64], length: int, block: int, seed: int) -> NDArray[np.float64]:
-    """(TIMES,) drawdowns of draws of that length, each from a backtest that might as well have been."""
+    """(TIMES,) drawdowns of draws of that length, each from a resampled backtest."""
     backtests = draws(len(days), len(days), block=block, times=TIMES, seed=seed)
     lives = draws(len(days), length, block=block, times=TIMES, seed=seed + 1)
     fell = (max_drawdown(days[backtest[live]]) for backtest, live in zip(backtests, lives, strict=True))

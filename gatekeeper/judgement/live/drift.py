@@ -1,4 +1,4 @@
-"""Do the live ideas, and what the model says of them, look like those that it was judged on?"""
+"""Drift: Kolmogorov-Smirnov distances of live features and scores from those that the model was judged on."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,9 +17,9 @@ TIMES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far one column moved: the largest distance of the two distribution functions, and its bound.
+    """One column's shift: the largest distance of the two distribution functions, and its bound.
 
-    All None for a column that is the same number throughout: it can't drift.
+    All None for a constant column, which can't drift.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Every column's shift. `shifts` is empty where there is too little to compare, and `text` says so."""
+    """Every column's shift. `shifts` is empty if there are too few ideas to compare, and `text` says so."""
 
     ideas: int
     reference: int
@@ -44,31 +44,33 @@ class Drift:
         return tuple(shift.name for shift in self.shifts if shift.drifted)
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-friendly, every number finite or null."""
+        """The result for JSON, every number finite or null."""
         return {**asdict(self), "shifts": [asdict(shift) for shift in self.shifts], "drifted": list(self.drifted)}
 
 
 def compare(live: NDArray[np.floating], reference: NDArray[np.floating], names: Sequence[str], *, seed: int) -> Drift:
-    """live (n, k) against reference (N, k), both in the order of time, column by column.
+    """Drift of live (n, k) against reference (N, k), both in the order of time, column by column.
 
-    The statistic is that of Kolmogorov and Smirnov for two samples (`scipy.stats.ks_2samp`). Its usual p-value takes
-    each idea as a draw of its own, while ideas of one week share their market, and would tell of drift in any week.
-    So the bound comes from the reference itself: as many ideas as are live, drawn from it by the stationary bootstrap
-    (Politis & Romano 1994), hold their distance under it in 99 of 100 cases for all columns together (Bonferroni);
-    that the reference is a sample itself widens it by sqrt(1 + n/N), as in the two-sample law.
+    The statistic is the two-sample one of Kolmogorov and Smirnov (`scipy.stats.ks_2samp`). Its usual p-value takes
+    ideas as independent, but the ideas of one week share their market, so it would report drift in any week. The bound
+    therefore comes from the reference itself: samples of n ideas, drawn from it by the stationary bootstrap (Politis &
+    Romano 1994), stay under the bound in 99 of 100 cases for all columns together (Bonferroni). Since the reference is
+    a sample too, the bound is widened by sqrt(1 + n/N), as in the two-sample law.
     """
     reference = reference[-LARGEST:]
     newest = live[-max(1, len(reference) // PART) :]
     if len(newest) < FEWEST:
-        what = f"{len(live)} live ideas against {len(reference)}: {FEWEST} are needed, and {PART} times as many before"
-        return Drift(len(live), len(reference), LEVEL, (), f"too few to tell of drift ({what})")
+        what = f"{len(live)} live ideas against {len(reference)}; {FEWEST} are needed, and {PART} times as many before"
+        return Drift(len(live), len(reference), LEVEL, (), f"too few ideas to measure drift ({what})")
     moving = [place for place in range(len(names)) if _moves(newest[:, place], reference[:, place])]
     bounds = _bounds(reference[:, moving], len(newest), seed) if moving else []
-    told = dict(zip(moving, bounds, strict=True))
-    shifts = [_shift(name, newest[:, place], reference[:, place], told.get(place)) for place, name in enumerate(names)]
+    limits = dict(zip(moving, bounds, strict=True))
+    shifts = [
+        _shift(name, newest[:, place], reference[:, place], limits.get(place)) for place, name in enumerate(names)
+    ]
     drift = Drift(len(newest), len(reference), LEVEL, tuple(shifts), "")
-    said = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
-    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{said}, in the newest {len(newest)} ideas")
+    finding = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
+    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{finding}, in the newest {len(newest)} ideas")
 
 
 def _moves(live: NDArray[np.floating], reference: NDArray[np.floating]) -> bool:
@@ -85,7 +87,7 @@ def _shift(name: str, live: NDArray[np.floating], reference: NDArray[np.floating
 
 
 def _bounds(reference: NDArray[np.floating], length: int, seed: int) -> list[float]:
-    """One for each column of the (N, k) reference, over the distances of its own draws."""
+    """(k,) the bound of each column of the (N, k) reference, from the distances of its own draws."""
     order = [np.unique(column, return_inverse=True)[1] for column in reference.T]
     whole = [np.cumsum(np.bincount(ranks)) / len(reference) for ranks in order]
     distances = np.empty((TIMES, len(order)))

@@ -1,4 +1,4 @@
-"""How has the primary done since its promotion, beside the model before it and no gate, on the same ideas?"""
+"""Live performance: the primary since its promotion, next to the model before it and ungated, on the same ideas."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LiveGain:
-    """Annual Sharpe of the primary over the model before it; None where undefined.
+    """Gain in annual Sharpe of the primary over the model before it; None where undefined.
 
-    predicted: what its evaluation measured. surprise: how many standard errors the realised gain lies over that.
+    predicted: its evaluation's gain. surprise: (realised - predicted) in standard errors.
     """
 
     predicted: float | None = None
@@ -33,14 +33,14 @@ class LiveGain:
 
     @property
     def surprise(self) -> float | None:
-        """None where either gain or both errors are missing."""
+        """(realised - predicted) / standard error; None if either gain or both errors are missing."""
         if self.predicted is None or self.realised is None:
             return None
         error = math.hypot(self.predicted_error or 0.0, self.realised_error or 0.0)
         return (self.realised - self.predicted) / error if error > 0 else None
 
     def to_dict(self) -> dict[str, float | None]:
-        """JSON-friendly, every number finite or null."""
+        """The result for JSON, every number finite or null."""
         return {
             "predicted": self.predicted,
             "predicted_error": self.predicted_error,
@@ -52,17 +52,17 @@ class LiveGain:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Live:
-    """The ideas since the promotion, and what each would have made of them.
+    """The ideas since the promotion, and each stream's scorecard on them.
 
-    ideas: all whose outcome is known. The cards are of those among them that started a longest hold before the as-of,
-    as in a backtest: what is known of the newest favours quick exits. Sharpes are None where they are too few.
+    ideas: all whose outcome is known. The cards cover those that started at least the longest hold before the as-of,
+    as in a backtest, since among the newest only quick exits are known. Sharpes are None if there are too few.
     """
 
     window: Window
     ideas: Ideas
     days: NDArray[np.datetime64]
     daily: NDArray[np.float64]
-    """(T,) returns of the primary by every idea known, the newest too: what its drawdown is measured on."""
+    """(T,) returns of the primary on every idea known, the newest included; its drawdown is measured on them."""
     primary: Scorecard
     before: Scorecard | None
     ungated: Scorecard
@@ -72,11 +72,11 @@ class Live:
 
     @property
     def enough(self) -> bool:
-        """Are there ideas and days enough for a Sharpe that means something?"""
+        """Whether there are enough ideas and days for a meaningful Sharpe."""
         return self.primary.ideas >= self.floor and len(self.days) >= FEWEST_DAYS
 
     def gain(self, predicted: float | None, error: float | None) -> LiveGain:
-        """Predicted, by an evaluation against the same model before, against realised. Ledoit & Wolf (2008)."""
+        """Realised gain next to the one predicted by an evaluation against the same model. Ledoit & Wolf (2008)."""
         if self.before is None or not self.enough:
             return LiveGain(predicted, error)
         annual = math.sqrt(self.periods_per_year)
@@ -87,7 +87,7 @@ class Live:
 def measure(
     dataset: Dataset, settings: "Settings", since: datetime, primary: Contender, before: Contender | None
 ) -> Live:
-    """Scores and values every idea of `dataset` that started at `since` or later, for each. Raises DataError."""
+    """Scores and values every idea of `dataset` that started at `since` or later, per model. Raises DataError."""
     as_of = dataset.as_of.astimezone(UTC)
     days = dataset.market_days[days_from(dataset, since)]
     span = Window(since, as_of - settings.longest_hold, as_of, len(days), "the promotion")
@@ -111,7 +111,7 @@ def measure(
 
 
 def _without_sharpes(live: Live) -> Live:
-    """A Sharpe of so few is a number, and says nothing."""
+    """The card without its Sharpe, which too few ideas make meaningless."""
     return replace(
         live,
         primary=replace(live.primary, sharpe=None),

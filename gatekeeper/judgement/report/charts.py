@@ -1,4 +1,4 @@
-"""What does an evaluation look like? Small SVG drawings that take their colours from the page they stand in."""
+"""Charts of an evaluation: small SVG drawings (matplotlib) in the colours of the page around them."""
 
 import io
 import re
@@ -16,7 +16,7 @@ SIZE = (4.6, 2.9)
 """Inches: small enough that the words stay legible on a phone."""
 
 LEFT, RIGHT, BOTTOM, TOP, LEGEND = 0.155, 0.975, 0.17, 0.97, 0.085
-"""Parts of the size: the axes' borders, and what a row of the legend takes off the top."""
+"""Parts of the size: the axes' borders, and the height of one row of the legend."""
 
 # Matplotlib wants colours, the page has variables (light and dark): drawn in these, replaced in the SVG.
 _INK = {
@@ -81,11 +81,11 @@ def drawdown(days: NDArray[np.datetime64], daily: Curves) -> str:
 
 
 def kept_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
-    """What the challenger's kept trades made, and what its vetoed ones would have made."""
+    """Returns of the challenger's approved trades, and those that its vetoed ones would have made."""
 
     def draw(axes: "Axes") -> None:
         at = _chosen(len(days))
-        for label, each, like in (("kept", kept, "challenger"), ("vetoed", ungated - kept, "ungated")):
+        for label, each, like in (("approved", kept, "challenger"), ("vetoed", ungated - kept, "ungated")):
             axes.plot(days[at], 100 * np.cumsum(each)[at], label=label, **_STROKES[like])
         _dated(axes)
 
@@ -105,7 +105,7 @@ def streams(name: str, days: NDArray[np.datetime64], daily: Curves) -> str:
 
 
 def gain(days: NDArray[np.datetime64], value: Floats, error: Floats, sure: float) -> str:
-    """The gain in annual Sharpe as the window grew, and the band that it lay in with that many errors to each side."""
+    """The gain in annual Sharpe as the window grew, with a band of so many standard errors to each side."""
 
     def draw(axes: "Axes") -> None:
         axes.fill_between(days, value - sure * error, value + sure * error, color=_UNGATED, alpha=0.25, label="band")
@@ -117,7 +117,7 @@ def gain(days: NDArray[np.datetime64], value: Floats, error: Floats, sure: float
 
 
 def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """How often ideas of each score won; on the diagonal a score is the chance that it says it is."""
+    """Calibration: the share of ideas that won by score; on the diagonal the score equals the win rate."""
 
     def draw(axes: "Axes") -> None:
         axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=0.8)
@@ -135,7 +135,7 @@ def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
 def moments(
     name: str, days: NDArray[np.datetime64], rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]
 ) -> str:
-    """When of these days it happened, a row for each name: as a line where it turned out well, as a cross where not."""
+    """Events over these days, a row for each name: a line for those that turned out well, a cross for the others."""
 
     def draw(axes: "Axes") -> None:
         for place, (well, badly) in enumerate(rows.values()):
@@ -150,7 +150,7 @@ def moments(
 
 
 def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: Mapping[str, float]) -> str:
-    """How often each score was given, as steps, with the threshold of each as a vertical line."""
+    """Histogram of each model's scores as steps, with its threshold as a vertical line."""
 
     def draw(axes: "Axes") -> None:
         for name, histogram in histograms.items():
@@ -165,11 +165,11 @@ def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: 
 
 
 def outcomes(edges: Sequence[float], kept: Sequence[int], vetoed: Sequence[int]) -> str:
-    """How the trades went that the challenger kept (filled) and vetoed (dotted)."""
+    """Histogram of the outcomes of the trades that the challenger approved (filled) and vetoed (dotted)."""
 
     def draw(axes: "Axes") -> None:
         percent = 100 * np.asarray(edges)
-        axes.stairs(kept, percent, label="kept", fill=True, color=_CHALLENGER, alpha=0.45)
+        axes.stairs(kept, percent, label="approved", fill=True, color=_CHALLENGER, alpha=0.45)
         axes.stairs(vetoed, percent, label="vetoed", **{**_STROKES["ungated"], "linewidth": 1.8})
         axes.axvline(0, color=_FAINT, linewidth=0.8)
         axes.set_ylabel("trades")
@@ -215,7 +215,7 @@ def _dated(axes: "Axes", *, baseline: bool = True) -> None:
 
 
 def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> str:
-    """One chart as an SVG element: the same bytes for the same numbers, no date, nothing from outside."""
+    """One chart as an SVG element: the same bytes for the same numbers, without a date, nothing from outside."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -240,7 +240,7 @@ def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> st
 
 
 def _inlined(svg: str, name: str) -> str:
-    """Only the element, without namespaces, fixed sizes or ids that another chart on the page has too."""
+    """The element alone, without namespaces, fixed sizes or ids that another chart on the page has too."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")

@@ -1,4 +1,4 @@
-"""What is kept of a comparison, so that anyone can check it later without the data?"""
+"""Evaluation document: the JSON record of a comparison, from which anyone can recheck the verdict without the data."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ def document(
     try:
         return cast("Document", json.loads(json.dumps(written, allow_nan=False)))
     except ValueError as error:
-        raise DataError(f"the evaluation holds a number that is not finite ({error}): mend the data") from None
+        raise DataError(f"the evaluation holds a number that is not finite ({error}); fix the data") from None
 
 
 def verdict_of(document: Mapping[str, Any]) -> Verdict:
@@ -84,7 +84,7 @@ def verdict_of(document: Mapping[str, Any]) -> Verdict:
 
 
 def _policies(backtest: Backtest, verdict: Verdict, policy: Policy, many: Many) -> Document:
-    """What each of the three policies would have said of the same scorecards."""
+    """The verdict of each of the three policies on the same scorecards."""
     said = {
         name: judge(
             backtest.challenger,
@@ -108,7 +108,7 @@ def _is_scored(card: Scorecard | None) -> bool:
 
 
 def _trades(card: Scorecard | None, backtest: Backtest) -> Document:
-    """How the kept trades went, and how the vetoed ones would have gone."""
+    """Outcomes of the approved trades, and those that the vetoed ones would have had."""
     kept = cast("Scorecard", card).kept
     outcome = backtest.ideas.outcome
     return {"kept": _went(outcome[kept]), "vetoed": _went(outcome[~kept])}
@@ -126,7 +126,7 @@ def _went(outcome: NDArray[np.float64]) -> Document:
 
 
 def _agreement(backtest: Backtest) -> Document | None:
-    """On how many ideas the two agree; None without two that were scored."""
+    """Numbers of ideas on which the two agree and differ; None unless both were scored."""
     ours, theirs = backtest.challenger, backtest.champion
     if theirs is None or not (_is_scored(ours) and _is_scored(theirs)):
         return None
@@ -145,7 +145,7 @@ def _scores(card: Scorecard | None) -> Document:
 
 
 def _outcomes(backtest: Backtest) -> Document | None:
-    """Outcomes of the trades that the challenger kept and vetoed, in the same bins; the outermost take the tails."""
+    """Histogram of outcomes, approved and vetoed by the challenger, in the same bins; the outer ones take the tails."""
     outcome, kept = backtest.ideas.outcome, backtest.challenger.kept
     if len(outcome) == 0 or not _is_scored(backtest.challenger):
         return None

@@ -1,4 +1,4 @@
-"""In which words are costs, sizing and calendars put to people?"""
+"""Glossary of a report: sizing, costs and calendars of an evaluation in sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ FIXED = "returns are summed, not compounded, net of costs"
 
 
 def of(document: Mapping[str, Any]) -> dict[str, str]:
-    """Of an evaluation: what was chosen, and the defaults where nothing was. Documents of before tell of less."""
+    """The rules of an evaluation in sentences, by name. Older documents have fewer of them."""
     rules = document["rules"]
     said = {"Sizing": _sizing(rules)}
     if "costs" in document:
@@ -15,9 +15,9 @@ def of(document: Mapping[str, Any]) -> dict[str, str]:
     if "calendars" in rules:
         named = rules["calendars"]
         said["Calendars"] = (
-            f"By symbol: {named}; a symbol without one has the days of its data."
+            f"By symbol: {named}. The market days of a symbol without one are the days of its data."
             if named
-            else "None named: a market day is one that the data know of."
+            else "None set: market days are the days of the data."
         )
     return said
 
@@ -38,21 +38,21 @@ def _room(most_open: int | None) -> str:
     if most_open is None:
         return "Any number of positions may be open at once."
     return (
-        f"Open at once: {most_open} at most; a kept idea that finds no room is passed over, in the order of time, "
-        "symbol and strategy."
+        f"At most {most_open} position{'s' * (most_open != 1)} may be open at once. Approved ideas beyond that are "
+        "passed over, in the order of time, symbol and strategy."
     )
 
 
 def _costs(document: Mapping[str, Any]) -> str:
     told, rates = document["costs"], document["rules"]["rates"]
     if told is None:
-        return "The outcomes are net of costs, and their source doesn't tell the costs apart."
+        return "The outcomes are net of costs; their source doesn't give the costs."
     if "commission" not in told["parts"]:
-        return "The source tells what each trade paid, not for what."
+        return "The source gives the total cost of each trade, not its parts."
     return (
-        f"Commission {_points(rates['commission'])} a side; spread {_points(rates['spread'])}, half of it paid a side; "
-        f"slippage {rates['slippage']:g} of ATR14 a side; for each calendar day held, shorts pay "
-        f"{_percent(rates['borrow'])} a year and longs {_percent(rates['funding'])}. All of the entry price."
+        f"Commission {_points(rates['commission'])} per side; spread {_points(rates['spread'])}, half of it per side; "
+        f"slippage {rates['slippage']:g} of ATR14 per side; for each calendar day held, shorts pay "
+        f"{_percent(rates['borrow'])} a year and longs {_percent(rates['funding'])}. All are parts of the entry price."
     )
 
 

@@ -1,4 +1,4 @@
-"""Does an evaluation document still lead to the verdict that it holds? Judged again, from its own numbers alone."""
+"""Recheck of an evaluation document: judges again from its own numbers, and compares the verdicts."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -22,7 +22,7 @@ COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", 
 
 
 def differences(document: Mapping[str, Any]) -> list[str]:
-    """What of the document doesn't follow from its daily returns, in sentences; none where all of it does."""
+    """Differences between the document and what follows from its daily returns, in sentences; empty if none."""
     found = []
     for role, card in document["scorecards"].items():
         if card is not None and card["tested"]:
@@ -78,7 +78,7 @@ def _cards(document: Mapping[str, Any]) -> dict[str, Scorecard]:
 
 
 def _decisions(document: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
-    """Who kept how many, together and apart: the rule asks no more of them than that."""
+    """Decisions with the document's counts of approved ideas, together and apart; the rule needs only these counts."""
     cards, agreement = document["scorecards"], document["agreement"]
     ideas = cards["ungated"]["ideas"]
     if agreement is None:

@@ -1,4 +1,4 @@
-"""How is one evaluation shown to people? A single HTML page that needs nothing else: no script, no network."""
+"""Evaluation report: a single self-contained HTML page, without scripts or network."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def page(template: str, context: Mapping[str, Any]) -> str:
 
 @cache
 def _compiled(template: str) -> "Template":
-    """Once for each template: that takes as long as drawing a chart."""
+    """The compiled template, cached, since compiling takes as long as drawing a chart."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -61,7 +61,7 @@ def _context(document: Document) -> dict[str, Any]:
     rules = document["rules"]
     ours = _live(document, "challenger")
     return {
-        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours}, the first",
+        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours} as the first primary",
         "as_of": document["window"]["as_of"],
         "verdict": verdict,
         "cards": cards,
@@ -88,14 +88,14 @@ def _context(document: Document) -> dict[str, Any]:
         "marking": (
             "Marked to market along each trade's path, day by day."
             if rules["marked"]
-            else "The source has no paths: each trade's whole outcome is booked on the day of its exit, "
-            "which makes a Sharpe look higher than marking to market does."
+            else "The source has no paths, so each trade's whole outcome is booked on the day of its exit. "
+            "That makes a Sharpe ratio look higher than marking to market does."
         ),
     }
 
 
 def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
-    """The charts that the numbers allow; captions name what is seen, since an image can't be read aloud."""
+    """The charts that the numbers allow, with captions that state the figures for people who can't see them."""
     from markupsafe import Markup
 
     days = np.array(document["days"], dtype="datetime64[D]")
@@ -112,20 +112,20 @@ def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
     if len(days) > 1 and "challenger" in document["trades"] and not passed_over:
         ours, all_of_it = daily["challenger"], daily["ungated"]
         about = (
-            f"the challenger's kept trades made {_percent(ours.sum())}, "
+            f"the challenger's approved trades made {_percent(ours.sum())}, "
             f"its vetoed ones would have made {_percent((all_of_it - ours).sum())}"
         )
-        drawn.append(("kept", "Kept and vetoed", about, charts.kept_and_vetoed(days, ours, all_of_it)))
+        drawn.append(("kept", "Approved and vetoed", about, charts.kept_and_vetoed(days, ours, all_of_it)))
     if len(cards) == len(ROLES):
         drawn += _gain(document, days, daily)
     if document["scores"] and document["outcomes"]:
         thresholds = {role: cards[role]["threshold"] for role in document["scores"]}
         about = "ideas by score; vertical lines are thresholds, an idea under its line is vetoed"
         drawn.append(("scores", "Scores", about, charts.scores(document["scores"], thresholds)))
-        about = "what the challenger kept and vetoed, by outcome; the outermost bars hold the tails"
+        about = "trades that the challenger approved and vetoed, by outcome; the outermost bars hold the tails"
         drawn.append(("outcomes", "Outcomes", about, charts.outcomes(**document["outcomes"])))
     if calibration := document.get("details", {}).get("calibration"):
-        about = "share of ideas that won, by score; on the line a score is the chance that it says it is"
+        about = "share of ideas that won, by score; on the line it equals the score"
         drawn.append(("calibration", "Calibration", about, charts.calibration(calibration)))
     # The drawings are ours and hold no text from outside: all words in them are names of streams and units.
     return [
@@ -137,7 +137,7 @@ def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
 def _gain(
     document: Document, days: "np.ndarray[Any, np.dtype[np.datetime64]]", daily: Mapping[str, Any]
 ) -> list[tuple[str, str, str, str]]:
-    """The gain and its error as the window grew, by the rule's own difference; nothing where no part has one."""
+    """The gain and its standard error as the window grew, by the rule's own difference; empty if undefined."""
     policy = document["policy"]
     year = sqrt(policy["periods_per_year"])
     free = risk_free_per_period(policy["risk_free"], policy["periods_per_year"])
@@ -166,28 +166,28 @@ def _age(document: Document) -> str:
         card = document["scorecards"][role]
         if card is not None and card["trained_to"] is not None:
             days = (as_of - datetime.fromisoformat(card["trained_to"])).days
-            said.append(f"The {role} never saw the last {days} days: its data end {card['trained_to'][:10]}.")
+            said.append(f"The {role} has not seen the last {days} days: its data end {card['trained_to'][:10]}.")
         elif card is not None:
-            said.append(f"Nobody knows where the {role}'s data end.")
+            said.append(f"The end of the {role}'s training data is unknown.")
     refit = refit_of(document)
     if refit is None:
-        return " ".join([*said, "What goes into service is, byte for byte, what was backtested here."])
-    ends = "nobody knows where" if refit.trained_to is None else f"{refit.trained_to:%Y-%m-%d}"
-    return " ".join([*said, f"What goes into service is its refit {refit.name}, whose data end {ends}."])
+        return " ".join([*said, "A promotion deploys, byte for byte, the model backtested here."])
+    ends = "on an unknown day" if refit.trained_to is None else f"{refit.trained_to:%Y-%m-%d}"
+    return " ".join([*said, f"A promotion deploys its refit {refit.name}, whose data end {ends}."])
 
 
 def _live(document: Document, role: str) -> str:
-    """The name of the model that answers, or would: of the role's own, or of its refit."""
+    """The name of the deployed model of a role, its own or its refit's."""
     stands_for = document.get("twins", {}).get(role) or document["scorecards"][role]
     return str(stands_for["name"])
 
 
 def _loud(challenger: Mapping[str, Any], ungated: Mapping[str, Any]) -> str | None:
-    """Vetoing costs when the ideas are good: say so wherever the gate made less than no gate."""
+    """A warning if the challenger made less than ungated, since vetoes cost when the ideas are good."""
     if not challenger["tested"] or challenger["total_return"] >= ungated["total_return"]:
         return None
     ours, theirs = _percent(challenger["total_return"]), _percent(ungated["total_return"])
-    return f"The challenger made less than no gate at all: {ours} against {theirs} of capital."
+    return f"The challenger made less than ungated (every idea taken): {ours} against {theirs} of capital."
 
 
 def _number(value: float | None) -> str:
@@ -209,5 +209,5 @@ def _instant(text: str) -> str:
 def _mark(passed: bool | None) -> "Markup":
     from markupsafe import Markup
 
-    tone, word = {True: ("pass", "passed"), False: ("fail", "failed"), None: ("unknown", "can't tell")}[passed]
+    tone, word = {True: ("pass", "passed"), False: ("fail", "failed"), None: ("unknown", "not evaluated")}[passed]
     return Markup('<span class="mark {}">{}</span>').format(tone, word)

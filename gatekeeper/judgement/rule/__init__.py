@@ -1,1 +1,1 @@
-"""Promotion rule: gates, verdicts, policies, and their words."""
+"""Promotion rule: gates, verdicts, policies, and their texts."""

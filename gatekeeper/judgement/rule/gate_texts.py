@@ -1,17 +1,21 @@
-"""How are gates and verdicts put to people? Words and numbers only; what passes is decided in promotion.py."""
+"""Gate texts: the sentences and numbers of the promotion rule's gates and verdicts (promotion.py decides)."""
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from gatekeeper.judgement.backtest.refit_agreement import Refit
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import HOLDOUT, Scorecard, Window
 from gatekeeper.judgement.rule.verdict import Answer, Gain, Gate, Number, Policy, Verdict
 
 ALL_GATES = "all gates"
 
+LONGEST_HOLDOUT = 3650
+"""Days: the limit of GATEKEEPER_HOLDOUT_DAYS."""
+
 
 def figure(value: float | None, *beside: float | None) -> str:
-    """`value` in as few digits as tell it apart from what it is compared with."""
+    """`value` in the fewest digits that tell it apart from the values beside it."""
     if value is None:
         return "undefined"
     others = [other for other in beside if other is not None and other != value]
@@ -23,9 +27,9 @@ def figure(value: float | None, *beside: float | None) -> str:
 
 
 def comparable(passed: bool, one_window: bool, cards: Sequence[Scorecard]) -> Gate:
-    """The words of the gate `comparable`."""
+    """The gate `comparable` with its text and numbers."""
     window = cards[0].window
-    faults = [f"{card.name} has seen part of it, or nobody knows" for card in cards if not card.out_of_sample]
+    faults = [f"{card.name} was trained on part of it, or on unknown data" for card in cards if not card.out_of_sample]
     if not one_window:
         faults.append("the models were measured on different windows")
     if window.empty:
@@ -43,10 +47,10 @@ def comparable(passed: bool, one_window: bool, cards: Sequence[Scorecard]) -> Ga
 
 
 def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
-    """The words of the gate `enough`."""
+    """The gate `enough` with its text and numbers."""
     window = cards[0].window
-    kept = ", ".join(f"{role} kept {_kept(card)} of {card.ideas}" for role, card in _roles(cards))
-    text = f"{kept} ideas (floor {policy.floor_trades}); {window.days} market days (floor {policy.floor_days})"
+    approved = ", ".join(f"{role} approved {_approved(card)} of {card.ideas}" for role, card in _roles(cards))
+    text = f"{approved} ideas (floor {policy.floor_trades}); {window.days} market days (floor {policy.floor_days})"
     if window.days < policy.floor_days:
         text += f"; {_when(window)}"
     numbers: dict[str, Number] = {
@@ -61,26 +65,27 @@ def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
     return Gate("enough", passed, numbers, text)
 
 
-def _kept(card: Scorecard) -> str:
-    """How many; and how many of those were entered, where not all of them."""
+def _approved(card: Scorecard) -> str:
+    """The number of approved ideas, and of those entered if not all were."""
     return f"{card.kept_trades} (entered {card.taken_trades})" if card.passed_over else str(card.kept_trades)
 
 
 def defined(
     passed: bool, days: int, challenger: Scorecard, champion: Scorecard | None, ungated: Scorecard | None
 ) -> Gate:
-    """The words of the gate `defined`."""
+    """The gate `defined` with its text and numbers."""
     cards = {"challenger": challenger, "champion": champion, "ungated": ungated}
     sharpes = {role: card.sharpe for role, card in cards.items() if card is not None}
-    text = "annual Sharpe " + ", ".join(f"{figure(sharpe)} {role}" for role, sharpe in sharpes.items())
-    text += f" over {days} days" + ("" if passed else "; needs a Sharpe of each, on the same days, 5 at least")
+    text = f"annual Sharpe over {days} days: "
+    text += ", ".join(f"{role} {figure(sharpe)}" for role, sharpe in sharpes.items())
+    text += "" if passed else "; each needs a defined Sharpe on the same days, at least 5"
     return Gate("defined", passed, {"days": days, **{f"{role}_sharpe": each for role, each in sharpes.items()}}, text)
 
 
 def distinct(passed: bool | None, differing: int | None) -> Gate:
-    """The words of the gate `distinct`."""
+    """The gate `distinct` with its text and numbers."""
     if differing is None:
-        return Gate("distinct", passed, {"differing": None}, "not the same ideas")
+        return Gate("distinct", passed, {"differing": None}, "the two were not measured on the same ideas")
     text = f"{differing} ideas decided differently"
     if not passed:
         text = f"same decisions: {text}" + (", with the same daily returns" if differing else "")
@@ -88,19 +93,19 @@ def distinct(passed: bool | None, differing: int | None) -> Gate:
 
 
 def better(passed: bool | None, gain: Gain, policy: Policy) -> Gate:
-    """The words of the gate `better`."""
-    text = (
-        f"gain {figure(gain.value, policy.margin)} annual Sharpe {is_or_not(passed)} over the margin {policy.margin:g}"
-    )
+    """The gate `better` with its text and numbers."""
+    value = figure(gain.value, policy.margin)
+    text = f"the gain of {value} in annual Sharpe {is_or_not(passed)} over the margin of {policy.margin:g}"
     return Gate("better", passed, {"gain": gain.value, "margin": policy.margin}, text)
 
 
 def drawdown(passed: bool, challenger: Scorecard, champion: Scorecard, policy: Policy) -> Gate:
-    """The words of the gate `drawdown`."""
+    """The gate `drawdown` with its text and numbers."""
     limit = champion.max_drawdown + policy.drawdown_allowance
     text = (
-        f"drawdown {figure(challenger.max_drawdown, limit)} of capital, champion's {figure(champion.max_drawdown)} "
-        f"and allowance {policy.drawdown_allowance:g} make {figure(limit, challenger.max_drawdown)}"
+        f"the maximum drawdown of {figure(challenger.max_drawdown, limit)} of capital {is_or_not(passed)} within the "
+        f"limit of {figure(limit, challenger.max_drawdown)} (the champion's {figure(champion.max_drawdown)} plus the "
+        f"allowance of {policy.drawdown_allowance:g})"
     )
     numbers: dict[str, Number] = {
         "challenger_drawdown": challenger.max_drawdown,
@@ -111,7 +116,7 @@ def drawdown(passed: bool, challenger: Scorecard, champion: Scorecard, policy: P
 
 
 def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
-    """The words of the gate `bound`."""
+    """The gate `bound` with its text and numbers."""
     numbers: dict[str, Number] = {
         "bound": gain.bound,
         "standard_error": gain.standard_error,
@@ -122,21 +127,22 @@ def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy
         "days_needed": gain.days_needed,
     }
     if policy.tolerance is None:
-        return Gate("bound", passed, numbers, f"policy {policy.name} asks for no bound; it is {figure(gain.bound)}")
+        return Gate("bound", passed, numbers, f"policy {policy.name} needs no lower bound; it is {figure(gain.bound)}")
     limit = -policy.tolerance if policy.tolerance else 0.0
-    text = f"lower bound {figure(gain.bound, limit)} {is_or_not(passed)} over {limit:g}"
+    text = f"the gain's lower confidence bound of {figure(gain.bound, limit)} {is_or_not(passed)} over {limit:g}"
     if passed is False and gain.detectable is not None:
-        text += f"; these days can only show a gain over {figure(gain.detectable, policy.gain_of_interest)}"
-        text += _what_would_do(challenger, gain, policy)
+        detectable = figure(gain.detectable, policy.gain_of_interest)
+        text += f". With this window only a Sharpe gain above {detectable} is detectable"
+        text += _longer_window(challenger, gain, policy)
     return Gate("bound", passed, numbers, text)
 
 
 def alike(passed: bool | None, refit: Refit) -> Gate:
-    """The words of the gate `alike`."""
+    """The gate `alike` with its text and numbers."""
     share = figure(refit.share, refit.limit)
     text = (
-        f"{refit.name}, fitted on all that is known, decides {refit.differing} of {refit.ideas} ideas otherwise than "
-        f"its judged twin: {share} {is_or_not(passed)} within {refit.limit:g}"
+        f"the refit {refit.name}, fitted on all data to the as-of, decides {refit.differing} of {refit.ideas} ideas "
+        f"differently from the judged model: {share} {is_or_not(passed)} within the limit of {refit.limit:g}"
     )
     numbers: dict[str, Number] = {
         "differing": refit.differing,
@@ -147,25 +153,50 @@ def alike(passed: bool | None, refit: Refit) -> Gate:
         "only_twin_keeps": refit.only_twin,
     }
     if not passed:
-        text += "; GATEKEEPER_REFIT_DISAGREEMENT sets that, and the twin itself can be promoted by hand"
+        text += ". GATEKEEPER_REFIT_DISAGREEMENT sets the limit; the judged model itself can be promoted by hand"
     return Gate("alike", passed, numbers, text)
 
 
-def _what_would_do(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
-    """How many more weeks, or ideas a year, would show the gain of interest; nothing where these days do."""
+def _longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
+    """The window, or the ideas a year, that would detect the gain of interest; "" if this window does.
+
+    In calendar days, rounded up to ten. Weeks alone are never promised: a window ends its growth at the holdout.
+    """
     if gain.days_needed is None or gain.detectable is None or gain.detectable <= policy.gain_of_interest:
         return ""
-    weeks = math.ceil((gain.days_needed - len(challenger.daily)) * 52 / policy.periods_per_year)
-    text = f": {policy.gain_of_interest:g} takes {weeks} more weeks of such days"
+    wanted, window = f"{policy.gain_of_interest:g}", challenger.window
+    days = math.ceil(gain.days_needed * 365 / policy.periods_per_year / 10) * 10
+    if days > LONGEST_HOLDOUT:
+        text = (
+            f". Detecting {wanted} needs a window of about {days} days, and GATEKEEPER_HOLDOUT_DAYS may be at most "
+            f"{LONGEST_HOLDOUT}"
+        )
+    elif window.bound_by == HOLDOUT:
+        text = (
+            f". Detecting {wanted} needs a longer holdout: about {days} days plus the embargo (GATEKEEPER_HOLDOUT_DAYS)"
+        )
+    else:
+        text = (
+            f". Detecting {wanted} needs a window of about {days} days; this one starts after {window.bound_by} and "
+            "grows each week, up to the holdout less the embargo (GATEKEEPER_HOLDOUT_DAYS)"
+        )
     # Twice the ideas of the same edge make the annual Sharpe larger by the root of two, and its error no smaller.
     ideas = challenger.ideas * policy.periods_per_year / len(challenger.daily)
     more = math.ceil(ideas * ((gain.detectable / policy.gain_of_interest) ** 2 - 1))
-    return f"{text}, or {more} more ideas a year of the same kind" if more > 0 else text
+    return f"{text}; {more} more ideas a year of the same kind would do as well" if more > 0 else text
+
+
+def not_eligible(as_of: datetime, promoted: datetime | None) -> str:
+    """The reason that an evaluation of kind `what-if` can't promote. promoted: the latest as-of promoted before it."""
+    if promoted is None:
+        return "not eligible: a later week was promoted already"
+    which = "this week" if promoted == as_of else f"a later week (as of {promoted:%Y-%m-%d %H:%M} UTC)"
+    return f"not eligible: {which} was promoted already"
 
 
 def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind: str) -> Verdict:
-    """The verdict on a challenger that is the champion's very bytes: no other gate is asked."""
-    text = f"same decisions: {challenger.name} has the very bytes of {champion.name}, sha256 {challenger.sha256}"
+    """The verdict on a challenger with the same bytes as the champion; no other gate is evaluated."""
+    text = f"same decisions: {challenger.name} has the same bytes as {champion.name}, sha256 {challenger.sha256}"
     gate = Gate("distinct", False, {"differing": 0}, text)
     return Verdict(
         "keep", kind, policy.name, (gate,), "distinct", f"keep {champion.live}: {text}", gain=0.0, differing=0
@@ -184,7 +215,7 @@ def verdict(
     kind: str,
     refit: Refit | None = None,
 ) -> Verdict:
-    """The verdict with its message, and whether a person should look."""
+    """The verdict with its message, and whether it needs a person's attention (`alert`)."""
     by_name = {gate.name: gate for gate in gates}
     decided_by = failed[0] if failed else ALL_GATES
     message = f"{_headline(answer, challenger, champion, refit)}: " + (
@@ -218,42 +249,43 @@ def verdict(
 
 def _headline(answer: Answer, challenger: Scorecard, champion: Scorecard | None, refit: Refit | None) -> str:
     if answer == "promote":
-        live = challenger.name if refit is None else f"{refit.name}, refit of {challenger.name}"
+        live = challenger.name if refit is None else f"{refit.name} (refit of {challenger.name})"
         return f"promote {live}" + ("" if champion is not None else " as the first primary")
     if champion is None:
-        return f"{answer}, and there is still no primary"
-    return f"keep {champion.live}" if answer == "keep" else f"undecided, {champion.live} stays"
+        return f"{answer}, so there is still no primary"
+    return f"keep {champion.live}" if answer == "keep" else f"undecided, {champion.live} stays the primary"
 
 
 def _won(gain: Gain, gates: dict[str, Gate]) -> str:
     if gain.value is None:
         return gates["defined"].text
-    said = [gates[name].text for name in ("better", "bound", "distinct", "league") if name in gates]
-    return ", ".join(said)
+    return "; ".join(gates[name].text for name in ("better", "bound", "distinct", "league") if name in gates)
 
 
 def _stuck(decided_by: str, challenger: Scorecard, champion: Scorecard, policy: Policy) -> str | None:
-    """Why no later Monday will judge this champion either, and what a person can do; None where one will."""
+    """The reason that no later Monday can judge this champion either, and the way out; None if one can."""
     window = champion.window
     if window.ready is None and (window.empty or window.days < policy.floor_days):
-        return "no later date makes this window long enough: lengthen GATEKEEPER_HOLDOUT_DAYS"
+        return "this window never becomes long enough with this holdout: raise GATEKEEPER_HOLDOUT_DAYS"
     if decided_by == "comparable" and champion.trained_to is None and not champion.out_of_sample:
-        fault = "nobody knows what it was trained on"
+        fault = "its training data are unknown"
     elif decided_by == "enough" and window.days >= policy.floor_days and _vetoes_too_much(champion, policy):
-        fault = f"it keeps {champion.kept_trades} of {champion.ideas} ideas, under the floor of {policy.floor_trades}"
+        fault = (
+            f"it approves {champion.kept_trades} of {champion.ideas} ideas, under the floor of {policy.floor_trades}"
+        )
     elif decided_by == "defined" and champion.sharpe is None:
-        fault = "its returns have no Sharpe"
+        fault = "the Sharpe of its returns is undefined"
     else:
         return None
     target = "ID" if challenger.model_id is None else str(challenger.model_id)
     return (
-        f"no challenger can be judged against {champion.live}, since {fault}; "
-        f"to replace it by hand: gatekeeper promote -i {target}"
+        f"no challenger can be judged against {champion.live}, since {fault}. "
+        f"To replace it by hand: gatekeeper promote -i {target}"
     )
 
 
 def _vetoes_too_much(champion: Scorecard, policy: Policy) -> bool:
-    """Is it the champion's vetoes, not a lack of ideas, that leave too little to judge?"""
+    """Whether the champion's vetoes, not a lack of ideas, leave too few trades to judge."""
     return champion.kept_trades < policy.floor_trades <= champion.ideas
 
 
@@ -266,10 +298,10 @@ def _less_than_ungated(challenger: Scorecard, ungated: Scorecard) -> str:
 
 
 def _when(window: Window) -> str:
-    start = f"it starts at {window.start:%Y-%m-%d}, bound by {window.bound_by}"
+    start = f"the window starts on {window.start:%Y-%m-%d}, limited by {window.bound_by}"
     if window.ready is None:
-        return f"{start}; no later date will do with this holdout: lengthen GATEKEEPER_HOLDOUT_DAYS"
-    return f"{start}; it will do from about {window.ready.isoformat()} on (market holidays add to that)"
+        return f"{start}, and never becomes long enough with this holdout: raise GATEKEEPER_HOLDOUT_DAYS"
+    return f"{start}, and is long enough from about {window.ready.isoformat()} on (later with market holidays)"
 
 
 def is_or_not(passed: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""What can be seen with these ideas: which gain does a window show, and how sure is each policy in it?"""
+"""Power analysis: the smallest Sharpe gain that each policy can detect for a given backtest length."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ WINDOWS = (0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How sure a gain was in one evaluation. standard_error: annual Sharpe. years: of its window, in market days."""
+    """Precision of one evaluation's gain. standard_error: annual Sharpe. years: the window's market days in years."""
 
     standard_error: float
     years: float
@@ -25,15 +25,15 @@ class Measured:
     ideas_a_year: float
 
     def over(self, years: float) -> float:
-        """The standard error of a window of so many years of such days."""
+        """The standard error that a window of `years` such years would have."""
         return self.standard_error * math.sqrt(self.years / years)
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one policy sees in one window. detectable: the gain in annual Sharpe that it shows with its power.
+    """Power of one policy in one window. detectable: the gain in annual Sharpe that it detects with its power.
 
-    promotes_equals: how often one look puts in a model that is exactly as good.
+    promotes_equals: the probability that one test promotes a model that is exactly as good.
     """
 
     policy: str
@@ -44,22 +44,23 @@ class Sight:
 
 
 def supposed(correlation: float, years: float, ideas_a_year: float = 0.0) -> Measured:
-    """Without an evaluation: two streams whose daily returns correlate so. SE = sqrt(2 (1 - rho) / years).
+    """The precision of two streams with this correlation of daily returns, without an evaluation.
 
-    The closed form of Jobson & Korkie (1981) for small Sharpe ratios. Raises ConfigError.
+    SE = sqrt(2 (1 - rho) / years), the closed form of Jobson & Korkie (1981) for small Sharpe ratios. Raises
+    ConfigError.
     """
     if not -1 <= correlation < 1:
-        raise ConfigError(f"correlation {correlation} of two streams: at least -1 and under 1")
+        raise ConfigError(f"correlation {correlation} of the two streams must be at least -1 and under 1")
     if not years > 0:
-        raise ConfigError(f"a window of {years} years: must be over 0")
+        raise ConfigError(f"a window of {years} years must be over 0")
     return Measured(math.sqrt(2 * (1 - correlation) / years), years, correlation, ideas_a_year)
 
 
 def measured(document: Mapping[str, Any]) -> Measured:
-    """Of an evaluation document (document.py). Raises DataError where it holds no error of a gain."""
+    """The precision of an evaluation document's gain (document.py). Raises DataError if its error is undefined."""
     error = document["verdict"]["standard_error"]
     if not error:
-        raise DataError("this evaluation has no gain with an error; name the correlation of the two streams instead")
+        raise DataError("this evaluation's gain has no standard error; name the correlation of the two streams instead")
     cards, periods = document["scorecards"], document["rules"]["periods_per_year"]
     days = len(cards["challenger"]["daily"])
     both = np.corrcoef(cards["challenger"]["daily"], cards["champion"]["daily"])[0, 1]
@@ -72,7 +73,7 @@ def measured(document: Mapping[str, Any]) -> Measured:
 
 
 def sights(policy: Policy, by: Measured, windows: Sequence[float] = WINDOWS) -> list[Sight]:
-    """Each policy in each window, policy by policy."""
+    """The power of each policy in each window, policy by policy."""
     return [_sight(policy.with_name(name), years, by.over(years)) for name in POLICIES for years in windows]
 
 

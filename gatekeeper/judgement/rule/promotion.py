@@ -1,4 +1,4 @@
-"""The promotion rule: may this challenger replace the champion?"""
+"""Promotion rule: decides whether a challenger replaces the champion (promote, keep or undecided), gate by gate."""
 
 import math
 from statistics import NormalDist
@@ -15,13 +15,13 @@ ZERO = 1e-9
 """An annual gain smaller than this is rounding, not skill."""
 
 MOST_DAYS = 1_000_000
-"""Whatever would take longer to be seen is never seen."""
+"""Market days; the cap of `days_needed`."""
 
 TESTS = frozenset({"bound", "league"})
-"""Gates that a better model may fail for want of days."""
+"""Gates that a better model may fail if the window has too few days."""
 
 WITHIN = 1e-12
-"""Two drawdowns of capital that differ by less are equal."""
+"""Two drawdowns, as parts of capital, that differ by less are equal."""
 
 
 def judge(
@@ -36,8 +36,8 @@ def judge(
 ) -> Verdict:
     """`promote` if every gate passes; `undecided` if the data can't tell; else `keep`. Without a champion: bootstrap.
 
-    Every gate that can be evaluated is, in this order; the first that fails decides. `refit` is what would go live in
-    the challenger's stead; `many` is what the league says of the challenger as one of all that were compared.
+    Every gate that can be evaluated is, in this order; the first that fails decides. refit: the model that would be
+    deployed instead of the challenger. many: the league's gate on the challenger as one of all models compared.
     """
     if champion is not None and same_model(challenger, champion):
         return gate_texts.same_bytes(challenger, champion, policy, kind)
@@ -68,13 +68,13 @@ def judge(
 
 
 def same_model(challenger: Scorecard, champion: Scorecard) -> bool:
-    """The same bytes under the same threshold decide everything alike."""
+    """Whether both have the same bytes and threshold, and so decide every idea alike."""
     same_bytes = challenger.sha256 is not None and challenger.sha256 == champion.sha256
     return same_bytes and challenger.threshold == champion.threshold
 
 
 def comparable(challenger: Scorecard, champion: Scorecard | None) -> Gate:
-    """One window that isn't empty, after all that either model has seen."""
+    """Gate `comparable`: one window that is not empty and out of sample for both models."""
     cards = [challenger] if champion is None else [challenger, champion]
     one_window = all(card.window == challenger.window and len(card.kept) == challenger.ideas for card in cards)
     passed = one_window and not challenger.window.empty and all(card.out_of_sample for card in cards)
@@ -82,7 +82,7 @@ def comparable(challenger: Scorecard, champion: Scorecard | None) -> Gate:
 
 
 def enough(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gate:
-    """Trades that each took, and market days, at or over the floors."""
+    """Gate `enough`: each model's trades and the window's market days reach their floors."""
     cards = [challenger] if champion is None else [challenger, champion]
     long_enough = all(card.window.days >= policy.floor_days for card in cards)
     passed = long_enough and all(card.taken_trades >= policy.floor_trades for card in cards)
@@ -90,7 +90,7 @@ def enough(challenger: Scorecard, champion: Scorecard | None, policy: Policy) ->
 
 
 def defined(challenger: Scorecard, champion: Scorecard | None, gain: Gain, ungated: Scorecard | None) -> Gate:
-    """Both Sharpes exist, on days enough for their difference to have an error."""
+    """Gate `defined`: both Sharpe ratios exist, on enough days for their difference to have a standard error."""
     days, sharpe = len(challenger.daily), challenger.sharpe
     passed = sharpe is not None and days >= FEWEST_DAYS
     if champion is not None:
@@ -99,7 +99,7 @@ def defined(challenger: Scorecard, champion: Scorecard | None, gain: Gain, ungat
 
 
 def distinct(challenger: Scorecard, champion: Scorecard) -> Gate:
-    """The two decide at least one idea differently, and that shows in the daily returns."""
+    """Gate `distinct`: the two decide at least one idea differently, and their daily returns differ."""
     if len(challenger.kept) != len(champion.kept):
         return gate_texts.distinct(None, None)
     differing = int(np.count_nonzero(challenger.kept != champion.kept))
@@ -107,18 +107,18 @@ def distinct(challenger: Scorecard, champion: Scorecard) -> Gate:
 
 
 def better(gain: Gain, policy: Policy) -> Gate:
-    """The gain is over the margin, strictly."""
+    """Gate `better`: the Sharpe gain is strictly over the margin."""
     return gate_texts.better(None if gain.value is None else gain.value > policy.margin, gain, policy)
 
 
 def drawdown(challenger: Scorecard, champion: Scorecard, policy: Policy) -> Gate:
-    """The challenger falls no deeper than the champion did, and the allowance."""
+    """Gate `drawdown`: the challenger's maximum drawdown is at most the champion's plus the allowance."""
     passed = challenger.max_drawdown - champion.max_drawdown <= policy.drawdown_allowance + WITHIN
     return gate_texts.drawdown(passed, challenger, champion, policy)
 
 
 def bound(challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
-    """The lower confidence bound of the gain lies over minus the tolerance, strictly; `better` asks for none."""
+    """Gate `bound`: the gain's lower confidence bound is strictly over minus the tolerance; `better` needs none."""
     if policy.tolerance is None:
         return gate_texts.bound(True, challenger, gain, policy)
     passed = None if gain.bound is None else gain.bound > -policy.tolerance
@@ -126,18 +126,18 @@ def bound(challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
 
 
 def alike(refit: Refit) -> Gate:
-    """The refit decides no more than the allowed share of the window's ideas otherwise than its twin."""
+    """Gate `alike`: the refit decides at most the allowed share of the window's ideas unlike the judged model."""
     return gate_texts.alike(refit.alike, refit)
 
 
 def too_blunt(gates: tuple[Gate, ...], policy: Policy) -> bool:
-    """Could a gain of interest have gone unseen by a test that failed?"""
+    """Whether a test that failed was too weak to detect the gain of interest (statistical power)."""
     shown = [gate.numbers["detectable_gain"] for gate in gates if gate.name in TESTS and not gate.passed]
     return any(isinstance(gain, float) and gain > policy.gain_of_interest for gain in shown)
 
 
 def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -> Gain:
-    """The gain in annual Sharpe, how sure it is, and how large one must be to be seen in these days."""
+    """The gain in annual Sharpe, its standard error and bound, and the gain that this window can detect."""
     if champion is None or len(challenger.daily) != len(champion.daily):
         return Gain()
     daily = risk_free_per_period(policy.risk_free, policy.periods_per_year)

@@ -1,4 +1,4 @@
-"""How many looks did the year to this one spend, and how many false promotions does the budget allow in so many?"""
+"""Tests spent: the tests of the year to this weekly run, and the false promotions that the budget allows in them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,11 @@ DAYS = 365
 
 
 def stated(policy: Policy, *, spent: int, as_ofs: int, promoted: int) -> dict[str, float | int | None]:
-    """What an evaluation's document says of the looks in the `DAYS` to its as-of, this one among them.
+    """The entry `looks` of an evaluation's document: the tests in the `DAYS` to its as-of, this one included.
 
-    spent: looks, each an as-of with its settings, that compared two models. as_ofs: on so many as-ofs. promoted: so
-    many of them, before this one. `allowed` is None for a policy without a bound: it has no budget.
+    spent: tests, each a weekly run (an as-of with its settings) that compared two models. as_ofs: the as-ofs among
+    them. promoted: those before this one that promoted. `allowed` is None for a policy without a bound, which has no
+    budget.
     """
     alpha = None if policy.tolerance is None else policy.alpha
     allowed = None if alpha is None else spent * alpha
@@ -20,27 +21,31 @@ def stated(policy: Policy, *, spent: int, as_ofs: int, promoted: int) -> dict[st
 
 
 def sentences(document: Mapping[str, Any]) -> str | None:
-    """The same in words; None for a document from before it was kept."""
-    said = document.get("looks")
-    if said is None:
+    """The entry `looks` of a document in sentences; None for an older document without it."""
+    tests = document.get("looks")
+    if tests is None:
         return None
-    if not said["spent"]:
-        return f"No look was spent in the {said['days']} days to this as-of: the first model has nobody to beat."
-    settings = "" if said["spent"] == said["as_ofs"] else f" (with other settings among them: {said['as_ofs']} as-ofs)"
-    spent = (
-        f"{_count(said['spent'], 'look')} spent{settings} in the {said['days']} days to this as-of, "
-        f"{said['promoted']} of them promoted before this one."
+    if not tests["spent"]:
+        return f"No test spent in the {tests['days']} days to this as-of: the first model has no champion to beat."
+    settings = (
+        ""
+        if tests["spent"] == tests["as_ofs"]
+        else f" (on {_count(tests['as_ofs'], 'as-of')}, with differing settings)"
     )
-    return f"{spent} {_budget(said, document['policy'])}"
+    spent = (
+        f"{_count(tests['spent'], 'test')} spent{settings} in the {tests['days']} days to this as-of, "
+        f"{tests['promoted']} of them promoted before this one."
+    )
+    return f"{spent} {_budget(tests, document['policy'])}"
 
 
-def _budget(said: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
-    if said["allowed"] is None:
-        return f"The policy {policy['name']} asks for no proof, so nothing bounds how many of them are false."
+def _budget(tests: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
+    if tests["allowed"] is None:
+        return f"The policy {policy['name']} needs no proof, so the number of false promotions is not bounded."
     worse = "no better" if not policy["tolerance"] else f"worse by {policy['tolerance']:g}"
     return (
-        f"At alpha {said['alpha']:.4g} for each, so many looks let in {said['allowed']:.2f} models on average, "
-        f"if every challenger were {worse}."
+        f"At alpha {tests['alpha']:.4g} each, {_count(tests['spent'], 'test')} would promote {tests['allowed']:.2f} "
+        f"models on average if every challenger were {worse}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What is a promotion judged by, and what comes out of it?"""
+"""Verdicts, gates and policies of the promotion rule, and the numbers that it uses."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PolicyName = Literal["better", "safe", "proven"]
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 DEPLOYS = ("judged", "refit")
-"""What goes live: the very bytes that were judged, or the same recipe and seed on all that was known."""
+"""Deployed model: the bytes that were judged, or a refit by the same recipe and seed on all data to the as-of."""
 Answer = Literal["promote", "keep", "undecided"]
 Number = float | int | str | None
 
@@ -40,13 +40,13 @@ class Policy:
             raise ConfigError(f"policy {self.name!r} is unknown; choose one of {', '.join(POLICIES)}")
         if not 0 < self.alpha <= LARGEST_ALPHA:
             raise ConfigError(
-                f"alpha {self.alpha} of one look must be over 0 and at most {LARGEST_ALPHA}; "
+                f"alpha {self.alpha} of one test must be over 0 and at most {LARGEST_ALPHA}; "
                 "set GATEKEEPER_FALSE_PROMOTIONS_A_YEAR, which gives alpha x 52"
             )
 
     @classmethod
     def from_settings(cls, settings: "Settings", periods_per_year: int) -> "Policy":
-        """The policy that an operator has set, for a market of that many periods a year."""
+        """The policy of the settings, for a market with this many periods a year."""
         return cls(
             name=settings.policy,
             safe_tolerance=settings.tolerance,
@@ -63,7 +63,7 @@ class Policy:
 
     @property
     def tolerance(self) -> float | None:
-        """By how much the bound may lie under zero; None where the policy asks for no bound."""
+        """How far below 0 the lower bound may lie; None if the policy needs no bound."""
         return {"better": None, "safe": self.safe_tolerance, "proven": 0.0}[self.name]
 
     def with_name(self, name: PolicyName) -> "Policy":
@@ -71,13 +71,13 @@ class Policy:
         return replace(self, name=name)
 
     def to_dict(self) -> dict[str, Number]:
-        """JSON-friendly."""
+        """The policy for JSON."""
         return {**asdict(self), "tolerance": self.tolerance}
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much more annual Sharpe the challenger has, and how sure that is; None where undefined."""
+    """The challenger's gain in annual Sharpe and its precision; None where undefined."""
 
     value: float | None = None
     standard_error: float | None = None
@@ -85,14 +85,14 @@ class Gain:
     """The lower confidence bound."""
     p: float | None = None
     detectable: float | None = None
-    """The gain that these days would show with the policy's power."""
+    """The gain that this window detects with the policy's power."""
     days_needed: int | None = None
-    """Market days, as good as these, that would show the gain of interest."""
+    """Market days, of the same kind as these, that would detect the gain of interest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One named check: passed, failed, or (None) not to be told here."""
+    """One named check of the promotion rule: passed, failed, or None if it could not be evaluated."""
 
     name: str
     passed: bool | None
@@ -109,10 +109,10 @@ class Verdict:
     policy: str
     gates: tuple[Gate, ...]
     decided_by: str
-    """The first gate that failed; `all gates` where none did."""
+    """The first gate that failed; `all gates` if none did."""
     message: str
     alert: bool = False
-    """Should a person look at this?"""
+    """Whether this needs a person's attention."""
     gain: float | None = None
     standard_error: float | None = None
     bound: float | None = None
@@ -125,7 +125,7 @@ class Verdict:
         return next(gate for gate in self.gates if gate.name == name)
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-friendly, every number finite or null."""
+        """The verdict for JSON, every number finite or null."""
         return {
             **{field.name: getattr(self, field.name) for field in fields(self)},
             "gates": [
@@ -136,6 +136,6 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Verdict":
-        """What `to_dict` wrote."""
+        """The verdict that `to_dict` wrote."""
         gates = tuple(Gate(**cast("dict[str, Any]", gate)) for gate in document["gates"])
         return cls(**{**document, "gates": gates})

@@ -1,4 +1,4 @@
-"""What else might have come of the same observations? Draws that keep how each hangs on those just before it."""
+"""Stationary bootstrap: block length and resampled indices that preserve serial dependence (Politis & Romano)."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def block_length(rows: ArrayLike) -> int:
-    """The mean length of blocks that fits (T,) or (T, k) observations: the longest that any column asks for.
+    """The optimal mean block length of (T,) or (T, k) observations: the longest of any column.
 
     Politis & White (2004), corrected by Patton, Politis & White (2009), for the stationary bootstrap; by `arch`. At
-    least 1; columns that never change ask for none.
+    least 1; constant columns don't count.
     """
     from arch.bootstrap import optimal_block_length
 
@@ -24,7 +24,7 @@ def block_length(rows: ArrayLike) -> int:
 
 
 def draws(observed: int, length: int, *, block: int, times: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """`times` rows of `length` indices into `observed` observations, whatever either length.
+    """(times, length) indices into `observed` observations; `length` may be shorter or longer.
 
     The stationary bootstrap of Politis & Romano (1994), by `arch`, in as many pieces as it takes.
     """

@@ -1,4 +1,4 @@
-"""Does the normal approximation of a gain's error hold? A bootstrap that keeps the days' order, as confirmation."""
+"""Circular block bootstrap of a Sharpe difference (Ledoit & Wolf): confirms the normal approximation of its error."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Row = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """How often blocks of these days, drawn anew, show such a gain where there is none."""
+    """Result of the bootstrap test. p: the share of draws with such a gain if there is none."""
 
     p_one_sided: float
     block: int
@@ -28,7 +28,7 @@ class Resampled:
 def confirm(
     a: ArrayLike, b: ArrayLike, *, block: int | None = None, draws: int = DRAWS, seed: int = 0
 ) -> Resampled | None:
-    """One-sided p of "a is no better than b", (T,) returns of the same periods; None where the gain is undefined.
+    """One-sided p of "a is no better than b", (T,) returns of the same periods; None if the gain is undefined.
 
     Ledoit & Wolf (2008), sec. 3.2: studentised circular block bootstrap (Politis & Romano 1992), each draw of
     floor(T / block) blocks, its error from its own blocks; p = (1 + how many are as large) / (1 + draws). `block`: by
@@ -37,7 +37,7 @@ def confirm(
     difference = sharpe_difference(a, b)
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if block is not None and not 1 <= block <= len(first) // 2:
-        raise DataError(f"block={block} of {len(first)} periods: from 1 to {len(first) // 2}")
+        raise DataError(f"block={block} of {len(first)} periods must be from 1 to {len(first) // 2}")
     if difference.delta is None or not difference.standard_error:
         return None
     size = block_length(first, second) if block is None else block
@@ -50,7 +50,7 @@ def confirm(
 
 
 def block_length(a: ArrayLike, b: ArrayLike) -> int:
-    """Days of a block: the longer of what both streams ask for. Politis & White (2004), corrected (2009), by `arch`."""
+    """Block length in days, the longer of both streams' optima. Politis & White (2004), corrected (2009), by `arch`."""
     from arch.bootstrap import optimal_block_length
 
     columns = np.column_stack((np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)))
@@ -90,7 +90,7 @@ def _block_sums(values: Row, block: int) -> Row:
 
 
 def _studentised(totals: Row, pairs: list[tuple[int, int]], block: int, count: int) -> tuple[Row, Row]:
-    """Of each draw, from the totals of its blocks' sums and of their products."""
+    """The error of each draw, from the totals of its blocks' sums and of their products."""
     drawn = block * count
     means = totals[:, :4] / drawn
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""How good is a stream of daily returns, and how sure is the difference between two of them?"""
+"""Sharpe ratios: annualisation, the difference of two with its HAC standard error, and maximum drawdown."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _CONSTANT = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class SharpeDifference:
-    """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None where undefined."""
+    """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None if undefined."""
 
     delta: float | None
     standard_error: float | None
@@ -31,12 +31,12 @@ def sharpe_ratio(
     """Annual Sharpe ratio of (T,) simple returns per period, as fractions; ddof 1.
 
     `risk_free` is a yearly rate, turned into one per period geometrically. With `autocorrelated` the annual figure
-    minds that a day's return foretells the next one's (`annual_factor`), else days count as independent. None for fewer
-    than 2 returns, constant or non-finite ones: never 0, never infinite. Raises DataError for anything that is no row
-    of numbers.
+    allows for autocorrelated returns (`annual_factor`), otherwise days count as independent. None for fewer than 2
+    returns, and for constant or non-finite ones: never 0, never infinite. Raises DataError for anything that is not a
+    row of numbers.
     """
     if not (math.isfinite(periods_per_year) and periods_per_year > 0):
-        raise DataError(f"periods_per_year={periods_per_year}: must be a positive number, such as 252 or 365")
+        raise DataError(f"periods_per_year={periods_per_year} must be a positive number, such as 252 or 365")
     row = _row(returns)
     per_period = _per_period(row, risk_free_per_period(risk_free, periods_per_year))
     if per_period is None:
@@ -46,10 +46,10 @@ def sharpe_ratio(
 
 
 def annual_factor(rho: float, periods: float) -> float | None:
-    """What a Sharpe per period is multiplied by, where returns follow an AR(1) with that autocorrelation.
+    """The factor from the Sharpe per period to the annual one, if returns follow an AR(1) with that autocorrelation.
 
-    Lo (2002), eq. 20 with rho_k = rho^k, in closed form; sqrt(periods) for 0. None unless -1 < rho < 1, or where the
-    year's variance would not be positive.
+    Lo (2002), eq. 20 with rho_k = rho^k, in closed form; sqrt(periods) for 0. None unless -1 < rho < 1 and the year's
+    variance is positive.
     """
     if not -1 < rho < 1:
         return None
@@ -66,7 +66,7 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
     """
     first, second = _row(a), _row(b)
     if len(first) != len(second):
-        raise DataError(f"{len(first)} returns against {len(second)}: a difference needs the same periods for both")
+        raise DataError(f"{len(first)} returns against {len(second)}; a difference needs the same periods for both")
     sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
     if sharpe_a is None or sharpe_b is None:
         return SharpeDifference(None, None, None, None)
@@ -81,17 +81,17 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
 
 
 def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """(T,) What each period adds to the Sharpe of `a` minus that of `b`, per period; its mean is the difference.
+    """(T,) each period's contribution to the Sharpe of `a` minus that of `b`; the mean is the difference per period.
 
     The delta method of `sharpe_difference`, period by period: its long-run variance is that of the difference x T.
     Both rows need a Sharpe. Raises DataError for rows of unequal length, or without.
     """
     first, second = _row(a), _row(b)
     if len(first) != len(second):
-        raise DataError(f"{len(first)} returns against {len(second)}: a difference needs the same periods for both")
+        raise DataError(f"{len(first)} returns against {len(second)}; a difference needs the same periods for both")
     sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
     if sharpe_a is None or sharpe_b is None:
-        raise DataError("one of the two has no Sharpe, so no period adds to their difference")
+        raise DataError("the Sharpe of one of the two is undefined, so their difference is as well")
     deviations, gradient = _moments(_computable(first), _computable(second))
     return np.asarray(sharpe_a - sharpe_b + deviations @ gradient)
 
@@ -106,9 +106,9 @@ def max_drawdown(returns: ArrayLike) -> float:
 
 
 def risk_free_per_period(yearly: float, periods_per_year: float) -> float:
-    """The rate of one period that compounds to the yearly one."""
+    """The rate per period that compounds to the yearly rate, a fraction."""
     if not (math.isfinite(yearly) and yearly > -1):
-        raise DataError(f"risk_free={yearly}: a yearly rate as a fraction, over -1, such as 0.05")
+        raise DataError(f"risk_free={yearly} must be a yearly rate as a fraction over -1, such as 0.05")
     return math.expm1(math.log1p(yearly) / periods_per_year)
 
 
@@ -116,9 +116,9 @@ def _row(returns: ArrayLike) -> NDArray[np.float64]:
     try:
         row = np.asarray(returns, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"returns must be numbers, one for each period: {error}") from None
+        raise DataError(f"returns must be numbers, one for each period ({error})") from None
     if row.ndim != 1:
-        raise DataError(f"returns of shape {row.shape}: must be one row, shape (T,)")
+        raise DataError(f"returns of shape {row.shape} must be one row, shape (T,)")
     return row
 
 
@@ -136,13 +136,13 @@ def _per_period(returns: NDArray[np.float64], risk_free: float) -> float | None:
 
 
 def _lag_one(returns: NDArray[np.float64]) -> float:
-    """Of one day and the next, around one mean; its estimate lies within -1 and 1."""
+    """Lag-1 autocorrelation around one mean; the estimate lies within -1 and 1."""
     deviations = (returns - returns.mean()) / float(np.abs(returns).max())
     return float(deviations[1:] @ deviations[:-1]) / float(deviations @ deviations)
 
 
 def _computable(returns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same returns; absurdly tiny or huge ones in another unit, since their eighth powers would not be finite."""
+    """The returns, rescaled if so tiny or huge that their eighth powers would not be finite."""
     size = float(np.abs(returns).max())
     return returns if 1e-30 < size < 1e30 else returns / size
 

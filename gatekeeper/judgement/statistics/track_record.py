@@ -1,4 +1,4 @@
-"""Is a Sharpe ratio that was seen skill, or luck, or the best of many tries; and how long a record would tell?"""
+"""Track record statistics: probabilistic and deflated Sharpe ratio, and minimum track record length."""
 
 import math
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ _EULER = 0.5772156649015329
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What a record of daily returns says: Sharpe per period (ddof 1), skewness and kurtosis (population; 3 is
-    normal), periods. A record whose Sharpe is undefined has no moments."""
+    """Moments of a record of daily returns: Sharpe per period (ddof 1), skewness and kurtosis (population; 3 is
+    normal), number of periods. A record whose Sharpe is undefined has no moments."""
 
     sharpe: float
     skewness: float
@@ -26,7 +26,7 @@ class Moments:
 
     @classmethod
     def of(cls, returns: ArrayLike) -> "Moments | None":
-        """Of (T,) returns per period; None where their Sharpe is undefined."""
+        """The moments of (T,) returns per period; None if their Sharpe is undefined."""
         sharpe = sharpe_ratio(returns, 1)
         if sharpe is None:
             return None
@@ -45,7 +45,7 @@ class Moments:
 def probabilistic_sharpe(record: Moments, benchmark: float = 0.0) -> float | None:
     """The probability that the true Sharpe is over `benchmark` (per period). Bailey & López de Prado (2012), eq. 11.
 
-    None where the moments allow no error (a variance that is not positive).
+    None if the moments give a variance that is not positive.
     """
     if record.variance <= 0:
         return None
@@ -53,34 +53,34 @@ def probabilistic_sharpe(record: Moments, benchmark: float = 0.0) -> float | Non
 
 
 def expected_maximum(trials: int) -> float:
-    """Of `trials` independent standard normals: what the best of so many worthless tries looks like.
+    """The expected maximum of `trials` independent standard normals: the best of so many trials without skill.
 
     Bailey & López de Prado (2014), eq. 1, an approximation for large numbers; 0 for one. Raises DataError.
     """
     if trials < 1:
-        raise DataError(f"trials={trials}: at least one was made")
+        raise DataError(f"trials={trials} must be at least 1")
     if trials == 1:
         return 0.0
     return (1 - _EULER) * _NORMAL.inv_cdf(1 - 1 / trials) + _EULER * _NORMAL.inv_cdf(1 - 1 / (trials * math.e))
 
 
 def deflated_sharpe(record: Moments, trials: int, variance: float) -> float | None:
-    """The probability that the true Sharpe is over that of the best of `trials` without skill.
+    """Deflated Sharpe ratio: the probability that the true Sharpe is over the best of `trials` without skill.
 
     variance: of the Sharpes per period among the trials. Bailey & López de Prado (2014), eq. 2. Raises DataError.
     """
     if not (math.isfinite(variance) and variance >= 0):
-        raise DataError(f"variance={variance} of the trials' Sharpes: must be a number, 0 or more")
+        raise DataError(f"variance={variance} of the trials' Sharpes must be a number, 0 or more")
     return probabilistic_sharpe(record, expected_maximum(trials) * math.sqrt(variance))
 
 
 def minimum_track_record(record: Moments, benchmark: float = 0.0, confidence: float = 0.95) -> float | None:
-    """Periods that a record with these moments needs, to show a Sharpe over `benchmark` with that confidence.
+    """Minimum track record length: periods needed to show a Sharpe over `benchmark` with that confidence.
 
-    Bailey & López de Prado (2012), eq. 13. None where no length will do: the Sharpe isn't over the benchmark.
+    Bailey & López de Prado (2012), eq. 13. None if no length is enough: the Sharpe isn't over the benchmark.
     """
     if not 0.5 < confidence < 1:
-        raise DataError(f"confidence={confidence}: must lie between 0.5 and 1")
+        raise DataError(f"confidence={confidence} must lie between 0.5 and 1")
     if record.sharpe <= benchmark or record.variance <= 0:
         return None
     return 1 + record.variance * (_NORMAL.inv_cdf(confidence) / (record.sharpe - benchmark)) ** 2

@@ -1,6 +1,6 @@
-"""Do a symbol's bars keep to the sessions of its exchange?
+"""Exchange calendars: checks a symbol's bars against its exchange's sessions and finds missing sessions.
 
-Those of a symbol that the setting `calendars` names; of the others, market days are the days of their bars.
+Only for symbols that the setting `calendars` names; the market days of the others are the days of their bars.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,13 +20,13 @@ SHOWN = 5
 _ONE_DAY = np.timedelta64(1, "D")
 
 
-def kept_to(book: Book, as_of: datetime, named: Mapping[str, str], ended_after: int) -> Book:
-    """The book with the bars of each named symbol set into the sessions of its calendar.
+def within_sessions(book: Book, as_of: datetime, named: Mapping[str, str], ended_after: int) -> Book:
+    """The book with the bars of each named symbol assigned to the sessions of its calendar.
 
-    A daily bar is known at its session's close, early closes too; intraday bars outside of sessions are left out, and
-    counted in a note. ended_after: a symbol without a bar for so many days has ended, and owes none.
+    A daily bar is known at its session's close, on early closes too. Intraday bars outside of sessions are left out
+    and counted in a note. ended_after: a symbol without a bar for this many days has ended, so none is missing.
 
-    Raises DataError for a session without a bar, and for a daily bar without a session; ConfigError.
+    Raises DataError for a session without a bar and for a daily bar without a session; ConfigError.
     """
     candles, notes = [], list(book.notes)
     for bars in book.candles:
@@ -35,33 +35,33 @@ def kept_to(book: Book, as_of: datetime, named: Mapping[str, str], ended_after: 
             candles.append(bars)
             continue
         held = sessions(name, bars.days[0], as_of)
-        candles.append(_kept(bars, held, as_of, notes))
+        candles.append(_within_sessions(bars, held, as_of, notes))
         notes += _late(candles[-1], held, as_of, ended_after)
     if absent := sorted(set(named) - {OTHERS} - {bars.symbol for bars in book.candles}):
-        notes.append(f"{SETTING} names {', '.join(absent)}, of which there are no bars")
+        notes.append(f"no bars of {', '.join(absent)}, which {SETTING} names")
     return Book(tuple(candles), tuple(notes))
 
 
-def _kept(bars: Candles, held: Sessions, as_of: datetime, notes: list[str]) -> Candles:
+def _within_sessions(bars: Candles, held: Sessions, as_of: datetime, notes: list[str]) -> Candles:
     symbol, name = bars.symbol, held.name
     if np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
-        kept = _intraday(bars, held)
-        if outside := len(bars) - len(kept):
+        inside = _intraday(bars, held)
+        if outside := len(bars) - len(inside):
             notes.append(f"{outside} bar{'s' * (outside != 1)} of {symbol} outside the sessions of {name} left out")
     else:
-        kept = _daily(bars, held)
-        kept = _pick(kept, kept.closes_at <= instant(as_of))
-    if not len(kept):
+        inside = _daily(bars, held)
+        inside = _pick(inside, inside.closes_at <= instant(as_of))
+    if not len(inside):
         raise DataError(
-            f"no bar of {symbol} lies in a session of {name}: are its times in UTC? Mend them, or name another "
+            f"no bar of {symbol} lies in a session of {name}: are its times in UTC? Fix them, or name another "
             f"calendar in {SETTING}"
         )
-    if missing := _named(np.setdiff1d(held.between(kept.days[0], kept.days[-1]), kept.days)):
+    if missing := _named(np.setdiff1d(held.between(inside.days[0], inside.days[-1]), inside.days)):
         raise DataError(
-            f"{symbol} has no bar of the session {missing} of {name}; add what is missing, or take {symbol} out of "
+            f"{symbol} has no bar of the session {missing} of {name}; add the missing bars, or take {symbol} out of "
             f"{SETTING}"
         )
-    return kept
+    return inside
 
 
 def _daily(bars: Candles, held: Sessions) -> Candles:
@@ -78,7 +78,7 @@ def _daily(bars: Candles, held: Sessions) -> Candles:
 
 
 def _intraday(bars: Candles, held: Sessions) -> Candles:
-    """The bars that have a part in a session."""
+    """The bars that overlap a session."""
     place = np.searchsorted(held.closes_at, bars.opens_at, side="right")
     inside = place < len(held.day)
     inside[inside] = held.opens_at[place[inside]] < bars.closes_at[inside]
@@ -92,13 +92,13 @@ def _pick(bars: Candles, mask: NDArray[np.bool_]) -> Candles:
 
 
 def _named(days: Days) -> str:
-    """The first few, and how many more."""
+    """The first few days as text, and how many more there are."""
     more = f" and {len(days) - SHOWN} more" if len(days) > SHOWN else ""
     return ", ".join(days[:SHOWN].astype(str)) + more
 
 
 def _late(bars: Candles, held: Sessions, as_of: datetime, ended_after: int) -> Iterable[str]:
-    """A feed that is a session late is no gap yet."""
+    """A note on the newest sessions without a bar; a feed that is one session late is not a gap yet."""
     if bars.closes_at[-1] < instant(as_of) - np.timedelta64(ended_after, "D"):
         return
     owed = held.between(bars.days[-1] + _ONE_DAY, last_closed(as_of))

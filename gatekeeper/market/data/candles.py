@@ -1,6 +1,6 @@
-"""Which bars were known by the as-of, and can they be trusted?
+"""OHLC bars (candles): validated, sorted, and restricted to the bars known by the as-of.
 
-Bars that weren't known yet are dropped before anything is checked or counted: nothing after the as-of can matter.
+Bars that were not yet known are dropped before anything is checked or counted, so nothing after the as-of can matter.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 class Candles:
     """One symbol's checked bars, (n,) each, in order of time. A bar is known at its close.
 
-    session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, where it has one.
+    session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, if it has a calendar.
     """
 
     symbol: str
@@ -69,7 +69,7 @@ class Candles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """All symbols of a source, as one as-of knows them, and what people should know about them."""
+    """The bars of all symbols of a source as known at one as-of, and notes about them for people."""
 
     candles: tuple[Candles, ...]
     notes: tuple[str, ...]
@@ -77,10 +77,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """All bars of a source, as they were read: nothing of them is checked until an as-of knows it.
+    """All bars of a source as read; a bar is checked only once an as-of knows it.
 
-    symbols: each one's rows, in the order of the files. first: the earliest stamp. naive: the earliest one that was
-    written without offset; NaT: all came with one.
+    symbols: each symbol's rows, in the order of the files. first: the earliest stamp. naive: the earliest stamp that
+    was written without an offset; NaT if all have one.
     """
 
     uri: str
@@ -122,7 +122,7 @@ class Tape:
 def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
     """The candles at `uri` that were known by the as-of.
 
-    stamp: are times those of a bar's open or close?
+    stamp: `open` or `close`, the end of the bar that its time stands for.
 
     Raises what `Tape.book` and `files.tables` raise.
     """
@@ -130,12 +130,12 @@ def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:
-    """The same for tables that were read already."""
+    """The bars of tables that were read already."""
     return tape(source, stamp, uri).book(as_of)
 
 
 def tape(source: Iterable[Table], stamp: Stamp, uri: str) -> Tape:
-    """The tables' bars, whoever knew them when. Raises DataError for what no bar of any time can be read from."""
+    """All bars of the tables, of any time. Raises DataError for a table from which no bar can be read."""
     stamped = list(_stamped(source))
     rows = pd.concat([frame for _, frame, _ in stamped], ignore_index=True)
     files = np.repeat(np.arange(len(stamped)), [len(frame) for _, frame, _ in stamped])
@@ -162,7 +162,7 @@ def _stamped(source: Iterable[Table]) -> Iterator[tuple[str, pd.DataFrame, np.da
         extras.setdefault(_has_extras(table), table.name)
         if len(extras) > 1:
             both = " and ".join(EXTRAS)
-            raise DataError(f"{extras[True]} has {both}, {extras[False]} has not; give them to all files or to none")
+            raise DataError(f"{extras[True]} has {both}, {extras[False]} does not; give them to all files or to none")
         stamps, naive = times.parse(table.frame["time"], f"{table.name}: time")
         yield table.name, _numbers(table, stamps), times.first(stamps, naive)
 
@@ -195,26 +195,26 @@ def _known(group: pd.DataFrame, as_of: datetime, stamp: Stamp) -> tuple[pd.DataF
 
 
 def _checked(symbol: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """In order of time, exact duplicates dropped. Raises DataError for what sorting can't explain."""
+    """The rows in order of time, without exact duplicates. Raises DataError for errors that sorting can't explain."""
     if not symbol:
         raise DataError(f"the symbol is empty in {_name(rows)}; fill it in")
     prices = rows[list(PRICES)].to_numpy()
     extras = rows[list(EXTRAS)].to_numpy()
     body_high, body_low = prices[:, [0, 3]].max(axis=1), prices[:, [0, 3]].min(axis=1)
     faults = {
-        "a price is missing or no finite number": ~np.isfinite(prices).all(axis=1),
+        "a price is missing or not a finite number": ~np.isfinite(prices).all(axis=1),
         "a price is not positive": (prices <= 0).any(axis=1),
         "a price is under 1e-30 or over 1e30": ((prices < 1 / LARGEST) | (prices > LARGEST)).any(axis=1),
         "the high is under the open, low or close": prices[:, 1] < np.maximum(body_high, prices[:, 2]),
         "the low is over the open or close": prices[:, 2] > body_low,
-        "avgSent or avgOB is missing or no finite number": ~(np.abs(extras) < LARGEST).all(axis=1),
+        "avgSent or avgOB is missing or not a finite number": ~(np.abs(extras) < LARGEST).all(axis=1),
     }
     for fault, where in faults.items():
         if where.any():
-            raise DataError(f"{fault} in {_name(rows[where])}; mend or remove the rows")
+            raise DataError(f"{fault} in {_name(rows[where])}; fix or remove the rows")
     ordered = rows.sort_values("time", kind="stable")
     if (np.diff(_times(ordered)) > np.timedelta64(0)).all():
-        return ordered  # the rule; to look for twins takes several times as long as all of the above
+        return ordered  # the rule; to look for duplicates takes several times as long as all of the above
     unique = ordered.drop_duplicates(["time", "volume", *PRICES, *EXTRAS])
     conflict = unique.duplicated("time", keep=False)
     if conflict.any():
@@ -227,7 +227,7 @@ def _times(rows: pd.DataFrame) -> Times:
 
 
 def _out_of_order(rows: pd.DataFrame) -> int:
-    """How many rows stand before an earlier row of the same file."""
+    """The number of rows that stand before an earlier row of the same file."""
     same_file = rows["file"].cat.codes.diff().to_numpy()[1:] == 0
     return int((same_file & (np.diff(_times(rows)) < np.timedelta64(0))).sum())
 

@@ -1,6 +1,6 @@
-"""Are these closed ideas sound, wherever they were read from, and on which day does each count?
+"""Closed trades: validation of ideas with their outcomes from any source, and the market day on which each counts.
 
-In numpy alone: files come through pandas, the log of a scoring server doesn't.
+Needs only numpy: files are read with pandas, the log of a scoring server is not.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from gatekeeper.market.ideas import LARGEST, Ideas, market_day
 
 GIVEN = FEATURES[:-1]  # the seventh, the action, is written in words of its own
 ACTIONS = {"buy": 1.0, "sell": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
-MEND = "mend or remove the rows"
+MEND = "fix or remove the rows"
 
 Days = NDArray[np.datetime64]
 Mask = NDArray[np.bool_]
@@ -24,9 +24,9 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowOrigin:
-    """Where n ideas were read from, so that a refusal can name those at fault.
+    """Where n ideas were read from, so that an error can name those at fault.
 
-    number: (n,) what the messages call them, by `word`: their row in a file, their id in a table.
+    word, number: (n,) how messages name an idea, such as `row 4` of a file or `id 17` of a table.
     """
 
     name: str
@@ -36,7 +36,7 @@ class RowOrigin:
     word: str = "row"
 
     def refuse(self, mask: Mask, fault: str, way_out: str) -> None:
-        """Raises DataError that names the first ideas of `mask`, if it has any."""
+        """Raises DataError naming the first ideas of `mask`, if there are any."""
         if mask.any():
             at = np.flatnonzero(mask)
             shown = ", ".join(
@@ -47,18 +47,18 @@ class RowOrigin:
 
 
 def check_order(origin: RowOrigin, closed_at: NDArray[np.datetime64], known_at: NDArray[np.datetime64]) -> None:
-    """An idea starts, closes, and is known to have closed. Raises DataError; NaT is in no order."""
+    """Check that time <= closed_at <= known_at. Raises DataError, for a NaT too."""
     backwards = ~((origin.time <= closed_at) & (closed_at <= known_at))
     origin.refuse(backwards, "time, closed_at and known_at are not in this order", MEND)
 
 
 def checked_features(origin: RowOrigin, given: Mapping[str, Numbers], action: Numbers) -> NDArray[np.float32]:
-    """(n, 7) float32. given: the six of GIVEN by name, (n,) each, NaN where it is no number; action: 1, 0 or NaN.
+    """(n, 7) float32. given: the six of GIVEN by name, (n,) each, NaN if not a number; action: 1, 0 or NaN.
 
     Raises DataError.
     """
     for name in GIVEN:
-        origin.refuse(~(np.abs(given[name]) < LARGEST), f"{name} is missing or no finite number", MEND)
+        origin.refuse(~(np.abs(given[name]) < LARGEST), f"{name} is missing or not a finite number", MEND)
     for name in ("rsi14", "adx14"):
         origin.refuse((given[name] < 0) | (given[name] > 100), f"{name} lies outside 0 to 100", MEND)
     origin.refuse(np.isnan(action), "the action is neither buy (1) nor sell (0)", MEND)
@@ -66,18 +66,18 @@ def checked_features(origin: RowOrigin, given: Mapping[str, Numbers], action: Nu
 
 
 def check_outcome(origin: RowOrigin, outcome: Numbers) -> None:
-    """Raises DataError where a closed idea has no outcome or no symbol."""
-    origin.refuse(~np.isfinite(outcome), "the outcome is missing or no finite number", MEND)
+    """Raises DataError if a closed idea has no outcome or no symbol."""
+    origin.refuse(~np.isfinite(outcome), "the outcome is missing or not a finite number", MEND)
     origin.refuse(origin.symbol == "", "the symbol is empty", "fill it in")
 
 
 def booked_on_exit(closed_at: NDArray[np.datetime64], outcome: Numbers) -> tuple[NDArray[np.int64], Days, Numbers]:
-    """path_start, path_day and path_return of ideas whose path nobody kept: all of it on the day of the exit."""
+    """path_start, path_day and path_return of ideas without a path: the whole outcome on the day of the exit."""
     return np.arange(len(outcome) + 1, dtype=np.int64), day_of(closed_at), outcome
 
 
 def repeats(ideas: Ideas) -> Mask:
-    """(n,) does the idea before this one have the same symbol, time and strategy? `ideas` are in order."""
+    """(n,) bool: the idea before this one has the same symbol, time and strategy. `ideas` are in order."""
     same = (
         (ideas.time[1:] == ideas.time[:-1])
         & (ideas.symbol[1:] == ideas.symbol[:-1])
@@ -87,14 +87,14 @@ def repeats(ideas: Ideas) -> Mask:
 
 
 def equals_one_before(ideas: Ideas, at: np.intp) -> bool:
-    """Is idea `at` the one before it, in every value?"""
+    """Whether idea `at` equals the one before it in every value."""
     if ideas.costs is not None and not np.array_equal(ideas.costs[at], ideas.costs[at - 1]):
         return False
     return ideas.take(slice(at, at + 1)).fingerprint() == ideas.take(slice(at - 1, at)).fingerprint()
 
 
 def day_of(instants: NDArray[np.datetime64]) -> Days:
-    """The market day of each instant: midnight belongs to the day it ends, unless only that is a weekend.
+    """The market day of each instant: midnight belongs to the day it ends, unless only that day is on a weekend.
 
     A Friday's bar closes on Saturday at 00:00; a bare date, Monday 00:00, means Monday.
     """

@@ -1,4 +1,4 @@
-"""Which real bars come with the package `arch`, and up to which Monday do they carry a run?
+"""Demo data: the daily bars of S&P 500 and NASDAQ in the package `arch`, and the last Monday that they can serve.
 
 Importing this is cheap: a DAG file asks for the last Monday whenever it is parsed.
 """
@@ -22,7 +22,7 @@ LAST_CLOSE = datetime(2019, 1, 1, tzinfo=UTC)
 
 
 def demo_last_monday() -> datetime:
-    """The last Monday 02:00 UTC within the demo's bars: a week later, a week's bars would be missing. Reads no file."""
+    """The last Monday 02:00 UTC within the demo's bars; a week later, a week of bars is missing. Reads no file."""
     monday = (LAST_CLOSE - timedelta(days=LAST_CLOSE.weekday())).replace(hour=2)
     return monday if monday <= LAST_CLOSE else monday - timedelta(days=7)
 
@@ -30,7 +30,7 @@ def demo_last_monday() -> datetime:
 def demo_tables() -> Iterator[Table]:
     """Daily bars of the S&P 500 and the NASDAQ, as they are (not adjusted), from 2006 to 2018.
 
-    Raises ConfigError where `arch` isn't installed.
+    Raises ConfigError if `arch` isn't installed.
     """
     import pandas as pd
 
@@ -44,7 +44,7 @@ def demo_tables() -> Iterator[Table]:
 
 
 def _file(name: str) -> Path:
-    """Read where it lies: importing `arch.data` would bring all of arch's statistics, which takes two seconds."""
+    """Read without importing `arch.data`, which would load all of arch's statistics and take two seconds."""
     spec = find_spec("arch")  # an extra: only the demo needs it
     for place in (spec.submodule_search_locations or []) if spec else []:
         if (path := Path(place) / "data" / name / f"{name}.csv.gz").is_file():

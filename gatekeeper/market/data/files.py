@@ -1,6 +1,6 @@
-"""Which files does a URI name, and what tables are in them?
+"""Table files: CSV, Parquet and other tables behind a URI, local or on any store that fsspec reaches.
 
-A URI is a file, a folder or a glob; local, or on any store that fsspec reaches.
+A URI is a file, a folder or a glob.
 """
 
 import gzip
@@ -28,14 +28,14 @@ _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "None"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What one file holds, as it was written. The frame's index counts its data rows from 0."""
+    """The content of one file as written. The frame's index counts its data rows from 0."""
 
     name: str
     stem: str
     frame: pd.DataFrame
 
     def require(self, columns: tuple[str, ...]) -> None:
-        """Raises DataError where the file lacks one of `columns`, or has no rows."""
+        """Raises DataError if the file lacks one of `columns`, or has no rows."""
         missing = [column for column in columns if column not in self.frame.columns]
         if missing:
             found = ", ".join(str(column) for column in self.frame.columns) or "none"
@@ -44,7 +44,7 @@ class Table:
             raise DataError(f"{self.name} has a header and no rows; remove the file or fill it")
 
     def text(self, column: str) -> pd.Series:
-        """A column as stripped text, with "" where the cell is empty."""
+        """A column as stripped text, "" for an empty cell."""
         values = self.frame[column]
         return values.astype("str").where(values.notna(), "").str.strip()
 
@@ -78,7 +78,7 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         found = filesystem.ls(path, detail=False) if folder else filesystem.glob(path)
         files = sorted(str(file) for file in found if filesystem.isfile(file))
     except Exception as error:  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't look at {uri}: {error}; is the store up, and are you allowed to read it?") from error
+        raise Unavailable(f"can't list {uri}: {error}; is the store up, and are you allowed to read it?") from error
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
         usable = [file for file in usable if _kind(file)[2]]
@@ -146,5 +146,5 @@ def _parse(content: bytes, kind: str) -> pd.DataFrame:
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:
-    """A column as float64, NaN where a cell holds no number."""
+    """A column as float64, NaN for a cell that doesn't hold a number."""
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Which labelled ideas do the files hold, and what of them was known by the as-of?"""
+"""Labelled ideas from files: parsed, validated, and restricted to the outcomes known by the as-of."""
 
 import json
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """The ideas known by the as-of, and whether their paths came with them."""
+    """The ideas known by the as-of; marked: they have mark-to-market paths."""
 
     ideas: Ideas
     newest: datetime
@@ -66,16 +66,16 @@ class _Rows:
         return RowOrigin(self.table.name, number, self.table.text("symbol").to_numpy(dtype=np.str_), self.time)
 
     def refuse(self, mask: Mask, fault: str, way_out: str) -> None:
-        """Raises DataError that names the first rows of `mask`, if it has any."""
+        """Raises DataError naming the first rows of `mask`, if there are any."""
         if mask.any():
             self.origin().refuse(mask, fault, way_out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
-    """All labelled ideas of a source, as they were read: nothing of them is checked until an as-of knows it.
+    """All labelled ideas of a source as read; a row is checked only once an as-of knows it.
 
-    naive: the earliest instant that was written without offset; NaT: all came with one.
+    naive: the earliest instant that was written without an offset; NaT if all have one.
     """
 
     uri: str
@@ -83,7 +83,7 @@ class Ledger:
     naive: np.datetime64
 
     def known(self, as_of: datetime, longest_hold: timedelta, *, sized: bool = False) -> Labelled:
-        """The ideas whose outcome was known by the as-of; sized: with the column `atr`, where they have it.
+        """The ideas whose outcome was known by the as-of; sized: with the column `atr`, if they have it.
 
         Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
         """
@@ -111,14 +111,14 @@ class Ledger:
 
 
 def _in_all(named: dict[bool, str], what: str) -> bool:
-    """Whether the files have it; `named` is a file for each answer. Raises DataError where only some do."""
+    """Whether the files have it; `named` holds one file for each answer. Raises DataError if only some have it."""
     if len(named) > 1:
         raise DataError(f"{named[True]} has {what}, {named[False]} has none; give them to all ideas or to none")
     return next(iter(named), False)
 
 
 def ledger(source: Iterable[Table], uri: str) -> Ledger:
-    """The tables' ideas, whoever knew them when. Raises DataError for what no idea of any time can be read from."""
+    """All ideas of the tables, of any time. Raises DataError for a table from which no idea can be read."""
     files, naives = zip(*(_timed(table) for table in source), strict=True)
     return Ledger(uri, files, np.fmin.reduce(naives))
 
@@ -182,14 +182,14 @@ def _ideas(rows: _Rows, *, marked: bool, sized: bool) -> Ideas:
 
 def _atr(rows: _Rows) -> NDArray[np.float64]:
     atr = numbers(rows.frame["atr"])
-    rows.refuse(~((atr > 0) & np.isfinite(atr)), "atr is missing or no positive number", "mend or remove the rows")
+    rows.refuse(~((atr > 0) & np.isfinite(atr)), "atr is missing or not a positive number", "fix or remove the rows")
     return atr
 
 
 def _costs(rows: _Rows) -> NDArray[np.float64]:
     """(n, 1) what the outcome paid, as a fraction of the entry price."""
     cost = numbers(rows.frame["cost"])
-    rows.refuse(~np.isfinite(cost), "the cost is missing or no finite number", "give costs to all ideas or to none")
+    rows.refuse(~np.isfinite(cost), "the cost is missing or not a finite number", "give costs to all ideas or to none")
     return cost[:, np.newaxis]
 
 
@@ -205,7 +205,7 @@ def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64]
         lengths.append(len(path))
         days += [day for day, _ in path]
         returns += [value for _, value in path]
-    rows.refuse(bad, "the path is no JSON list of [date, return]", "mend or remove the rows")
+    rows.refuse(bad, "the path is not a JSON list of [date, return]", "fix or remove the rows")
     start = np.cumsum(lengths)
     path_day, path_return = np.array(days, dtype="datetime64[D]"), np.array(returns, dtype=np.float64)
     idea = np.repeat(np.arange(len(outcome)), np.diff(start))
@@ -214,23 +214,25 @@ def _paths(rows: _Rows, outcome: NDArray[np.float64]) -> tuple[NDArray[np.int64]
     )
     inside[1:] &= (idea[1:] != idea[:-1]) | (path_day[1:] > path_day[:-1])
     outside = np.bincount(idea[~inside], minlength=len(outcome)) > 0
-    rows.refuse(outside, "the path's dates don't increase from the idea's to its exit's", "mend or remove the rows")
+    rows.refuse(outside, "the path's dates don't increase from the idea's date to its exit's", "fix or remove the rows")
     total = np.bincount(idea, weights=path_return, minlength=len(outcome))
     wrong = ~(np.abs(total - outcome) <= _ROUNDING)
-    rows.refuse(wrong, "the path doesn't sum to the outcome", "mend or remove the rows")
+    rows.refuse(wrong, "the path doesn't sum to the outcome", "fix or remove the rows")
     return start.astype(np.int64), path_day, path_return
 
 
 def _plain(value: object) -> str:
-    """A path that Parquet holds as a list, as JSON."""
+    """The JSON of a path that Parquet holds as a list."""
     return json.dumps([[str(day)[:10], float(made)] for day, made in value])  # type: ignore[attr-defined]  # a list
 
 
 def _unique(ideas: Ideas, uri: str) -> tuple[Ideas, int]:
-    """Without exact duplicates; two that differ under one key are refused. `ideas` are in order."""
+    """The ideas without exact duplicates; two that differ under one key are refused. `ideas` are in order."""
     same = repeats(ideas)
     for later in np.flatnonzero(same):
         if not equals_one_before(ideas, later):
             key = f"{ideas.symbol[later]} {str(ideas.time[later])[:19]} {ideas.strategy[later]}".rstrip()
-            raise DataError(f"{uri}: two ideas of one symbol, time and strategy differ ({key}); keep the right one")
+            raise DataError(
+                f"{uri}: two ideas of the same symbol, time and strategy differ ({key}); keep the right one"
+            )
     return ideas.take(~same), int(same.sum())

@@ -1,4 +1,4 @@
-"""Which days did the market have, and how old is the newest thing known?"""
+"""Market days and freshness: trading days, periods per year, and the age limit (staleness) of the newest data."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,12 +17,12 @@ WORKDAYS, EVERY_DAY = 252, 365
 
 
 def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: str, setting: str) -> None:
-    """Raises StaleData where the newest thing known is over `limit` days old at the as-of."""
+    """Raises StaleData if the newest thing known is over `limit` days old at the as-of."""
     age = as_of - newest
     if age > timedelta(days=limit):
         raise StaleData(
             f"{uri} is stale: its newest {what} is of {newest:%Y-%m-%d %H:%M}Z, {age / timedelta(days=1):.1f} days "
-            f"before the as-of {as_of:%Y-%m-%d %H:%M}Z, over the limit of {limit}; mend the feed, or raise "
+            f"before the as-of {as_of:%Y-%m-%d %H:%M}Z, over the limit of {limit}; fix the feed, or raise "
             f"GATEKEEPER_{setting}"
         )
 
@@ -30,8 +30,8 @@ def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: s
 def calendar_of_ideas(ideas: Ideas, as_of: datetime, named: Mapping[str, str] | None = None) -> tuple[Days, int]:
     """The market days from the first idea to the as-of, and the busiest symbol's periods a year.
 
-    named: calendars by symbol (`Settings.market_calendars`). Of the symbols without: Monday to Friday; every day, if
-    any of their ideas or paths knows a weekend. Raises ConfigError.
+    named: calendars by symbol (`Settings.market_calendars`). Symbols without one have Monday to Friday, or every day
+    if any of their ideas or paths falls on a weekend. Raises ConfigError.
     """
     if not len(ideas):
         return np.empty(0, dtype="datetime64[D]"), WORKDAYS
@@ -54,5 +54,5 @@ def _guessed(busy: Days, as_of: datetime) -> tuple[Days, int]:
 
 
 def last_closed(as_of: datetime) -> np.datetime64:
-    """The last day that was over."""
+    """The last day that had ended by the as-of."""
     return np.datetime64(as_of.date(), "D") - np.timedelta64(1, "D")

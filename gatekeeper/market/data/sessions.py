@@ -1,6 +1,6 @@
-"""Which sessions did an exchange hold, from open to close, and how many in a year?
+"""Exchange sessions: opens, closes and sessions per year of an exchange's trading calendar.
 
-By `exchange-calendars`. In numpy alone but for that: the log of a scoring server has calendars too.
+From `exchange-calendars`. Needs only numpy besides, since the log of a scoring server has calendars too.
 """
 
 import warnings
@@ -24,9 +24,9 @@ SETTING = "GATEKEEPER_CALENDARS"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sessions:
-    """(n,) each, in order: the day that a session is of, and the instants of its open and its close.
+    """(n,) each, in order: the day of each session, and the instants of its open and its close (UTC).
 
-    known_from: the first whole year that the calendar knows; None where it knows all.
+    known_from: the first whole year that the calendar knows; None if it knows all.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Sessions:
 
 
 def calendar_of(symbol: str, named: Mapping[str, str]) -> str | None:
-    """The name of the symbol's calendar; None where the setting gives it none."""
+    """The name of the symbol's calendar; None if the setting names none for it."""
     return named.get(symbol, named.get(OTHERS))
 
 
 def sessions(name: str, first: np.datetime64, as_of: datetime) -> Sessions:
-    """Those of the years from that of `first`, or an earlier one, to that of the as-of. Raises ConfigError."""
+    """The sessions of the years from that of `first`, or an earlier one, to that of the as-of. Raises ConfigError."""
     begins = _year(first)
     try:  # one list does for the periods too
         return _sessions(name, min(begins, as_of.year - YEARS), as_of.year)
@@ -55,15 +55,15 @@ def sessions(name: str, first: np.datetime64, as_of: datetime) -> Sessions:
 
 
 def periods_per_year(name: str, since: np.datetime64, as_of: datetime) -> int:
-    """How many sessions a year has: the mean of the last twenty whole ones, or of as many as the calendar knows.
+    """Sessions per year: the mean of the last twenty whole years, or of as many as the calendar knows.
 
-    Whole years before the as-of's own, so that it stays the same from week to week. since: where the data begin, whose
-    sessions are at hand. Raises ConfigError.
+    Only whole years before that of the as-of count, so that the number stays the same from week to week. since: the
+    first day of the data. Raises ConfigError.
     """
     first = max(as_of.year - YEARS, sessions(name, since, as_of).known_from or 0)
     if first >= as_of.year:
         raise ConfigError(
-            f"{SETTING}: {name} is known from {first} on, and the periods of a year take a whole one before the as-of "
+            f"{SETTING}: {name} is known from {first} on, and its periods per year need a whole year before the as-of "
             f"{as_of:%Y-%m-%d}; choose a later as-of, or another calendar"
         )
     years = _sessions(name, min(first, _year(since)), as_of.year).day.astype("datetime64[Y]")
@@ -74,7 +74,7 @@ def periods_per_year(name: str, since: np.datetime64, as_of: datetime) -> int:
 def days_of_ideas(symbols: NDArray[np.str_], busy: Days, named: Mapping[str, str], as_of: datetime) -> tuple[Days, int]:
     """The sessions from the first busy day to that of the as-of, and the busiest calendar's periods a year.
 
-    symbols, busy: (k,) each day on which something was, and of which symbol; each of these has a calendar.
+    symbols, busy: (k,) each: a symbol, and a day on which it has an idea or a mark; each symbol has a calendar.
     """
     days, periods = [], []
     calendars = np.array([calendar_of(symbol, named) for symbol in symbols.tolist()])

@@ -1,4 +1,4 @@
-"""When was that, in UTC? Times of a file's column, in any of the forms that sources may use."""
+"""Timestamp parsing: a file's column of epoch seconds, milliseconds or ISO 8601 as UTC instants."""
 
 import numpy as np
 import pandas as pd
@@ -57,12 +57,12 @@ def parse(column: pd.Series, where: str, *, optional: bool = False) -> tuple[NDA
 
 
 def first(instants: NDArray[np.datetime64], rows: Rows) -> np.datetime64:
-    """The earliest instant of these rows; NaT where there is none, which no as-of comes after."""
+    """The earliest instant of these rows; NaT, which no as-of comes after, if there is none."""
     return instants[rows].min() if rows.any() else np.datetime64("NaT", "ns")
 
 
 def _has_own_type(column: pd.Series) -> bool:
-    """Times or numbers, not text: to write them as text, to look for empty cells, would take longer than all else."""
+    """Whether the column holds times or numbers, not text: converting it to text to find empty cells is slow."""
     return pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)
 
 
@@ -95,11 +95,11 @@ def _from_text(text: pd.Series, where: str) -> tuple[pd.Series, Rows]:
         return _from_numbers(values, where), np.zeros(len(text), dtype=bool)
     wrong = ~text.str.fullmatch(_ISO).to_numpy(dtype=bool)
     if wrong.any():
-        raise DataError(f"{where} is no time that can be read safely in {_rows(wrong, text)}; {_FORMS}")
+        raise DataError(f"{where} is not a time that can be read safely in {_rows(wrong, text)}; {_FORMS}")
     parsed = pd.to_datetime(text.str.replace(",", ".", regex=False), format="ISO8601", utc=True, errors="coerce")
     unreal = parsed.isna().to_numpy(dtype=bool)
     if unreal.any():
-        raise DataError(f"{where} is no date of the calendar in {_rows(unreal, text)}; {_FORMS}")
+        raise DataError(f"{where} is not a date of the calendar in {_rows(unreal, text)}; {_FORMS}")
     offset = text.str.contains(r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$") & (text.str.len() > _DATE_ONLY_LENGTH)
     return parsed, ~offset.to_numpy(dtype=bool)
 

@@ -1,1 +1,1 @@
-"""Replay: strategies on bars, followed to their outcomes, with costs."""
+"""Replay: strategies run on historical bars, each trade followed to its outcome, with costs."""

@@ -1,4 +1,4 @@
-"""What does a trade pay, part by part, and on which days?"""
+"""Transaction costs: commission, spread, slippage and carry of a trade, by part and by day."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PARTS = ("commission", "spread", "slippage", "carry")
 WHOLE = ("cost",)
-"""Of a source that tells what each trade paid, but not for what."""
+"""The parts of a source that gives only the total cost of each trade."""
 
 DAYS_A_YEAR = 365
 
@@ -20,10 +20,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What a replayed trade is charged.
+    """The cost rates of a replayed trade.
 
-    commission: a side, as a fraction of the entry price. spread: the same, half of it paid a side. slippage: a side,
-    as a fraction of the ATR14. borrow, funding: yearly rates on shorts and on longs, for each calendar day held.
+    commission: per side, as a fraction of the entry price. spread: likewise, half of it paid per side. slippage: per
+    side, as a fraction of the ATR14. borrow, funding: yearly rates on shorts and on longs, per calendar day held.
     """
 
     commission: float
@@ -34,7 +34,7 @@ class Rates:
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Rates":
-        """Basis points become fractions."""
+        """The rates of the settings, basis points as fractions."""
         return cls(
             commission=settings.cost_bp / 1e4,
             spread=settings.spread_bp / 1e4,
@@ -45,11 +45,11 @@ class Rates:
 
     @property
     def carries(self) -> bool:
-        """Does holding cost, or bring, anything?"""
+        """Whether holding a position costs or earns anything (borrow, funding)."""
         return self.borrow != 0 or self.funding != 0
 
     def a_side(self, atr: Floats) -> float | Floats:
-        """What entering costs, and leaving again, as fractions of the entry price: (k,), or one for all of them.
+        """The cost of one side, entry or exit, as a fraction of the entry price: (k,), or one number for all.
 
         atr: (k,) ATR14 as a fraction of the entry price.
         """
@@ -59,9 +59,9 @@ class Rates:
     def carried(
         self, side: NDArray[np.int64], path_start: NDArray[np.int64], path_day: NDArray[np.datetime64]
     ) -> Floats:
-        """(m,) what holding costs at each mark: of the calendar days since the mark before; the day of entry is free.
+        """(m,) holding cost (carry) at each mark, for the calendar days since the mark before; the entry day is free.
 
-        So a position over a weekend pays three days on Monday, and one that is closed on its first day pays nothing.
+        So a position over a weekend pays three days on Monday, and one that closes on its first day pays nothing.
         The rates are simple, on the entry price, over a year of 365 days.
         """
         held = np.diff(path_day, prepend=path_day[:1]).astype(np.float64)
@@ -71,7 +71,7 @@ class Rates:
         return charged
 
     def parts(self, atr: Floats, carry: float | Floats) -> Floats:
-        """(k, 4) what each round trip paid, in the order of PARTS; carry: (k,), or nothing."""
+        """(k, 4) the costs of each round trip in the order of PARTS; carry: (k,) or one number for all."""
         paid = np.empty((len(atr), len(PARTS)))
         paid[:, 0] = 2 * self.commission
         paid[:, 1] = self.spread
@@ -80,7 +80,7 @@ class Rates:
         return paid
 
     def to_dict(self) -> dict[str, float]:
-        """JSON-friendly, fractions and yearly rates as they are."""
+        """The rates for JSON: fractions and yearly rates, unchanged."""
         return {
             "commission": self.commission,
             "spread": self.spread,

@@ -1,6 +1,6 @@
-"""What do a symbol's bars say, by TA-Lib?
+"""Technical indicators by TA-Lib: Wilder's RSI and ADX, moving averages, Bollinger bands and ATR.
 
-Wilder's RSI and ADX, moving averages, Bollinger bands and ATR, each (n,) float64, NaN where undefined.
+Each is (n,) float64, NaN where undefined.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Indicators:
 
     @property
     def defined(self) -> NDArray[np.bool_]:
-        """(n,) are all of them finite, so that the bar may yield an idea?"""
+        """(n,) bool: all indicators are finite, so that the bar may yield an idea."""
         finite = np.isfinite(self.rsi14)
         for column in (self.adx14, self.atr14, self.fast_slow_delta, self.band_width, self.lowest50):
             finite &= np.isfinite(column)
@@ -42,7 +42,7 @@ class Indicators:
 def indicators(high: Floats, low: Floats, close: Floats) -> Indicators:
     """The indicators of n bars, (n,) finite positive prices each; a value at bar i uses bars up to i.
 
-    A series that doesn't move has no RSI, and one without any range no ADX: NaN (TA-Lib would say 0).
+    A series that doesn't move has an RSI of NaN, and one without any range an ADX of NaN (TA-Lib would give 0).
     """
     # Means, ranges and extremes go with the scale exactly, so only what TA-Lib holds against its zero is scaled. In
     # this order, since fresh memory costs as much as the arithmetic: what one step lets go, the next one takes.

@@ -1,6 +1,6 @@
-"""Which trade ideas would a symbol's bars have given, and how would each have ended?
+"""Trade replay: entries, barrier exits (stop, target) and time stops of a symbol's ideas, with costs and daily marks.
 
-An idea is known at its bar's close, is entered at the open of the next bar, and leaves at a barrier or in time.
+An idea is known at its bar's close, enters at the open of the next bar, and exits at a barrier or by the time stop.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _MARKS_AT_ONCE = 100_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Ideas with their outcomes; how many are still open; how many never found a bar to enter on."""
+    """Ideas with their outcomes, and the numbers of ideas still open and of ideas that found no bar to enter on."""
 
     ideas: Ideas
     still_open: int
@@ -35,7 +35,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trades:
-    """(k,) each: entry and exit as bars and prices, and when the outcome was known."""
+    """(k,) each: entry and exit, as bars and as prices, and the instant at which the outcome was known."""
 
     entry_bar: Index
     exit_bar: Index
@@ -46,7 +46,7 @@ class Trades:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """Which signals had become closed trades, those trades, and how many were open yet or found no bar."""
+    """Closed trades, the signals that they came from, and the numbers still open and without a bar to enter on."""
 
     closed: Index
     trades: Trades
@@ -69,7 +69,7 @@ def replay(bars: Candles, as_of: datetime, settings: Settings) -> Replay:
 
 
 def follow(bars: Candles, signals: Signals, distance: Floats, as_of: datetime, settings: Settings) -> Followed:
-    """Enter each of k signals at the next bar's open, and see which trades had ended by the as-of, and how.
+    """Enter each of k signals at the next bar's open, and return the trades that had ended by the as-of.
 
     distance: (k,) from the entry price to either barrier, in units of price.
     """
@@ -108,7 +108,7 @@ def trade(
     """Follow (k,) trades bar by bar to their exits.
 
     distance: from the entry price to either barrier, in units of price. last_bar: the last that closes by the horizon.
-    Where one bar touches both barriers the stop counts; a gap through a barrier fills at the open.
+    If one bar touches both barriers, the stop counts; a gap through a barrier fills at the open.
     """
     entry = bars.open[entry_bar]
     stop, target = entry - side * distance, entry + side * distance
@@ -131,7 +131,7 @@ def trade(
 
 
 def _barrier(bars: Candles, bar: Index, side: NDArray[np.int64], stop: Floats, target: Floats) -> tuple[Mask, Floats]:
-    """(k,) which trades leave on this bar, and for those that do the price. No bar opens beyond its high and low."""
+    """(k,) bool: the trades that exit on this bar, and their exit prices. A bar opens within its high and low."""
     low, high, long = bars.low[bar], bars.high[bar], side > 0
     stopped = np.where(long, low <= stop, high >= stop)
     out = stopped | np.where(long, high >= target, low <= target)
@@ -179,7 +179,7 @@ def _ideas(bars: Candles, found: Indicators, signals: Signals, trades: Trades, s
 def _paths(
     bars: Candles, side: NDArray[np.int64], trades: Trades, cost: float | Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.datetime64], Floats]:
-    """What each trade made on each market day, marked at the day's close; `cost` on the days of entry and of exit."""
+    """Each trade's return by market day, marked at the day's close; `cost` falls on the days of entry and exit."""
     lengths = trades.exit_bar - trades.entry_bar + 1
     starts = np.cumsum(lengths) - lengths
     idea = np.repeat(np.arange(len(side)), lengths)

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """(k,) each: the bar that an idea is known at, 1 for buy and -1 for sell, and the strategy's name."""
+    """(k,) each: the bar at whose close an idea is known, 1 for buy and -1 for sell, and the strategy's name."""
 
     bar: Index
     side: NDArray[np.int64]
@@ -24,7 +24,7 @@ class Signals:
 
 
 def find(bars: Candles, found: Indicators, width: float) -> Signals:
-    """Trend pull-back and range bounce, on every bar whose indicators are all defined; by bar, then by name."""
+    """The signals of both strategies on every bar whose indicators are all defined; by bar, then by name."""
     defined = found.defined
     with np.errstate(invalid="ignore"):  # NaN, where an indicator is undefined, compares as false
         near = (np.abs(bars.close - found.sma50) / bars.close < width) & defined

@@ -1,1 +1,1 @@
-"""Monitor: daily checks of the live primary."""
+"""Monitoring: daily checks of the live primary."""

@@ -1,4 +1,4 @@
-"""What is there to see of the primary since its promotion? All of it as one JSON document."""
+"""Check document: live performance, drift and breaker of the primary since its promotion, as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reign:
-    """A primary, how it came to be that, whom it followed, and the evaluation that speaks for it."""
+    """A primary with its promotion, the primary before it, and the evaluation behind it."""
 
     primary: Model
     promotion: Promotion
@@ -37,7 +37,7 @@ class Reign:
 
 
 def reign(registry: Registry, primary: Model) -> Reign | None:
-    """The one that lasts now. None where no promotion of this primary is on record: another tool made it that."""
+    """The current reign; None if no promotion of this primary is on record, since another tool made it the primary."""
     promotion = next((one for one in registry.promotions() if one.to_id == primary.id), None)
     if promotion is None:
         return None
@@ -46,7 +46,7 @@ def reign(registry: Registry, primary: Model) -> Reign | None:
 
 
 def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datetime) -> Document:
-    """The document of one check. Raises ModelRefused where the primary can't be loaded, and what the data raise."""
+    """The document of one check. Raises ModelRefused if the primary can't be loaded, and the data source's errors."""
     from gatekeeper.judgement.live import live as lives
 
     notes: list[str] = []
@@ -102,7 +102,7 @@ def _of_ideas(found: Seen, live: "Live") -> Document:
 
 
 def _evaluation(registry: Registry, primary: Model, promotion: Promotion) -> Evaluation | None:
-    """The one that promoted it; where it came otherwise, the newest of its bytes."""
+    """The evaluation that promoted it; without one, the newest of its bytes."""
     if promotion.evaluation_id is not None:
         return registry.evaluation(promotion.evaluation_id)
     of_it = (one for one in registry.evaluations(primary.id) if primary.sha256 in (one.challenger_sha256, one.deploys))
@@ -115,17 +115,17 @@ def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[
     try:
         return contender(settings, registry, lasting.before)
     except ModelRefused as refusal:
-        notes.append(f"{lasting.before.version} can't be loaded to compare with: {refusal}")
+        notes.append(f"{lasting.before.version} can't be loaded for the comparison: {refusal}")
         return None
 
 
 def _gain(live: "Live", lasting: Reign, notes: list[str]) -> "LiveGain":
-    """Predicted only where the evaluation was against the very model that is compared with now."""
+    """The gain; predicted only if the evaluation was against the model that is compared with now."""
     evaluation, before = lasting.evaluation, lasting.before
     if evaluation is None or before is None:
         return live.gain(None, None)
     if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
-        notes.append(f"evaluation {evaluation.id} was against another model than {before.version}: no predicted gain")
+        notes.append(f"evaluation {evaluation.id} was against a model other than {before.version}: no predicted gain")
         return live.gain(None, None)
     verdict = evaluation.document["verdict"]
     return live.gain(verdict["gain"], verdict["standard_error"])
@@ -138,7 +138,7 @@ def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, no
     if evaluation is not None:
         daily = evaluation.document["scorecards"]["challenger"]["daily"]
         if evaluation.document["rules"]["marked"] and not live.marked:
-            notes.append("the backtest is marked to market, these ideas are booked on the day of their exit")
+            notes.append("the backtest is marked to market, but these ideas are booked on the day of their exit")
     return breaker.examine(
         live.daily, daily, level=settings.breaker_level, floor_days=settings.floor_days, seed=settings.seed
     )
@@ -147,12 +147,12 @@ def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, no
 def _drift(
     found: Seen, settings: Settings, evaluation: Evaluation | None, primary: "Contender", notes: list[str]
 ) -> "Drift | None":
-    """None where there is nothing to compare with."""
+    """Drift since the backtest; None without a reference."""
     from gatekeeper.features import FEATURES
     from gatekeeper.judgement.live import drift
 
     if evaluation is None:
-        notes.append(f"{primary.name} was never evaluated: neither a bound for its drawdown nor anything to drift from")
+        notes.append(f"{primary.name} was never evaluated: no bound for its drawdown and no reference for drift")
         return None
     features, note = reference(settings, evaluation)
     if note:
@@ -164,12 +164,12 @@ def _drift(
 
 
 def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray[np.float64]:
-    """(n, 8): the features, and what the primary says of them."""
+    """(n, 8): the features and the primary's scores."""
     return np.column_stack([features, primary.score(features)]).astype(np.float64)
 
 
 def _servers(answers: Answers, primary: "Contender") -> Document:
-    """Who answered, and whether the primary's bytes say the same here as they did there."""
+    """The models that answered, and whether the primary's bytes give the same scores here as on the servers."""
     own = (answers.sha256 == primary.sha256) & np.isfinite(answers.scores)
     apart = np.abs(primary.score(answers.features[own]) - answers.scores[own])
     return {
@@ -186,7 +186,7 @@ def _who(model: Model) -> Document:
 
 
 def _said(document: Mapping[str, Any]) -> str:
-    """What an operator reads first."""
+    """The summary for operators."""
     name, since, floor = document["primary"]["version"], document["since"][:10], document["floor"]
     settled = document["scorecards"]["primary"]["ideas"]
     said = f"{name}, primary since {since}, on {document['ideas']} {document['source']} ideas: "

@@ -1,4 +1,4 @@
-"""Which ideas tell how the primary does: those that servers logged, or replayed ones?"""
+"""Live ideas: the primary's ideas since its promotion, from the servers' log or replayed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +21,10 @@ _LOG = "sql"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The ideas since the promotion. features: (n, 7) of all that there were, those still open too where that is known.
+    """The ideas since the promotion. features: (n, 7) of all of them, open ones included if they are known.
 
-    since: on logged ideas the moment of the promotion, before which another model answered; on replayed ones its
-    as-of. answers: what servers said since; None on replayed ideas.
+    since: for logged ideas the instant of the promotion, before which another model answered; for replayed ones its
+    as-of. answers: the servers' answers since; None for replayed ideas.
     """
 
     dataset: "Dataset"
@@ -36,9 +36,9 @@ class Seen:
 
 
 def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
-    """Logged ideas, where one of them has ended since the promotion or there are no others; else `settings.data`'s.
+    """Logged ideas if one of them has ended since the promotion or there are no others; else those of `settings.data`.
 
-    Raises what the source raises: DataError, StaleData, AsOfError, ConfigError, Unavailable.
+    Raises the source's errors: DataError, StaleData, AsOfError, ConfigError, Unavailable.
     """
     from gatekeeper.market import sources
 
@@ -59,24 +59,24 @@ def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
 
 
 def logs_only(settings: Settings) -> bool:
-    """Is the log of the servers all the data that this desk has?"""
+    """Whether the servers' log is the only data of this desk."""
     return settings.data.partition(":")[0] == _LOG
 
 
 def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.float32] | None, str]:
-    """(N, 7) features of the ideas that the evaluation was made on, in the order of time; or None, and why not."""
+    """(N, 7) features of the evaluation's ideas in the order of time; or None, and the reason."""
     from gatekeeper.market import sources
 
     try:
         dataset = sources.load(settings.data, evaluation.as_of, settings)
     except (DataError, AsOfError) as fault:
-        return None, f"the ideas of evaluation {evaluation.id} are no longer there: {fault}"
+        return None, f"the ideas of evaluation {evaluation.id} can no longer be read: {fault}"
     window = evaluation.document["window"]
     start, end = (_instant(datetime.fromisoformat(window[name])) for name in ("start", "end"))
     started = dataset.ideas.time
     note = ""
     if dataset.fingerprint() != evaluation.document["data"]["fingerprint"]:
-        note = f"{dataset.source} gives others as of {evaluation.as_of:%Y-%m-%d} than evaluation {evaluation.id} saw"
+        note = f"{dataset.source} has other ideas as of {evaluation.as_of:%Y-%m-%d} than evaluation {evaluation.id} had"
     return dataset.ideas.features[(started >= start) & (started <= end)], note
 
 

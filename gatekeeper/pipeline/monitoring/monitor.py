@@ -1,4 +1,4 @@
-"""The daily look at the primary: does it do what its evaluation promised, and may it stay?"""
+"""Monitor: the daily check of the primary, with drift alarms and the circuit breaker's rollback."""
 
 import logging
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ ACTOR = "gatekeeper_monitor"
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """What one look came to. check: None where there was nothing to look at, and `summary` says why.
+    """Result of one check. check: None if there was nothing to check; `summary` gives the reason.
 
-    rolled_back: the generation in which the predecessor came back, where it did.
+    rolled_back: the generation of the rollback, if there was one.
     """
 
     summary: str
@@ -32,7 +32,7 @@ class Monitored:
     rolled_back: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What the DAG's task hands on: ids and finite numbers."""
+        """The output of the DAG's task: ids and finite numbers."""
         said: dict[str, Any] = {"summary": self.summary, "rolled_back": self.rolled_back}
         if self.check is None:
             return said
@@ -47,21 +47,21 @@ class Monitored:
 
 
 def monitor(as_of: datetime, registry: Registry, settings: Settings, *, now: datetime, actor: str = ACTOR) -> Monitored:
-    """One look at the primary with what was known by `as_of`; the same look again changes nothing.
+    """Check the primary with the data known by `as_of`; the same check again changes nothing.
 
-    Sends what alarms it gives rise to, and where `breaker` is `rollback` puts the predecessor back for a drawdown too
-    deep. Raises AsOfError (in the future), ModelRefused and NoModel (nothing can answer), and what the data raise.
+    Sends the alarms. If `breaker` is `rollback` and the drawdown is too deep, rolls back to the model before. Raises
+    AsOfError (in the future), ModelRefused and NoModel (nothing can answer), and the data source's errors.
     """
     as_of = as_of.astimezone(UTC).replace(microsecond=0)
     if as_of > now:
         raise AsOfError(f"as-of {as_of:%Y-%m-%d %H:%M}Z lies in the future (now {now.astimezone(UTC):%Y-%m-%d %H:%M}Z)")
     primary = registry.primary()
     if primary is None or primary.sha256 is None:
-        return Monitored("there is no primary to look at; a weekly run or `gatekeeper promote -i ID` makes one")
+        return Monitored("nothing was checked: there is no primary; a weekly run or `gatekeeper promote` makes one")
     lasting = reign(registry, primary)
     if lasting is None:
         return Monitored(
-            f"nobody recorded how {primary.version} became the primary; `gatekeeper doctor --repair` does that"
+            f"nothing was checked: no promotion of {primary.version} is on record; `gatekeeper doctor --repair` adds it"
         )
     _tell_degraded(registry, settings, as_of, primary.sha256)
     try:
@@ -74,18 +74,18 @@ def monitor(as_of: datetime, registry: Registry, settings: Settings, *, now: dat
     except AsOfError as fault:
         if not logs_only(settings):
             raise
-        return Monitored(f"nothing to look at yet: {fault}")
+        return Monitored(f"nothing was checked yet: {fault}")
     return _act(registry, settings, lasting, check, actor)
 
 
 def _tell_degraded(registry: Registry, settings: Settings, as_of: datetime, sha256: str) -> None:
-    """Would a server answer with the primary? Loads what it would. Raises NoModel, Unavailable."""
+    """Load what a server would, and send an alarm if it isn't the primary. Raises NoModel, Unavailable."""
     key = f"{ACTOR}/{as_of:%Y-%m-%dT%H:%M:%SZ}/{sha256[:12]}"
-    doctor = "`gatekeeper doctor --repair` puts files back, `gatekeeper promote -i ID` makes another model the primary"
+    doctor = "`gatekeeper doctor --repair` restores files; `gatekeeper promote -i ID` makes another model the primary"
     try:
         loaded = load(registry)
     except NoModel as fault:
-        alarms.tell(settings, registry, Alarm("degraded", key, f"no model may answer: {fault}", doctor))
+        alarms.tell(settings, registry, Alarm("degraded", key, f"no model can answer: {fault}", doctor))
         raise
     if loaded.degraded:
         text = f"{loaded.model.version} answers instead of the primary: {loaded.reason}"
@@ -97,32 +97,32 @@ def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, a
     drift, breaker = document["drift"], document["breaker"]
     name = lasting.primary.version
     if drift and drift["drifted"]:
-        # Once for these columns in this reign: a market that has changed stays changed.
+        # Once for these columns and this primary: a market that has changed stays changed.
         key = f"{ACTOR}/generation {check.generation}/{','.join(drift['drifted'])}"
-        text = f"what {name} is asked about has drifted: {', '.join(drift['drifted'])}"
+        text = f"drift since the backtest of {name}: {', '.join(drift['drifted'])}"
         alarms.tell(settings, registry, Alarm("drift", key, text, document["text"]))
     if not breaker["tripped"]:
         return Monitored(document["text"], check)
     key = f"{ACTOR}/{check.as_of:%Y-%m-%dT%H:%M:%SZ}/{check.sha256[:12]}"
     may = settings.breaker == "rollback"
-    what = "the model before it comes back" if may else "`gatekeeper rollback` puts the model before it back"
+    what = "rolling back to the model before" if may else "`gatekeeper rollback` returns to the model before"
     text = f"{name}: {breaker['text']}"
     alarms.tell(settings, registry, Alarm("breaker", key, text, f"{what}\n{document['text']}"))
     if not may:
         return Monitored(f"BREAKER: {document['text']}", check)
-    said, generation = _rolled_back(registry, settings, lasting, text, key, actor)
+    effect, generation = _rolled_back(registry, settings, lasting, text, key, actor)
     if generation is None:
-        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", f"{name} stays: {said}", text))
-    return Monitored(f"BREAKER: {said}; {document['text']}", check, generation)
+        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", f"{name} stays the primary: {effect}", text))
+    return Monitored(f"BREAKER: {effect}; {document['text']}", check, generation)
 
 
 def _rolled_back(
     registry: Registry, settings: Settings, lasting: Reign, reason: str, key: str, actor: str
 ) -> tuple[str, int | None]:
-    """What came of it, and the new generation. A hold, or nothing to go back to, leaves the primary where it is."""
+    """The effect, and the new generation if rolled back. A hold, or no model to return to, keeps the primary."""
     hold = registry.current_hold()
     if hold is not None:
-        why = f"a hold stands, by {hold.actor} ({hold.reason}): `gatekeeper rollback` by hand goes through it"
+        why = f"a hold by {hold.actor} is in force ({hold.reason}); `gatekeeper rollback` by hand goes through it"
         return f"not rolled back: {why}", None
     try:
         promotion = registry.rollback(

@@ -1,4 +1,4 @@
-"""Whom does a challenger face, and which evaluation of this look stands?"""
+"""Evaluation of a weekly run: the champion that the challenger faces, and the one evaluation that counts."""
 
 import logging
 from dataclasses import replace
@@ -24,9 +24,9 @@ log = logging.getLogger("gatekeeper")
 
 
 def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Evaluation:
-    """The evaluation of this look that stands: the one that promoted, or that of the same contest, or a new one.
+    """The run's evaluation that counts: the one that promoted, else that of the same contest, else a new one.
 
-    So clearing a task buys no second look, and a verdict against another opponent than today's promotes nothing.
+    So clearing a task gives no second test, and a verdict against an opponent other than today's promotes nothing.
     """
     promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
     mine = league_entrants.recorded(registry, run.key, model)
@@ -43,10 +43,9 @@ def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Eva
 
 
 def _stands(evaluation: Evaluation, generation: int, kind: str) -> bool:
-    """Does it say what a judgement of today against the same opponent would?
+    """Whether the evaluation equals one that would be made today against the same opponent.
 
-    A past week promotes nothing, whatever was promoted since: what was said of it then still holds, but for a verdict
-    to promote, which came too late.
+    A past week promotes nothing, so its earlier verdict still holds, unless it was to promote, which came too late.
     """
     if kind == WHAT_IF:
         return evaluation.kind == WHAT_IF or evaluation.verdict != "promote"
@@ -121,8 +120,7 @@ def _recorded(
 def _beside(
     run: Run, registry: Registry, model: Model, handed: Handed, policy: "Policy", *, compared: bool
 ) -> dict[str, object]:
-    """What the document says besides: the looks that were spent, and how the challenger was made, where this run
-    made it."""
+    """Further entries of the document: the tests spent, and the challenger's training if this run trained it."""
     from gatekeeper.judgement.rule import tests_spent
 
     spent = registry.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
@@ -135,7 +133,7 @@ def _beside(
 
 
 def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
-    """The model, verified. Raises ModelRefused."""
+    """The model as a contender, verified. Raises ModelRefused."""
     from gatekeeper.judgement.backtest.contender import Contender
     from gatekeeper.serving import checked  # brings the model runtime
 
@@ -152,16 +150,16 @@ def contender(settings: Settings, registry: Registry, model: Model) -> "Contende
 
 
 def _with_refit(settings: Settings, registry: Registry, model: Model, handed: Handed) -> "Contender":
-    """The challenger of this run, and what would go live in its stead, where that is another model."""
+    """The challenger of this run, with the refit that would be deployed instead, if there is one."""
     ours = contender(settings, registry, model)
     live = handed.get("refit", {}).get("model_id", model.id)
     return ours if live == model.id else replace(ours, refit=contender(settings, registry, registry.model(live)))
 
 
 def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Contender":
-    """The live model, or, where that is a refit, its judged twin: the refit itself has seen the window.
+    """The deployed model or, if that is a refit, its judged model, since the refit was fitted on the window.
 
-    Where the twin is lost, the refit itself, in whatever window is left. Raises ModelRefused.
+    If the judged model is lost: the refit itself, in the window that is left after its data. Raises ModelRefused.
     """
     own = contender(settings, registry, live)
     twin = registry.judged_model(live.id)
@@ -172,22 +170,24 @@ def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Conten
         judged = contender(settings, registry, twin)
     except ModelRefused as refusal:
         log.error(
-            "the judged twin of %s can't be loaded, so the window starts after its data: %s", live.version, refusal
+            "the judged model of %s can't be loaded, so the window starts after the refit's data: %s",
+            live.version,
+            refusal,
         )
         return own
     return replace(judged, refit=own)
 
 
 def is_older(run: Run, registry: Registry) -> bool:
-    """Is this a past week: was its as-of, or a later one, promoted already?"""
+    """Whether this is a past week, that is its as-of or a later one was promoted already."""
     highest = registry.highest_as_of()
     return highest is not None and run.as_of <= highest
 
 
 def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
-    """Whom the challenger has to beat, and what kind of look that makes it.
+    """The champion that the challenger faces, and the kind of evaluation.
 
-    The primary; for a past week, the one that the history gives; where there never was one, nobody.
+    The champion is the primary, or for a past week the primary of that time; None if there never was one.
     """
     if is_older(run, registry):
         before = registry.primary_before(run.as_of)
@@ -205,7 +205,7 @@ def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:
 
 
 def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender":
-    """The model that servers fall back to. Without one there is nothing to be judged against, and a person decides."""
+    """The model that servers fall back to. Without one there is no champion, and a person decides (NoModel)."""
     from gatekeeper.serving import fallbacks
 
     for model in fallbacks(registry, primary):
@@ -214,6 +214,6 @@ def _fallback(run: Run, registry: Registry, primary: Model | None) -> "Contender
         except ModelRefused as refusal:
             log.error("the fallback %s can't be loaded: %s", model.version, refusal)
     raise NoModel(
-        "neither the primary nor any model behind it can be loaded, so there is nothing to judge against; "
-        "`gatekeeper list` shows the models, `gatekeeper promote -i ID` puts one in by hand"
+        "neither the primary nor any fallback can be loaded, so there is nothing to judge against; "
+        "`gatekeeper list` shows the models, `gatekeeper promote -i ID` promotes one by hand"
     )

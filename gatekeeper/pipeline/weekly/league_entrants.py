@@ -1,4 +1,4 @@
-"""Who competes beside this week's challenger, and of whom does the look keep an evaluation?"""
+"""League entrants: earlier challengers that compete with this week's, and the evaluations that the run records."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("gatekeeper")
 
 Opened = Callable[[Model], "Contender"]
-"""A model, verified. Raises ModelRefused."""
+"""Opens a model as a verified contender. Raises ModelRefused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One model that the look keeps an evaluation of."""
+    """One model of which the weekly run records an evaluation."""
 
     model: Model
     measured: "Backtest"
     many: "Callable[[Policy], Gate | None]" = lambda _: None
-    """The gate `league` under a policy; None where no other model was compared."""
+    """The gate `league` under a policy; None if no other model was compared."""
     beside: Mapping[str, object] = field(default_factory=dict)
-    """What the evaluation keeps besides: the league."""
+    """Further entries of the evaluation document: the league."""
 
 
 def cases(
@@ -46,9 +46,9 @@ def cases(
     kind: str,
     opened: Opened,
 ) -> list[Case]:
-    """The one that decides the look last: of this week's challenger or, where an older one won the league, of that.
+    """The cases to record, the deciding one last: this week's challenger, or an older one if that won the league.
 
-    Before it this week's own, which says who gained more.
+    In the second case this week's own comes first, and names the winner.
     """
     from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
     from gatekeeper.judgement.league.league import Field
@@ -66,7 +66,7 @@ def cases(
 
 
 def recorded(registry: Registry, run_key: str, model: Model) -> list[Evaluation]:
-    """What decided the look, newest first: evaluations of this model, or of one that won against it."""
+    """The deciding evaluations of a run, newest first: of this model, or of one that won against it."""
     return [
         each
         for each in registry.pages.evaluations_of(run_key)
@@ -111,7 +111,7 @@ def _entrants(
     opened: Opened,
     left_out: dict[str, str],
 ) -> "Iterator[tuple[Model, Scorecard]]":
-    """The newest that were turned down before and can be judged on this look's window; `left_out` says who can't."""
+    """The newest challengers turned down before that can be judged on this window; `left_out` collects the others."""
     room = run.settings.league_size
     for model in registry.pages.rejected(before=run.as_of, run_keys=f"{DAG_ID}/"):
         if room == 0:
@@ -123,12 +123,12 @@ def _entrants(
             card = book.measure(opened(model))
         except (ModelRefused, DataError) as fault:
             log.warning("%s is left out of the league: %s", model.version, fault)
-            # Without its words, which name a path: the same look says the same wherever it is made.
+            # Without the message, which names a path: the same run gives the same document on any machine.
             slug = fault.reason if isinstance(fault, ModelRefused) else "scores"
             left_out[model.version] = f"it can't be loaded ({slug})"
             continue
         if not card.out_of_sample:
-            left_out[model.version] = "it has seen part of this window"
+            left_out[model.version] = "it was trained on part of this window"
             continue
         room -= 1
         yield model, card

@@ -1,4 +1,4 @@
-"""Which look is this? An as-of, the settings that bear on its result, and the key that names it."""
+"""Weekly run: its as-of, the settings that affect its result, and its run key."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ _LATER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One look: an as-of and every setting that bears on its result."""
+    """One weekly run: an as-of and every setting that affects its result."""
 
     as_of: datetime
     settings: Settings
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The same for the same DAG, as-of and parameters, whoever runs it and however often."""
+        """The run key: the same for the same DAG, as-of and parameters, whoever runs it and however often."""
         judged = self.settings.model_dump(exclude=set(_PLACES), exclude_none=True)
         for name in _LATER & judged.keys():
             if judged[name] == Settings.model_fields[name].default:
@@ -86,12 +86,12 @@ class Run:
 
     @property
     def work(self) -> Path:
-        """Where this run's files travel between the steps."""
+        """The folder of this run's files between the steps."""
         return Path(self.settings.work) / self.key.replace("/", "_").replace(":", "")
 
 
 def parse_as_of(text: str) -> datetime:
-    """`2018-11-05`, at 02:00 UTC as the schedule has it, or a full ISO 8601 instant with its offset (without: UTC)."""
+    """An as-of from `2018-11-05` (at 02:00 UTC, as scheduled) or an ISO 8601 instant (UTC unless it has an offset)."""
     text = text.strip()
     try:
         try:
@@ -100,7 +100,9 @@ def parse_as_of(text: str) -> datetime:
             instant = datetime.fromisoformat(text)
         instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise AsOfError(f"as-of {text!r} is no ISO 8601 date; write it like 2018-11-05 or 2018-11-05T02:00Z") from None
+        raise AsOfError(
+            f"as-of {text!r} is not an ISO 8601 date; write it like 2018-11-05 or 2018-11-05T02:00Z"
+        ) from None
     return instant.replace(microsecond=0)
 
 
@@ -115,15 +117,13 @@ def start(
 ) -> Run:
     """The run of `as_of`; `now` only serves to refuse an as-of in the future.
 
-    reads: is the source still to be read? Only then is it asked for this as-of: a source's modules take long to import.
+    reads: whether the source will be read; only then is it checked for this as-of, since its modules import slowly.
     Raises ConfigError for a parameter that is unknown or out of range, AsOfError for an as-of that can't be run.
     """
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
     unknown = sorted(set(given) - set(PARAMETERS))
     if unknown:
-        raise ConfigError(
-            f"unknown parameter {', '.join(unknown)}; a run takes {', '.join(PARAMETERS)}, and its as-of by itself"
-        )
+        raise ConfigError(f"unknown parameter {', '.join(unknown)}; a run takes its as-of and {', '.join(PARAMETERS)}")
     if not FIRST_YEAR <= as_of.year <= LAST_YEAR:
         raise AsOfError(f"as-of {as_of.isoformat()} lies outside {FIRST_YEAR} to {LAST_YEAR}; choose one within")
     run = Run(as_of.astimezone(UTC).replace(microsecond=0), override(settings, given), actor)

@@ -1,7 +1,7 @@
-"""The weekly steps: retrain, export_onnx, register, backtest, promote.
+"""Weekly steps: retrain, export_onnx, register, backtest, promote.
 
-Plain functions that the DAG and the command line call alike. Each may run again, here or elsewhere, and comes to the
-same end.
+Plain functions, called alike by the DAG and the command line. Each may run again, here or elsewhere, with the same
+result.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ ATTEMPTS = 3
 
 
 def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
-    """Builds the run's ideas and trains on those that the time split allows; hands on both, bound by sha256.
+    """Build the run's ideas and train on those before the holdout; both files are bound by sha256.
 
-    Where refits are deployed, the same recipe and seed once more on all that is known at the as-of.
+    If refits are deployed, the same recipe and seed is fitted once more on all data to the as-of.
     """
     from gatekeeper.market import sources
 
@@ -46,7 +46,7 @@ def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: AR
 
 
 def export_onnx(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
-    """The estimators as ONNX bytes that are proven to answer as they do."""
+    """Export the estimators as ONNX bytes, proven to score as they do."""
     dataset = dataset_of(run, handed)
     handed = train_and_export.exported(run, dataset, handed, "model.onnx")
     said = _exported(handed)
@@ -61,7 +61,7 @@ def _exported(made: Handed) -> str:
 
 
 def register(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """The exported bytes as rows of the registry; the same run and bytes give the same row."""
+    """Register the exported bytes as rows; the same run and bytes give the same row."""
     model = train_and_export.registered(run, registry, handed)
     said = f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}"
     handed = {**handed, "model_id": model.id, "sha256": model.sha256}
@@ -73,7 +73,7 @@ def register(run: Run, registry: Registry, handed: Handed) -> Handed:
 
 
 def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """Judges the model of this run against the primary that it may follow, and records the evaluation."""
+    """Judge the run's model against the primary, and record the evaluation."""
     evaluation = evaluated(run, registry, registry.model(handed["model_id"]), handed)
     return {
         **handed,
@@ -87,16 +87,16 @@ def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
 
 
 def promote(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """Promotes where the verdict says so, as `_promoted` has it, and tells those who asked to hear."""
+    """Promote if the verdict says so, and send the alarms."""
     said = _promoted(run, registry, handed)
     alarms.tell_verdict(run.settings, registry, run.key, said)
     return said
 
 
 def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """Promotes where the verdict says so; where the registry moved since, judges again, as the same look.
+    """Promote if the verdict says so; if the primary has changed since, judge again, as the same run.
 
-    A hold, a quarantine, or a later as-of that was promoted keep the challenger out, and the summary says so.
+    A hold, a quarantine, or a later as-of that was promoted already keeps the challenger out, as the summary says.
     """
     model = registry.model(handed["model_id"])
     for _ in range(ATTEMPTS):
@@ -122,17 +122,17 @@ def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
         except EvaluationOutdated:
             if not is_older(run, registry):
                 raise  # the bytes are others now: nothing to judge again
-            continue  # a later week went first: this one is judged again, as a what-if
+            continue  # a later week was promoted first: this one is judged again, as a what-if
         except (Held, Quarantined) as refusal:
             return {**said, "promoted": False, "summary": f"not promoted: {refusal}"}
         return {**said, **_came_in(promotion, evaluation, registry), "promoted": True}
     raise GenerationMoved(
-        f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the promote step again"
+        f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the step `promote` again"
     )
 
 
 def _kept_out(evaluation: Evaluation, handed: Handed) -> str | None:
-    """Why what was judged doesn't go in, before the registry is asked; None where nothing is in its way."""
+    """The reason that the evaluation promotes nothing, before the registry is asked; None if there is none."""
     if evaluation.kind == WHAT_IF:
         return f"{WHAT_IF} ({evaluation.verdict})"
     if evaluation.verdict != "promote":
@@ -149,7 +149,7 @@ def _kept_out(evaluation: Evaluation, handed: Handed) -> str | None:
 
 
 def _came_in(promotion: Promotion, evaluation: Evaluation, registry: Registry) -> Handed:
-    """What is said of a promotion."""
+    """The step output of a promotion."""
     live, primary = evaluation.deploys_id, registry.primary()
     still = "" if primary is not None and primary.id == live else ", and is no longer the primary"
     what = f"model {live}" if evaluation.refit is None else f"model {live}, the refit of model {evaluation.challenger},"
@@ -171,7 +171,7 @@ STEPS = {
 
 
 def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Handed]]:
-    """All steps in order, each with what it hands on as soon as it is done."""
+    """Run all steps in order; yields the name and output of each as soon as it is done."""
     handed: Handed = {}
     for name, step in STEPS.items():
         handed = step(run, registry, handed)

@@ -1,4 +1,4 @@
-"""How does a week make a model: fit it, export it, take it in? The same way for the judged one and for its refit."""
+"""Training, ONNX export and registration of a weekly run's model, the same for the judged model and its refit."""
 
 import hashlib
 from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fitted(run: Run, dataset: "Dataset", cutoff: datetime) -> Handed:
-    """The recipe on what was known by the cut-off; the estimator lies in the run's folder, bound by its sha256."""
+    """The recipe fitted on the data known by the cut-off; the estimator's file is bound by its sha256."""
     from gatekeeper.model import training
 
     trained = training.train(dataset, run.settings, cutoff)
@@ -26,7 +26,7 @@ def fitted(run: Run, dataset: "Dataset", cutoff: datetime) -> Handed:
 
 
 def exported(run: Run, dataset: "Dataset", made: Handed, name: str) -> Handed:
-    """That estimator as ONNX bytes that are proven to answer as it does, in the run's folder under `name`."""
+    """The estimator as ONNX bytes, proven to score as it does, in the run's folder under `name`."""
     from gatekeeper.model import export, training
 
     trained = training.Trained.restore(
@@ -39,10 +39,10 @@ def exported(run: Run, dataset: "Dataset", made: Handed, name: str) -> Handed:
 
 
 def registered(run: Run, registry: Registry, made: Handed, twin: Model | None = None) -> Model:
-    """The exported bytes as a row of the registry, and, where it is a refit, bound to its judged twin."""
+    """The exported bytes as a row of the registry; a refit is bound to the judged model."""
     content = Path(made["onnx"]).read_bytes()
     if hashlib.sha256(content).hexdigest() != made["onnx_sha256"]:
-        raise ModelRefused("sha256", f"{made['onnx']} is no longer what export_onnx wrote; clear that task")
+        raise ModelRefused("sha256", f"{made['onnx']} has changed since export_onnx wrote it; clear that task")
     meta = made["trained"]
     what = meta["recipe"] if twin is None else f"refit of {twin.version}: {meta['recipe']}"
     return registry.register(

@@ -1,4 +1,4 @@
-"""How do files travel between the steps? Whole or not at all, and bound by their sha256."""
+"""Workspace of a weekly run: files between the steps, written whole and bound by their sha256."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from gatekeeper.market.ideas import Dataset
 
 Handed = dict[str, Any]
-"""What one step hands to the next: JSON of paths, ids, sha256 and finite numbers, so that any executor carries it."""
+"""Output of a step for the next one: JSON of paths, ids, sha256 and finite numbers, so that any executor carries it."""
 
 
 def dataset_of(run: Run, handed: Handed) -> "Dataset":
-    """The dataset of the retrain step; built again where its file is gone, and then only the very same one will do."""
+    """The dataset of the retrain step; rebuilt if its file is gone, and then it must have the same fingerprint."""
     from gatekeeper.market.ideas import Dataset
 
     place = Path(handed["dataset"])
@@ -26,6 +26,6 @@ def dataset_of(run: Run, handed: Handed) -> "Dataset":
     if dataset.fingerprint() != handed["dataset_fingerprint"]:
         raise DataError(
             f"{place} is gone, and {run.settings.data} no longer gives the same ideas for {run.as_of:%Y-%m-%d}; "
-            "clear the run from retrain on"
+            "clear the run from `retrain` on"
         )
     return dataset

@@ -1,4 +1,4 @@
-"""The window, the valuation by market day, and the scorecards, against arithmetic by hand."""
+"""Backtest: the window, the valuation by market day, and the scorecards, against arithmetic by hand."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Models that decide alike, keep nothing, have no Sharpe, or come first: what the promotion rule says of them."""
+"""Promotion rule on odd models: same decisions, none approved, undefined Sharpe, first model."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,7 +78,7 @@ def test_champion_that_keeps_too_few(pair: Any, card: Make, small: Policy, count
     verdict = judge(replace(pair[0], model_id=7), idle, small)
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", True)
     assert "gatekeeper promote -i 7" in verdict.message
-    assert f"keeps {count} of 40" in verdict.message
+    assert f"approves {count} of 40" in verdict.message
     assert "gatekeeper promote -i ID" in judge(pair[0], idle, small).message
 
 
@@ -96,7 +96,7 @@ def test_challenger_that_vetoes_all_or_keeps_too_few(pair: Any, card: Make, smal
         shy = card([0.001, -0.0001] * 5, kept=np.arange(40) < count, sha256="c")
         verdict = judge(shy, pair[1], small)
         assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "enough", False)
-        assert f"challenger kept {count} of 40" in verdict.message
+        assert f"challenger approved {count} of 40" in verdict.message
 
 
 def test_no_model_is_blamed_for_a_lack_of_ideas(pair: Any, small: Policy) -> None:

@@ -1,4 +1,4 @@
-"""The gate `alike`: a refit that decides too many ideas otherwise than its judged twin stays out."""
+"""Gate `alike`: a refit that decides too many ideas unlike the judged model is not deployed."""
 
 import json
 from collections.abc import Callable
@@ -65,8 +65,8 @@ def test_the_first_primary_has_to_be_alike_too_and_a_person_hears_of_it(pair: An
     assert (first.answer, first.decided_by, first.alert) == ("keep", "alike", True)
     assert "there is still no primary" in first.message and "promoted by hand" in first.message
     went = judge(pair[0], None, small, refit=apart(1, 0))
-    assert went.message.startswith("promote gatekeeper_3, refit of gatekeeper_2 as the first primary")
-    assert "decides 1 of 40 ideas otherwise" in went.message
+    assert went.message.startswith("promote gatekeeper_3 (refit of gatekeeper_2) as the first primary")
+    assert "decides 1 of 40 ideas differently" in went.message
 
 
 def test_no_ideas_tell_nothing(pair: Any, small: Policy) -> None:
@@ -107,8 +107,10 @@ def test_the_twin_has_to_be_the_one_of_the_scorecard() -> None:
     document = {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 22}}}
     assert faults(apart(3, 2), {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 37}}}) == []
     assert faults(None, document) == []
-    assert faults(apart(3, 2), document) == ["the twin kept 37 ideas beside its refit, and 22 by its scorecard"]
+    assert faults(apart(3, 2), document) == [
+        "the judged model approved 37 ideas next to its refit, and 22 by its scorecard"
+    ]
     more = replace(apart(3, 2), both_vetoed=1)
-    assert faults(more, document)[0] == "the refit decided 41 ideas, and its twin 40"
+    assert faults(more, document)[0] == "the refit decided 41 ideas, and the judged model 40"
     untested = {"scorecards": {"challenger": {"tested": False}}}
     assert faults(REFIT, untested) != [] and faults(replace(REFIT, both_kept=0, both_vetoed=0), untested) == []

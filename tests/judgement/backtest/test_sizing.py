@@ -1,4 +1,4 @@
-"""Sizes and the cap on open positions, by hand."""
+"""Position sizes and the limit on open positions, by hand."""
 
 import json
 from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_with_sizes_and_a_cap_the_streams_and_their_costs_are_of_what_was_taken(
     assert cards["champion"]["total_return"] == pytest.approx(0.05 * 0.02, abs=CLOSE)
     assert found["costs"]["streams"]["challenger"]["commission"] == pytest.approx(0.3 * 0.0004, abs=CLOSE)
     assert found["rules"]["sizing"]["most_open"] == 1
-    assert "challenger kept 3 (entered 2) of 4" in found["verdict"]["gates"][1]["text"]
+    assert "challenger approved 3 (entered 2) of 4" in found["verdict"]["gates"][1]["text"]
     assert differences(found) == []
 
 
@@ -146,29 +146,29 @@ def test_costs_that_were_changed_afterwards_are_found(four: Ideas, dataset: Make
 def test_the_report_states_costs_sizing_and_calendars(four: Ideas, dataset: Make, contender: Make) -> None:
     page = report.render(judged(four, dataset, contender, sizing="volatility", most_open=1, calendars="SPX=XNYS"))
     for said in (
-        "<h2>What it cost</h2>",
-        "Commission 2 bp a side; spread 0 bp",
+        "<h2>Transaction costs</h2>",
+        "Commission 2 bp per side; spread 0 bp",
         "a move of ATR14 makes 0.05 % of the initial capital, but no larger than 10.00 % of it",
-        "Open at once: 1 at most",
-        "the challenger stream passed over 1 of 3",
+        "At most 1 position may be open at once",
+        "The challenger stream passed over 1 of its 3 approved ideas",
         "By symbol: SPX=XNYS",
     ):
         assert said in page, said
     plain = glossary.of(judged(four, dataset, contender))
     assert plain["Sizing"].startswith("Each trade is 5.00 % of the initial capital")
     assert plain["Sizing"].endswith("Any number of positions may be open at once.")
-    assert plain["Calendars"].startswith("None named")
+    assert plain["Calendars"].startswith("None set")
 
 
 def test_costs_that_nobody_told_apart(four: Ideas, dataset: Make, contender: Make) -> None:
     whole = judged(replace(four, costs=np.full((4, 1), 0.0007)), dataset, contender)
     assert whole["costs"]["parts"] == ["cost"]
     assert whole["costs"]["streams"]["challenger"]["cost"] == pytest.approx(3 * 0.05 * 0.0007, abs=CLOSE)
-    assert glossary.of(whole)["Costs"] == "The source tells what each trade paid, not for what."
+    assert glossary.of(whole)["Costs"] == "The source gives the total cost of each trade, not its parts."
     untold = judged(replace(four, costs=None), dataset, contender)
     assert untold["costs"] is None
     assert differences(untold) == []
-    assert "doesn't tell the costs apart" in glossary.of(untold)["Costs"]
+    assert "doesn't give the costs" in glossary.of(untold)["Costs"]
 
 
 def test_a_document_of_before_is_still_read(four: Ideas, dataset: Make, contender: Make) -> None:

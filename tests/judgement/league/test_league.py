@@ -1,4 +1,4 @@
-"""The best of many is tested as the best of many: by hand, by `arch` called directly, and by chance."""
+"""League: multiple testing of many contenders, by hand, by `arch` called directly, and by chance."""
 
 import json
 import math
@@ -112,7 +112,7 @@ def test_the_best_that_is_sure_wins_and_the_others_are_told_by_whom(
     assert "gatekeeper_2 passes too and gained more" in beaten.message
     assert "gatekeeper_1, gatekeeper_2, gatekeeper_3" in beaten.message
     won = judge(field.contenders[1], field.champion, proven, many=gate(held, field, 1))
-    assert "as one of 4 that were compared" in won.message
+    assert "as one of 4 models compared" in won.message
     assert [each.name for each in won.gates][-2:] == ["bound", "league"]
 
 
@@ -141,7 +141,7 @@ def test_sure_alone_and_not_among_many_is_undecided_where_these_days_are_too_few
     assert (said.answer, said.decided_by) == ("undecided", "league")
     seen = many.numbers["detectable_gain"]
     assert seen == pytest.approx((held.test.critical + 0.8416212) * said.standard_error)
-    assert "of one among 12 these days can only show a gain over" in said.message
+    assert "with 12 models compared only a Sharpe gain above" in said.message
     assert (
         judge(field.contenders[0], field.champion, replace(proven, gain_of_interest=seen), many=many).answer == "keep"
     )

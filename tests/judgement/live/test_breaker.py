@@ -1,4 +1,4 @@
-"""The circuit breaker: its bound against the exact law of a fair coin, and what it must not conclude."""
+"""Circuit breaker: its bound against the exact law of a fair coin, and what it must not conclude."""
 
 from itertools import product
 
@@ -74,8 +74,8 @@ def test_more_days_may_fall_deeper_and_a_longer_memory_too() -> None:
 @pytest.mark.parametrize(
     ("live", "backtest", "said"),
     [
-        ([-0.5] * 4, np.arange(80) / 1000, "4 days since the promotion, 5 are needed"),
-        ([-0.5] * 9, np.arange(59) / 1000, "the backtest has 59 days, 60 are needed"),
+        ([-0.5] * 4, np.arange(80) / 1000, "4 days since the promotion, at least 5 are needed"),
+        ([-0.5] * 9, np.arange(59) / 1000, "the backtest has 59 days, and a bound needs at least 60"),
         ([-0.5] * 9, [], "the backtest has 0 days"),
         ([-0.5] * 9, np.zeros(80), "all alike"),
         ([-0.5] * 9, np.full(80, 0.1 + 0.2), "all alike"),

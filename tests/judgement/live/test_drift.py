@@ -1,4 +1,4 @@
-"""Drift: the distance by hand, and a bound that week-long moods of a market don't break."""
+"""Drift: the distance by hand, and a bound that week-long moods of a market don't exceed."""
 
 import numpy as np
 from scipy.stats import ks_2samp
@@ -69,4 +69,4 @@ def test_too_few_say_so() -> None:
     for live, reference in ((29, 500), (500, 89), (0, 500), (40, 0)):
         drift = compare(np.ones((live, 2)), np.zeros((reference, 2)), NAMES, seed=0)
         assert (drift.shifts, drift.drifted) == ((), ())
-        assert f"too few to tell of drift ({live} live ideas against {reference}" in drift.text
+        assert f"too few ideas to measure drift ({live} live ideas against {reference}" in drift.text

@@ -1,4 +1,4 @@
-"""The primary on live ideas: the golden ten days, and what too few of them must not say."""
+"""Live performance of the primary: the golden ten days, and what too few of them must not say."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The document of an evaluation: complete, finite, and read back as it was."""
+"""Evaluation document: complete, finite, and read back as it was."""
 
 import json
 from collections.abc import Callable

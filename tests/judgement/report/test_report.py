@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, says what it must, and stays small."""
+"""Report: one self-contained page, complete and small."""
 
 import re
 from collections.abc import Callable
@@ -77,19 +77,19 @@ def test_says_what_it_must(usual: str) -> None:
     text = " ".join(re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", usual, flags=re.S).split())
     for said in (
         "gatekeeper_2 against gatekeeper_primary1",
-        "As of 2018-11-05 02:00 UTC",
+        "Weekly run as of 2018-11-05 02:00 UTC",
         "comparable", "enough", "defined", "distinct", "better", "drawdown", "bound",
         "safe (in force)", "proven",
         "Marked to market along each trade's path",
         "times the square root of 252 (exchange days)",
-        "The challenger never saw the last 381 days: its data end 2017-10-20.",
+        "The challenger has not seen the last 381 days: its data end 2017-10-20.",
         "Each trade is 5.00 % of the initial capital",
         "aa" * 32, "bb" * 32,
         "ungated",
         "by symbol", "by strategy", "by month",
     ):  # fmt: skip
         assert said in text.replace("&#39;", "'"), said
-    flips = re.search(r"The flip list: (\d+) ideas decided differently", text)
+    flips = re.search(r"Flip list: (\d+) ideas decided differently", text)
     apart = re.search(r"only the challenger (\d+), only the champion (\d+)", text)
     assert flips and apart
     assert int(flips[1]) == int(apart[1]) + int(apart[2]) > 100
@@ -155,11 +155,11 @@ def test_every_kind_of_verdict_has_a_page(known: Dataset, contender: Make, two: 
     pages = {
         "the first": page(known, challenger),
         "same decisions": page(known, challenger, replace(champion, sha256=challenger.sha256)),
-        "A person should look": page(known, challenger, replace(champion, threshold=0.99)),
+        "This needs a person's attention": page(known, challenger, replace(champion, threshold=0.99)),
         "the window is empty": page(
             known, challenger, replace(champion, trained_to=None, created_at=datetime(2018, 11, 4, tzinfo=UTC))
         ),
-        "Nobody knows": page(known, replace(challenger, trained_to=None), champion),
+        "training data is unknown": page(known, replace(challenger, trained_to=None), champion),
         "floor 30": page(replace(known, ideas=known.ideas.take(slice(0, 3))), *two),
     }
     for said, text in pages.items():
@@ -171,6 +171,6 @@ def test_made_less_than_no_gate(known: Dataset, contender: Make, two: Any) -> No
     """Case 41: the ungated figure stands beside the two; a gate that cost money is told."""
     losing = [int(i) for i in np.flatnonzero(known.ideas.outcome < 0)]
     text = page(known, contender("gatekeeper_2", keeps=losing), two[1])
-    assert "The challenger made less than no gate at all" in text
+    assert "The challenger made less than ungated (every idea taken)" in text
     winning = [int(i) for i in np.flatnonzero(known.ideas.outcome > 0)]
     assert "made less than" not in page(known, contender("gatekeeper_2", keeps=winning), two[1])

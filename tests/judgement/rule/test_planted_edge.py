@@ -1,4 +1,4 @@
-"""A planted edge that appears after the champion's training is found by `proven`; without one nothing is promoted."""
+"""Planted edge that appears after the champion's training: found by `proven`; without it nothing is promoted."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a window can show: against the closed form, scipy, and a simulation of the rule itself."""
+"""Power analysis: against the closed form, scipy, and a simulation of the rule itself."""
 
 import math
 from dataclasses import replace
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy import stats
 
+from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.rule.power import measured, sights, supposed
@@ -77,8 +79,10 @@ def test_what_can_not_be_is_refused(correlation: float, years: float) -> None:
         supposed(correlation, years)
 
 
-def test_undecided_says_how_many_more_weeks_or_ideas(pair: Any, golden: dict[str, Any], small: Policy) -> None:
-    """The golden ten days under `proven`: the days grow by the square of what the error is too large by."""
+def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
+    pair: Any, golden: dict[str, Any], small: Policy
+) -> None:
+    """The golden ten days under `proven`: the days grow by the square of what the error is too large by. Case 92."""
     row = golden["sharpe_difference"]["ten_days"]
     a, b = pair
     proven = replace(small, name="proven", alpha=0.001)
@@ -88,10 +92,29 @@ def test_undecided_says_how_many_more_weeks_or_ideas(pair: Any, golden: dict[str
     assert gain.days_needed == math.ceil(needed)
     verdict = judge(a, b, proven)
     assert verdict.answer == "undecided"
-    weeks = math.ceil((math.ceil(needed) - 10) * 52 / 252)
-    assert f"0.5 takes {weeks} more weeks of such days" in verdict.message
+    detectable = reach * row["se_hac"] * math.sqrt(252)
+    assert f"With this window only a Sharpe gain above {detectable:.4g} is detectable" in verdict.message
+    days = math.ceil(needed * 365 / 252 / 10) * 10
+    assert f"Detecting 0.5 needs a longer holdout: about {days} days plus the embargo (" in verdict.message
     ideas = 40 * 252 / 10 * ((reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2 - 1)
-    assert f"or {math.ceil(ideas)} more ideas a year of the same kind" in verdict.message
+    assert f"{math.ceil(ideas)} more ideas a year of the same kind" in verdict.message
     assert verdict.gate("bound").numbers["days_needed"] == math.ceil(needed)
     longer = replace(proven, gain_of_interest=5.0)
-    assert "more weeks" not in judge(a, b, longer).message  # what is wanted then, these days can show
+    assert "needs a" not in judge(a, b, longer).message  # this window detects what is wanted then
+
+
+def test_a_window_that_starts_after_a_models_data_grows_no_further_than_the_holdout(pair: Any, small: Policy) -> None:
+    window = replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
+    a, b = (replace(card, window=window) for card in pair)
+    message = judge(a, b, replace(small, name="proven", alpha=0.001)).message
+    assert "this one starts after the data of gatekeeper_primary1 and grows each week, up to the holdout" in message
+
+
+def test_no_holdout_is_promised_beyond_the_longest_that_can_be_set(pair: Any, small: Policy) -> None:
+    a, b = pair
+    message = judge(a, b, replace(small, name="proven", alpha=0.001, gain_of_interest=0.1)).message
+    assert "longer holdout" not in message
+    assert "GATEKEEPER_HOLDOUT_DAYS may be at most 3650" in message
+    assert Settings(holdout_days=3650).holdout_days == 3650
+    with pytest.raises(ValidationError):
+        Settings(holdout_days=3651)

@@ -1,4 +1,4 @@
-"""The promotion rule: the order of its gates, each boundary from both sides, and what it says."""
+"""Promotion rule: the order of its gates, each boundary from both sides, and its messages."""
 
 import json
 import math

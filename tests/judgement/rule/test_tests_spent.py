@@ -1,4 +1,4 @@
-"""How many looks were spent, in numbers and in words: by hand."""
+"""Tests spent, in numbers and in sentences, by hand."""
 
 from dataclasses import replace
 
@@ -31,24 +31,22 @@ def test_what_the_budget_allows_is_so_many_times_alpha(policy: Policy) -> None:
 def test_a_policy_with_a_bound_says_what_its_budget_is_of(policy: Policy, name: str, worse: str) -> None:
     told = words(replace(policy, name=name), spent=26, as_ofs=26, promoted=3)
     assert told is not None
-    assert told.startswith("26 looks spent in the 365 days to this as-of, 3 of them promoted before this one. At alpha")
-    assert "so many looks let in 0.50 models on average" in told
+    assert told.startswith("26 tests spent in the 365 days to this as-of, 3 of them promoted before this one. At alpha")
+    assert "26 tests would promote 0.50 models on average" in told
     assert told.endswith(worse)
 
 
 def test_a_policy_without_a_bound_has_no_budget(policy: Policy) -> None:
     better = replace(policy, name="better")
     assert stated(better, spent=5, as_ofs=5, promoted=2)["allowed"] is None
-    assert "nothing bounds how many of them are false" in str(words(better, spent=5, as_ofs=5, promoted=2))
+    assert "the number of false promotions is not bounded" in str(words(better, spent=5, as_ofs=5, promoted=2))
 
 
-def test_looks_with_other_settings_are_looks_too(policy: Policy) -> None:
+def test_runs_with_other_settings_are_tests_too(policy: Policy) -> None:
     """Three seeds tried on one Monday are three chances, and the record says so."""
-    assert "3 looks spent (with other settings among them: 1 as-ofs)" in str(
-        words(policy, spent=3, as_ofs=1, promoted=0)
-    )
+    assert "3 tests spent (on 1 as-of, with differing settings)" in str(words(policy, spent=3, as_ofs=1, promoted=0))
 
 
 def test_the_first_model_spent_none_and_an_older_document_says_nothing(policy: Policy) -> None:
-    assert str(words(policy, spent=0, as_ofs=0, promoted=0)).startswith("No look was spent")
+    assert str(words(policy, spent=0, as_ofs=0, promoted=0)).startswith("No test spent")
     assert sentences({"policy": policy.to_dict()}) is None

@@ -1,4 +1,4 @@
-"""The bootstrap that confirms a gain: against a plain loop, and against the golden normal p where days are many."""
+"""Bootstrap of a Sharpe gain: against a plain loop, and against the golden normal p if there are many days."""
 
 import math
 from typing import Any

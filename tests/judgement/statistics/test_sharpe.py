@@ -1,4 +1,4 @@
-"""The Sharpe ratio and the difference of two, against values that other programs computed."""
+"""Sharpe ratio and the difference of two, against values that other programs computed."""
 
 import math
 from typing import Any

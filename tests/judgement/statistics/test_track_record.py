@@ -1,4 +1,4 @@
-"""Skill or luck: against golden values, and against scipy's moments and normal."""
+"""Track record statistics: against golden values, and against scipy's moments and normal."""
 
 import math
 from typing import Any

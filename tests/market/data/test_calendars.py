@@ -37,7 +37,7 @@ def bars(opens_at: np.ndarray, length: np.timedelta64 = DAY, symbol: str = "SPX"
 
 
 def kept(one: Candles, named: dict[str, str], as_of: datetime = AS_OF) -> tuple[Candles, tuple[str, ...]]:
-    book = calendars.kept_to(Book((one,), ()), as_of, named, ended_after=7)
+    book = calendars.within_sessions(Book((one,), ()), as_of, named, ended_after=7)
     return book.candles[0], book.notes
 
 
@@ -124,7 +124,7 @@ def test_a_late_feed_is_told_of_and_one_that_ended_owes_nothing() -> None:
     late = kept(bars(sessions()[:-1]), named)[1]
     assert late == (
         "no bar of SPX yet of 1 session of XNYS, from 2018-12-28",
-        "GATEKEEPER_CALENDARS names GONE, of which there are no bars",
+        "no bars of GONE, which GATEKEEPER_CALENDARS names",
     )
     assert kept(bars(sessions(last="2018-12-14")), {"SPX": "XNYS"})[1] == ()
 

@@ -1,4 +1,4 @@
-"""Candles: what was known, what is refused, what is dropped and told."""
+"""Candles: which bars were known, refused, or dropped with a note."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -41,10 +41,10 @@ def test_a_good_file_comes_through_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "fault"),
     [
-        ("close", np.nan, "missing or no finite number"),
-        ("open", None, "missing or no finite number"),
-        ("high", "abc", "missing or no finite number"),
-        ("high", np.inf, "missing or no finite number"),
+        ("close", np.nan, "missing or not a finite number"),
+        ("open", None, "missing or not a finite number"),
+        ("high", "abc", "missing or not a finite number"),
+        ("high", np.inf, "missing or not a finite number"),
         ("low", 0.0, "not positive"),
         ("low", -1.0, "not positive"),
         ("high", 1.0, "the high is under"),
@@ -168,7 +168,7 @@ def test_extras_are_for_all_or_none() -> None:
         of(BARS.assign(avgSent=0.25))
     with pytest.raises(DataError, match="avgSent or avgOB is missing"):
         of(both.assign(avgOB=np.nan))
-    with pytest.raises(DataError, match=r"a\.csv has avgSent and avgOB, b\.csv has not"):
+    with pytest.raises(DataError, match=r"a\.csv has avgSent and avgOB, b\.csv does not"):
         book([Table("a.csv", "A", both), Table("b.csv", "B", BARS)], LATE, "open", "x")
 
 

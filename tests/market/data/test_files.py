@@ -1,4 +1,4 @@
-"""Files, folders and globs of every kind, and what can't be read."""
+"""Table files, folders and globs of every kind, and unreadable ones."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Labelled ideas from files: what was known, what is refused, and on which days it counts."""
+"""Labelled ideas from files: which were known or refused, and on which days they count."""
 
 import json
 from datetime import timedelta
@@ -124,16 +124,16 @@ def test_paths_mark_to_market(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "fault"),
     [
-        ("[", "no JSON list"),
-        ('{"a": 1}', "no JSON list"),
-        ('[["2018-02-05", "much"]]', "no JSON list"),
+        ("[", "not a JSON list"),
+        ('{"a": 1}', "not a JSON list"),
+        ('[["2018-02-05", "much"]]', "not a JSON list"),
         ("[]", "sum to the outcome"),
         ('[["2018-02-05", 0.0201]]', "sum to the outcome"),
         ('[["2018-02-05", NaN]]', "sum to the outcome"),
-        ('[["2018-02-08", 0.02]]', "from the idea's to its exit's"),
-        ('[["2018-02-03", 0.02]]', "from the idea's to its exit's"),
-        ('[["2018-02-06", 0.01], ["2018-02-05", 0.01]]', "from the idea's to its exit's"),
-        ('[["2018-02-05", 0.01], ["2018-02-05", 0.01]]', "from the idea's to its exit's"),
+        ('[["2018-02-08", 0.02]]', "from the idea's date to its exit's"),
+        ('[["2018-02-03", 0.02]]', "from the idea's date to its exit's"),
+        ('[["2018-02-06", 0.01], ["2018-02-05", 0.01]]', "from the idea's date to its exit's"),
+        ('[["2018-02-05", 0.01], ["2018-02-05", 0.01]]', "from the idea's date to its exit's"),
     ],
 )
 def test_a_bad_path_is_refused(tmp_path: Path, path: str, fault: str) -> None:
@@ -157,10 +157,10 @@ def test_paths_are_for_all_or_none(tmp_path: Path) -> None:
     ("column", "value", "fault"),
     [
         ("rsi14", None, "rsi14 is missing"),
-        ("adx14", "high", "adx14 is missing or no finite number"),
+        ("adx14", "high", "adx14 is missing or not a finite number"),
         ("rsi14", 101, "rsi14 lies outside 0 to 100"),
-        ("avgOB", 1e30, "avgOB is missing or no finite"),
-        ("bbWidth", "inf", "bbWidth is missing or no finite"),
+        ("avgOB", 1e30, "avgOB is missing or not a finite"),
+        ("bbWidth", "inf", "bbWidth is missing or not a finite"),
         ("outcome", None, "outcome is missing"),
         ("outcome", "nan", "outcome is missing"),
         ("action", "hold", "neither buy"),
@@ -221,7 +221,7 @@ def test_duplicates_are_dropped_and_conflicts_refused(tmp_path: Path) -> None:
     twice = pd.concat([rows(), rows().tail(1)])
     assert of(tmp_path, twice).notes == ("1 exact duplicate idea dropped",)
     assert of(tmp_path, twice).ideas.fingerprint() == of(tmp_path, rows()).ideas.fingerprint()
-    with pytest.raises(DataError, match="two ideas of one symbol, time and strategy differ"):
+    with pytest.raises(DataError, match="two ideas of the same symbol, time and strategy differ"):
         of(tmp_path, pd.concat([rows(), rows().tail(1).assign(outcome=0.5)]))
     two = pd.concat([rows().assign(strategy="a"), rows().assign(strategy="b", outcome=0.5)])
     assert len(of(tmp_path, two).ideas) == 10

@@ -1,4 +1,4 @@
-"""Times in every form that a source may use, and the forms that can't be read safely."""
+"""Timestamps in every form that a source may use, and forms that can't be read safely."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What a trade pays, by hand arithmetic, on the base of test_replay.py: ATR14 is 2, the entry price 100."""
+"""Transaction costs by hand arithmetic, on the base of test_replay.py: ATR14 is 2, the entry price 100."""
 
 import json
 from datetime import timedelta
@@ -145,11 +145,11 @@ def test_labelled_ideas_bring_their_cost_or_are_not_told_apart(tmp_path: Path) -
     assert with_costs.costs is not None
     assert with_costs.costs.tolist() == [[0.0004], [0.0006]]
     assert with_costs.fingerprint() == known(ideas_file(tmp_path)).fingerprint()
-    with pytest.raises(DataError, match=r"cost is missing or no finite number in row 2 \(B 2018-02-02"):
+    with pytest.raises(DataError, match=r"cost is missing or not a finite number in row 2 \(B 2018-02-02"):
         known(ideas_file(tmp_path, cost=[0.0004, ""]))
     with pytest.raises(DataError, match=r"has costs, .* has none"):
         known(ideas_file(tmp_path, cost=[0.0004, 0.0006]), ideas_file(tmp_path, symbol=["C", "D"]))
-    with pytest.raises(DataError, match="two ideas of one symbol, time and strategy differ"):
+    with pytest.raises(DataError, match="two ideas of the same symbol, time and strategy differ"):
         known(ideas_file(tmp_path, cost=[0.0004, 0.0006]), ideas_file(tmp_path, cost=[0.0004, 0.0007]))
 
 
@@ -159,10 +159,10 @@ def test_labelled_ideas_bring_their_atr_where_sizing_asks(tmp_path: Path) -> Non
     found = known(path, sized=True).atr
     assert found is not None
     assert found.tolist() == [0.01, 0.02]
-    with pytest.raises(DataError, match="atr is missing or no positive number in row 1"):
+    with pytest.raises(DataError, match="atr is missing or not a positive number in row 1"):
         known(ideas_file(tmp_path, atr=[0.0, 0.02]), sized=True)
     settings = Settings(sizing="volatility")
-    with pytest.raises(DataError, match=r"GATEKEEPER_SIZING=volatility takes the ATR14 .* column `atr`"):
+    with pytest.raises(DataError, match=r"GATEKEEPER_SIZING=volatility needs the ATR14 .* column `atr`"):
         read(f"ideas:{ideas_file(tmp_path)}", utc("2018-03-01"), settings)
 
 

@@ -1,4 +1,4 @@
-"""Indicators: golden values, an independent calculation, and where there is no value."""
+"""Indicators: golden values, an independent calculation, and undefined values."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Nothing that a run learns may come from after its as-of."""
+"""No look-ahead: nothing that a run learns may come from after its as-of."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A source that is read once says at each as-of what one that is read anew says, and reads nothing twice."""
+"""Sources read once for many as-ofs: the same datasets as reading anew, and nothing read twice."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The daily look: its figures against pandas, its sources, and a circuit breaker that really goes back."""
+"""Daily check: its figures against pandas, its sources, and a circuit breaker that really rolls back."""
 
 import json
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def test_a_young_primary_makes_up_no_numbers(house: House) -> None:
     assert (document["enough"], document["scorecards"]["primary"]["sharpe"]) == (False, None)
     assert (document["gain"]["realised"], document["drift"]["shifts"]) == (None, [])
     assert "too few for a Sharpe (30 needed)" in done.summary
-    assert "too few to tell of drift" in done.summary
+    assert "too few ideas to measure drift" in done.summary
 
 
 def log_as_servers_do(house: House, frame: pd.DataFrame) -> None:
@@ -168,7 +168,7 @@ def test_a_drawdown_too_deep_is_an_alarm_and_no_more(
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
     assert done.summary.startswith("BREAKER: ")
     assert receiver.kinds == ["ALARM: breaker"]
-    assert "`gatekeeper rollback` puts the model before it back" in receiver.got[0]["message"]
+    assert "`gatekeeper rollback` returns to the model before" in receiver.got[0]["message"]
     broken(alarms=receiver.url)
     assert receiver.kinds == ["ALARM: breaker"]  # once for this look
 
@@ -198,8 +198,8 @@ def test_a_hold_keeps_the_breaker_from_changing_the_primary(
     house.registry.hold(actor="ann", reason="audit")
     done = broken(breaker="rollback", alarms=receiver.url)
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
-    assert "not rolled back: a hold stands, by ann (audit)" in done.summary
-    assert "gatekeeper_primary2 stays: not rolled back" in receiver.got[1]["message"]
+    assert "not rolled back: a hold by ann is in force (audit)" in done.summary
+    assert "gatekeeper_primary2 stays the primary: not rolled back" in receiver.got[1]["message"]
 
 
 def test_drift_is_told_once_for_a_reign(house: House, data: str, tmp_path: Path, receiver: Receiver) -> None:
@@ -228,7 +228,7 @@ def test_a_primary_that_servers_cant_load_is_told_of(house: House, receiver: Rec
         place.unlink()
     with pytest.raises(NoModel):
         look(house, AS_OF + timedelta(days=1), alarms=receiver.url)
-    assert "no model may answer" in receiver.got[1]["message"]
+    assert "no model can answer" in receiver.got[1]["message"]
 
 
 def test_what_there_is_nothing_to_see_of_is_said(house: House, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_what_there_is_nothing_to_see_of_is_said(house: House, tmp_path: Path) -
     assert (look(other).check, "no primary" in look(other).summary) == (None, True)
     other.registry.close()
     nothing = look(house, data="sql:")
-    assert (nothing.check, nothing.summary[:24]) == (None, "nothing to look at yet: ")
+    assert (nothing.check, nothing.summary[:25]) == (None, "nothing was checked yet: ")
 
 
 def test_impossible_looks_are_refused(house: House) -> None:

@@ -1,4 +1,4 @@
-"""Weekly looks with the league on: an older challenger may win the week, and the look stays one look."""
+"""Weekly runs with the league: an older challenger may win the week, and the run stays one run."""
 
 import json
 import shutil
@@ -115,7 +115,7 @@ def test_an_older_challenger_wins_the_week_and_goes_in(house: House, won: tuple[
 
 def test_it_says_who_was_compared_and_this_weeks_own_is_told_who_gained_more(house: House) -> None:
     winner, own = house.registry.evaluations(2)[0].document, house.registry.evaluations(5)[0].document
-    assert "as one of 4 that were compared" in winner["verdict"]["message"]
+    assert "as one of 4 models compared" in winner["verdict"]["message"]
     assert "gatekeeper_5, gatekeeper_4, gatekeeper_3" in winner["verdict"]["message"]
     names = [row["name"] for row in winner["league"]["contenders"]]
     assert names == ["gatekeeper_5", "gatekeeper_4", "gatekeeper_3", "gatekeeper_2"]
@@ -143,7 +143,7 @@ def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
 def test_the_report_shows_all_that_were_compared(house: House) -> None:
     place = Path(house.registry.evaluations(2)[0].report or "")
     page = place.read_text("utf-8")
-    assert "The league" in page and "gatekeeper_3" in page
+    assert "League: " in page and "gatekeeper_3" in page
     assert place.stat().st_size < 500_000
 
 
@@ -203,6 +203,6 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
     said = empty.registry.evaluation(later["evaluation_id"]).document["league"]
     assert [row["model_id"] for row in said["contenders"]] == [later["model_id"], own.challenger, 4, 3]
     assert said["left_out"] == {
-        "gatekeeper_7": "it has seen part of this window",
+        "gatekeeper_7": "it was trained on part of this window",
         "gatekeeper_8": "it can't be loaded (missing)",
     }

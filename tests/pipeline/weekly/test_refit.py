@@ -1,4 +1,4 @@
-"""Judged or fresh: weeks whose live model is the refit of the one that was judged."""
+"""Weekly runs that deploy the refit of the judged model."""
 
 import json
 import shutil
@@ -170,7 +170,7 @@ def test_both_sha256_stand_in_the_record(house: House) -> None:
     assert (evaluation.challenger_sha256, promotion.sha256, promotion.evaluation_id) == (twin, refit, evaluation.id)
     page = Path(str(evaluation.report)).read_text()
     assert str(twin) in page and str(refit) in page
-    assert "Judged or fresh" in page and "byte for byte" not in page
+    assert "Deployed refit or judged model" in page and "byte for byte" not in page
     receipt = json.loads(house.registry.receipt(4))
     assert (receipt["model"]["sha256"], receipt["twin"]["sha256"]) == (refit, twin)
     for model_id in (1, 2, 3, 4):
@@ -188,7 +188,7 @@ def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Pat
     verdict, document = verdict_of(newest(begun).document), newest(begun).document
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("keep", "alike", False)
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
-    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas otherwise" in verdict.message
+    assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
     assert judged_again(document)[0].to_dict() == verdict.to_dict()
     assert {said["answer"] for said in document["policies"].values()} <= {"keep", "undecided"}
@@ -301,14 +301,14 @@ def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) ->
     assert (old["refit_gain"], fresh["weeks_not_alike"], fresh["weeks_without"]) == (None, 0, 0)
     assert [each["name"] for each in part["references"]][-1] == "always the newest, refit"
     page = rehearsal_report.render(document)
-    assert page.count("Judged or fresh") == 1 and "better, refit" in page
+    assert page.count("Deployed refit or judged model") == 1 and "better, refit" in page
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda read: said(read).update(only_refit=said(read)["only_refit"] + 1), "the refit decided"),
-        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the twin kept"),
+        (lambda read: said(read).update(both_kept=said(read)["both_kept"] + 1), "the judged model approved"),
         (lambda read: said(read).update(limit=0.001), "the gates say"),
         (lambda read: said(read).update(sha256="0" * 64), "compared its judged model with other bytes"),
         (lambda read: read["twin"].update(sha256="0" * 64), "judged other bytes than its judged model's"),

@@ -1,4 +1,4 @@
-"""Settings that came later make no look a new one until they are set."""
+"""Run keys: settings that were added later change none until they are set."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What only a server can do to us: connections that break, users without rights, clocks and ids of its own."""
+"""PostgreSQL only: broken connections, users without rights, the server's own clock and ids."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The tables: made, checked, guarded by the database itself."""
+"""Database schema: created, checked, and guarded by the database itself."""
 
 import pytest
 from alembic import command

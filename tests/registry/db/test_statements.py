@@ -1,4 +1,4 @@
-"""How often is the database asked? What a transaction knows already it asks for no second time."""
+"""Number of SQL statements: a transaction doesn't ask again for what it knows."""
 
 import re
 from collections import Counter

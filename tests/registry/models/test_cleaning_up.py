@@ -1,4 +1,4 @@
-"""`gc` takes away what no row holds, past the grace, and never anything that a row relies on."""
+"""`gc`: removes files that no row holds after the grace period, and never one that a row relies on."""
 
 import hashlib
 import os

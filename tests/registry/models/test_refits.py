@@ -1,4 +1,4 @@
-"""A refit and the twin that is judged in its stead: bound, promoted, left, copied and proved together."""
+"""Refits and their judged models: bound, promoted, rolled back, copied and proved together."""
 
 import json
 

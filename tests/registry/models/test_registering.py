@@ -1,4 +1,4 @@
-"""From a file to a row, and what is refused."""
+"""Registration: from a file to a row, and what is refused."""
 
 import hashlib
 from datetime import UTC, datetime

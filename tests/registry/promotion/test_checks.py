@@ -1,4 +1,4 @@
-"""What the monitor saw is kept once, bound to the bytes; whom an alarm has reached, too."""
+"""Monitoring checks and alarm deliveries: recorded once, bound to the bytes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

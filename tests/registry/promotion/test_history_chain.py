@@ -1,4 +1,4 @@
-"""The history's chain: whoever changes, removes or adds a row behind Gatekeeper's back is told of."""
+"""History chain: rows changed, removed or added behind Gatekeeper's back are found."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""`kill -9` at every step: one primary, its path opens before any repair, and a retry ends as if nothing had been.
+"""`kill -9` at every step of a promotion: one primary, its path opens before any repair, and a retry ends as usual.
 
 And the doctor, where it comes first, finds only what is really off, and mends it.
 """

@@ -1,4 +1,4 @@
-"""Who may compete again: of own weekly runs, turned down by then, and neither in, nor out of favour."""
+"""League candidates: challengers of own weekly runs, turned down by then, neither primary nor quarantined."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Several hands at once: one primary, an unbroken chain, one row for each run key, no failed read. Real processes."""
+"""Concurrent promotions by real processes: one primary, an unbroken chain, one row for each run key, no failed read."""
 
 import hashlib
 import sys

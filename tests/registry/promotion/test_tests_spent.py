@@ -1,4 +1,4 @@
-"""A look is one as-of with its settings: what was spent is counted, and nothing buys another for free."""
+"""Tests spent: one weekly run is one as-of with its settings, and repeating it costs nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta

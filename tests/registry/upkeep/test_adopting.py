@@ -1,4 +1,4 @@
-"""Tables that another tool made: taken over as they are, and marked where something is off."""
+"""Adoption of tables that another tool made: taken over as they are, with faults marked."""
 
 from datetime import UTC, datetime
 

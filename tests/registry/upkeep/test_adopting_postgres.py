@@ -1,4 +1,4 @@
-"""Tables that another tool made on a server: every way to count ids and to write times."""
+"""Adoption of another tool's tables on a server: every way to count ids and to write times."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A model goes to another environment with its evidence; there it is verified again, and a challenger."""
+"""Copying a model to another environment with its evidence: verified again there, and a challenger."""
 
 from datetime import UTC, datetime
 

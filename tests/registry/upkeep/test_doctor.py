@@ -1,4 +1,4 @@
-"""The doctor compares database and store both ways, mends what needs no guess, and then finds nothing more."""
+"""Doctor: compares database and store in both directions, repairs what needs no choice, then finds nothing more."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The project moves to another folder, or comes back from a backup: everything loads, or is mended, or is named."""
+"""Project moved to another folder or restored from a backup: everything loads, or is repaired, or is named."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""Older conventions: every row and file gets its name, nothing is lost, and a second run does nothing."""
+"""Migration of older naming conventions: every row and file gets its name, and a second run does nothing."""
 
 import pytest
 from model_files import placeholder_model

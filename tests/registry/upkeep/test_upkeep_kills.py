@@ -1,4 +1,4 @@
-"""`kill -9` at every step of a clean-up and of a repair: the next one goes on where the first was stopped."""
+"""`kill -9` at every step of a clean-up and of a repair: the next one continues where the first was stopped."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model's card says what is on record; what nobody recorded is unknown, and nobody's words become marks of ours."""
+"""Model card: shows what is on record, marks the rest as unknown, and escapes people's words."""
 
 import json
 import subprocess

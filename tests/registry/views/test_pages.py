@@ -1,4 +1,4 @@
-"""A large registry a page at a time: every line once, and no document beyond the page is opened."""
+"""Pages of a large registry: every line once, and no document beyond the page is opened."""
 
 from collections.abc import Callable
 

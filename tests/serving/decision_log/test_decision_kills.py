@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: what was promised is in the tables, each once, whoever brings it there."""
+"""`kill -9` of a logging server: what was promised is in the tables, each once, whoever delivers it."""
 
 import random
 from contextlib import suppress

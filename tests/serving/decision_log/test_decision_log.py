@@ -1,4 +1,4 @@
-"""The log of a server's process: on the spool before the answer, in both tables soon after, once."""
+"""Decision log of a server process: on the spool before the answer, in both tables soon after, once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The spool's files: whole lines, the locks of those who live, and disks that refuse."""
+"""Spool files: whole lines, the locks of running processes, and disks that refuse."""
 
 import os
 import subprocess

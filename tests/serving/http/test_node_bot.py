@@ -1,4 +1,4 @@
-"""A bot in another language, that reads `RLModel` and loads `path` with its own ONNX Runtime, keeps working."""
+"""Bot in another language that reads `RLModel` and loads `path` with its own ONNX Runtime."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""Does the server say of an idea what the model says of it, and refuse what is no idea?"""
+"""Scoring server: answers as the model does, and refuses what is not an idea."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Who may ask, how much may he send, and how does the server start and end?"""
+"""Scoring server's limits: clients, request sizes, start and shutdown."""
 
 import asyncio
 import json

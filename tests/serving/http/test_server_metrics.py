@@ -1,4 +1,4 @@
-"""Is what the server measures true, for all its processes at once?"""
+"""Server metrics, true for all its processes at once."""
 
 import os
 import re

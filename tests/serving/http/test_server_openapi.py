@@ -1,4 +1,4 @@
-"""Does the server do what its /openapi.json says, and nothing else? Schemathesis asks it all that may be asked."""
+"""Conformance of the server to its /openapi.json, checked by Schemathesis."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What does the server answer to an outcome, and does what it logs arrive?"""
+"""Outcomes sent to the server: its answers, and their arrival in the log."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

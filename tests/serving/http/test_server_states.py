@@ -1,4 +1,4 @@
-"""What does the server say while there is no model, another one, or no registry?"""
+"""Server states: without a model, with another one, without a registry."""
 
 import math
 from collections.abc import Callable

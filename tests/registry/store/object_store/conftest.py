@@ -1,4 +1,4 @@
-"""Fixtures of the tests on object storage: the project of each test has a prefix of its own, and SQLite."""
+"""Fixtures of the tests on object storage: a prefix for each test's project, and SQLite."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An object store that is away, hangs, forbids, or does as asked and isn't heard: nothing moves, nothing is missing."""
+"""Object store faults: unreachable, hanging, forbidden, or done and unacknowledged: nothing moves or is lost."""
 
 import json
 import os
