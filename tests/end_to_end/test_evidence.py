@@ -38,7 +38,7 @@ def test_the_report_is_made_again_byte_for_byte(house: House, a_year_later: Shel
         "evaluation": 2,
         "challenger": 2,
     }
-    assert "there is no evaluation 99" in a_year_later("report", "99")[2]
+    assert "There is no evaluation 99" in a_year_later("report", "99")[2]
 
 
 def test_the_verdict_is_explained_as_it_was(house: House, a_year_later: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
