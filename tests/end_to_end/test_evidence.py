@@ -38,7 +38,7 @@ def test_the_report_is_made_again_byte_for_byte(house: House, a_year_later: Shel
         "evaluation": 2,
         "challenger": 2,
     }
-    assert "there is no evaluation 99" in a_year_later("report", "99")[2]
+    assert "There is no evaluation 99" in a_year_later("report", "99")[2]
 
 
 def test_the_verdict_is_explained_as_it_was(house: House, a_year_later: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:
     assert f"{judged['sharpe']:.3f}" in text
     assert f"{judged['kept']} of {judged['ideas']}" in text
     assert a_year_later("card", "1")[1].splitlines()[4:] == text.splitlines()[4:]
-    assert "there is no model 99" in a_year_later("card", "99")[2]
+    assert "There is no model 99" in a_year_later("card", "99")[2]
 
 
 def test_the_age_of_its_data_is_counted_to_the_day_of_the_card(house: House) -> None:

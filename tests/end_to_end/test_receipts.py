@@ -133,5 +133,5 @@ def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.
     said = bare.json("receipt", "2")
     assert (bare.folder / "receipt_2.json").exists()
     assert bare.json("verify", "receipt_2.json") == {"file": "receipt_2.json", "digest": said["digest"], "faults": []}
-    assert "there is no model 99" in bare("receipt", "99")[2]
-    assert "model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]
+    assert "There is no model 99" in bare("receipt", "99")[2]
+    assert "Model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]

@@ -21,8 +21,8 @@ MEANING = {
     "adx14": "Wilder's average directional index over 14 bars, 0 to 100",
     "fastMASlowDelta": "(SMA50 - SMA200) / close",
     "bbWidth": "width of the Bollinger bands (20 bars, 2 standard deviations) / SMA20",
-    "avgSent": "sentiment, as the source gives it; 0 where it has none",
-    "avgOB": "order book, as the source gives it; 0 where it has none",
+    "avgSent": "sentiment, as the source gives it; 0 if it gives none",
+    "avgOB": "order book, as the source gives it; 0 if it gives none",
     "action": "1 buy, 0 sell",
 }
 

@@ -114,9 +114,8 @@ def test_each_learns_from_what_its_cut_off_knows(house: House, frame: pd.DataFra
         assert (model.trained_from, model.trained_to) == (known.time.min(), known.closed_at.max())
         assert (model.cutoff, f"{len(known)} ideas" in model.description) == (cutoff, True)
         assert model.trained_to <= as_of
-    assert [house.registry.judged_model(number) and house.registry.judged_model(number).id for number in (1, 2, 3, 4)] == [
-        None, 1, None, 3,
-    ]  # fmt: skip
+    judged_models = [house.registry.judged_model(number) for number in (1, 2, 3, 4)]
+    assert [model and model.id for model in judged_models] == [None, 1, None, 3]
 
 
 def test_what_comes_after_the_as_of_changes_no_byte_of_either(

@@ -122,7 +122,7 @@ def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, ad
         registry.promote(first.id, actor="a", reason="r", evaluation=99, kind="weekly")
     with pytest.raises(ConfigError, match="weekly or bootstrap or recovery"):
         registry.promote(first.id, actor="a", reason="r", evaluation=evaluation.id)
-    with pytest.raises(ConfigError, match="as of"):
+    with pytest.raises(ConfigError, match="has the as-of"):
         registry.promote(
             first.id, actor="a", reason="r", evaluation=evaluation.id, kind="weekly", as_of=MONDAY + timedelta(1)
         )

@@ -27,7 +27,7 @@ def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Regi
         "seed": None, "ideas": None, "wins": None, "parameters": None, "source": None, "notes": None, "age_days": None,
     }  # fmt: skip
     text = card_text.markdown(facts)
-    assert "under its threshold (unknown) is vetoed" in text
+    assert "below its threshold (unknown) is vetoed" in text
     assert "| sha256 | unknown |" in text
     assert "None: it was never a challenger." in text
     assert "The end of its training data is unknown." in text
@@ -45,7 +45,7 @@ def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, 
     assert (lasting.actor, lasting.released_at) == ("bob", None)
     text = card_text.markdown(facts)
     assert r"a \| b \# \<b\>not a heading\</b\>" in text
-    assert r"it lost \`money\` | it stands" in text
+    assert r"it lost \`money\` | in force" in text
     assert "replaced by model 1" in text and "became the primary" in text
     registry.release(actor="eve", reason="mended", quarantine=second.id)
     assert registry.pages.card(second.id, now=NOW).state.name == "standby"
@@ -85,5 +85,6 @@ def test_without_jinja2_a_card_names_the_extras() -> None:
         "except Exception as fault: print(type(fault).__name__, fault)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.startswith("ConfigError a model card needs jinja2, which is not installed: pip install")
+    says = "ConfigError A model card needs the package jinja2, which is not installed. Run `pip install"
+    assert ended.stdout.startswith(says)
     assert "gatekeeper[train]" in ended.stdout and "gatekeeper[console]" in ended.stdout
