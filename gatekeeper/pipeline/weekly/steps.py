@@ -87,7 +87,7 @@ def register(run: Run, registry: Registry, exported: Exported) -> Registered:
     model, refit = train_and_export.registered(run, registry, exported), None
     summary = f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}"
     if exported.refit is not None:
-        fresh = train_and_export.registered(run, registry, exported.refit, twin=model)
+        fresh = train_and_export.registered(run, registry, exported.refit, judged_model=model)
         summary += f"; its refit is model {fresh.id}, {fresh.version}, sha256 {str(fresh.sha256)[:12]}"
         refit = onward(RegisteredModel, exported.refit, model_id=fresh.id, sha256=fresh.sha256)
     return onward(Registered, exported, model_id=model.id, sha256=model.sha256, refit=refit, summary=summary)
