@@ -54,13 +54,15 @@ def exported(run: Run, dataset: "Dataset", fitted: FittedModel, name: str) -> On
     return OnnxFile(str(place), hashlib.sha256(content).hexdigest(), len(content))
 
 
-def registered(run: Run, registry: Registry, exported: Exported | ExportedModel, twin: Model | None = None) -> Model:
+def registered(
+    run: Run, registry: Registry, exported: Exported | ExportedModel, judged_model: Model | None = None
+) -> Model:
     """The exported bytes as a row of the registry; a refit is bound to the judged model."""
     content = Path(exported.onnx).read_bytes()
     if hashlib.sha256(content).hexdigest() != exported.onnx_sha256:
         raise ModelRefused("sha256", f"{exported.onnx} has changed since export_onnx wrote it; clear that task")
     trained = exported.trained
-    what = trained.recipe if twin is None else f"refit of {twin.version}: {trained.recipe}"
+    what = trained.recipe if judged_model is None else f"refit of {judged_model.version}: {trained.recipe}"
     return registry.register(
         content,
         note=f"{what}, as-of {run.as_of:%Y-%m-%d}, {trained.ideas} ideas",
@@ -74,5 +76,5 @@ def registered(run: Run, registry: Registry, exported: Exported | ExportedModel,
             fingerprint=trained.fingerprint,
             code_version=package_version("gatekeeper"),
         ),
-        judged_model=None if twin is None else twin.id,
+        judged_model=None if judged_model is None else judged_model.id,
     )
