@@ -84,7 +84,11 @@ def test_a_verdict_that_nobody_was_asked_about_promotes_nothing(tmp_path: Path) 
     model = house.registry.register(own_model(1), details=OWN, run_key=run.key)
     handed = handed_by(judged(house, model.id, run.key))
     said = step("promote", run, house.registry, handed, ApprovalAnswer(False, None, "nobody was asked"))
-    assert (said["promoted"], said["summary"]) == (False, "not promoted: nobody was asked: promote it")
+    assert (said["promoted"], said["effect"]) == (
+        False,
+        "Nothing was promoted: nobody was asked. The primary is none.",
+    )
+    assert said["summary"] == f"{said['effect']} promote it"
     assert house.registry.promotions() == []
     assert step("promote", run, house.registry, handed, ApprovalAnswer(True, None, "nobody was asked"))["promoted"]
     assert [one.to_id for one in house.registry.promotions()] == [model.id]
