@@ -14,14 +14,14 @@ HEAD = (
 def line(evaluation: Evaluation) -> str:
     """One Monday: date, challenger, annual Sharpe of the three, gain and its lower bound, verdict and why."""
     document = evaluation.document
-    verdict, cards = document["verdict"], document["scorecards"]
-    champion = cards["champion"]
-    differing = "-" if verdict["differing"] is None else str(verdict["differing"])
+    verdict, cards = document.verdict, document.scorecards
+    champion = cards.champion
+    differing = "-" if verdict.differing is None else str(verdict.differing)
     return (
         f"{evaluation.as_of:%Y-%m-%d}  {f'gatekeeper_{evaluation.challenger}':<12}"
-        f"{number(champion and champion['sharpe']):>11}{number(cards['challenger']['sharpe']):>12}"
-        f"{number(cards['ungated']['sharpe']):>10}{number(verdict['gain']):>9}{number(verdict['bound']):>9}"
-        f"{differing:>8}  {verdict['answer']:<9}  {verdict['decided_by']}"
+        f"{number(champion and champion.sharpe):>11}{number(cards.challenger.sharpe):>12}"
+        f"{number(cards.ungated.sharpe):>10}{number(verdict.gain):>9}{number(verdict.bound):>9}"
+        f"{differing:>8}  {verdict.answer:<9}  {verdict.decided_by}"
     )
 
 

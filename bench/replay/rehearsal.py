@@ -117,8 +117,8 @@ def ran_by_itself(side: Side, place: Path, policy: str, monday: date) -> list[ob
     """What the weekly run of this policy's registry says on this Monday."""
     number = side.call(place, "run", f"--as-of={monday}", "--param", f"policy={policy}")["evaluation_id"]
     with Registry.open(url(place), models=place / "models") as opened:
-        verdict = opened.evaluation(number).document["verdict"]
-    return [verdict[name] for name in SAID]
+        verdict = opened.evaluation(number).document.verdict
+    return [getattr(verdict, name) for name in SAID]
 
 
 def rehearsed(said: Any, policy: str, monday: date) -> list[object]:

@@ -13,12 +13,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 HOUSE = Path(__file__).parents[2]
 sys.path.insert(0, str(HOUSE / "tests" / "support"))
 
-from airflow_server import until  # noqa: E402  # what the tests have for it
+from airflow_server import ENDED, until  # noqa: E402  # what the tests have for it
 from chromium import chromium, pictured  # noqa: E402
 from up_machine import machine  # noqa: E402
 from weekly_house import House  # noqa: E402
@@ -65,12 +66,17 @@ def backfill(folder: Path) -> None:
         place.call("POST", "/api/v2/backfills", {"dag_id": WEEKLY, **days, "max_active_runs": 1})
         place.call("PATCH", f"/api/v2/dags/{WEEKLY}", {"is_paused": False})
 
-        def done() -> bool:
-            return all(
-                each["completed_at"] for each in place.call("GET", f"/api/v2/backfills?dag_id={WEEKLY}")["backfills"]
-            )
+        def ended(number: int) -> bool:
+            states = [state for kind, state in place.runs().values() if kind == "backfill"]
+            return sum(state in ENDED for state in states) >= number
 
-        until(done, "the backfill ends", lambda: str(place.runs()))
+        def complete() -> bool:
+            backfills = place.call("GET", f"/api/v2/backfills?dag_id={WEEKLY}")["backfills"]
+            return all(each["completed_at"] for each in backfills)
+
+        for number in range(1, WEEKS + 1):  # each week has the whole patience
+            until(partial(ended, number), f"week {number} of the backfill ends", lambda: str(place.runs()))
+        until(complete, "Airflow says that the backfill is complete")
         with chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 760})
             page.goto(f"{place.airflow}/dags/{WEEKLY}/runs")

@@ -5,9 +5,11 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
+import msgspec
 from field_docs import field_docs
 from markdown import block, code, doc, page, sentence, table
 
@@ -53,16 +55,15 @@ def thing(name: str, value: object) -> str:
 def cls(name: str, kind: type) -> str:
     """A class: how it is made, its fields, its methods."""
     parts = [f"### {name}", doc(kind)]
-    if is_dataclass(kind):
+    if is_dataclass(kind) or issubclass(kind, msgspec.Struct):
         texts = of_columns(name) | field_docs(kind)
-        rows = [
-            [code(each.name), code(annotation(each.type)), sentence(texts.get(each.name, ""))] for each in fields(kind)
-        ]
+        found = fields(kind) if is_dataclass(kind) else msgspec.structs.fields(kind)
+        rows = [[code(each.name), code(annotation(each.type)), sentence(texts.get(each.name, ""))] for each in found]
         parts.append(table(["field", "type", "meaning"], [row for row in rows if not row[0].startswith("`_")]))
     elif "__init__" in vars(kind):
         parts.append(block(f"{name}{signature(kind.__init__)}"))
     for method, value in members(kind):
-        if isinstance(value, property):
+        if isinstance(value, property | cached_property):
             parts.append(f"**{code(method)}**: {doc(value)}")
         else:
             parts += [block(f"{method}{signature(value)}"), doc(value)]
@@ -86,7 +87,7 @@ def members(kind: type) -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(value, classmethod | staticmethod):
             value = value.__func__
-        if isinstance(value, types.FunctionType | property):
+        if isinstance(value, types.FunctionType | property | cached_property):
             yield name, value
 
 

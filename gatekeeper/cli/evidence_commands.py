@@ -25,7 +25,7 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
     with opened() as registry:
         evaluation = registry.evaluation(evaluation_id)
     place = output or Path(f"report_{evaluation_id}.html")
-    write_whole(place, reports.render(dict(evaluation.document)).encode())
+    write_whole(place, reports.render(evaluation.document).encode())
     if as_json_:
         as_json({"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger})
     else:
@@ -43,6 +43,7 @@ def card(model_id: int, output: Path | None, as_json_: bool) -> None:
 
     It covers facts, training, evaluations, promotions, intended use and limits. With --json, print its facts instead.
     """
+    from gatekeeper.documents import card as cards
     from gatekeeper.files import write_whole
     from gatekeeper.registry.views import card_text
 
@@ -51,7 +52,7 @@ def card(model_id: int, output: Path | None, as_json_: bool) -> None:
     if output is not None:
         write_whole(output, card_text.markdown(facts).encode())
     if as_json_:
-        as_json(facts)
+        as_json(cards.as_object(facts))
     elif output is None:
         click.echo(card_text.markdown(facts), nl=False)
     else:

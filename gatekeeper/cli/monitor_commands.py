@@ -11,7 +11,6 @@ from gatekeeper.errors import ConfigError
 if TYPE_CHECKING:
     from gatekeeper.registry.promotion.checks import Check
 
-ROLES = ("primary", "before", "ungated")
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
 
 
@@ -26,6 +25,8 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     breaker's bound rolls back to the model before it.
     """
     from gatekeeper import config, pipeline
+    from gatekeeper.documents import check as checks
+    from gatekeeper.documents import step_output
     from gatekeeper.pipeline import alarms
     from gatekeeper.pipeline.monitoring import monitor as monitors
     from gatekeeper.registry import Registry
@@ -36,8 +37,8 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     with alarms.tells_of_faults(settings, key, "gatekeeper monitor"), Registry.configured(settings) as registry:
         done = monitors.monitor(instant, registry, settings, now=now)
     if as_json_:
-        document = done.check.document if done.check else None
-        as_json({**done.to_dict(), "desk": settings.desk, "document": document})
+        document = checks.as_object(done.check.document) if done.check else None
+        as_json({**step_output.written(done.output), "desk": settings.desk, "document": document})
         return
     click.echo(done.summary)
     if done.check is not None:
@@ -45,18 +46,18 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
 
 
 def _show(check: "Check") -> None:
-    cards, breaker, drift = (check.document[name] for name in ("scorecards", "breaker", "drift"))
+    breaker, drift = check.document.breaker, check.document.drift
     click.echo()
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
-        [(role, *(cards[role][column] for column in CARD)) for role in ROLES if cards[role]],
+        [(role, *(getattr(card, column) for column in CARD)) for role, card in check.document.scorecards],
         empty="",
     )
-    if breaker["bound"] is not None:
-        click.echo(f"\nbreaker: {breaker['text']}; {breaker['p']:.3f} of the simulated drawdowns are as deep")
-    if drift and drift["shifts"]:
+    if breaker.bound is not None and breaker.p is not None:
+        click.echo(f"\nbreaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
+    if drift and drift.shifts:
         click.echo()
-        rows = [(one["name"], one["distance"], one["bound"], one["drifted"]) for one in drift["shifts"]]
+        rows = [(one.name, one.distance, one.bound, one.drifted) for one in drift.shifts]
         table(("feature", "distance", "bound", "drifted"), rows, empty="")
 
 

@@ -37,14 +37,14 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     settings = config.load()
     if correlation is None:
         with opened() as registry:
-            found = next((e for e in _newest(registry) if e.document["verdict"]["standard_error"]), None)
+            found = next((e for e in _newest(registry) if e.document.verdict.standard_error), None)
         if found is None:
             raise UnknownModel(
                 "No evaluation has a gain with a standard error yet. Give --correlation, such as 0.5 for models that "
                 "share little, or 0.9 for two of the same recipe."
             )
         by = power.measured(found.document)
-        periods, source = found.document["rules"]["periods_per_year"], f"evaluation {found.id}"
+        periods, source = found.document.rules.periods_per_year, f"evaluation {found.id}"
     else:
         by, periods, source = power.supposed(correlation, 1.0), 252, "the closed formula"
     sights = power.sights(Policy.from_settings(settings, periods), by, windows or power.WINDOWS)

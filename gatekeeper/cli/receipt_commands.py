@@ -1,7 +1,6 @@
 """Commands `receipt` and `verify`: writes and checks receipts of a model's evidence and history."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import click
@@ -26,12 +25,14 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
     verify` checks it offline. Keep its digest where nobody can change it.
     """
     from gatekeeper.files import write_whole
+    from gatekeeper.registry.views import receipts
 
     with opened() as registry:
         content = registry.receipt(model_id, evaluation)
     place = output or Path(f"receipt_{model_id}.json")
     write_whole(place, content)
-    digest = json.loads(content)["digest"]
+    receipt = receipts.read(content)
+    digest = receipt and receipt.digest
     if as_json_:
         as_json({"file": str(place), "digest": digest})
     else:
@@ -55,25 +56,26 @@ def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -
     if file.stat().st_size > receipts.LARGEST:
         raise DataError(f"{file} has {file.stat().st_size:,} bytes. A receipt has at most {receipts.LARGEST:,}.")
     content = file.read_bytes()
-    found = receipts.faults(content)
-    read = json.loads(content)
-    if digest is not None and digest != read["digest"]:
-        found.append(f"its digest is {read['digest']}, not {digest}: it was rewritten")
-    if model is not None and (sha256 := hashlib.sha256(model.read_bytes()).hexdigest()) != read["model"]["sha256"]:
-        found.append(f"{model} has sha256 {sha256}; the receipt's model has {read['model']['sha256']}")
+    found, receipt = receipts.faults(content), receipts.read(content)
+    if receipt is not None and digest is not None and digest != receipt.digest:
+        found.append(f"its digest is {receipt.digest}, not {digest}: it was rewritten")
+    if receipt is not None and model is not None:
+        sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        if sha256 != receipt.model.sha256:
+            found.append(f"{model} has sha256 {sha256}; the receipt's model has {receipt.model.sha256}")
     if as_json_:
-        as_json({"file": str(file), "digest": read["digest"], "faults": found})
-    elif found:
+        as_json({"file": str(file), "digest": receipt and receipt.digest, "faults": found})
+    elif receipt is None or found:
         click.echo("\n".join(f"FAULT: {each}" for each in found), err=True)
     else:
-        judged = read["evaluation"]
+        judged = receipt.evaluation
         evidence = (
             "no evaluation"
             if judged is None
-            else f"evaluation {judged['id']} with the verdict {judged['verdict']}, recomputed"
+            else f"evaluation {judged.id} with the verdict {judged.verdict}, recomputed"
         )
-        chain = f"{len(read['history'])} promotions in an unbroken chain"
-        click.echo(f"{file} is valid: {read['model']['version']}, {evidence}; {chain}.")
+        chain = f"{len(receipt.history)} promotions in an unbroken chain"
+        click.echo(f"{file} is valid: {receipt.model.version}, {evidence}; {chain}.")
     return 1 if found else 0
 
 

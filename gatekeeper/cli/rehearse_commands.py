@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
+
+if TYPE_CHECKING:
+    from gatekeeper.documents.rehearsal import HoldoutResult
 
 WORK = {"made": "prepared", "judged": "judged"}  # the kinds of progress, and their words
 STREAMS = ("deployed", "Sharpe", "total return", "max drawdown", "approved", "ideas", "data age, days")
@@ -94,6 +97,7 @@ def rehearse(
     Example: gatekeeper rehearse --from 2009-01-05 --policy safe --policy better
     """
     from gatekeeper import config
+    from gatekeeper.documents import rehearsal as documents
     from gatekeeper.files import write_whole
     from gatekeeper.pipeline import parse_as_of
     from gatekeeper.rehearsal import mondays, plan, rehearse
@@ -109,39 +113,39 @@ def rehearse(
     days = mondays(since, until)
     chosen = plan(days, settings, now=now, policies=policies or POLICIES, holdouts=holdouts, deploys=deploys)
     with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as advance:
-        document = rehearse(chosen, jobs=jobs, told=advance)
+        document = rehearse(chosen, jobs=jobs, progress=advance)
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
     write_whole(place, render(document).encode())
     if as_json_:
-        as_json({**document, "report": str(place)})
+        as_json({**documents.as_object(document), "report": str(place)})
         return
-    for holdout, part in document["holdouts"].items():
+    for holdout, part in document.holdouts.items():
         _show(holdout, part)
     click.echo(f"report: {place}")
 
 
-def _show(holdout: str, part: dict[str, Any]) -> None:
-    click.echo(f"holdout {holdout} days, deployed from {part['begins'][:10]}\n")
-    streams = [*part["policies"].values(), *part["references"]]
-    table(STREAMS, [tuple(each[column] for column in STREAM) for each in streams], empty="")
+def _show(holdout: str, part: "HoldoutResult") -> None:
+    click.echo(f"holdout {holdout} days, deployed from {part.begins:%Y-%m-%d}\n")
+    streams = [*part.policies.values(), *part.references]
+    table(STREAMS, [tuple(getattr(each, column) for column in STREAM) for each in streams], empty="")
     click.echo()
     rows = [
         (
             name,
-            each["promotions"],
-            each["false_promotions"],
-            each["false_promotions_cost"],
-            each["waiting_cost"],
-            each["answers"].get("undecided", 0),
-            each["weeks_under_the_floors"],
+            each.promotions,
+            each.false_promotions,
+            each.false_promotions_cost,
+            each.waiting_cost,
+            each.answers.get("undecided", 0),
+            each.weeks_under_the_floors,
         )
-        for name, each in part["policies"].items()
+        for name, each in part.policies.items()
     ]
     table(RULES, rows, empty="")
     click.echo()
     refits = [
-        (name, *(each[column] for column in REFIT))
-        for name, each in part["policies"].items()
+        (name, *(getattr(each, column) for column in REFIT))
+        for name, each in part.policies.items()
         if name.endswith(", refit")
     ]
     if refits:

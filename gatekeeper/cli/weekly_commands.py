@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gatekeeper.cli.show import as_json, json_option, opened, pairs, table, text
 from gatekeeper.errors import UnknownModel
+
+if TYPE_CHECKING:
+    from gatekeeper.documents.evaluation import EvaluationDocument, LeagueRecord, Number, Twins
 
 ROLES = ("champion", "challenger", "ungated")
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
@@ -26,6 +29,8 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
     """
     from gatekeeper import config, pipeline
     from gatekeeper.cli.show import user
+    from gatekeeper.documents import step_output
+    from gatekeeper.documents.step_output import Promoted
     from gatekeeper.pipeline import alarms
     from gatekeeper.registry import Registry
 
@@ -33,16 +38,15 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
     weekly_run = pipeline.start(
         pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
     )
-    output: dict[str, Any] = {}
     alarm_on_fault = alarms.tells_of_faults(weekly_run.settings, weekly_run.key, "gatekeeper run")
     with alarm_on_fault, Registry.configured(weekly_run.settings) as registry:
         for name, output in pipeline.weekly(weekly_run, registry):
-            click.echo(f"{name:<12} {output['summary']}", err=as_json_)
+            click.echo(f"{name:<12} {output.summary}", err=as_json_)
     if as_json_:
-        as_json({"as_of": weekly_run.as_of, **output})
-    else:
-        click.echo(f"report: {output['report']}")
-        click.echo(f"next: gatekeeper explain {output['challenger_id']}")
+        as_json({"as_of": weekly_run.as_of, **step_output.written(output)})
+    elif isinstance(output, Promoted):
+        click.echo(f"report: {output.report}")
+        click.echo(f"next: gatekeeper explain {output.challenger_id}")
 
 
 @click.command()
@@ -54,6 +58,8 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
 
     Shows every gate with its numbers, and the verdict of each policy.
     """
+    from gatekeeper.documents import evaluation as evaluations
+
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
@@ -73,7 +79,7 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
                 "as_of": chosen.as_of,
                 "kind": chosen.kind,
                 "report": chosen.report,
-                **chosen.document,
+                **evaluations.as_object(chosen.document),
             }
         )
         return
@@ -84,48 +90,53 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
         click.echo(f"earlier evaluations: {', '.join(str(e.id) for e in found[1:])} (--evaluation N)")
 
 
-def _explain(document: Mapping[str, Any]) -> None:
+def _explain(document: "EvaluationDocument") -> None:
     from gatekeeper.judgement.rule import tests_spent
 
-    verdict, window = document["verdict"], document["window"]
-    click.echo(verdict["message"])
-    click.echo(f"window {window['start'][:10]} to {window['as_of'][:10]}, {window['days']} market days\n")
-    cards = document["scorecards"]
+    verdict, window = document.verdict, document.window
+    click.echo(verdict.message)
+    click.echo(f"window {window.start:%Y-%m-%d} to {window.as_of:%Y-%m-%d}, {window.days} market days\n")
+    cards = dict(document.scorecards)
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
-        [(role, *(card[column] for column in CARD)) for role in ROLES if (card := cards.get(role)) and card["tested"]],
+        [
+            (role, *(getattr(card, column) for column in CARD))
+            for role in ROLES
+            if (card := cards.get(role)) and card.tested
+        ],
         empty="",
     )
-    _explain_refits(document.get("twins", {}))
-    _explain_league(document.get("league"))
+    _explain_refits(document.twins)
+    _explain_league(document.league)
     click.echo("\ngates")
-    for gate in verdict["gates"]:
-        click.echo(f"  {MARKS[gate['passed']]:<5} {gate['name']:<11} {gate['text']}")
-        click.echo(f"        {'':<11} {_numbers(gate['numbers'])}")
+    for gate in verdict.gates:
+        click.echo(f"  {MARKS[gate.passed]:<5} {gate.name:<11} {gate.text}")
+        click.echo(f"        {'':<11} {_numbers(gate.numbers)}")
     click.echo("\nverdict of each policy")
-    for name, outcome in document["policies"].items():
-        click.echo(f"  {name:<7} {outcome['message']}")
+    for name, each in document.policies.items():
+        click.echo(f"  {name:<7} {each.message}")
     if (spent := tests_spent.sentences(document)) is not None:
         click.echo(f"\n{spent}")
 
 
-def _explain_refits(refits: Mapping[str, Any]) -> None:
+def _explain_refits(twins: "Twins | None") -> None:
+    if twins is None:
+        return
     rows = [
-        (role, refit["name"], (refit["trained_to"] or "unknown")[:10], refit["sha256"][:12])
-        for role, refit in refits.items()
-        if refit
+        (role, live.name, f"{live.trained_to:%Y-%m-%d}" if live.trained_to else "unknown", live.sha256[:12])
+        for role, live in (("challenger", twins.challenger), ("champion", twins.champion))
+        if live is not None
     ]
-    if rows:
-        click.echo("\njudged on the judged model; deployed is, or would be, its refit on all that was known")
-        table(("", "deployed refit", "data to", "sha256"), rows, empty="")
+    click.echo("\njudged on the judged model; deployed is, or would be, its refit on all that was known")
+    table(("", "deployed refit", "data to", "sha256"), rows, empty="")
 
 
-def _explain_league(league: Mapping[str, Any] | None) -> None:
+def _explain_league(league: "LeagueRecord | None") -> None:
     if league is None:
         return
     rows = [
-        (row["name"], *(row[column] for column in LEAGUE), "won" if number == league["winner"] else "")
-        for number, row in enumerate(league["contenders"])
+        (row.name, *(getattr(row, column) for column in LEAGUE), "won" if number == league.winner else "")
+        for number, row in enumerate(league.contenders)
     ]
     click.echo(f"\nleague: {len(rows)} models compared, this week's own first")
     columns = (
@@ -140,11 +151,11 @@ def _explain_league(league: Mapping[str, Any] | None) -> None:
         "",
     )
     table(columns, rows, empty="")
-    for name, why in league["left_out"].items():
+    for name, why in league.left_out.items():
         click.echo(f"left out: {name} ({why})")
 
 
-def _numbers(numbers: Mapping[str, Any]) -> str:
+def _numbers(numbers: "Mapping[str, Number]") -> str:
     return ", ".join(
         f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {text(value)}"
         for name, value in numbers.items()

@@ -3,16 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import accumulate
-from typing import Any
+from itertools import accumulate, pairwise
 
 from gatekeeper.console.formatting import percent
+from gatekeeper.documents.evaluation import (
+    EvaluationDocument,
+    OutcomeHistogram,
+    ScorecardRecord,
+    Scorecards,
+    ScoreHistogram,
+    Verdict,
+)
+from gatekeeper.errors import DataError
 from gatekeeper.judgement.report import glossary
-from gatekeeper.judgement.report.document import FORMAT, verdict_of
 from gatekeeper.judgement.rule import tests_spent
-from gatekeeper.judgement.rule.verdict import Verdict
-
-ROLES = ("challenger", "champion", "ungated")
+from gatekeeper.registry import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,14 @@ class Chart:
     about: str
     kind: str
     unit: str
-    at: Sequence[Any]
+    at: Sequence[str] | Sequence[float]
     series: Sequence[Series]
     lines: Sequence[tuple[str, float]] = ()
     """Vertical lines: name and place."""
 
-    def drawn(self) -> dict[str, Any]:
+    def drawn(self) -> dict[str, object]:
         """The data for the script that draws the chart."""
-        at = [_seconds(day) for day in self.at] if self.kind == "days" else list(self.at)
+        at = [_seconds(each) if isinstance(each, str) else each for each in self.at]
         return {
             "kind": self.kind,
             "unit": self.unit,
@@ -58,7 +63,8 @@ class Chart:
             for row, day in enumerate(self.at):
                 yield str(day), [f"{each.values[row]:.2f}" for each in self.series]
             return
-        for row, (low, high) in enumerate(zip(self.at, self.at[1:], strict=False)):
+        edges = [float(edge) for edge in self.at]
+        for row, (low, high) in enumerate(pairwise(edges)):
             if any(each.values[row] for each in self.series):
                 yield f"{low:.3g} to {high:.3g}", [f"{each.values[row]:g}" for each in self.series]
 
@@ -68,42 +74,43 @@ class Evidence:
     """All that the page shows of an evaluation."""
 
     verdict: Verdict
-    document: Mapping[str, Any]
-    cards: Sequence[tuple[str, Mapping[str, Any]]]
+    document: EvaluationDocument
+    cards: Sequence[tuple[str, ScorecardRecord]]
     charts: Sequence[Chart]
     loud: str | None
     looks: str | None
     terms: Mapping[str, str]
 
 
-def of(document: Mapping[str, Any]) -> Evidence | None:
-    """The page's data; None for a document of another format."""
-    if document.get("format") != FORMAT:
+def of(evaluation: Evaluation) -> Evidence | None:
+    """The page's data; None for a document of another format, or a damaged one."""
+    try:
+        document = evaluation.document
+    except DataError:
         return None
-    cards = [(role, document["scorecards"][role]) for role in ROLES if document["scorecards"][role] is not None]
     return Evidence(
-        verdict_of(document),
+        document.verdict,
         document,
-        cards,
+        list(document.scorecards),
         list(_charts(document)),
-        _loud(document["scorecards"]),
+        _loud(document.scorecards),
         tests_spent.sentences(document),
         glossary.of(document),
     )
 
 
-def _charts(document: Mapping[str, Any]) -> Iterator[Chart]:
-    days, cards = document["days"], document["scorecards"]
-    daily = {role: cards[role]["daily"] for role in ROLES if cards[role] is not None and cards[role]["tested"]}
+def _charts(document: EvaluationDocument) -> Iterator[Chart]:
+    days, cards = document.days, dict(document.scorecards)
+    daily = {role: card.daily for role, card in cards.items() if card.tested}
     if len(days) > 1:
         yield from _curves(days, daily)
         # With a cap, each stream has its own positions open: ungated less the challenger isn't what it vetoed.
-        if "challenger" in document["trades"] and not any(card and card.get("passed_over") for card in cards.values()):
-            yield _kept(days, daily["challenger"], daily["ungated"])
-    if document["scores"]:
-        yield _scores(document["scores"], cards)
-    if document["outcomes"]:
-        yield _outcomes(document["outcomes"])
+        if "challenger" in document.trades and not any(card.passed_over for card in cards.values()):
+            yield _approved(days, daily["challenger"], daily["ungated"])
+    if document.scores:
+        yield _scores(document.scores, cards)
+    if document.outcomes:
+        yield _outcomes(document.outcomes)
 
 
 def _curves(days: Sequence[str], daily: Mapping[str, Sequence[float]]) -> Iterator[Chart]:
@@ -115,7 +122,7 @@ def _curves(days: Sequence[str], daily: Mapping[str, Sequence[float]]) -> Iterat
     yield Chart("drawdown", "Drawdown", f"Deepest: {lows} of capital.", "days", "%", days, _by_role(fallen))
 
 
-def _kept(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) -> Chart:
+def _approved(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) -> Chart:
     kept = _running(ours)
     vetoed = _running([every - mine for every, mine in zip(ungated, ours, strict=True)])
     about = (
@@ -126,22 +133,22 @@ def _kept(days: Sequence[str], ours: Sequence[float], ungated: Sequence[float]) 
     return Chart("kept", "Approved and vetoed trades", about, "days", "%", days, series)
 
 
-def _scores(scores: Mapping[str, Any], cards: Mapping[str, Any]) -> Chart:
-    series = [Series(role, role, scores[role]["counts"]) for role in scores]
-    lines = [(role, float(cards[role]["threshold"])) for role in scores]
+def _scores(scores: Mapping[str, ScoreHistogram], cards: Mapping[str, ScorecardRecord]) -> Chart:
+    series = [Series(role, role, histogram.counts) for role, histogram in scores.items()]
+    lines = [(role, cards[role].threshold or 0.0) for role in scores]
     thresholds = ", ".join(f"{role} {threshold:g}" for role, threshold in lines)
     about = f"Ideas by score; an idea under the threshold (the vertical line: {thresholds}) is vetoed."
-    edges = next(iter(scores.values()))["edges"]
+    edges = next(iter(scores.values())).edges
     return Chart("scores", "Scores", about, "bars", "ideas", [round(edge, 6) for edge in edges], series, lines)
 
 
-def _outcomes(outcomes: Mapping[str, Any]) -> Chart:
-    series = [Series("approved", "challenger", outcomes["kept"]), Series("vetoed", "ungated", outcomes["vetoed"])]
+def _outcomes(outcomes: OutcomeHistogram) -> Chart:
+    series = [Series("approved", "challenger", outcomes.kept), Series("vetoed", "ungated", outcomes.vetoed)]
     about = (
         "Trades that the challenger approved and vetoed, by outcome in % of the entry price; "
         "the outermost bars hold the tails."
     )
-    return Chart("outcomes", "Outcomes", about, "bars", "trades", [100 * edge for edge in outcomes["edges"]], series)
+    return Chart("outcomes", "Outcomes", about, "bars", "trades", [100 * edge for edge in outcomes.edges], series)
 
 
 def _running(daily: Sequence[float]) -> list[float]:
@@ -164,12 +171,12 @@ def _seconds(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
-def _loud(cards: Mapping[str, Any]) -> str | None:
+def _loud(cards: Scorecards) -> str | None:
     """A warning if the challenger made less than ungated, since vetoes cost when the ideas are good."""
-    ours, every = cards["challenger"], cards["ungated"]
-    if not ours["tested"] or ours["total_return"] >= every["total_return"]:
+    ours, every = cards.challenger, cards.ungated
+    if not ours.tested or ours.total_return >= every.total_return:
         return None
     return (
-        f"The challenger made less than ungated (every idea taken): {percent(ours['total_return'])} against "
-        f"{percent(every['total_return'])} of capital."
+        f"The challenger made less than ungated (every idea taken): {percent(ours.total_return)} against "
+        f"{percent(every.total_return)} of capital."
     )

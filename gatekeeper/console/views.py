@@ -90,16 +90,9 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    evidence = evaluation_view.of(one.document)
-    return _page(
-        request,
-        desk,
-        registry,
-        "evaluation",
-        evaluation=one,
-        evidence=evidence,
-        not_eligible=_not_eligible(one, registry),
-    )
+    evidence = evaluation_view.of(one)
+    late = _not_eligible(one, registry)
+    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evidence, not_eligible=late)
 
 
 def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:
@@ -158,12 +151,14 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
 
 
 def _drawn(evaluation: Evaluation) -> str:
-    """The report drawn from the evaluation's document. Raises DataError for a document of another format, ConfigError
-    if the drawing packages aren't installed."""
+    """The report drawn from the evaluation's document.
+
+    Raises DataError for one that can't be read, ConfigError where what draws isn't installed.
+    """
     from gatekeeper.judgement.report import report as reports
 
     try:
-        return reports.render(dict(evaluation.document))
+        return reports.render(evaluation.document)
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "

@@ -1,12 +1,13 @@
 """Judgement: backtests challenger and champion on the same ideas, tests the Sharpe gain, and gives a verdict."""
 
+from gatekeeper.documents.evaluation import Gate, Verdict, Window
 from gatekeeper.judgement.backtest.backtest import Backtest, run, window
 from gatekeeper.judgement.backtest.contender import Contender, keeps
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.report.document import document
 from gatekeeper.judgement.report.report import render
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import POLICIES, Gate, Policy, Verdict
+from gatekeeper.judgement.rule.verdict import POLICIES, Policy
 from gatekeeper.judgement.statistics.sharpe import SharpeDifference, max_drawdown, sharpe_difference, sharpe_ratio
 
 __all__ = [

@@ -4,7 +4,6 @@ import hashlib
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.evaluation import Training
 from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, Ideas, instant, moment
@@ -47,37 +47,34 @@ class Trained:
     cutoff: datetime
     fingerprint: str
 
-    def to_meta(self) -> dict[str, str | int]:
-        """All fields but estimator and features, as JSON values for `restore`."""
-        return {
-            "recipe": self.recipe,
-            "seed": self.seed,
-            "parameters": _parameters(self.estimator),
-            "ideas": self.ideas,
-            "wins": self.wins,
-            "trained_from": self.trained_from.isoformat(),
-            "trained_to": self.trained_to.isoformat(),
-            "cutoff": self.cutoff.isoformat(),
-            "fingerprint": self.fingerprint,
-        }
+    def record(self) -> Training:
+        """All fields but estimator and features, for documents and for `restore`."""
+        return Training(
+            recipe=self.recipe,
+            seed=self.seed,
+            parameters=_parameters(self.estimator),
+            ideas=self.ideas,
+            wins=self.wins,
+            trained_from=self.trained_from,
+            trained_to=self.trained_to,
+            cutoff=self.cutoff,
+            fingerprint=self.fingerprint,
+        )
 
     @staticmethod
-    def restore(
-        meta: Mapping[str, str | int], path: Path, sha256: str, dataset: Dataset, settings: Settings
-    ) -> "Trained":
-        """A Trained from the results of `to_meta` and `save_estimator`, with the rows of the same dataset.
+    def restore(made: Training, path: Path, sha256: str, dataset: Dataset, settings: Settings) -> "Trained":
+        """A Trained from the results of `record` and `save_estimator`, with the rows of the same dataset.
 
         Raises DataError if dataset or settings differ from those of the training, ModelRefused for an untrusted type.
         """
-        cutoff = datetime.fromisoformat(str(meta["cutoff"]))
-        ideas = training_ideas(dataset, settings, cutoff)
-        if (found := ideas.fingerprint()) != meta["fingerprint"]:
+        ideas = training_ideas(dataset, settings, made.cutoff)
+        if (found := ideas.fingerprint()) != made.fingerprint:
             raise DataError(
                 f"The training ideas have the fingerprint {found}, but the estimator was trained on "
-                f"{meta['fingerprint']}. Train again."
+                f"{made.fingerprint}. Train again."
             )
         estimator = load_estimator(path, sha256)
-        return _describe(estimator, ideas, cutoff, str(meta["recipe"]), int(meta["seed"]))
+        return _describe(estimator, ideas, made.cutoff, made.recipe, made.seed)
 
 
 def training_ideas(dataset: Dataset, settings: Settings, cutoff: datetime | None = None) -> Ideas:

@@ -6,12 +6,13 @@ receiver gets the alarm when the step runs again. Each receiver gets an alarm of
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.step_output import Promoted
 from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
@@ -102,7 +103,7 @@ def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion,
     tell(settings, registry, Alarm(kind, key, text, more, pressing))
 
 
-def tell_verdict(settings: Settings, registry: Registry, run_key: str, step_output: Mapping[str, Any]) -> None:
+def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: Promoted) -> None:
     """Report the end of a weekly run: promoted, kept or undecided; pressing if the verdict needs a person.
 
     A `what-if` evaluation of a past week is reported as kept, whatever its verdict.
@@ -110,20 +111,18 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, step_outp
     if not settings.alarms.get_secret_value().strip():
         return
     try:
-        verdict = registry.evaluation(step_output["evaluation_id"]).document["verdict"]
-        generation = step_output.get("generation")
-        promotion = next((one for one in registry.promotions() if one.generation == generation), None)
+        verdict = registry.evaluation(output.evaluation_id).document.verdict
+        promotion = next((one for one in registry.promotions() if one.generation == output.generation), None)
     except GatekeeperError as fault:
         log.error("the alarm about this verdict could not be sent: %s", fault)
         return
     if promotion is not None:
-        tell_promotion(settings, registry, promotion, pressing=verdict["alert"])
+        tell_promotion(settings, registry, promotion, pressing=verdict.alert)
         return
-    open_question = step_output["verdict"] == "undecided" and step_output["kind"] != WHAT_IF
+    open_question = output.verdict == "undecided" and output.kind != WHAT_IF
     kind = "undecided" if open_question else "kept"
-    judged = step_output.get("challenger_id", step_output["model_id"])
-    more = f"`gatekeeper explain {judged}` prints each gate; the report is {step_output['report']}"
-    tell(settings, registry, Alarm(kind, run_key, step_output["summary"], more, verdict["alert"]))
+    more = f"`gatekeeper explain {output.challenger_id}` prints each gate; the report is {output.report}"
+    tell(settings, registry, Alarm(kind, run_key, output.summary, more, verdict.alert))
 
 
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:

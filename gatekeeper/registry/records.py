@@ -1,16 +1,16 @@
 """Registry records: model, promotion, evaluation, hold, quarantine."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
 from gatekeeper.registry import naming
 
-if TYPE_CHECKING:  # numpy comes with it: `gatekeeper active` starts without
+if TYPE_CHECKING:  # numpy comes with the one, msgspec with the other: `gatekeeper active` starts without
+    from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary, LiveModel, Refit, Twins
     from gatekeeper.model.canary import Canary
 
 KINDS_BY_HAND = ("manual",)
@@ -96,7 +96,7 @@ class Promotion:
     """A hash over this row, its evidence and the row before (history_chain.py)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is read of the document is read once
 class Evaluation:
     """One evaluation: verdict and evidence, bound to the bytes of challenger and champion."""
 
@@ -109,41 +109,60 @@ class Evaluation:
     as_of: datetime
     kind: str
     verdict: str
-    document: Mapping[str, Any]
+    document_json: str = field(repr=False)
+    """The document as it is stored: what evidence is taken over, and what a copy carries."""
     run_key: str
     report: str | None
     at: datetime
 
+    @cached_property
+    def document(self) -> "EvaluationDocument":
+        """All that is kept of the comparison. Raises DataError for another format, or a damaged document."""
+        from gatekeeper.documents import evaluation
+
+        return evaluation.read(self.document_json)
+
+    @cached_property
+    def summary(self) -> "EvaluationSummary":
+        """As much of it as a list shows, of documents of any make."""
+        from gatekeeper.documents import evaluation
+
+        return evaluation.summary(self.document_json)
+
     @property
-    def refit(self) -> Mapping[str, Any] | None:
+    def refit(self) -> "Refit | None":
         """The deployed refit of its challenger; None if the challenger itself would be deployed."""
-        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("challenger")
-        return found
+        return self._twins.challenger
 
     @property
     def deploys_id(self) -> int:
         """The id of the model that it would deploy."""
-        return self.challenger if self.refit is None else int(self.refit["model_id"])
+        return self.challenger if self.refit is None or self.refit.model_id is None else self.refit.model_id
 
     @property
     def deploys(self) -> str:
         """The sha256 of the model that it would deploy."""
-        return self.challenger_sha256 if self.refit is None else str(self.refit["sha256"])
+        return self.challenger_sha256 if self.refit is None else self.refit.sha256
 
     @property
     def faced(self) -> str | None:
         """The sha256 of the primary that it compared with, even if another model was judged for that one."""
-        return self.champion_sha256 if self._champion_refit is None else str(self._champion_refit["sha256"])
+        return self.champion_sha256 if self._champion_refit is None else self._champion_refit.sha256
 
     @property
     def faced_id(self) -> int | None:
         """The id of the primary that it compared with."""
-        return self.champion if self._champion_refit is None else int(self._champion_refit["model_id"])
+        return self.champion if self._champion_refit is None else self._champion_refit.model_id
 
     @property
-    def _champion_refit(self) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = (self.document.get("twins") or {}).get("champion")
-        return found
+    def _champion_refit(self) -> "LiveModel | None":
+        return self._twins.champion
+
+    @cached_property
+    def _twins(self) -> "Twins":
+        from gatekeeper.documents import evaluation
+
+        return evaluation.twins(self.document_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +201,6 @@ def promotion_of(row: Row[Any]) -> Promotion:
 
 def evaluation_of(row: Row[Any]) -> Evaluation:
     """A row of the evaluation table as a record."""
-    return Evaluation(**{**row._mapping, "document": json.loads(row.document)})
+    columns = dict(row._mapping)
+    stored = columns.pop("document")
+    return Evaluation(**columns, document_json=stored)

@@ -3,11 +3,11 @@
 All other packages, DAGs and commands use the registry through this class.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gatekeeper.config import Settings
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
@@ -23,6 +23,10 @@ from gatekeeper.registry.store.base import blob_name
 from gatekeeper.registry.upkeep import copy_model, doctor, rename
 from gatekeeper.registry.views import receipts
 from gatekeeper.registry.views.pages import Pages
+
+if TYPE_CHECKING:
+    from gatekeeper.documents.check import CheckDocument
+    from gatekeeper.documents.evaluation import EvaluationDocument
 
 
 class Registry:
@@ -296,7 +300,7 @@ class Registry:
         as_of: datetime,
         kind: str,
         verdict: str,
-        document: Mapping[str, object],
+        document: "EvaluationDocument",
         run_key: str,
         report: str | None,
     ) -> Evaluation:
@@ -347,7 +351,7 @@ class Registry:
 
     # Checks of the monitor, and its alarms
 
-    def record_check(self, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]) -> Check:
+    def record_check(self, model: Model, *, as_of: datetime, generation: int, document: "CheckDocument") -> Check:
         """Record a check of the monitor; an existing check of the same as-of and bytes stays as it is."""
         return checks.record(self._context, model, as_of=as_of, generation=generation, document=document)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.rehearsal import StreamResult
 from gatekeeper.judgement.backtest.contender import Contender, keeps
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.backtest.sizing import Sizing
@@ -85,21 +86,21 @@ class Track:
             return float(size * outcome.sum())
         return float((size[when][taken] * outcome).sum())
 
-    def result(self, begins: datetime) -> dict[str, object]:
-        """The figures for the days from `begins` on, for JSON; undefined ones are None."""
+    def result(self, begins: datetime) -> StreamResult:
+        """The figures for the days from `begins` on; undefined ones are None."""
         stage = self.stage
         days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
         counted = self.kept & (stage.ideas.time >= instant(begins))
         taken = stage.sizing.taken(stage.ideas, counted)
         daily = daily_returns(stage.ideas, taken, days, stage.sizing.of(stage.ideas))
-        return {
-            "name": self.name,
-            "ideas": int(np.count_nonzero(stage.ideas.time >= instant(begins))),
-            "kept_trades": int(np.count_nonzero(counted)),
-            "passed_over": int(np.count_nonzero(counted & ~taken)),
-            "sharpe": sharpe_ratio(daily, stage.periods_per_year, stage.settings.risk_free),
-            "total_return": float(daily.sum()),
-            "max_drawdown": max_drawdown(daily),
-            "age_days": float(np.mean(self.ages)) if self.ages else None,
-            "daily": daily.tolist(),
-        }
+        return StreamResult(
+            name=self.name,
+            ideas=int(np.count_nonzero(stage.ideas.time >= instant(begins))),
+            kept_trades=int(np.count_nonzero(counted)),
+            passed_over=int(np.count_nonzero(counted & ~taken)),
+            sharpe=sharpe_ratio(daily, stage.periods_per_year, stage.settings.risk_free),
+            total_return=float(daily.sum()),
+            max_drawdown=max_drawdown(daily),
+            age_days=float(np.mean(self.ages)) if self.ages else None,
+            daily=daily.tolist(),
+        )

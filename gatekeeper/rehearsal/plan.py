@@ -9,8 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gatekeeper.config import Settings, override
+from gatekeeper.documents.evaluation import PolicyName
 from gatekeeper.errors import AsOfError, ConfigError
-from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES, PolicyName
+from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 from gatekeeper.market.ideas import Dataset
 
 FORMAT = 1  # of the files that a rehearsal keeps

@@ -1,38 +1,15 @@
 """Policy replay: the promotion rule applied week by week to trained challengers, with one policy's primary."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from gatekeeper.config import Settings
+from gatekeeper.documents.evaluation import PolicyName
+from gatekeeper.documents.rehearsal import REFUSED, Look
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.backtest import Backtest
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Policy, PolicyName
+from gatekeeper.judgement.rule.verdict import Policy
 from gatekeeper.rehearsal.weeks import Week
-
-FLOORS = ("comparable", "enough", "defined")
-REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One simulated weekly run. `answer` is the verdict's, or `refused` if no challenger could be trained."""
-
-    as_of: datetime
-    answer: str
-    kind: str
-    decided_by: str
-    message: str
-    gain: float | None = None
-    bound: float | None = None
-    promoted: bool = False
-
-    @property
-    def under_the_floors(self) -> bool:
-        """Whether there were too few data to judge."""
-        return self.answer == REFUSED or (self.answer == "undecided" and self.decided_by in FLOORS)
 
 
 class WeeklyContest:
@@ -78,19 +55,19 @@ class Governance:
         """Judge one Monday as the weekly run does, and promote if the verdict says so."""
         week = contest.week
         if contest.challenger is None:
-            result = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
+            look = Look(week.as_of, REFUSED, "weekly", REFUSED, week.refusal or "no challenger")
         else:
-            result = self._judged(contest)
-            if result.promoted:
+            look = self._judged(contest)
+            if look.promoted:
                 self.before, self.primary = self.primary, contest.challenger
-        self.looks.append(result)
-        return result
+        self.looks.append(look)
+        return look
 
     def _judged(self, contest: WeeklyContest) -> Look:
         kind = "bootstrap" if self.primary is None else "weekly"
         measured = contest.against(self.primary)
         rule = Policy.from_settings(self._settings, measured.periods_per_year).with_name(self.policy)
-        refit = measured.twins.challenger
+        refit = measured.refit
         verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind, refit=refit)
         return Look(
             as_of=contest.week.as_of,

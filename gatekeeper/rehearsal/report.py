@@ -1,83 +1,70 @@
 """Rehearsal report: a single self-contained HTML page."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gatekeeper.documents.rehearsal import HoldoutResult, PolicyResult, RehearsalDocument, StreamResult
 from gatekeeper.judgement.report import charts, glossary
-from gatekeeper.judgement.report.report import page
-from gatekeeper.rehearsal.results import Document
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from gatekeeper.judgement.report.report import DrawnChart, page
 
 TEMPLATE = "rehearsal.html.j2"
 REFITS = ", refit"
 
 
-def render(document: Document) -> str:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The page's data of one holdout."""
+
+    holdout: str
+    result: HoldoutResult
+    streams: Sequence[StreamResult]
+    charts: Sequence[DrawnChart]
+
+
+def render(document: RehearsalDocument) -> str:
     """The HTML page of a rehearsal's document; the same bytes for the same document."""
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
-    parts = [_part(holdout, part) for holdout, part in document["holdouts"].items()]
-    return page(template, {"rehearsal": document, "parts": parts, "sizing": glossary.of(document)["Sizing"]})
+    parts = [_part(holdout, part) for holdout, part in document.holdouts.items()]
+    sizing = glossary.sizing(document.rules.sizing, document.rules.fraction)
+    return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing})
 
 
-def _part(holdout: str, part: Document) -> dict[str, Any]:
-    streams = [*part["policies"].values(), *part["references"]]
-    days = np.array(part["days"], dtype="datetime64[D]")
-    return {
-        "holdout": holdout,
-        "begins": part["begins"],
-        "policies": part["policies"],
-        "streams": streams,
-        "charts": _charts(holdout, part, streams, days) if len(days) > 1 else [],
-    }
+def _part(holdout: str, result: HoldoutResult) -> Part:
+    streams = [*result.policies.values(), *result.references]
+    days = np.array(result.days, dtype="datetime64[D]")
+    return Part(holdout, result, streams, _charts(holdout, result, streams, days) if len(days) > 1 else [])
 
 
 def _charts(
-    holdout: str, part: Document, streams: list[Document], days: "np.ndarray[Any, np.dtype[np.datetime64]]"
-) -> list[dict[str, "str | Markup"]]:
-    from markupsafe import Markup
-
-    drawn = [
-        (
-            f"equity{holdout}{number or ''}",
-            f"Return of the deployed models{', refits deployed' if chosen[0]['name'].endswith(REFITS) else ''}",
-            "running sum in percent of the initial capital",
-            charts.streams(f"equity{holdout}{number or ''}", days, {s["name"]: np.array(s["daily"]) for s in chosen}),
-        )
-        for number, chosen in enumerate(_together(part, streams))
-    ]
-    moments = {name.replace(REFITS, ",\nrefit"): _promotions(each) for name, each in part["policies"].items()}
-    drawn.append(
-        (
-            f"promotions{holdout}",
-            "Promotions",
-            "a line if the new model then made at least as much as the old one would have, a cross if less",
-            charts.moments(f"promotions{holdout}", days, moments),
-        )
-    )
-    # The drawings hold no text from outside: all words in them are names of policies and units.
-    return [
-        {"name": name, "title": title, "about": about, "svg": Markup(svg)}  # noqa: S704  # see above
-        for name, title, about, svg in drawn
-    ]
+    holdout: str, result: HoldoutResult, streams: list[StreamResult], days: NDArray[np.datetime64]
+) -> list[DrawnChart]:
+    drawn = []
+    for number, chosen in enumerate(_together(result, streams)):
+        name = f"equity{holdout}{number or ''}"
+        title = f"Return of the deployed models{', refits deployed' if chosen[0].name.endswith(REFITS) else ''}"
+        curves = charts.streams(name, days, {each.name: np.array(each.daily) for each in chosen})
+        drawn.append(DrawnChart(name, title, "running sum in percent of the initial capital", curves))
+    moments = {name.replace(REFITS, ",\nrefit"): _promotions(each) for name, each in result.policies.items()}
+    name = f"promotions{holdout}"
+    about = "a line if the new model then made at least as much as the old one would have, a cross if less"
+    return [*drawn, DrawnChart(name, "Promotions", about, charts.moments(name, days, moments))]
 
 
-def _together(part: Document, streams: list[Document]) -> list[list[Document]]:
+def _together(result: HoldoutResult, streams: list[StreamResult]) -> list[list[StreamResult]]:
     """The streams of each picture: at most six can be distinguished, so refits have a picture of their own."""
-    fresh = [each for each in streams if each["name"].endswith(REFITS)]
-    judged = [each for each in streams if each not in fresh]
-    if len(judged) == len(part["references"]) - bool(fresh):  # no policy among them
+    fresh = [each for each in streams if each.name.endswith(REFITS)]
+    judged = [each for each in streams if not each.name.endswith(REFITS)]
+    if len(judged) == len(result.references) - bool(fresh):  # no policy among them
         return [fresh + judged[1:]]
     return [judged, fresh + judged[-2:]] if fresh else [judged]
 
 
-def _promotions(each: Document) -> tuple[list[np.datetime64], list[np.datetime64]]:
+def _promotions(each: PolicyResult) -> tuple[list[np.datetime64], list[np.datetime64]]:
     good_and_false: tuple[list[np.datetime64], list[np.datetime64]] = ([], [])
-    for reign in each["reigns"]:
-        day = np.datetime64(datetime.fromisoformat(reign["since"]).date())
-        good_and_false[reign["made"] < reign["before"]].append(day)
+    for reign in each.reigns:
+        good_and_false[reign.made < reign.before].append(np.datetime64(reign.since.date()))
     return good_and_false

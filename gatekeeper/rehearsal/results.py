@@ -1,15 +1,25 @@
-"""What does a rehearsal say? Every look of every policy, and what each would have made, beside who never looks."""
+"""Rehearsal results: every simulated run of every policy, and its returns next to the references."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import sqrt
-from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.rehearsal import (
+    FORMAT,
+    HoldoutResult,
+    PolicyResult,
+    RehearsalData,
+    RehearsalDocument,
+    RehearsalRules,
+    ReignRecord,
+    StreamResult,
+)
 from gatekeeper.errors import ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.sizing import Sizing
@@ -20,15 +30,13 @@ from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
 from gatekeeper.rehearsal.live_simulation import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
-from gatekeeper.rehearsal.policy_replay import Governance, Look, WeeklyContest
+from gatekeeper.rehearsal.policy_replay import Governance, WeeklyContest
 from gatekeeper.rehearsal.weeks import Week
 
-FORMAT = 1
 JUDGED, REFIT = DEPLOYS
 NEVER, NEWEST, UNGATED = "never retrained", "always the newest", "ungated"
 
-Told = Callable[[str], None]
-Document = dict[str, Any]
+Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -50,10 +58,10 @@ class Ruled:
     reigns: list[PolicyReign] = field(default_factory=list)
 
     def week(self, contest: WeeklyContest) -> None:
-        """The look of this Monday, and then the days until the next one."""
+        """Simulate the weekly run of this Monday, and then the days until the next one."""
         week = contest.week
-        said = self.governance.look(contest)
-        if said.promoted and said.kind != "bootstrap":
+        look = self.governance.look(contest)
+        if look.promoted and look.kind != "bootstrap":
             self.reigns.append(PolicyReign(week.as_of))
         until = week.as_of + WEEK
         self.track.live(self.governance.live, week.as_of, until)
@@ -64,7 +72,7 @@ class Ruled:
 
 
 class Beside:
-    """Who never looks at a verdict: always the newest model, its refit, the first one for ever, and no gate."""
+    """References that ignore verdicts: always the newest model, its refit, never retrained, and ungated."""
 
     def __init__(self, stage: Stage) -> None:
         self._newest, self._never, self._ungated = Track(NEWEST, stage), Track(NEVER, stage), Track(UNGATED, stage)
@@ -89,8 +97,8 @@ class Beside:
         return [self._newest, self._never, self._ungated, *([self._refit] if refits else [])]
 
 
-def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
-    """The whole rehearsal as JSON, every number finite or null; `told` hears of each Monday made and each judged.
+def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
+    """The whole rehearsal; progress: called for each Monday made and each judged.
 
     Raises TrainingRefused where no Monday of it has a model, and whatever stops a run for good.
     """
@@ -99,30 +107,30 @@ def rehearse(plan: Plan, *, jobs: int, told: Told) -> Document:
         folder = plan.folder(holdout)
         refits = REFIT in plan.deploys
         for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs, refits=refits):
-            told("made")
-        holdouts[str(holdout)] = _governed(plan, holdout, told)
-    return {
-        "format": FORMAT,
-        "first": plan.as_ofs[0].isoformat(),
-        "last": plan.as_ofs[-1].isoformat(),
-        "mondays": len(plan.as_ofs),
-        "data": {"source": plan.last.source, "fingerprint": plan.last.fingerprint(), "notes": list(plan.last.notes)},
-        "rules": {
-            "recipe": plan.settings.recipe,
-            "threshold": plan.settings.threshold,
-            "fraction": plan.settings.fraction,
-            "sizing": Sizing.from_settings(plan.settings).to_dict(),
-            "periods_per_year": plan.last.periods_per_year,
-            "tolerance": plan.settings.tolerance,
-            "alpha": plan.settings.alpha,
-            "deploys": list(plan.deploys),
-            "refit_disagreement": plan.settings.refit_disagreement,
-        },
-        "holdouts": holdouts,
-    }
+            progress("made")
+        holdouts[str(holdout)] = _governed(plan, holdout, progress)
+    return RehearsalDocument(
+        format=FORMAT,
+        first=plan.as_ofs[0],
+        last=plan.as_ofs[-1],
+        mondays=len(plan.as_ofs),
+        data=RehearsalData(plan.last.source, plan.last.fingerprint(), list(plan.last.notes)),
+        rules=RehearsalRules(
+            recipe=plan.settings.recipe,
+            threshold=plan.settings.threshold,
+            fraction=plan.settings.fraction,
+            sizing=Sizing.from_settings(plan.settings),
+            periods_per_year=plan.last.periods_per_year,
+            tolerance=plan.settings.tolerance,
+            alpha=plan.settings.alpha,
+            deploys=list(plan.deploys),
+            refit_disagreement=plan.settings.refit_disagreement,
+        ),
+        holdouts=holdouts,
+    )
 
 
-def _governed(plan: Plan, holdout: int, told: Told) -> Document:
+def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
     settings = plan.settings_of(holdout)
     stage = Stage.of(plan.last, plan.as_ofs[0], settings)
     ruled = {
@@ -139,35 +147,35 @@ def _governed(plan: Plan, holdout: int, told: Told) -> Document:
         if begins is None and any(each.governance.primary for each in ruled.values()):
             begins = week.as_of
         beside.week(week.as_of, challenger, begun=begins is not None)
-        told("judged")
+        progress("judged")
     if begins is None:
         last = next(iter(ruled.values())).governance.looks[-1]
-        raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last one said: {last.message}")
+        raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last message: {last.message}")
     days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
     references = [track.result(begins) for track in beside.tracks(refits=REFIT in plan.deploys)]
-    return {
-        "begins": begins.isoformat(),
-        "days": np.datetime_as_string(days).tolist(),
-        "policies": _results(ruled, references, begins),
-        "references": references,
-    }
+    return HoldoutResult(begins, np.datetime_as_string(days).tolist(), _results(ruled, references, begins), references)
 
 
-def _results(ruled: dict[str, Ruled], references: list[Document], begins: datetime) -> Document:
-    """Each policy's figures, beside who always takes the newest model, and beside itself with what was judged."""
-    results = {name: {**each.track.result(begins), **_ruled(each)} for name, each in ruled.items()}
+def _results(ruled: dict[str, Ruled], references: list[StreamResult], begins: datetime) -> dict[str, PolicyResult]:
+    """Each policy's figures, next to always the newest model, and to itself with the judged models deployed."""
+    results = {name: _ruled(each, each.track.result(begins)) for name, each in ruled.items()}
     for name, each in ruled.items():
         mine, fresh = results[name], each.deploy == REFIT
+        mine = structs.replace(mine, waiting_cost=_difference(references[-1 if fresh else 0].sharpe, mine.sharpe))
         judged = results.get(each.governance.policy) if fresh else None
-        mine["waiting_cost"] = _difference(references[-1 if fresh else 0]["sharpe"], mine["sharpe"])
-        mine["refit_gain"] = judged and _difference(mine["sharpe"], judged["sharpe"])
-        mine["refit_gain_error"] = judged and _error(mine["daily"], judged["daily"], each.track.stage)
-        mine["judged_made"] = judged and judged["total_return"]
+        if judged is not None:
+            mine = structs.replace(
+                mine,
+                refit_gain=_difference(mine.sharpe, judged.sharpe),
+                refit_gain_error=_error(mine.daily, judged.daily, each.track.stage),
+                judged_made=judged.total_return,
+            )
+        results[name] = mine
     return results
 
 
 def _error(ours: list[float], theirs: list[float], stage: Stage) -> float | None:
-    """Of the difference of the two annual Sharpe ratios, as the promotion rule has it; None where undefined."""
+    """Standard error of the difference of the two annual Sharpe ratios, as in the promotion rule; None if undefined."""
     year, free = stage.periods_per_year, risk_free_per_period(stage.settings.risk_free, stage.periods_per_year)
     found = sharpe_difference(np.array(ours) - free, np.array(theirs) - free)
     return None if found.standard_error is None else found.standard_error * sqrt(year)
@@ -209,25 +217,22 @@ def _label(name: str, deploy: str) -> str:
     return name if deploy == JUDGED else f"{name}, {deploy}"
 
 
-def _ruled(each: Ruled) -> Document:
+def _ruled(each: Ruled, made: StreamResult) -> PolicyResult:
     looks = each.governance.looks
     false = [reign for reign in each.reigns if reign.made < reign.before]
-    return {
-        "looks": [_look(look) for look in looks],
-        "answers": dict(Counter(look.answer for look in looks)),
-        "promotions": sum(look.promoted and look.kind != "bootstrap" for look in looks),
-        "weeks_without": next((place for place, look in enumerate(looks) if look.promoted), len(looks)),
-        "weeks_not_alike": sum(look.decided_by == "alike" for look in looks),
-        "weeks_under_the_floors": sum(look.under_the_floors for look in looks),
-        "reigns": [{**asdict(reign), "since": reign.since.isoformat()} for reign in each.reigns],
-        "false_promotions": len(false),
-        "false_promotions_cost": sum(reign.before - reign.made for reign in false),
-    }
+    return PolicyResult(
+        **structs.asdict(made),
+        looks=looks,
+        answers=dict(Counter(look.answer for look in looks)),
+        promotions=sum(look.promoted and look.kind != "bootstrap" for look in looks),
+        weeks_without=next((place for place, look in enumerate(looks) if look.promoted), len(looks)),
+        weeks_not_alike=sum(look.decided_by == "alike" for look in looks),
+        weeks_under_the_floors=sum(look.under_the_floors for look in looks),
+        reigns=[ReignRecord(reign.since, reign.made, reign.before) for reign in each.reigns],
+        false_promotions=len(false),
+        false_promotions_cost=sum(reign.before - reign.made for reign in false),
+    )
 
 
-def _look(look: Look) -> Document:
-    return {**asdict(look), "as_of": look.as_of.isoformat()}
-
-
-def _difference(one: object, other: object) -> float | None:
-    return one - other if isinstance(one, float) and isinstance(other, float) else None
+def _difference(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other

@@ -1,7 +1,6 @@
 """Rehearsed weeks: the model and the dataset of each Monday, made once for all policies and cached on disk."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -9,9 +8,10 @@ from datetime import datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, instant
@@ -104,26 +104,24 @@ class Maker:
         """Run the steps retrain and export_onnx of one Monday, by the functions that those steps call."""
         from gatekeeper.model import export, training
 
-        entry: dict[str, Any]
         try:
             dataset = self.known(as_of)
             trained = training.train(dataset, self.settings)
             content = export.export(trained)
         except _OF_ONE_WEEK as refusal:
-            entry = {"refusal": f"{type(refusal).__name__}: {refusal}"}
+            kept = WeekFile(refusal=f"{type(refusal).__name__}: {refusal}")
         else:
             stem = self.folder / f"{as_of:%Y-%m-%d}"
             write_whole(stem.with_suffix(".onnx"), content)
-            entry = {
-                "model": hashlib.sha256(content).hexdigest(),
-                "ideas": _judging(dataset, self.settings).save(stem.with_suffix(".npz")),
-                "trained_to": trained.trained_to.isoformat(),
-            }
-            if self.refits:
-                entry["refit"] = self._refit(dataset, stem)
-        write_whole(_done(self.folder, as_of), json.dumps(entry).encode())
+            kept = WeekFile(
+                model=hashlib.sha256(content).hexdigest(),
+                ideas=_judging(dataset, self.settings).save(stem.with_suffix(".npz")),
+                trained_to=trained.trained_to,
+                refit=self._refit(dataset, stem) if self.refits else None,
+            )
+        write_whole(_done(self.folder, as_of), week_written(kept))
 
-    def _refit(self, dataset: Dataset, stem: Path) -> dict[str, str]:
+    def _refit(self, dataset: Dataset, stem: Path) -> RefitFile:
         """The refit on all data to the as-of, or the reason that there is none."""
         from gatekeeper.model import export, training
 
@@ -131,25 +129,24 @@ class Maker:
             trained = training.train(dataset, self.settings, dataset.as_of)
             content = export.export(trained)
         except _OF_ONE_WEEK as refusal:
-            return {"refusal": f"{type(refusal).__name__}: {refusal}"}
+            return RefitFile(refusal=f"{type(refusal).__name__}: {refusal}")
         write_whole(stem.with_suffix(".refit.onnx"), content)
-        return {"model": hashlib.sha256(content).hexdigest(), "trained_to": trained.trained_to.isoformat()}
+        return RefitFile(model=hashlib.sha256(content).hexdigest(), trained_to=trained.trained_to)
 
 
 def read(as_of: datetime, folder: Path) -> Week:
     """The week that `make` wrote. Raises DataError if a file has changed since."""
-    entry = json.loads(_done(folder, as_of).read_text("utf-8"))
-    if "refusal" in entry:
-        return Week(as_of, None, None, None, entry["refusal"])
+    kept = week_read(_done(folder, as_of).read_bytes())
+    if kept.refusal is not None or kept.model is None or kept.ideas is None:
+        return Week(as_of, None, None, None, kept.refusal)
     stem = folder / f"{as_of:%Y-%m-%d}"
-    content = _bytes(stem.with_suffix(".onnx"), entry["model"])
-    dataset = Dataset.load(stem.with_suffix(".npz"), entry["ideas"])
-    week = Week(as_of, content, datetime.fromisoformat(entry["trained_to"]), dataset, None)
-    fresh = entry.get("refit", {})
-    if "model" in fresh:
-        content = _bytes(stem.with_suffix(".refit.onnx"), fresh["model"])
-        return replace(week, refit=content, refit_to=datetime.fromisoformat(fresh["trained_to"]))
-    return replace(week, refit_refusal=fresh.get("refusal"))
+    content = _bytes(stem.with_suffix(".onnx"), kept.model)
+    dataset = Dataset.load(stem.with_suffix(".npz"), kept.ideas)
+    fresh = kept.refit or RefitFile()
+    week = Week(as_of, content, kept.trained_to, dataset, None, refit_refusal=fresh.refusal)
+    if fresh.model is None:
+        return week
+    return replace(week, refit=_bytes(stem.with_suffix(".refit.onnx"), fresh.model), refit_to=fresh.trained_to)
 
 
 def _bytes(place: Path, sha256: str) -> bytes:
@@ -167,8 +164,10 @@ def _is_made(folder: Path, as_of: datetime, *, refits: bool) -> bool:
     place = _done(folder, as_of)
     if not place.exists():
         return False
-    entry = json.loads(place.read_text("utf-8")) if refits else {}
-    return not refits or "refit" in entry or "refusal" in entry
+    if not refits:
+        return True
+    kept = week_read(place.read_bytes())
+    return kept.refit is not None or kept.refusal is not None
 
 
 def _judging(dataset: Dataset, settings: Settings) -> Dataset:

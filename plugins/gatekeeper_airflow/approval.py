@@ -14,6 +14,8 @@ from gatekeeper_airflow.links import page_of
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
+    from gatekeeper.documents.serialization import JsonObject
+    from gatekeeper.documents.step_output import ApprovalAnswer
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
 
@@ -36,24 +38,27 @@ class NothingToApprove:
     why: str
 
 
-def answer(context: Mapping[str, Any], settings: "Settings") -> dict[str, Any] | None:
-    """The answer as `approved`, `by` and `summary`; None if the desk asks nobody.
+def answer(context: Mapping[str, Any], settings: "Settings") -> "ApprovalAnswer | None":
+    """The person's answer; None if the desk asks nobody.
 
     If the desk asks for approval and nobody was asked, the answer is a rejection.
     """
+    from gatekeeper.documents.step_output import ApprovalAnswer, read
+
     if not settings.approval:
         return None
-    nobody = {"approved": False, "by": None, "summary": f"nobody was asked for approval; clear the task {TASK} to ask"}
-    return context["ti"].xcom_pull(task_ids=TASK) or nobody
+    given = context["ti"].xcom_pull(task_ids=TASK)
+    if not given:
+        return ApprovalAnswer(False, None, f"nobody was asked for approval; clear the task {TASK} to ask")
+    return read(given, ApprovalAnswer)
 
 
-def with_answer(context: Mapping[str, Any], run: "Run", step_output: Mapping[str, Any]) -> tuple["Run", dict[str, Any]]:
-    """Run and input of the weekly step `promote`, with the approver in the run's actor and the answer in the input."""
+def with_answer(context: Mapping[str, Any], run: "Run") -> tuple["Run", "ApprovalAnswer | None"]:
+    """Run of the weekly step `promote` with the approver in its actor, and the answer; None if the desk asks nobody."""
     given = answer(context, run.settings)
-    if given is None:
-        return run, dict(step_output)
-    actor = f"{run.actor}, approved by {given['by']}" if given["by"] else run.actor
-    return replace(run, actor=actor), {**step_output, "approved": given["approved"], "approval": given["summary"]}
+    if given is None or not given.by:
+        return run, given
+    return replace(run, actor=f"{run.actor}, approved by {given.by}"), given
 
 
 class _Approval(ApprovalOperator):
@@ -70,7 +75,7 @@ class _Approval(ApprovalOperator):
         """The question, or the reason why nothing is asked."""
         raise NotImplementedError
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> "JsonObject":
         """Ask; the task is skipped, with the reason, if nobody has to be asked."""
         with final_faults():
             settings = RegistryHook(desk=self.desk).settings()
@@ -83,11 +88,13 @@ class _Approval(ApprovalOperator):
                 self._put(context, asked, settings, registry)
         return dict(super().execute(context) or {})
 
-    def _without_question(self, asked: NothingToApprove) -> dict[str, Any]:
+    def _without_question(self, asked: NothingToApprove) -> "JsonObject":
+        from gatekeeper.documents.step_output import ApprovalAnswer, written
+
         if not asked.promoted:
             raise AirflowSkipException(f"Nobody is asked: {asked.why}.")
         self.log.info("Nobody is asked: %s.", asked.why)
-        return {"approved": True, "by": None, "summary": asked.why}
+        return written(ApprovalAnswer(True, None, asked.why))
 
     def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
         from gatekeeper.pipeline import alarms
@@ -101,18 +108,20 @@ class _Approval(ApprovalOperator):
         where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {context['ti'].run_id}. {late}"
         alarms.tell(settings, registry, alarms.Alarm("approval", str(context["ti"].id), asked.subject, where))
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> "JsonObject":
         """Log the answer and pass it on."""
+        from gatekeeper.documents.step_output import ApprovalAnswer, written
+
         if "error" in event:
             return dict(super().execute_complete(context, event))
         user = event["responded_by_user"]
         by = str(user["name"]) if user else None
         approved = event["chosen_options"] == [self.APPROVE]
-        given = {"approved": approved, "by": by, "summary": _summary(approved, by)}
-        self.log.info("%s", given["summary"])
-        context["ti"].xcom_push(key="return_value", value=given)  # now, since a rejection raises an exception
+        given = ApprovalAnswer(approved, by, _summary(approved, by))
+        self.log.info("%s", given.summary)
+        context["ti"].xcom_push(key="return_value", value=written(given))  # now, since a rejection raises
         super().execute_complete(context, event)
-        return given
+        return written(given)
 
 
 class WeeklyApproval(_Approval):
@@ -120,27 +129,29 @@ class WeeklyApproval(_Approval):
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
         """The question, with the verdict and every gate's numbers."""
-        step_output = context["ti"].xcom_pull(task_ids="backtest")
-        evaluation = registry.evaluation(step_output["evaluation_id"])
-        verdict = evaluation.document["verdict"]
+        from gatekeeper.documents.step_output import Backtested, read
+
+        backtested = read(context["ti"].xcom_pull(task_ids="backtest"), Backtested)
+        evaluation = registry.evaluation(backtested.evaluation_id)
         if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
             return NothingToApprove(True, f"this weekly run has promoted model {evaluation.deploys_id} already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
-            return NothingToApprove(False, f"{evaluation.kind}: {verdict['message']}")
+            return NothingToApprove(False, f"{evaluation.kind}: {evaluation.document.verdict.message}")
+        verdict = evaluation.document.verdict
         _refuse_stale(context, registry, evaluation)
         place = "as the first primary"
         if evaluation.faced_id is not None:
             place = f"in place of {registry.model(evaluation.faced_id).version}"
         rows = [
-            f"| {gate['name']} | {'passed' if gate['passed'] else 'did not pass'} | {_cell(gate['text'])} |"
-            for gate in verdict["gates"]
+            f"| {gate.name} | {'passed' if gate.passed else 'did not pass'} | {_cell(gate.text)} |"
+            for gate in verdict.gates
         ]
         return Question(
             f"Promote {registry.model(evaluation.deploys_id).version} {place}?",
             "\n".join(
                 [
                     f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
-                    f"({page_of(self.desk, evaluation.id)}): {verdict['message']}",
+                    f"({page_of(self.desk, evaluation.id)}): {verdict.message}",
                     "",
                     "| gate | | numbers |",
                     "|---|---|---|",
@@ -158,15 +169,16 @@ class ManualApproval(_Approval):
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # the output of `check` suffices
         """The question, with the model, the actor and the reason."""
-        step_output = context["ti"].xcom_pull(task_ids="check")
-        if step_output["act"] != "promote":
-            return NothingToApprove(False, f"the act {step_output['act']!r} needs no approval")
-        if step_output["done"]:
-            return NothingToApprove(True, step_output["summary"])
-        asked = f"{step_output['actor']} asks for it: {step_output['reason']}"
+        from gatekeeper.documents.step_output import CheckedAct, read
+
+        checked = read(context["ti"].xcom_pull(task_ids="check"), CheckedAct)
+        if checked.act != "promote":
+            return NothingToApprove(False, f"the act {checked.act!r} needs no approval")
+        if checked.done:
+            return NothingToApprove(True, checked.summary)
         return Question(
-            f"Promote model {step_output['model_id']} by hand?",
-            f"{asked}\n\nState when this was asked: {step_output['summary']}.",
+            f"Promote model {checked.model_id} by hand?",
+            f"{checked.actor} asks for it: {checked.reason}\n\nState when this was asked: {checked.summary}.",
         )
 
 

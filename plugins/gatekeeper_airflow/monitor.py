@@ -3,17 +3,21 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.weekly import as_of
 
+if TYPE_CHECKING:
+    from gatekeeper.documents.serialization import JsonObject
+
 log = logging.getLogger("gatekeeper")
 
 
-def check(context: Mapping[str, Any], desk: str | None) -> dict[str, Any]:
+def check(context: Mapping[str, Any], desk: str | None) -> "JsonObject":
     """Check the desk's primary with the data known by the run's as-of. Raises ConfigError for an unknown parameter."""
+    from gatekeeper.documents import step_output
     from gatekeeper.errors import ConfigError
     from gatekeeper.pipeline.monitoring import monitor
     from gatekeeper.registry import Registry
@@ -26,4 +30,4 @@ def check(context: Mapping[str, Any], desk: str | None) -> dict[str, Any]:
             done = monitor.monitor(as_of(context), registry, settings, now=datetime.now(UTC))
     for line in done.summary.split("; "):
         log.info("%s", line)
-    return done.to_dict()
+    return step_output.written(done.output)

@@ -11,6 +11,7 @@ from gatekeeper_airflow.hook import RegistryHook
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
+    from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.registry import Promotion, Registry
 
 log = logging.getLogger("gatekeeper")
@@ -84,42 +85,37 @@ class Doing:
         return int(self.order.model_id or 0)
 
 
-def check(desk: str, context: Mapping[str, Any]) -> dict[str, Any]:
+def check(desk: str, context: Mapping[str, Any]) -> "JsonObject":
     """The first task: check whether the act can be carried out. Loads and verifies models, and changes nothing."""
+    from gatekeeper.documents.step_output import CheckedAct, written
+
     with final_faults():
         order, hook = ordered(context), RegistryHook(desk=desk)
         with hook.get_conn() as registry:
             generation = registry.generation()
             done, summary = _EXAMINE[order.act](Doing(registry, hook.settings(), order))
     log.info("%s requests %r: %s", order.actor, order.act, summary)
-    return {
-        "act": order.act,
-        "model_id": order.model_id,
-        "reason": order.reason,
-        "actor": order.actor,
-        "generation": generation,
-        "done": done,
-        "summary": summary,
-    }
+    return written(CheckedAct(order.act, order.model_id, order.reason, order.actor, generation, done, summary))
 
 
-def act(desk: str, context: Mapping[str, Any], checked: Mapping[str, Any]) -> dict[str, Any]:
+def act(desk: str, context: Mapping[str, Any], check_output: object) -> "JsonObject":
     """The last task: carry out the checked act, if the registry's generation is still the same."""
+    from gatekeeper.documents.step_output import CheckedAct, DoneAct, read, written
     from gatekeeper.errors import PromotionRefused
     from gatekeeper_airflow import approval
 
     with final_faults():
-        order, hook = ordered(context), RegistryHook(desk=desk)
+        order, hook, checked = ordered(context), RegistryHook(desk=desk), read(check_output, CheckedAct)
         settings = hook.settings()
         answer = approval.answer(context, settings) if order.act == PROMOTE else None
-        if answer is not None and not answer["approved"]:
-            raise PromotionRefused(f"Model {order.model_id} was not promoted: {answer['summary']}.")
+        if answer is not None and not answer.approved:
+            raise PromotionRefused(f"Model {order.model_id} was not promoted: {answer.summary}.")
         with hook.get_conn() as registry:
-            doing = Doing(registry, settings, order, int(checked["generation"]), answer and answer["by"])
+            doing = Doing(registry, settings, order, checked.generation, answer and answer.by)
             summary = _CARRY_OUT[order.act](doing)
             primary, generation = registry.primary(), registry.generation()
     log.info("%s", summary)
-    return {"act": order.act, "primary": primary and primary.id, "generation": generation, "summary": summary}
+    return written(DoneAct(order.act, primary and primary.id, generation, summary))
 
 
 def _examine_promote(doing: Doing) -> tuple[bool, str]:

@@ -12,6 +12,8 @@ from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import EvaluationLink
 
 if TYPE_CHECKING:
+    from gatekeeper.documents.serialization import JsonObject
+    from gatekeeper.documents.step_output import Retrained
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Registry
 
@@ -35,32 +37,25 @@ class StepOperator(BaseOperator):
         self.desk = desk
         self.step_output = step_output
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Any) -> "JsonObject":
         """Run the step."""
         from gatekeeper import pipeline
+        from gatekeeper.documents import step_output
         from gatekeeper.registry import Registry
         from gatekeeper_airflow import approval
 
         with final_faults():
-            run, step_output = (
-                weekly_run(context, self.desk, reads=self.step == "retrain"),
-                dict(self.step_output or {}),
-            )
+            run, answer = weekly_run(context, self.desk, reads=self.step == "retrain"), None
             log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
             if self.step == "promote":
-                run, step_output = approval.with_answer(context, run, step_output)
+                run, answer = approval.with_answer(context, run)
             with Registry.configured(run.settings) as registry:
-                result = pipeline.STEPS[self.step](run, registry, step_output)
-                for line in (*self.grounds(registry, step_output, result), *str(result["summary"]).split("; ")):
+                output = pipeline.take(self.step, run, registry, self.step_output, answer)
+                for line in (*self.grounds(registry, output), *output.summary.split("; ")):
                     log.info("%s", line)
-        return result
+            return step_output.written(output)
 
-    def grounds(
-        self,
-        registry: "Registry",  # noqa: ARG002  # JudgingOperator uses all three
-        step_output: Mapping[str, Any],  # noqa: ARG002
-        result: Mapping[str, Any],  # noqa: ARG002
-    ) -> Iterator[str]:
+    def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:  # noqa: ARG002  # JudgingOperator uses both
         """The log lines before the summary."""
         yield from ()
 
@@ -71,19 +66,23 @@ class JudgingOperator(StepOperator):
     operator_extra_links = (EvaluationLink(),)
     evaluation_id: int | None = None
 
-    def grounds(self, registry: "Registry", step_output: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:
         """The evaluation, its gates unless the step before has logged them, and the path of its report."""
-        self.evaluation_id = int(result["evaluation_id"])
+        from gatekeeper.documents.step_output import Backtested
+
+        if not isinstance(output, Backtested):
+            return
+        self.evaluation_id = output.evaluation_id
         evaluation = registry.evaluation(self.evaluation_id)
-        window, champion = evaluation.document["window"], evaluation.champion
+        window, champion = evaluation.document.window, evaluation.champion
         against = f"against model {champion}" if champion else "without a champion"
         yield (
             f"evaluation {evaluation.id} ({evaluation.kind}): model {evaluation.challenger} {against}, on "
-            f"{window['days']} market days from {window['start'][:10]}"
+            f"{window.days} market days from {window.start:%Y-%m-%d}"
         )
-        if step_output.get("evaluation_id") != evaluation.id:
-            for gate in evaluation.document["verdict"]["gates"]:
-                yield f"{gate['name']} {MARKS[gate['passed']]}: {gate['text']}"
+        if (self.step_output or {}).get("evaluation_id") != evaluation.id:
+            for gate in evaluation.document.verdict.gates:
+                yield f"{gate.name} {MARKS[gate.passed]}: {gate.text}"
         yield f"report: {evaluation.report}"
 
 

@@ -7,19 +7,24 @@ from typing import Any
 
 import pytest
 from airflow_server import Airflow, Refused
+from evaluation_documents import document
 from gatekeeper_airflow.approval import ManualApproval, NothingToApprove, Question, WeeklyApproval
 from gatekeeper_airflow.promote import ACTS
+from msgspec import structs
 from registry_site import OWN, own_model
-from weekly_house import House
+from weekly_house import House, step
 
 from gatekeeper.desks import Desk
+from gatekeeper.documents import step_output
+from gatekeeper.documents.evaluation import Training
+from gatekeeper.documents.step_output import ApprovalAnswer, Backtested, CheckedAct
 from gatekeeper.errors import PromotionRefused
-from gatekeeper.pipeline import STEPS
 from gatekeeper.registry import Evaluation
 
 pytestmark = pytest.mark.xdist_group("airflow")
 WEEKLY, BY_HAND = "gatekeeper_weekly_asked", "gatekeeper_promote_hasty"
 MONDAY = datetime(2016, 1, 4, 2, tzinfo=UTC)
+TRAINED = Training("logistic", 0, "{}", 1, 1, MONDAY, MONDAY, MONDAY, "")
 
 
 def handed_on(airflow: Airflow, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def test_a_dag_has_the_task_where_its_gate_wants_it(
 
 def judged(house: House, challenger: int, run_key: str) -> Evaluation:
     """An evaluation that says promote, of a first week."""
+    whole = document()
     return house.registry.record_evaluation(
         challenger=challenger,
         champion=None,
@@ -53,10 +59,22 @@ def judged(house: House, challenger: int, run_key: str) -> Evaluation:
         as_of=MONDAY,
         kind="bootstrap",
         verdict="promote",
-        document={"verdict": {"message": "promote it", "alert": False, "gates": []}},
+        document=structs.replace(whole, verdict=structs.replace(whole.verdict, message="promote it")),
         run_key=run_key,
         report=None,
     )
+
+
+def handed_by(evaluation: Evaluation) -> dict[str, Any]:
+    """What `backtest` hands on after it, but for the files of the steps before."""
+    return step_output.written(
+        Backtested(
+            estimator="", estimator_sha256="", trained=TRAINED, summary="", dataset="", dataset_sha256="",
+            dataset_fingerprint="", onnx="", onnx_sha256="", size=0, model_id=evaluation.challenger, sha256=None,
+            evaluation_id=evaluation.id, challenger_id=evaluation.challenger, verdict=evaluation.verdict,
+            kind=evaluation.kind, report=None,
+        )
+    )  # fmt: skip
 
 
 def test_a_verdict_that_nobody_was_asked_about_promotes_nothing(tmp_path: Path) -> None:
@@ -64,12 +82,11 @@ def test_a_verdict_that_nobody_was_asked_about_promotes_nothing(tmp_path: Path) 
     house = House(tmp_path, "demo:")
     run = house.run(MONDAY)
     model = house.registry.register(own_model(1), details=OWN, run_key=run.key)
-    judged(house, model.id, run.key)
-    unasked = {"model_id": model.id, "approved": False, "approval": "nobody was asked"}
-    said = STEPS["promote"](run, house.registry, unasked)
+    handed = handed_by(judged(house, model.id, run.key))
+    said = step("promote", run, house.registry, handed, ApprovalAnswer(False, None, "nobody was asked"))
     assert (said["promoted"], said["summary"]) == (False, "not promoted: nobody was asked: promote it")
     assert house.registry.promotions() == []
-    assert STEPS["promote"](run, house.registry, {**unasked, "approved": True})["promoted"]
+    assert step("promote", run, house.registry, handed, ApprovalAnswer(True, None, "nobody was asked"))["promoted"]
     assert [one.to_id for one in house.registry.promotions()] == [model.id]
 
 
@@ -81,7 +98,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
     ask = WeeklyApproval(task_id="approve", desk="default")
 
     def put(challenger: int, attempt: int) -> Question | NothingToApprove:
-        handed = {"evaluation_id": judged(house, challenger, "one look").id}
+        handed = handed_by(judged(house, challenger, "one look"))
         ti = SimpleNamespace(try_number=attempt, xcom_pull=lambda **_: handed)
         return ask.question({"ti": ti}, house.registry)
 
@@ -99,7 +116,7 @@ def test_a_second_question_is_never_put_in_the_words_of_another(tmp_path: Path) 
 @pytest.mark.parametrize("act", [act for act in ACTS if act != "promote"])
 def test_only_a_promotion_waits(act: str) -> None:
     """Roll back and hold are brakes."""
-    handed = {"act": act, "done": False, "summary": "it can be done"}
+    handed = step_output.written(CheckedAct(act, None, "why", "ann", 0, done=False, summary="it can be done"))
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: handed)}
     asked = ManualApproval(task_id="approve", desk="default").question(context, None)
     assert asked == NothingToApprove(promoted=False, why=f"to {act} needs no approval")

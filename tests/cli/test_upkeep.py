@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from evaluation_documents import WHOLE
 from model_files import constant_model
 from registry_site import MONDAY, Site
 
@@ -154,9 +155,4 @@ def test_the_choice_between_two_claims_is_printed_and_can_be_overridden(tmp_path
     assert again("doctor").return_value == 0
 
 
-DOCUMENT = {
-    "verdict": {"answer": "promote", "message": "promote: 0.31 better a year", "gates": []},
-    "window": {"start": "2017-06-05T02:00:00+00:00", "as_of": "2018-06-04T02:00:00+00:00", "days": 251},
-    "scorecards": {},
-    "policies": {"safe": {"answer": "promote", "decided_by": "bound", "message": "safe would promote"}},
-}
+DOCUMENT = WHOLE | {"verdict": WHOLE["verdict"] | {"answer": "promote", "message": "promote: 0.31 better a year"}}

@@ -75,10 +75,10 @@ def test_the_models_are_listed_with_what_holds_of_each(looked_at: httpx.Client, 
     newest = {number: evaluation(furnished, number).document for number in (1, 2, 3)}
     for version, state, number, gain in (
         ("gatekeeper_primary1", "primary", 1, None),
-        ("gatekeeper_2", "quarantined", 2, newest[2]["verdict"]["gain"]),
-        ("gatekeeper_3", "standby", 3, newest[3]["verdict"]["gain"]),
+        ("gatekeeper_2", "quarantined", 2, newest[2].verdict.gain),
+        ("gatekeeper_3", "standby", 3, newest[3].verdict.gain),
     ):
-        sharpe = newest[number]["scorecards"]["challenger"]["sharpe"]
+        sharpe = newest[number].scorecards.challenger.sharpe
         shown = "\N{EN DASH}" if gain is None else f"{gain:+.3f}"
         assert re.search(rf"{version} {state} \d{{4}}-\d\d-\d\d {sharpe:.3f} {re.escape(shown)} ", said), said
     assert "gatekeeper_4 standby" in said
@@ -97,28 +97,28 @@ def test_a_model_is_shown_with_all_that_became_of_it(looked_at: httpx.Client) ->
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_curves_end_where_the_backtest_did(looked_at: httpx.Client, furnished: Path, number: int) -> None:
     """By the scorecards, which the backtest measured for itself."""
-    cards = evaluation(furnished, number).document["scorecards"]
-    there = [role for role in ("challenger", "champion", "ungated") if cards[role] is not None]
+    cards = evaluation(furnished, number).document.scorecards
+    there = list(cards)
     page = looked_at.get(f"/default/evaluations/{number}").text
     for chart, figure, worst in (("equity", "total_return", None), ("drawdown", "max_drawdown", min)):
         table = re.search(rf'id="data-{chart}".*?<tbody>(.*?)</tbody>', page, re.DOTALL)
         assert table is not None
         rows = [re.findall(r'<td class="n">([^<]*)</td>', row) for row in table[1].split("</tr>")[:-1]]
-        for column, role in enumerate(there):
+        for column, (_, card) in enumerate(there):
             values = [float(row[column]) for row in rows]
-            shown, measured = (worst(values), -cards[role][figure]) if worst else (values[-1], cards[role][figure])
+            shown, measured = (worst(values), -getattr(card, figure)) if worst else (values[-1], getattr(card, figure))
             assert shown == pytest.approx(100 * measured, abs=0.0051)
 
 
 def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Client, furnished: Path) -> None:
     said = text(looked_at, "/default/evaluations/3")
     document = evaluation(furnished, 3).document
-    assert document["verdict"]["message"] in said
-    for gate in document["verdict"]["gates"]:
-        result = {True: "passed", False: "failed", None: "not evaluated"}[gate["passed"]]
-        assert f"{gate['name']} {result} {gate['text']}" in said
-    kept = document["scorecards"]["challenger"]
-    assert f" {kept['kept_trades']} {kept['ideas'] - kept['kept_trades']} " in said
+    assert document.verdict.message in said
+    for gate in document.verdict.gates:
+        result = {True: "passed", False: "failed", None: "not evaluated"}[gate.passed]
+        assert f"{gate.name} {result} {gate.text}" in said
+    kept = document.scorecards.challenger
+    assert f" {kept.kept_trades} {kept.ideas - kept.kept_trades} " in said
 
 
 def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:

@@ -38,7 +38,7 @@ def test_the_report_is_made_again_byte_for_byte(house: House, a_year_later: Shel
         "evaluation": 2,
         "challenger": 2,
     }
-    assert "there is no evaluation 99" in a_year_later("report", "99")[2]
+    assert "There is no evaluation 99" in a_year_later("report", "99")[2]
 
 
 def test_the_verdict_is_explained_as_it_was(house: House, a_year_later: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,12 +61,12 @@ def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:
     training, (judged,) = facts["training"], facts["evaluations"]
     assert (facts["model"]["sha256"], facts["state"]["name"]) == (model.sha256, "standby")
     assert (training["ideas"], training["wins"], training["seed"]) == (
-        document["training"]["ideas"],
-        document["training"]["wins"],
+        document.training.ideas,
+        document.training.wins,
         0,
     )
     assert training["parameters"]["logisticregression__C"] == 1.0
-    assert (judged["sharpe"], judged["gain"]) == (document["scorecards"]["challenger"]["sharpe"], None)
+    assert (judged["sharpe"], judged["gain"]) == (document.scorecards.challenger.sharpe, None)
     assert facts["as_champion"]["count"] == 2
     assert [(row["kind"], row["to_id"]) for row in facts["promotions"] if 1 in (row["to_id"], row["from_id"])] == [
         (row.kind, row.to_id) for row in house.registry.promotions() if 1 in (row.to_id, row.from_id)
@@ -77,13 +77,13 @@ def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:
     assert f"{judged['sharpe']:.3f}" in text
     assert f"{judged['kept']} of {judged['ideas']}" in text
     assert a_year_later("card", "1")[1].splitlines()[4:] == text.splitlines()[4:]
-    assert "there is no model 99" in a_year_later("card", "99")[2]
+    assert "There is no model 99" in a_year_later("card", "99")[2]
 
 
 def test_the_age_of_its_data_is_counted_to_the_day_of_the_card(house: House) -> None:
     ends = house.registry.model(3).trained_to
     assert ends is not None
     facts = house.registry.pages.card(3, now=ends + timedelta(days=400, hours=1))
-    assert facts["training"]["age_days"] == 400
-    assert facts["evaluations"][0]["age_days"] == (datetime(2018, 1, 1, 2, tzinfo=UTC) - ends).days
+    assert facts.training.age_days == 400
+    assert facts.evaluations[0].age_days == (datetime(2018, 1, 1, 2, tzinfo=UTC) - ends).days
     assert "400 days when this card was made" in card_text.markdown(facts)

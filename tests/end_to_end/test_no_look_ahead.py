@@ -75,7 +75,7 @@ def begun(house: House) -> House:
 def told(house: House) -> Told:
     """What the look at LATER comes to: the sha256 of its model, and all that is on record of its verdict."""
     handed = house.week(LATER, holdout_days=130)
-    document = dict(house.registry.evaluation(handed["evaluation_id"]).document)
+    document = json.loads(house.registry.evaluation(handed["evaluation_id"]).document_json)
     house.registry.close()
     return handed["sha256"], document
 

@@ -9,8 +9,9 @@ import pytest
 from command_shell import Shell, bare
 from weekly_house import House
 
+from gatekeeper.documents.evaluation import of_object
+from gatekeeper.documents.receipt import serialized
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.report.document import verdict_of
 from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.registry.views import receipts
 
@@ -30,8 +31,8 @@ def test_every_evaluation_leads_to_its_verdict_again(house: House) -> None:
     """From its document alone: no data, no model."""
     kinds = set()
     for evaluation in house.registry.evaluations():
-        again, held = judged_again(evaluation.document)[0], verdict_of(evaluation.document)
-        assert again.to_dict() == held.to_dict()
+        again, held = judged_again(evaluation.document)[0], evaluation.document.verdict
+        assert again == held
         assert differences(evaluation.document) == []
         kinds.add(evaluation.kind)
     assert kinds == {"bootstrap", "weekly"}
@@ -41,9 +42,9 @@ def test_every_evaluation_leads_to_its_verdict_again(house: House) -> None:
     ("role", "what"), [("challenger", "sharpe"), ("champion", "total_return"), ("ungated", "max_drawdown")]
 )
 def test_a_figure_that_its_days_do_not_give_is_told(house: House, role: str, what: str) -> None:
-    document = json.loads(json.dumps(house.registry.evaluations(3)[0].document))
+    document = json.loads(house.registry.evaluations(3)[0].document_json)
     document["scorecards"][role][what] += 1e-6
-    assert any(f"the {role}'s {what} is" in said for said in differences(document))
+    assert any(f"the {role}'s {what} is" in said for said in differences(of_object(document)))
 
 
 def test_it_holds_and_says_so_with_nothing_else_at_hand(receipt: bytes, bare: Shell, house: House) -> None:
@@ -76,7 +77,7 @@ def resealed(receipt: bytes, change) -> bytes:
     """As one does who knows how the digest is made."""
     read = json.loads(receipt)
     change(read)
-    return receipts.serialized({**read, "digest": receipts.digest(read)})
+    return serialized({**read, "digest": receipts.digest(read)})
 
 
 @pytest.mark.parametrize(
@@ -132,5 +133,5 @@ def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.
     said = bare.json("receipt", "2")
     assert (bare.folder / "receipt_2.json").exists()
     assert bare.json("verify", "receipt_2.json") == {"file": "receipt_2.json", "digest": said["digest"], "faults": []}
-    assert "there is no model 99" in bare("receipt", "99")[2]
-    assert "model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]
+    assert "There is no model 99" in bare("receipt", "99")[2]
+    assert "Model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]

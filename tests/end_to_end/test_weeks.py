@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from model_files import constant_model, contract_model
 from weekly_data import write_ideas
-from weekly_house import House
+from weekly_house import House, step
 
+from gatekeeper.documents import step_output
+from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import DataError, EvaluationOutdated, StaleData, TrainingRefused, Unavailable
-from gatekeeper.pipeline import STEPS
 from gatekeeper.serving import Gatekeeper, load
 
 pytestmark = pytest.mark.xdist_group("weeks")
@@ -96,8 +97,8 @@ def test_a_planted_edge_is_promoted_even_by_proven(edge: House) -> None:
     assert (first["kind"], first["promoted"]) == ("bootstrap", True)
     later = edge.week(LATER, policy="proven")
     assert (later["verdict"], later["promoted"]) == ("promote", True)
-    verdict = edge.registry.evaluations(later["model_id"])[0].document["verdict"]
-    assert verdict["bound"] > 0
+    verdict = edge.registry.evaluations(later["model_id"])[0].document.verdict
+    assert verdict.bound > 0
     scores = Gatekeeper(edge.registry).score([[75, 20, 0, 0.05, 0, 0, 1], [25, 20, 0, 0.05, 0, 0, 1]])
     assert scores.values[0] > 0.55 > scores.values[1]
     assert scores.version == f"gatekeeper_primary{later['model_id']}"
@@ -153,7 +154,7 @@ def end_of(folder: Path, poison: str | None = None) -> tuple[str, Any, Any]:
         handed = house.week(as_of)
     document = house.registry.evaluations(handed["model_id"])[0].document
     house.registry.close()
-    return handed["sha256"], document["verdict"], document["scorecards"]
+    return handed["sha256"], document.verdict, document.scorecards
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_a_verdict_of_recovery_ends_with_the_recovery(begun: House) -> None:
     assert (handed["kind"], handed["verdict"]) == ("recovery", "promote")
     for file, content in bytes_of.items():
         file.write_bytes(content)
-    ended = STEPS["promote"](run, begun.registry, handed)
+    ended = step("promote", run, begun.registry, handed)
     assert ended["kind"] == "weekly"
     assert begun.registry.evaluations(handed["model_id"])[0].champion == good["model_id"]
     reports = {evaluation.report for evaluation in begun.registry.evaluations(handed["model_id"])}
@@ -207,8 +208,8 @@ def test_a_verdict_of_recovery_ends_with_the_recovery(begun: House) -> None:
 def test_two_runs_of_one_week_leave_each_other_alone(edge: House) -> None:
     """A backfill ignores max_active_runs: the second retrain comes while the first run still needs its estimator."""
     run, first = edge.until("retrain", FIRST)
-    second = STEPS["retrain"](run, edge.registry, {})
-    exported = [STEPS["export_onnx"](run, edge.registry, handed) for handed in (first, second)]
+    second = step("retrain", run, edge.registry, {})
+    exported = [step("export_onnx", run, edge.registry, handed) for handed in (first, second)]
     assert exported[0]["onnx_sha256"] == exported[1]["onnx_sha256"]
 
 
@@ -238,7 +239,7 @@ def test_bytes_changed_after_the_evaluation_are_not_promoted(begun: House) -> No
     named.chmod(0o644)
     named.write_bytes(constant_model(0.9))
     with pytest.raises(EvaluationOutdated, match="no longer holds the bytes"):
-        STEPS["promote"](run, begun.registry, handed)
+        step("promote", run, begun.registry, handed)
     assert begun.registry.generation() == 1
 
 
@@ -246,7 +247,7 @@ def test_a_primary_that_moved_is_judged_again_as_the_same_look(begun: House) -> 
     run, handed = begun.until("backtest", LATER, policy="proven")
     other = begun.registry.register(contract_model([0.001, 0, 0, 0, 0, 0, 0], 0.3), trained_to=FIRST)
     begun.registry.promote(other.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
-    ended = STEPS["promote"](run, begun.registry, handed)
+    ended = step("promote", run, begun.registry, handed)
     evaluations = begun.registry.evaluations(handed["model_id"])
     assert [(e.champion, e.run_key == run.key) for e in evaluations] == [(other.id, True), (1, True)]
     assert ended["promoted"] == (evaluations[0].verdict == "promote")
@@ -257,7 +258,7 @@ def test_a_later_week_that_goes_first_makes_this_one_a_what_if(begun: House) -> 
     run, handed = begun.until("backtest", LATER - timedelta(weeks=1), policy="proven")
     assert handed["verdict"] == "promote"
     assert begun.week(LATER, policy="proven")["promoted"]
-    ended = STEPS["promote"](run, begun.registry, handed)
+    ended = step("promote", run, begun.registry, handed)
     assert (ended["kind"], ended["promoted"]) == ("what-if", False)
     assert begun.registry.generation() == 2
 
@@ -269,14 +270,14 @@ def test_the_primary_itself_is_no_challenger(noise: House) -> None:
     Path(handed["onnx"]).write_bytes(content)
     handed = {**handed, "onnx_sha256": str(noise.registry.model(1).sha256)}
     for name in ("register", "backtest", "promote"):
-        handed = STEPS[name](run, noise.registry, handed)
-    verdict = noise.registry.evaluations(handed["model_id"])[0].document["verdict"]
-    assert (verdict["answer"], [gate["name"] for gate in verdict["gates"]], verdict["p"]) == (
+        handed = step(name, run, noise.registry, handed)
+    verdict = noise.registry.evaluations(handed["model_id"])[0].document.verdict
+    assert (verdict.answer, [gate.name for gate in verdict.gates], verdict.p) == (
         "keep",
         ["distinct"],
         None,
     )
-    assert "same decisions" in verdict["message"]
+    assert "same decisions" in verdict.message
 
 
 def test_a_lost_name_is_put_back_from_its_blob(noise: House) -> None:
@@ -306,19 +307,19 @@ def test_a_store_that_is_away_promotes_nothing(begun: House) -> None:
     models, away = begun.folder / "models", begun.folder / "away"
     models.rename(away)
     with pytest.raises(Unavailable) as fault:
-        STEPS["backtest"](run, begun.registry, handed)
+        step("backtest", run, begun.registry, handed)
     assert fault.value.retryable
     away.rename(models)
     assert begun.registry.generation() == 1
     for name in ("backtest", "promote"):
-        handed = STEPS[name](run, begun.registry, handed)
+        handed = step(name, run, begun.registry, handed)
     assert handed["promoted"]
 
 
 def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge: House) -> None:
     run, handed = edge.until("register", FIRST)
     Path(handed["dataset"]).unlink()
-    assert STEPS["backtest"](run, edge.registry, handed)["verdict"] == "promote"
+    assert step("backtest", run, edge.registry, handed)["verdict"] == "promote"
     data = Path(edge.settings.data.removeprefix("ideas:"))
     frame = pd.read_csv(data)
     frame.loc[0, "outcome"] *= 2
@@ -328,7 +329,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     with pytest.raises(DataError, match="clear the run from retrain on"):
         from gatekeeper.pipeline.weekly.workspace import dataset_of
 
-        dataset_of(run, handed)
+        dataset_of(run, step_output.read(handed, Registered))
 
 
 def test_a_dead_feed_is_an_error_that_says_how_old(edge: House) -> None:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 from weekly_data import write_ideas
-from weekly_house import House
-
-from gatekeeper.pipeline import STEPS
+from weekly_house import House, step
 
 pytestmark = pytest.mark.xdist_group("weeks")
 FIRST = datetime(2016, 10, 31, 2, tzinfo=UTC)
@@ -20,7 +18,7 @@ def test_a_past_week_keeps_its_verdict_whatever_was_promoted_since(tmp_path: Pat
     house = House(tmp_path, ideas)
     late, handed = house.until("backtest", FIRST)
     assert house.week(FIRST + WEEK)["promoted"]
-    assert STEPS["promote"](late, house.registry, handed)["kind"] == "what-if"
+    assert step("promote", late, house.registry, handed)["kind"] == "what-if"
     assert house.week(FIRST + 2 * WEEK, margin=9)["verdict"] == "keep"
     first = house.registry.promotions()[-1].to_id
     house.registry.promote(int(handed["model_id"]), actor="ann", reason="by hand")

@@ -89,7 +89,7 @@ def test_what_comes_after_the_training_changes_nothing(make_dataset: MakeDataset
     )
     first, second = train(dataset, SETTINGS), train(replace(dataset, ideas=poisoned), SETTINGS)
     assert late.sum() > 100
-    assert first.to_meta() == second.to_meta()
+    assert first.record() == second.record()
     assert np.array_equal(first.estimator[-1].coef_, second.estimator[-1].coef_)
 
 
@@ -158,8 +158,8 @@ def test_saved_and_restored_it_is_the_same(make_dataset: MakeDataset, tmp_path: 
     dataset, chosen = make_dataset(400), Settings(recipe=recipe)
     trained = train(dataset, chosen)
     path, sha256 = save_estimator(trained, tmp_path / "step")
-    again = Trained.restore(trained.to_meta(), path, sha256, dataset, chosen)
-    assert again.to_meta() == trained.to_meta()
+    again = Trained.restore(trained.record(), path, sha256, dataset, chosen)
+    assert again.record() == trained.record()
     assert np.array_equal(again.features, trained.features)
     rows = trained.features
     assert np.array_equal(again.estimator.predict_proba(rows), trained.estimator.predict_proba(rows))
@@ -172,7 +172,7 @@ def test_other_bytes_other_data_and_other_types_are_refused(make_dataset: MakeDa
     trained = train(dataset, SETTINGS)
     path, sha256 = save_estimator(trained, tmp_path)
     with pytest.raises(DataError, match=r"The training ideas have the fingerprint"):
-        Trained.restore(trained.to_meta(), path, sha256, make_dataset(401), SETTINGS)
+        Trained.restore(trained.record(), path, sha256, make_dataset(401), SETTINGS)
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError, match="was changed"):
         load_estimator(path, sha256)

@@ -1,5 +1,6 @@
 """Rehearsal: the verdicts of the weekly runs, valued as a plain sum does."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from weekly_house import NOW, House
 
 from gatekeeper import rehearsal
 from gatekeeper.config import Settings, override
+from gatekeeper.documents import rehearsal as documents
 from gatekeeper.errors import AsOfError, ConfigError, DataError, TrainingRefused
 from gatekeeper.rehearsal import mondays, plan, rehearse
 from gatekeeper.rehearsal.plan import Plan
@@ -44,7 +46,7 @@ def planned(settings: Settings, **words: object) -> Plan:
 
 
 def document(chosen: Plan, jobs: int = 1) -> dict[str, object]:
-    return rehearse(chosen, jobs=jobs, told=lambda _: None)
+    return documents.as_object(rehearse(chosen, jobs=jobs, progress=lambda _: None))
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +68,10 @@ def test_its_verdicts_are_those_of_the_weekly_runs(rehearsed: dict, house: House
     assert [datetime.fromisoformat(look["as_of"]) for look in looks] == sorted(ran)
     for look in looks:
         evaluation = ran[datetime.fromisoformat(look["as_of"])]
-        verdict = evaluation.document["verdict"]
-        assert (look["answer"], look["decided_by"]) == (verdict["answer"], verdict["decided_by"])
-        assert look["gain"] == pytest.approx(verdict["gain"], abs=1e-12)
-        assert look["bound"] == pytest.approx(verdict["bound"], abs=1e-12)
+        verdict = evaluation.document.verdict
+        assert (look["answer"], look["decided_by"]) == (verdict.answer, verdict.decided_by)
+        assert look["gain"] == pytest.approx(verdict.gain, abs=1e-12)
+        assert look["bound"] == pytest.approx(verdict.bound, abs=1e-12)
         assert look["promoted"] == (evaluation.as_of in promoted)
         made = planned(house.settings).folder(365) / f"{evaluation.as_of:%Y-%m-%d}.onnx"
         assert sha256(made.read_bytes()).hexdigest() == evaluation.challenger_sha256
@@ -126,7 +128,7 @@ def test_who_was_stopped_goes_on_and_says_the_same(settings: Settings, rehearsed
             raise Stopped
 
     with pytest.raises(Stopped):
-        rehearse(chosen, jobs=1, told=stop)
+        rehearse(chosen, jobs=1, progress=stop)
     kept = {path.name: path.stat().st_mtime_ns for path in chosen.folder(365).iterdir()}
     assert len([name for name in kept if name.endswith(".json")]) == 5
     again = document(chosen)
@@ -172,11 +174,12 @@ def test_a_rehearsal_without_any_model_says_why(settings: Settings) -> None:
 
 
 def test_the_report_shows_every_stream_and_stands_alone(rehearsed: dict) -> None:
-    page = render(rehearsed)
+    told = documents.read(json.dumps(rehearsed))
+    page = render(told)
     for name in ("better", "safe", "proven", "always the newest", "never retrained", "ungated"):
         assert page.count(name) >= 2
     assert "http://" not in page and "https://" not in page and "<script" not in page
-    assert page == render(rehearsed)
+    assert page == render(told)
     assert len(page.encode()) < 500_000
 
 

@@ -1,16 +1,17 @@
 """Backtest: scorecards of challenger, champion and ungated on the same out-of-sample ideas."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import HOLDOUT, Refit, Twins, Window
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
-from gatekeeper.judgement.backtest.refit_agreement import Twins, compared
-from gatekeeper.judgement.backtest.scorecard import HOLDOUT, Scorecard, Window
+from gatekeeper.judgement.backtest.refit_agreement import compared
+from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
@@ -40,8 +41,13 @@ class Backtest:
     challenger: Scorecard
     champion: Scorecard | None
     ungated: Scorecard
-    twins: Twins = field(default_factory=Twins)
-    """The deployed refits that challenger and champion are judged for, if they have any."""
+    twins: Twins | None = None
+    """The deployed refits of challenger and champion; None if both are deployed themselves."""
+
+    @property
+    def refit(self) -> Refit | None:
+        """The refit that would be deployed instead of the challenger."""
+        return None if self.twins is None else self.twins.challenger
 
     @property
     def as_of(self) -> datetime:

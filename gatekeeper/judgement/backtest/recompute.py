@@ -1,21 +1,19 @@
 """Recomputation of a scorecard's figures from its daily returns, and their comparison with what a document holds."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import Rules
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 
 CLOSE = 1e-12
 """Two processors may round the last digit of a sum differently."""
 
 
-def of_daily(daily: NDArray[np.float64], rules: Mapping[str, Any]) -> dict[str, float | None]:
+def of_daily(daily: NDArray[np.float64], rules: Rules) -> dict[str, float | None]:
     """The figures of a scorecard that follow from its (T,) daily returns under the document's `rules`."""
     return {
-        "sharpe": sharpe_ratio(daily, rules["periods_per_year"], rules["risk_free"]),
+        "sharpe": sharpe_ratio(daily, rules.periods_per_year, rules.risk_free),
         "total_return": float(daily.sum()),
         "max_drawdown": max_drawdown(daily),
     }

@@ -1,12 +1,12 @@
 """Position sizing: each trade's part of the capital, and ideas passed over at the limit on open positions."""
 
 import heapq
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import SizingRecord
 from gatekeeper.errors import DataError
 from gatekeeper.market.ideas import Ideas
 
@@ -18,18 +18,8 @@ Size = float | NDArray[np.float64]
 """A trade's part of the initial capital: one for all, or (n,) by idea."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
-    """The sizing rule. target: profit of a move of ATR14 as a part of capital. largest: limit of a trade's part.
-
-    most_open: limit on the positions that one stream holds at once; None for any number.
-    """
-
-    kind: str
-    fraction: float
-    target: float
-    largest: float
-    most_open: int | None
+class Sizing(SizingRecord, frozen=True):
+    """The rule; its numbers are those that documents keep."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Sizing":
@@ -76,10 +66,6 @@ class Sizing:
             else:
                 taken[row] = False
         return taken
-
-    def to_dict(self) -> dict[str, object]:
-        """JSON-friendly."""
-        return asdict(self)
 
 
 def each(size: Size, rows: int) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Gate `league`: the challenger's lower bound corrected for multiple testing against all models compared."""
 
+from gatekeeper.documents.evaluation import Gate, Number
 from gatekeeper.judgement.league.league import Field, FieldResult
 from gatekeeper.judgement.rule.gate_texts import figure, is_or_not
-from gatekeeper.judgement.rule.verdict import Gate, Number
 
 
 def gate(held: FieldResult, field: Field, number: int) -> Gate | None:

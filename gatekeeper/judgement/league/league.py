@@ -14,9 +14,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import FieldTest, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Gain, Policy, Verdict
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence, risk_free_per_period
 
@@ -32,18 +33,6 @@ class Field:
 
     champion: Scorecard
     contenders: tuple[Scorecard, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldTest:
-    """The test of the whole field. critical: limit for a gain plus the tolerance, in units of the gain's error."""
-
-    critical: float
-    p: float
-    """The probability of the largest figure seen if no contender is better than the tolerance allows."""
-    block: int
-    draws: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,38 +1,16 @@
 """Circuit breaker: trips if the live drawdown exceeds a high quantile of drawdowns resampled from the backtest."""
 
 import math
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gatekeeper.documents.check import Breaker
 from gatekeeper.judgement.statistics.bootstrap import block_length, draws
 from gatekeeper.judgement.statistics.sharpe import max_drawdown
 
 FEWEST_DAYS = 5
 TIMES = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Breaker:
-    """Drawdowns as parts of the initial capital. bound and p are None if there are too few days; it never trips then.
-
-    p: the share of draws with a drawdown as deep as the live one, or deeper.
-    """
-
-    tripped: bool
-    drawdown: float
-    bound: float | None
-    p: float | None
-    level: float
-    days: int
-    backtest_days: int
-    block: int | None
-    text: str
-
-    def to_dict(self) -> dict[str, object]:
-        """The result for JSON, every number finite or null."""
-        return asdict(self)
 
 
 def examine(live: ArrayLike, backtest: ArrayLike, *, level: float, floor_days: int, seed: int) -> Breaker:

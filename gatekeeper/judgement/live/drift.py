@@ -1,11 +1,11 @@
 """Drift: Kolmogorov-Smirnov distances of live features and scores from those that the model was judged on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.check import Drift, Shift
 from gatekeeper.judgement.statistics.bootstrap import block_length, draws
 
 LEVEL = 0.99
@@ -13,39 +13,6 @@ FEWEST = 30
 PART = 3  # the newest ideas are compared, at most one for each three of the reference
 LARGEST = 20_000
 TIMES = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """One column's shift: the largest distance of the two distribution functions, and its bound.
-
-    All None for a constant column, which can't drift.
-    """
-
-    name: str
-    distance: float | None
-    bound: float | None
-    drifted: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Every column's shift. `shifts` is empty if there are too few ideas to compare, and `text` says so."""
-
-    ideas: int
-    reference: int
-    level: float
-    shifts: tuple[Shift, ...]
-    text: str
-
-    @property
-    def drifted(self) -> tuple[str, ...]:
-        """The names of the columns that moved beyond their bound."""
-        return tuple(shift.name for shift in self.shifts if shift.drifted)
-
-    def to_dict(self) -> dict[str, object]:
-        """The result for JSON, every number finite or null."""
-        return {**asdict(self), "shifts": [asdict(shift) for shift in self.shifts], "drifted": list(self.drifted)}
 
 
 def compare(live: NDArray[np.floating], reference: NDArray[np.floating], names: Sequence[str], *, seed: int) -> Drift:
@@ -65,12 +32,12 @@ def compare(live: NDArray[np.floating], reference: NDArray[np.floating], names: 
     moving = [place for place in range(len(names)) if _moves(newest[:, place], reference[:, place])]
     bounds = _bounds(reference[:, moving], len(newest), seed) if moving else []
     limits = dict(zip(moving, bounds, strict=True))
-    shifts = [
+    shifts = tuple(
         _shift(name, newest[:, place], reference[:, place], limits.get(place)) for place, name in enumerate(names)
-    ]
-    drift = Drift(len(newest), len(reference), LEVEL, tuple(shifts), "")
-    finding = f"drifted: {', '.join(drift.drifted)}" if drift.drifted else "no drift"
-    return Drift(len(newest), len(reference), LEVEL, drift.shifts, f"{finding}, in the newest {len(newest)} ideas")
+    )
+    drifted = tuple(shift.name for shift in shifts if shift.drifted)
+    text = f"drifted: {', '.join(drifted)}" if drifted else "no drift"
+    return Drift(len(newest), len(reference), LEVEL, shifts, f"{text}, in the newest {len(newest)} ideas", drifted)
 
 
 def _moves(live: NDArray[np.floating], reference: NDArray[np.floating]) -> bool:

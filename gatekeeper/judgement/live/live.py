@@ -8,46 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.check import LiveGain
+from gatekeeper.documents.evaluation import Window
 from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import days_from
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class LiveGain:
-    """Gain in annual Sharpe of the primary over the model before it; None where undefined.
-
-    predicted: its evaluation's gain. surprise: (realised - predicted) in standard errors.
-    """
-
-    predicted: float | None = None
-    predicted_error: float | None = None
-    realised: float | None = None
-    realised_error: float | None = None
-
-    @property
-    def surprise(self) -> float | None:
-        """(realised - predicted) / standard error; None if either gain or both errors are missing."""
-        if self.predicted is None or self.realised is None:
-            return None
-        error = math.hypot(self.predicted_error or 0.0, self.realised_error or 0.0)
-        return (self.realised - self.predicted) / error if error > 0 else None
-
-    def to_dict(self) -> dict[str, float | None]:
-        """The result for JSON, every number finite or null."""
-        return {
-            "predicted": self.predicted,
-            "predicted_error": self.predicted_error,
-            "realised": self.realised,
-            "realised_error": self.realised_error,
-            "surprise": self.surprise,
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +49,10 @@ class Live:
     def gain(self, predicted: float | None, error: float | None) -> LiveGain:
         """Realised gain next to the one predicted by an evaluation against the same model. Ledoit & Wolf (2008)."""
         if self.before is None or not self.enough:
-            return LiveGain(predicted, error)
+            return LiveGain.of(predicted, error)
         annual = math.sqrt(self.periods_per_year)
         found = sharpe_difference(self.primary.daily, self.before.daily)
-        return LiveGain(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
+        return LiveGain.of(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
 
 
 def measure(

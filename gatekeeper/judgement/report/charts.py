@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.evaluation import CalibrationBin, OutcomeHistogram, ScoreHistogram
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -80,7 +82,7 @@ def drawdown(days: NDArray[np.datetime64], daily: Curves) -> str:
     return _curves("drawdown", days, fallen, _lowest)
 
 
-def kept_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
+def approved_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64], ungated: NDArray[np.float64]) -> str:
     """Returns of the challenger's approved trades, and those that its vetoed ones would have made."""
 
     def draw(axes: "Axes") -> None:
@@ -116,14 +118,14 @@ def gain(days: NDArray[np.datetime64], value: Floats, error: Floats, sure: float
     return _drawn("gain", draw)
 
 
-def calibration(rows: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+def calibration(rows: Mapping[str, Sequence[CalibrationBin]]) -> str:
     """Calibration: the share of ideas that won by score; on the diagonal the score equals the win rate."""
 
     def draw(axes: "Axes") -> None:
         axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=0.8)
         for name, bins in rows.items():
-            at = ([each[key] for each in bins] for key in ("score", "won"))
-            axes.plot(*at, marker="o", markersize=3.5, label=name, **_STROKES[name])
+            scores, won = [each.score for each in bins], [each.won for each in bins]
+            axes.plot(scores, won, marker="o", markersize=3.5, label=name, **_STROKES[name])
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_xlabel("mean score")
@@ -149,13 +151,13 @@ def moments(
     return _drawn(name, draw)
 
 
-def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: Mapping[str, float]) -> str:
+def scores(histograms: Mapping[str, ScoreHistogram], thresholds: Mapping[str, float]) -> str:
     """Histogram of each model's scores as steps, with its threshold as a vertical line."""
 
     def draw(axes: "Axes") -> None:
         for name, histogram in histograms.items():
             stroke = _STROKES[name]
-            axes.stairs(histogram["counts"], histogram["edges"], label=name, **stroke)
+            axes.stairs(histogram.counts, histogram.edges, label=name, **stroke)
             axes.axvline(thresholds[name], **{**stroke, "linewidth": 1.0})
         axes.set_xlim(0, 1)
         axes.set_ylabel("ideas")
@@ -164,13 +166,13 @@ def scores(histograms: Mapping[str, Mapping[str, Sequence[float]]], thresholds: 
     return _drawn("scores", draw)
 
 
-def outcomes(edges: Sequence[float], kept: Sequence[int], vetoed: Sequence[int]) -> str:
+def outcomes(histogram: OutcomeHistogram) -> str:
     """Histogram of the outcomes of the trades that the challenger approved (filled) and vetoed (dotted)."""
 
     def draw(axes: "Axes") -> None:
-        percent = 100 * np.asarray(edges)
-        axes.stairs(kept, percent, label="approved", fill=True, color=_CHALLENGER, alpha=0.45)
-        axes.stairs(vetoed, percent, label="vetoed", **{**_STROKES["ungated"], "linewidth": 1.8})
+        percent = 100 * np.asarray(histogram.edges)
+        axes.stairs(histogram.kept, percent, label="approved", fill=True, color=_CHALLENGER, alpha=0.45)
+        axes.stairs(histogram.vetoed, percent, label="vetoed", **{**_STROKES["ungated"], "linewidth": 1.8})
         axes.axvline(0, color=_FAINT, linewidth=0.8)
         axes.set_ylabel("trades")
         axes.set_xlabel("outcome, % of entry price")

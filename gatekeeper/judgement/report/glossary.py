@@ -1,37 +1,37 @@
 """Glossary of a report: sizing, costs and calendars of an evaluation in sentences."""
 
-from collections.abc import Mapping
-from typing import Any
+from msgspec import UNSET
+
+from gatekeeper.documents.evaluation import CostsPaid, EvaluationDocument, RatesRecord, SizingRecord
 
 FIXED = "returns are summed, not compounded, net of costs"
 
 
-def of(document: Mapping[str, Any]) -> dict[str, str]:
+def of(document: EvaluationDocument) -> dict[str, str]:
     """The rules of an evaluation in sentences, by name. Older documents have fewer of them."""
-    rules = document["rules"]
-    said = {"Sizing": _sizing(rules)}
-    if "costs" in document:
-        said["Costs"] = _costs(document)
-    if "calendars" in rules:
-        named = rules["calendars"]
-        said["Calendars"] = (
-            f"By symbol: {named}. The market days of a symbol without one are the days of its data."
-            if named
+    rules = document.rules
+    terms = {"Sizing": sizing(rules.sizing, rules.fraction)}
+    if document.costs is not UNSET and (document.costs is None or rules.rates is not None):
+        terms["Costs"] = _costs(document.costs, rules.rates)
+    if rules.calendars is not None:
+        terms["Calendars"] = (
+            f"By symbol: {rules.calendars}. The market days of a symbol without one are the days of its data."
+            if rules.calendars
             else "None set: market days are the days of the data."
         )
-    return said
+    return terms
 
 
-def _sizing(rules: Mapping[str, Any]) -> str:
-    sizing = rules.get("sizing") or {"kind": "fraction", "most_open": None}
-    if sizing["kind"] == "fraction":
-        each = f"Each trade is {_percent(rules['fraction'])} of the initial capital"
+def sizing(rule: SizingRecord | None, fraction: float) -> str:
+    """The size of each trade in a sentence. rule: None in older documents, which have no choice of it."""
+    if rule is None or rule.kind == "fraction":
+        each = f"Each trade is {_percent(fraction)} of the initial capital"
     else:
         each = (
-            f"Each trade is so large that a move of ATR14 makes {_percent(sizing['target'])} of the initial capital, "
-            f"but no larger than {_percent(sizing['largest'])} of it"
+            f"Each trade is so large that a move of ATR14 makes {_percent(rule.target)} of the initial capital, "
+            f"but no larger than {_percent(rule.largest)} of it"
         )
-    return f"{each}; {FIXED}. {_room(sizing['most_open'])}"
+    return f"{each}; {FIXED}. {_room(None if rule is None else rule.most_open)}"
 
 
 def _room(most_open: int | None) -> str:
@@ -43,16 +43,15 @@ def _room(most_open: int | None) -> str:
     )
 
 
-def _costs(document: Mapping[str, Any]) -> str:
-    told, rates = document["costs"], document["rules"]["rates"]
-    if told is None:
+def _costs(costs: CostsPaid | None, rates: RatesRecord | None) -> str:
+    if costs is None:
         return "The outcomes are net of costs; their source doesn't give the costs."
-    if "commission" not in told["parts"]:
+    if "commission" not in costs.parts or rates is None:
         return "The source gives the total cost of each trade, not its parts."
     return (
-        f"Commission {_points(rates['commission'])} per side; spread {_points(rates['spread'])}, half of it per side; "
-        f"slippage {rates['slippage']:g} of ATR14 per side; for each calendar day held, shorts pay "
-        f"{_percent(rates['borrow'])} a year and longs {_percent(rates['funding'])}. All are parts of the entry price."
+        f"Commission {_points(rates.commission)} per side; spread {_points(rates.spread)}, half of it per side; "
+        f"slippage {rates.slippage:g} of ATR14 per side; for each calendar day held, shorts pay "
+        f"{_percent(rates.borrow)} a year and longs {_percent(rates.funding)}. All are parts of the entry price."
     )
 
 

@@ -1,35 +1,33 @@
 """Recheck of an evaluation document: judges again from its own numbers, and compares the verdicts."""
 
-from collections.abc import Mapping
-from dataclasses import fields
-from datetime import date, datetime
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.judgement.backtest import costs_paid
+from gatekeeper.documents.evaluation import EvaluationDocument, Rules, ScorecardRecord, Verdict
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.backtest import costs_paid, refit_agreement
 from gatekeeper.judgement.backtest.recompute import of_daily, same
-from gatekeeper.judgement.backtest.refit_agreement import faults, refit_of
-from gatekeeper.judgement.backtest.scorecard import Scorecard, Window
+from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
-from gatekeeper.judgement.report.document import verdict_of
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Policy, Verdict
+from gatekeeper.judgement.rule.verdict import Policy
 
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
 
 
-def differences(document: Mapping[str, Any]) -> list[str]:
-    """Differences between the document and what follows from its daily returns, in sentences; empty if none."""
+def differences(document: EvaluationDocument) -> list[str]:
+    """Differences between the document and what follows from its daily returns, in sentences; empty if none.
+
+    Raises DataError for parts that don't belong together.
+    """
     found = []
-    for role, card in document["scorecards"].items():
-        if card is not None and card["tested"]:
-            found += _of_card(role, card, document["rules"])
-    found += faults(refit_of(document), document)
+    for role, card in document.scorecards:
+        if card.tested:
+            found += _of_card(role, card, document.rules)
+    found += refit_agreement.faults(document)
     found += costs_paid.faults(document)
-    held = verdict_of(document)
+    held = document.verdict
     again, competed = judged_again(document)
     if competed is not None:
         found += league_document.faults(document, *competed[:2])
@@ -42,53 +40,45 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def judged_again(document: Mapping[str, Any]) -> tuple[Verdict, league_document.Competed | None]:
+def judged_again(document: EvaluationDocument) -> tuple[Verdict, league_document.Competed | None]:
     """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError."""
-    held, cards = verdict_of(document), _cards(document)
-    policy = Policy(**{field.name: document["policy"][field.name] for field in fields(Policy)})
+    held, cards = document.verdict, _cards(document)
+    policy = Policy.of(document.policy)
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
-    ours, theirs, refit = cards["challenger"], cards.get("champion"), refit_of(document)
+    ours, theirs = cards["challenger"], cards.get("champion")
     competed = league_document.again(document, cards, policy, kind)
     many = None if competed is None else gate(*competed)
-    return judge(ours, theirs, policy, cards["ungated"], kind=kind, refit=refit, many=many), competed
+    return judge(ours, theirs, policy, cards["ungated"], kind=kind, refit=document.refit, many=many), competed
 
 
-def _of_card(role: str, card: Mapping[str, Any], rules: Mapping[str, Any]) -> list[str]:
-    right = of_daily(np.array(card["daily"], dtype=np.float64), rules)
+def _of_card(role: str, card: ScorecardRecord, rules: Rules) -> list[str]:
+    right = of_daily(np.array(card.daily, dtype=np.float64), rules)
     return [
-        f"the {role}'s {name} is {value}, and the document says {card[name]}"
+        f"the {role}'s {name} is {value}, and the document says {getattr(card, name)}"
         for name, value in right.items()
-        if not same(card[name], value)
+        if not same(getattr(card, name), value)
     ]
 
 
-def _cards(document: Mapping[str, Any]) -> dict[str, Scorecard]:
+def _cards(document: EvaluationDocument) -> dict[str, Scorecard]:
     kept = _decisions(document)
-    window = _window(document["window"])
-    return {
-        role: Scorecard.from_dict(
-            card,
-            window,
-            kept[role] if card["tested"] else np.zeros(0, dtype=np.bool_),
-            (document.get("twins", {}).get(role) or {}).get("name"),
-        )
-        for role, card in document["scorecards"].items()
-        if card is not None
-    }
+    live = {"challenger": document.refit, "champion": document.live}
+    cards = {}
+    for role, card in document.scorecards:
+        decisions = kept[role] if card.tested else np.zeros(0, dtype=np.bool_)
+        stands_for = live.get(role)
+        name = None if stands_for is None else stands_for.name
+        cards[role] = Scorecard.of(card, card.daily, document.window, decisions, name)
+    return cards
 
 
-def _decisions(document: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
+def _decisions(document: EvaluationDocument) -> dict[str, NDArray[np.bool_]]:
     """Decisions with the document's counts of approved ideas, together and apart; the rule needs only these counts."""
-    cards, agreement = document["scorecards"], document["agreement"]
-    ideas = cards["ungated"]["ideas"]
+    agreement, ideas = document.agreement, document.scorecards.ungated.ideas
     if agreement is None:
-        return {role: np.arange(ideas) < card["kept_trades"] for role, card in cards.items() if card is not None}
-    counts = [agreement[name] for name in ("both_kept", "only_challenger", "only_champion", "both_vetoed")]
+        return {role: np.arange(ideas) < card.kept_trades for role, card in document.scorecards}
+    counts = [agreement.both_kept, agreement.only_challenger, agreement.only_champion, agreement.both_vetoed]
+    if min(counts) < 0:
+        raise DataError(f"the document counts {min(counts)} ideas that two models decided: it was changed")
     ours, theirs = (np.repeat(flags, counts) for flags in ([True, True, False, False], [True, False, True, False]))
     return {"challenger": ours, "champion": theirs, "ungated": np.ones(ideas, dtype=np.bool_)}
-
-
-def _window(said: Mapping[str, Any]) -> Window:
-    start, end, as_of = (datetime.fromisoformat(said[name]) for name in ("start", "end", "as_of"))
-    ready = None if said["ready"] is None else date.fromisoformat(said["ready"])
-    return Window(start, end, as_of, said["days"], said["bound_by"], ready)

@@ -1,18 +1,19 @@
 """Evaluation report: a single self-contained HTML page, without scripts or network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from math import sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gatekeeper.judgement.backtest.refit_agreement import refit_of
+from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord, TradeOutcomes
 from gatekeeper.judgement.report import charts, glossary
-from gatekeeper.judgement.report.document import Document, verdict_of
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
 
@@ -25,18 +26,34 @@ FIRST_DAYS, LOOKS = 30, 60  # of the gain as the window grew
 TEMPLATE = "report.html.j2"
 STYLE = "page.css"
 
+Floats = NDArray[np.float64]
 
-def render(document: Document) -> str:
-    """The page of an evaluation document (document.py): the same bytes for the same document, under 500 KB.
 
-    Raises DataError for a document of another format.
-    """
+@dataclass(frozen=True, slots=True)
+class DrawnChart:
+    """One chart of a page: what it shows, in words, and its drawing."""
+
+    name: str
+    title: str
+    about: str
+    drawing: str
+
+    @property
+    def svg(self) -> "Markup":
+        """The drawing is ours and holds no text from outside: all words in it are names of streams and units."""
+        from markupsafe import Markup
+
+        return Markup(self.drawing)  # noqa: S704  # see above
+
+
+def render(document: EvaluationDocument) -> str:
+    """The page of an evaluation document: the same bytes for the same document, under 500 KB."""
     return page(
         resources.files("gatekeeper.judgement.report").joinpath(TEMPLATE).read_text("utf-8"), _context(document)
     )
 
 
-def page(template: str, context: Mapping[str, Any]) -> str:
+def page(template: str, context: Mapping[str, object]) -> str:
     """`template` with what it shows, and the style of all our pages."""
     from markupsafe import Markup
 
@@ -50,143 +67,130 @@ def _compiled(template: str) -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=_number, percent=_percent, plain=_plain, instant=_instant, mark=_mark)
+    environment.filters.update(number=_number, percent=_percent, plain=_plain, instant=_instant, day=_day, mark=_mark)
     return environment.from_string(template)
 
 
-def _context(document: Document) -> dict[str, Any]:
-    verdict = verdict_of(document)
-    cards = [(role, card) for role, card in document["scorecards"].items() if card is not None]
-    challenger, champion = document["scorecards"]["challenger"], document["scorecards"]["champion"]
-    rules = document["rules"]
-    ours = _live(document, "challenger")
+def _context(document: EvaluationDocument) -> dict[str, object]:
+    cards, rules = document.scorecards, document.rules
+    ours = (document.refit or cards.challenger).name
+    theirs = document.live or cards.champion
     return {
-        "title": f"{ours} against {_live(document, 'champion')}" if champion else f"{ours} as the first primary",
-        "as_of": document["window"]["as_of"],
-        "verdict": verdict,
-        "cards": cards,
-        "ideas": document["scorecards"]["ungated"]["ideas"],
+        "title": f"{ours} as the first primary" if theirs is None else f"{ours} against {theirs.name}",
+        "verdict": document.verdict,
+        "cards": list(cards),
+        "ideas": cards.ungated.ideas,
         "charts": _charts(document),
-        "policies": document["policies"].items(),
-        "policy": document["policy"],
+        "policies": document.policies.items(),
+        "policy": document.policy,
         "trades": _trade_rows(document),
-        "agreement": document["agreement"],
-        "details": document.get("details"),
-        "costs": document.get("costs"),
+        "agreement": document.agreement,
+        "details": document.details,
+        "costs": document.costs or None,
         "terms": glossary.of(document),
-        "window": document["window"],
-        "data": document["data"],
+        "window": document.window,
+        "data": document.data,
         "rules": rules,
         "age": _age(document),
-        "league": document.get("league"),
-        "one_of_one": -NormalDist().inv_cdf(document["policy"]["alpha"]),
-        "refit": refit_of(document),
-        "live": document.get("twins", {}).get("champion"),
+        "league": document.league,
+        "one_of_one": -NormalDist().inv_cdf(document.policy.alpha),
+        "refit": document.refit,
+        "live": document.live,
         "looks": tests_spent.sentences(document),
-        "loud": _loud(challenger, document["scorecards"]["ungated"]),
-        "calendar": "around the clock" if rules["periods_per_year"] == 365 else "exchange days",
+        "loud": _loud(cards.challenger, cards.ungated),
+        "calendar": "around the clock" if rules.periods_per_year == 365 else "exchange days",
         "marking": (
             "Marked to market along each trade's path, day by day."
-            if rules["marked"]
+            if rules.marked
             else "The source has no paths, so each trade's whole outcome is booked on the day of its exit. "
             "That makes a Sharpe ratio look higher than marking to market does."
         ),
     }
 
 
-def _charts(document: Document) -> list[dict[str, "str | Markup"]]:
+def _charts(document: EvaluationDocument) -> list[DrawnChart]:
     """The charts that the numbers allow, with captions that state the figures for people who can't see them."""
-    from markupsafe import Markup
-
-    days = np.array(document["days"], dtype="datetime64[D]")
-    cards = {role: card for role, card in document["scorecards"].items() if card is not None and card["tested"]}
-    daily = {role: np.array(card["daily"]) for role, card in cards.items()}
-    drawn: list[tuple[str, str, str, str]] = []
+    days = np.array(document.days, dtype="datetime64[D]")
+    cards = {role: card for role, card in document.scorecards if card.tested}
+    daily = {role: np.array(card.daily) for role, card in cards.items()}
+    drawn: list[DrawnChart] = []
     if len(days) > 1:
-        made = ", ".join(f"{role} {_percent(card['total_return'])}" for role, card in cards.items())
-        fell = ", ".join(f"{role} {_percent(card['max_drawdown'])}" for role, card in cards.items())
-        drawn.append(("equity", "Equity", f"end: {made}", charts.equity(days, daily)))
-        drawn.append(("drawdown", "Drawdown", f"deepest: {fell}", charts.drawdown(days, daily)))
+        made = ", ".join(f"{role} {_percent(card.total_return)}" for role, card in cards.items())
+        fell = ", ".join(f"{role} {_percent(card.max_drawdown)}" for role, card in cards.items())
+        drawn.append(DrawnChart("equity", "Equity", f"end: {made}", charts.equity(days, daily)))
+        drawn.append(DrawnChart("drawdown", "Drawdown", f"deepest: {fell}", charts.drawdown(days, daily)))
     # With a cap, the ungated stream less the challenger's isn't what it vetoed: each had its own positions open.
-    passed_over = any(card.get("passed_over") for card in cards.values())
-    if len(days) > 1 and "challenger" in document["trades"] and not passed_over:
+    passed_over = any(card.passed_over for card in cards.values())
+    if len(days) > 1 and "challenger" in document.trades and not passed_over:
         ours, all_of_it = daily["challenger"], daily["ungated"]
         about = (
             f"the challenger's approved trades made {_percent(ours.sum())}, "
             f"its vetoed ones would have made {_percent((all_of_it - ours).sum())}"
         )
-        drawn.append(("kept", "Approved and vetoed", about, charts.kept_and_vetoed(days, ours, all_of_it)))
+        drawn.append(
+            DrawnChart("kept", "Approved and vetoed", about, charts.approved_and_vetoed(days, ours, all_of_it))
+        )
     if len(cards) == len(ROLES):
-        drawn += _gain(document, days, daily)
-    if document["scores"] and document["outcomes"]:
-        thresholds = {role: cards[role]["threshold"] for role in document["scores"]}
+        drawn += _gain(document, days, daily["challenger"], daily["champion"])
+    if document.scores and document.outcomes:
+        thresholds = {role: cards[role].threshold or 0.0 for role in document.scores}
         about = "ideas by score; vertical lines are thresholds, an idea under its line is vetoed"
-        drawn.append(("scores", "Scores", about, charts.scores(document["scores"], thresholds)))
+        drawn.append(DrawnChart("scores", "Scores", about, charts.scores(document.scores, thresholds)))
         about = "trades that the challenger approved and vetoed, by outcome; the outermost bars hold the tails"
-        drawn.append(("outcomes", "Outcomes", about, charts.outcomes(**document["outcomes"])))
-    if calibration := document.get("details", {}).get("calibration"):
+        drawn.append(DrawnChart("outcomes", "Outcomes", about, charts.outcomes(document.outcomes)))
+    if document.details is not None and (calibration := document.details.calibration):
         about = "share of ideas that won, by score; on the line it equals the score"
-        drawn.append(("calibration", "Calibration", about, charts.calibration(calibration)))
-    # The drawings are ours and hold no text from outside: all words in them are names of streams and units.
-    return [
-        {"name": name, "title": title, "about": about, "svg": Markup(svg)}  # noqa: S704  # see above
-        for name, title, about, svg in drawn
-    ]
+        drawn.append(DrawnChart("calibration", "Calibration", about, charts.calibration(calibration)))
+    return drawn
 
 
 def _gain(
-    document: Document, days: "np.ndarray[Any, np.dtype[np.datetime64]]", daily: Mapping[str, Any]
-) -> list[tuple[str, str, str, str]]:
+    document: EvaluationDocument, days: NDArray[np.datetime64], challenger: Floats, champion: Floats
+) -> Iterator[DrawnChart]:
     """The gain and its standard error as the window grew, by the rule's own difference; empty if undefined."""
-    policy = document["policy"]
-    year = sqrt(policy["periods_per_year"])
-    free = risk_free_per_period(policy["risk_free"], policy["periods_per_year"])
-    ours, theirs = daily["challenger"] - free, daily["champion"] - free
+    policy = document.policy
+    year = sqrt(policy.periods_per_year)
+    free = risk_free_per_period(policy.risk_free, policy.periods_per_year)
+    ours, theirs = challenger - free, champion - free
     seen = []
     for end in np.unique(np.linspace(min(FIRST_DAYS, len(days)), len(days), LOOKS).astype(int)):
         found = sharpe_difference(ours[:end], theirs[:end])
         if found.delta is not None and found.standard_error is not None:
             seen.append((end - 1, found.delta * year, found.standard_error * year))
     if len(seen) < 2:
-        return []
+        return
     rows, value, error = (np.array(column) for column in zip(*seen, strict=True))
-    sure = -NormalDist().inv_cdf(policy["alpha"])
+    sure = -NormalDist().inv_cdf(policy.alpha)
     about = f"as the window grew; at its end {_number(value[-1])}, lower bound {_number(value[-1] - sure * error[-1])}"
-    return [("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))]
+    yield DrawnChart("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))
 
 
-def _trade_rows(document: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(role, went, row) for role, each in document["trades"].items() for went, row in each.items()]
+def _trade_rows(document: EvaluationDocument) -> Sequence[tuple[str, str, TradeOutcomes]]:
+    return [(role, decision, row) for role, each in document.trades.items() for decision, row in each]
 
 
-def _age(document: Document) -> str:
-    as_of = datetime.fromisoformat(document["window"]["as_of"])
-    said = []
-    for role in ("challenger", "champion"):
-        card = document["scorecards"][role]
-        if card is not None and card["trained_to"] is not None:
-            days = (as_of - datetime.fromisoformat(card["trained_to"])).days
-            said.append(f"The {role} has not seen the last {days} days: its data end {card['trained_to'][:10]}.")
-        elif card is not None:
-            said.append(f"The end of the {role}'s training data is unknown.")
-    refit = refit_of(document)
+def _age(document: EvaluationDocument) -> str:
+    notes = []
+    for role, card in document.scorecards:
+        if role == "ungated":
+            continue
+        if card.trained_to is None:
+            notes.append(f"The end of the {role}'s training data is unknown.")
+        else:
+            days = (document.window.as_of - card.trained_to).days
+            notes.append(f"The {role} has not seen the last {days} days: its data end {card.trained_to:%Y-%m-%d}.")
+    refit = document.refit
     if refit is None:
-        return " ".join([*said, "A promotion deploys, byte for byte, the model backtested here."])
+        return " ".join([*notes, "A promotion deploys, byte for byte, the model backtested here."])
     ends = "on an unknown day" if refit.trained_to is None else f"{refit.trained_to:%Y-%m-%d}"
-    return " ".join([*said, f"A promotion deploys its refit {refit.name}, whose data end {ends}."])
+    return " ".join([*notes, f"A promotion deploys its refit {refit.name}, whose data end {ends}."])
 
 
-def _live(document: Document, role: str) -> str:
-    """The name of the deployed model of a role, its own or its refit's."""
-    stands_for = document.get("twins", {}).get(role) or document["scorecards"][role]
-    return str(stands_for["name"])
-
-
-def _loud(challenger: Mapping[str, Any], ungated: Mapping[str, Any]) -> str | None:
+def _loud(challenger: ScorecardRecord, ungated: ScorecardRecord) -> str | None:
     """A warning if the challenger made less than ungated, since vetoes cost when the ideas are good."""
-    if not challenger["tested"] or challenger["total_return"] >= ungated["total_return"]:
+    if not challenger.tested or challenger.total_return >= ungated.total_return:
         return None
-    ours, theirs = _percent(challenger["total_return"]), _percent(ungated["total_return"])
+    ours, theirs = _percent(challenger.total_return), _percent(ungated.total_return)
     return f"The challenger made less than ungated (every idea taken): {ours} against {theirs} of capital."
 
 
@@ -202,8 +206,13 @@ def _plain(value: float | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:.4g}"
 
 
-def _instant(text: str) -> str:
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _instant(value: datetime | str) -> str:
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _day(value: datetime | None) -> str:
+    return "unknown" if value is None else f"{value:%Y-%m-%d}"
 
 
 def _mark(passed: bool | None) -> "Markup":

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from gatekeeper.judgement.backtest.refit_agreement import Refit
-from gatekeeper.judgement.backtest.scorecard import HOLDOUT, Scorecard, Window
-from gatekeeper.judgement.rule.verdict import Answer, Gain, Gate, Number, Policy, Verdict
+from gatekeeper.documents.evaluation import HOLDOUT, Answer, Gate, Number, Refit, Verdict, Window
+from gatekeeper.judgement.backtest.scorecard import Scorecard
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 
 ALL_GATES = "all gates"
 

@@ -1,13 +1,13 @@
 """Power analysis: the smallest Sharpe gain that each policy can detect for a given backtest length."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
+from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement.rule.verdict import POLICIES, Policy
 
@@ -56,19 +56,19 @@ def supposed(correlation: float, years: float, ideas_a_year: float = 0.0) -> Mea
     return Measured(math.sqrt(2 * (1 - correlation) / years), years, correlation, ideas_a_year)
 
 
-def measured(document: Mapping[str, Any]) -> Measured:
+def measured(document: EvaluationDocument) -> Measured:
     """The precision of an evaluation document's gain (document.py). Raises DataError if its error is undefined."""
-    error = document["verdict"]["standard_error"]
-    if not error:
+    error, champion = document.verdict.standard_error, document.scorecards.champion
+    if not error or champion is None:
         raise DataError("this evaluation's gain has no standard error; name the correlation of the two streams instead")
-    cards, periods = document["scorecards"], document["rules"]["periods_per_year"]
-    days = len(cards["challenger"]["daily"])
-    both = np.corrcoef(cards["challenger"]["daily"], cards["champion"]["daily"])[0, 1]
+    challenger, periods = document.scorecards.challenger, document.rules.periods_per_year
+    days = len(challenger.daily)
+    both = np.corrcoef(challenger.daily, champion.daily)[0, 1]
     return Measured(
         standard_error=error,
         years=days / periods,
         correlation=float(both) if np.isfinite(both) else None,
-        ideas_a_year=cards["challenger"]["ideas"] * periods / days,
+        ideas_a_year=challenger.ideas * periods / days,
     )
 
 

@@ -5,10 +5,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from gatekeeper.judgement.backtest.refit_agreement import Refit
+from gatekeeper.documents.evaluation import Answer, Gate, Refit, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule import gate_texts
-from gatekeeper.judgement.rule.verdict import Answer, Gain, Gate, Policy, Verdict
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, risk_free_per_period, sharpe_difference
 
 ZERO = 1e-9

@@ -1,14 +1,12 @@
 """Tests spent: the tests of the year to this weekly run, and the false promotions that the budget allows in them."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from gatekeeper.documents.evaluation import EvaluationDocument, PolicyRecord, SpentTests
 from gatekeeper.judgement.rule.verdict import Policy
 
 DAYS = 365
 
 
-def stated(policy: Policy, *, spent: int, as_ofs: int, promoted: int) -> dict[str, float | int | None]:
+def stated(policy: Policy, *, spent: int, as_ofs: int, promoted: int) -> SpentTests:
     """The entry `looks` of an evaluation's document: the tests in the `DAYS` to its as-of, this one included.
 
     spent: tests, each a weekly run (an as-of with its settings) that compared two models. as_ofs: the as-ofs among
@@ -17,34 +15,32 @@ def stated(policy: Policy, *, spent: int, as_ofs: int, promoted: int) -> dict[st
     """
     alpha = None if policy.tolerance is None else policy.alpha
     allowed = None if alpha is None else spent * alpha
-    return {"days": DAYS, "spent": spent, "as_ofs": as_ofs, "promoted": promoted, "alpha": alpha, "allowed": allowed}
+    return SpentTests(DAYS, spent, as_ofs, promoted, alpha, allowed)
 
 
-def sentences(document: Mapping[str, Any]) -> str | None:
+def sentences(document: EvaluationDocument) -> str | None:
     """The entry `looks` of a document in sentences; None for an older document without it."""
-    tests = document.get("looks")
-    if tests is None:
-        return None
-    if not tests["spent"]:
-        return f"No test spent in the {tests['days']} days to this as-of: the first model has no champion to beat."
-    settings = (
-        ""
-        if tests["spent"] == tests["as_ofs"]
-        else f" (on {_count(tests['as_ofs'], 'as-of')}, with differing settings)"
-    )
+    return None if document.looks is None else in_words(document.looks, document.policy)
+
+
+def in_words(tests: SpentTests, policy: PolicyRecord) -> str:
+    """The tests spent, and the promotions that they allow under the policy."""
+    if not tests.spent:
+        return f"No test spent in the {tests.days} days to this as-of: the first model has no champion to beat."
+    settings = "" if tests.spent == tests.as_ofs else f" (on {_count(tests.as_ofs, 'as-of')}, with differing settings)"
     spent = (
-        f"{_count(tests['spent'], 'test')} spent{settings} in the {tests['days']} days to this as-of, "
-        f"{tests['promoted']} of them promoted before this one."
+        f"{_count(tests.spent, 'test')} spent{settings} in the {tests.days} days to this as-of, "
+        f"{tests.promoted} of them promoted before this one."
     )
-    return f"{spent} {_budget(tests, document['policy'])}"
+    return f"{spent} {_budget(tests, policy)}"
 
 
-def _budget(tests: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
-    if tests["allowed"] is None:
-        return f"The policy {policy['name']} needs no proof, so the number of false promotions is not bounded."
-    worse = "no better" if not policy["tolerance"] else f"worse by {policy['tolerance']:g}"
+def _budget(tests: SpentTests, policy: PolicyRecord) -> str:
+    if tests.allowed is None or tests.alpha is None:
+        return f"The policy {policy.name} needs no proof, so the number of false promotions is not bounded."
+    worse = "no better" if not policy.tolerance else f"worse by {policy.tolerance:g}"
     return (
-        f"At alpha {tests['alpha']:.4g} each, {_count(tests['spent'], 'test')} would promote {tests['allowed']:.2f} "
+        f"At alpha {tests.alpha:.4g} each, {_count(tests.spent, 'test')} would promote {tests.allowed:.2f} "
         f"models on average if every challenger were {worse}."
     )
 

@@ -1,20 +1,17 @@
 """Verdicts, gates and policies of the promotion rule, and the numbers that it uses."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING
 
+from gatekeeper.documents.evaluation import PolicyName, PolicyRecord
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
 
-PolicyName = Literal["better", "safe", "proven"]
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 DEPLOYS = ("judged", "refit")
 """Deployed model: the bytes that were judged, or a refit by the same recipe and seed on all data to the as-of."""
-Answer = Literal["promote", "keep", "undecided"]
-Number = float | int | str | None
 
 LARGEST_ALPHA = 0.05
 
@@ -70,9 +67,14 @@ class Policy:
         """The same numbers under another of the three policies."""
         return replace(self, name=name)
 
-    def to_dict(self) -> dict[str, Number]:
-        """The policy for JSON."""
-        return {**asdict(self), "tolerance": self.tolerance}
+    def record(self) -> PolicyRecord:
+        """The policy for documents."""
+        return PolicyRecord(**asdict(self), tolerance=self.tolerance)
+
+    @classmethod
+    def of(cls, record: PolicyRecord) -> "Policy":
+        """The policy of a document's record. Raises ConfigError for numbers that no policy may have."""
+        return cls(**{field.name: getattr(record, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,54 +90,3 @@ class Gain:
     """The gain that this window detects with the policy's power."""
     days_needed: int | None = None
     """Market days, of the same kind as these, that would detect the gain of interest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One named check of the promotion rule: passed, failed, or None if it could not be evaluated."""
-
-    name: str
-    passed: bool | None
-    numbers: Mapping[str, Number]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Every gate in order, and the answer. Gains, errors and bounds are annual Sharpe; None where undefined."""
-
-    answer: Answer
-    kind: str
-    policy: str
-    gates: tuple[Gate, ...]
-    decided_by: str
-    """The first gate that failed; `all gates` if none did."""
-    message: str
-    alert: bool = False
-    """Whether this needs a person's attention."""
-    gain: float | None = None
-    standard_error: float | None = None
-    bound: float | None = None
-    p: float | None = None
-    differing: int | None = None
-    detectable_gain: float | None = None
-
-    def gate(self, name: str) -> Gate:
-        """The gate of that name."""
-        return next(gate for gate in self.gates if gate.name == name)
-
-    def to_dict(self) -> dict[str, object]:
-        """The verdict for JSON, every number finite or null."""
-        return {
-            **{field.name: getattr(self, field.name) for field in fields(self)},
-            "gates": [
-                {"name": gate.name, "passed": gate.passed, "numbers": dict(gate.numbers), "text": gate.text}
-                for gate in self.gates
-            ],
-        }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> "Verdict":
-        """The verdict that `to_dict` wrote."""
-        gates = tuple(Gate(**cast("dict[str, Any]", gate)) for gate in document["gates"])
-        return cls(**{**document, "gates": gates})

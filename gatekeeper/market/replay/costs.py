@@ -1,10 +1,11 @@
 """Transaction costs: commission, spread, slippage and carry of a trade, by part and by day."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gatekeeper.documents.evaluation import RatesRecord
 
 if TYPE_CHECKING:
     from gatekeeper.config import Settings
@@ -18,19 +19,8 @@ DAYS_A_YEAR = 365
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """The cost rates of a replayed trade.
-
-    commission: per side, as a fraction of the entry price. spread: likewise, half of it paid per side. slippage: per
-    side, as a fraction of the ATR14. borrow, funding: yearly rates on shorts and on longs, per calendar day held.
-    """
-
-    commission: float
-    spread: float
-    slippage: float
-    borrow: float
-    funding: float
+class Rates(RatesRecord, frozen=True):
+    """The cost rates of a replayed trade; documents hold the same numbers."""
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Rates":
@@ -78,13 +68,3 @@ class Rates:
         paid[:, 2] = 2 * self.slippage * atr
         paid[:, 3] = carry
         return paid
-
-    def to_dict(self) -> dict[str, float]:
-        """The rates for JSON: fractions and yearly rates, unchanged."""
-        return {
-            "commission": self.commission,
-            "spread": self.spread,
-            "slippage": self.slippage,
-            "borrow": self.borrow,
-            "funding": self.funding,
-        }

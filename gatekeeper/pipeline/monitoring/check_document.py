@@ -1,14 +1,24 @@
 """Check document: live performance, drift and breaker of the primary since its promotion, as JSON."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from gatekeeper.config import Settings, override
+from gatekeeper.documents.check import (
+    FORMAT,
+    CheckDocument,
+    CheckedModel,
+    Drift,
+    LiveGain,
+    LiveScorecards,
+    PromotionRecord,
+    ServerAnswers,
+)
 from gatekeeper.errors import ModelRefused
 from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
 from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
@@ -16,14 +26,9 @@ from gatekeeper.registry import Evaluation, Model, Promotion, Registry
 from gatekeeper.serving.served_scores import Answers
 
 if TYPE_CHECKING:
+    from gatekeeper.documents.check import Breaker
     from gatekeeper.judgement.backtest.contender import Contender
-    from gatekeeper.judgement.live.breaker import Breaker
-    from gatekeeper.judgement.live.drift import Drift
-    from gatekeeper.judgement.live.live import Live, LiveGain
-
-FORMAT = 1
-
-Document = dict[str, Any]
+    from gatekeeper.judgement.live.live import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def reign(registry: Registry, primary: Model) -> Reign | None:
     return Reign(primary, promotion, before, _evaluation(registry, primary, promotion))
 
 
-def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datetime) -> Document:
+def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datetime) -> CheckDocument:
     """The document of one check. Raises ModelRefused if the primary can't be loaded, and the data source's errors."""
     from gatekeeper.judgement.live import live as lives
 
@@ -56,49 +61,38 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
     notes += found.notes
     evaluation = lasting.evaluation
     if evaluation is not None:  # the live days and the backtest's, in parts of the same capital
-        settings = override(settings, {"fraction": evaluation.document["rules"]["fraction"]})
+        settings = override(settings, {"fraction": evaluation.document.rules.fraction})
     live = lives.measure(found.dataset, settings, found.since, primary, before)
     gain = _gain(live, lasting, notes)
     breaker = _breaker(live, settings, evaluation, notes)
     # A refit scores what it was fitted on otherwise than what is new: only its twin's scores can be compared.
     drift = _drift(found, settings, evaluation, in_its_stead(settings, registry, lasting.primary), notes)
-    document = {
-        "format": FORMAT,
-        "as_of": as_of.isoformat(),
-        **_of_reign(lasting),
-        **_of_ideas(found, live),
-        "gain": gain.to_dict(),
-        "breaker": breaker.to_dict(),
-        "drift": None if drift is None else drift.to_dict(),
-        "servers": None if found.answers is None else _servers(found.answers, primary),
-        "notes": notes,
-    }
-    return {**document, "text": _said(document)}
-
-
-def _of_reign(lasting: Reign) -> Document:
-    before, evaluation = lasting.before, lasting.evaluation
-    return {
-        "primary": _who(lasting.primary),
-        "before": None if before is None else _who(before),
-        "promotion": {"generation": lasting.promotion.generation, "kind": lasting.promotion.kind},
-        "evaluation": None if evaluation is None else evaluation.id,
-    }
-
-
-def _of_ideas(found: Seen, live: "Live") -> Document:
-    cards = {"primary": live.primary, "before": live.before, "ungated": live.ungated}
-    return {
-        "since": found.since.isoformat(),
-        "source": found.source,
-        "data": found.dataset.source,
-        "ideas": len(live.ideas),
-        "days": len(live.days),
-        "enough": live.enough,
-        "floor": live.floor,
-        "market_days": np.datetime_as_string(live.days).tolist(),
-        "scorecards": {role: None if card is None else card.to_dict() for role, card in cards.items()},
-    }
+    document = CheckDocument(
+        format=FORMAT,
+        as_of=as_of,
+        primary=_who(lasting.primary),
+        before=None if lasting.before is None else _who(lasting.before),
+        promotion=PromotionRecord(lasting.promotion.generation, lasting.promotion.kind),
+        evaluation=None if evaluation is None else evaluation.id,
+        since=found.since,
+        source=found.source,
+        data=found.dataset.source,
+        ideas=len(live.ideas),
+        days=len(live.days),
+        enough=live.enough,
+        floor=live.floor,
+        market_days=np.datetime_as_string(live.days).tolist(),
+        scorecards=LiveScorecards(
+            live.primary.record(), None if live.before is None else live.before.record(), live.ungated.record()
+        ),
+        gain=gain,
+        breaker=breaker,
+        drift=drift,
+        servers=None if found.answers is None else _servers(found.answers, primary),
+        notes=notes,
+        text="",
+    )
+    return structs.replace(document, text=_in_words(document))
 
 
 def _evaluation(registry: Registry, primary: Model, promotion: Promotion) -> Evaluation | None:
@@ -119,7 +113,7 @@ def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[
         return None
 
 
-def _gain(live: "Live", lasting: Reign, notes: list[str]) -> "LiveGain":
+def _gain(live: "Live", lasting: Reign, notes: list[str]) -> LiveGain:
     """The gain; predicted only if the evaluation was against the model that is compared with now."""
     evaluation, before = lasting.evaluation, lasting.before
     if evaluation is None or before is None:
@@ -127,8 +121,8 @@ def _gain(live: "Live", lasting: Reign, notes: list[str]) -> "LiveGain":
     if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
         notes.append(f"evaluation {evaluation.id} was against a model other than {before.version}: no predicted gain")
         return live.gain(None, None)
-    verdict = evaluation.document["verdict"]
-    return live.gain(verdict["gain"], verdict["standard_error"])
+    verdict = evaluation.document.verdict
+    return live.gain(verdict.gain, verdict.standard_error)
 
 
 def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":
@@ -136,8 +130,8 @@ def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, no
 
     daily: list[float] = []
     if evaluation is not None:
-        daily = evaluation.document["scorecards"]["challenger"]["daily"]
-        if evaluation.document["rules"]["marked"] and not live.marked:
+        daily = evaluation.document.scorecards.challenger.daily
+        if evaluation.document.rules.marked and not live.marked:
             notes.append("the backtest is marked to market, but these ideas are booked on the day of their exit")
     return breaker.examine(
         live.daily, daily, level=settings.breaker_level, floor_days=settings.floor_days, seed=settings.seed
@@ -146,7 +140,7 @@ def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, no
 
 def _drift(
     found: Seen, settings: Settings, evaluation: Evaluation | None, primary: "Contender", notes: list[str]
-) -> "Drift | None":
+) -> Drift | None:
     """Drift since the backtest; None without a reference."""
     from gatekeeper.features import FEATURES
     from gatekeeper.judgement.live import drift
@@ -168,46 +162,45 @@ def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray
     return np.column_stack([features, primary.score(features)]).astype(np.float64)
 
 
-def _servers(answers: Answers, primary: "Contender") -> Document:
+def _servers(answers: Answers, primary: "Contender") -> ServerAnswers:
     """The models that answered, and whether the primary's bytes give the same scores here as on the servers."""
     own = (answers.sha256 == primary.sha256) & np.isfinite(answers.scores)
     apart = np.abs(primary.score(answers.features[own]) - answers.scores[own])
-    return {
-        "answered": len(answers),
-        "by_primary": int(own.sum()),
-        "degraded": int(answers.degraded.sum()),
-        "by_none": int((answers.sha256 == "").sum()),
-        "largest_difference": float(apart.max()) if len(apart) else None,
-    }
+    return ServerAnswers(
+        answered=len(answers),
+        by_primary=int(own.sum()),
+        degraded=int(answers.degraded.sum()),
+        by_none=int((answers.sha256 == "").sum()),
+        largest_difference=float(apart.max()) if len(apart) else None,
+    )
 
 
-def _who(model: Model) -> Document:
-    return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
+def _who(model: Model) -> CheckedModel:
+    return CheckedModel(model.id, model.version, model.sha256)
 
 
-def _said(document: Mapping[str, Any]) -> str:
+def _in_words(document: CheckDocument) -> str:
     """The summary for operators."""
-    name, since, floor = document["primary"]["version"], document["since"][:10], document["floor"]
-    settled = document["scorecards"]["primary"]["ideas"]
-    said = f"{name}, primary since {since}, on {document['ideas']} {document['source']} ideas: "
-    if document["enough"]:
-        said += ", ".join(
-            f"{'' if role == 'primary' else role + ' '}Sharpe {_figure(card['sharpe'])}"
-            for role, card in document["scorecards"].items()
-            if card is not None
+    name, since, floor = document.primary.version, f"{document.since:%Y-%m-%d}", document.floor
+    settled = document.scorecards.primary.ideas
+    text = f"{name}, primary since {since}, on {document.ideas} {document.source} ideas: "
+    if document.enough:
+        text += ", ".join(
+            f"{'' if role == 'primary' else role + ' '}Sharpe {_figure(card.sharpe)}"
+            for role, card in document.scorecards
         )
-        said += _gained(document["gain"])
+        text += _gained(document.gain)
     else:
-        said += f"{settled} of them old enough in {document['days']} days, too few for a Sharpe ({floor} needed)"
-    drift = document["drift"]
-    return "; ".join([said, document["breaker"]["text"], *([drift["text"]] if drift else []), *document["notes"]])
+        text += f"{settled} of them old enough in {document.days} days, too few for a Sharpe ({floor} needed)"
+    drift = document.drift
+    return "; ".join([text, document.breaker.text, *([drift.text] if drift else []), *document.notes])
 
 
-def _gained(gain: Mapping[str, float | None]) -> str:
-    if gain["realised"] is None:
+def _gained(gain: LiveGain) -> str:
+    if gain.realised is None:
         return ""
-    predicted = "" if gain["predicted"] is None else f", predicted {_figure(gain['predicted'])}"
-    return f"; gain {_figure(gain['realised'])} (standard error {_figure(gain['realised_error'])}{predicted})"
+    predicted = "" if gain.predicted is None else f", predicted {_figure(gain.predicted)}"
+    return f"; gain {_figure(gain.realised)} (standard error {_figure(gain.realised_error)}{predicted})"
 
 
 def _figure(value: float | None) -> str:

@@ -71,11 +71,11 @@ def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.fl
         dataset = sources.load(settings.data, evaluation.as_of, settings)
     except (DataError, AsOfError) as fault:
         return None, f"the ideas of evaluation {evaluation.id} can no longer be read: {fault}"
-    window = evaluation.document["window"]
-    start, end = (_instant(datetime.fromisoformat(window[name])) for name in ("start", "end"))
+    window = evaluation.document.window
+    start, end = _instant(window.start), _instant(window.end)
     started = dataset.ideas.time
     note = ""
-    if dataset.fingerprint() != evaluation.document["data"]["fingerprint"]:
+    if dataset.fingerprint() != evaluation.document.data.fingerprint:
         note = f"{dataset.source} has other ideas as of {evaluation.as_of:%Y-%m-%d} than evaluation {evaluation.id} had"
     return dataset.ideas.features[(started >= start) & (started <= end)], note
 

@@ -3,9 +3,9 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.step_output import MonitorOutput
 from gatekeeper.errors import AsOfError, GatekeeperError, NoModel
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm
@@ -31,19 +31,16 @@ class Monitored:
     check: Check | None = None
     rolled_back: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The output of the DAG's task: ids and finite numbers."""
-        said: dict[str, Any] = {"summary": self.summary, "rolled_back": self.rolled_back}
+    @property
+    def output(self) -> MonitorOutput:
+        """The output of the DAG's task."""
         if self.check is None:
-            return said
-        drift, breaker = self.check.document["drift"], self.check.document["breaker"]
-        return {
-            **said,
-            "check_id": self.check.id,
-            "model_id": self.check.model_id,
-            "tripped": breaker["tripped"],
-            "drifted": drift["drifted"] if drift else [],
-        }
+            return MonitorOutput(self.summary, self.rolled_back)
+        drift, breaker = self.check.document.drift, self.check.document.breaker
+        drifted = drift.drifted if drift else ()
+        return MonitorOutput(
+            self.summary, self.rolled_back, self.check.id, self.check.model_id, breaker.tripped, drifted
+        )
 
 
 def monitor(as_of: datetime, registry: Registry, settings: Settings, *, now: datetime, actor: str = ACTOR) -> Monitored:
@@ -94,26 +91,26 @@ def _tell_degraded(registry: Registry, settings: Settings, as_of: datetime, sha2
 
 def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, actor: str) -> Monitored:
     document = check.document
-    drift, breaker = document["drift"], document["breaker"]
+    drift, breaker = document.drift, document.breaker
     name = lasting.primary.version
-    if drift and drift["drifted"]:
+    if drift and drift.drifted:
         # Once for these columns and this primary: a market that has changed stays changed.
-        key = f"{ACTOR}/generation {check.generation}/{','.join(drift['drifted'])}"
-        text = f"drift since the backtest of {name}: {', '.join(drift['drifted'])}"
-        alarms.tell(settings, registry, Alarm("drift", key, text, document["text"]))
-    if not breaker["tripped"]:
-        return Monitored(document["text"], check)
+        key = f"{ACTOR}/generation {check.generation}/{','.join(drift.drifted)}"
+        text = f"drift since the backtest of {name}: {', '.join(drift.drifted)}"
+        alarms.tell(settings, registry, Alarm("drift", key, text, document.text))
+    if not breaker.tripped:
+        return Monitored(document.text, check)
     key = f"{ACTOR}/{check.as_of:%Y-%m-%dT%H:%M:%SZ}/{check.sha256[:12]}"
     may = settings.breaker == "rollback"
     what = "rolling back to the model before" if may else "`gatekeeper rollback` returns to the model before"
-    text = f"{name}: {breaker['text']}"
-    alarms.tell(settings, registry, Alarm("breaker", key, text, f"{what}\n{document['text']}"))
+    text = f"{name}: {breaker.text}"
+    alarms.tell(settings, registry, Alarm("breaker", key, text, f"{what}\n{document.text}"))
     if not may:
-        return Monitored(f"BREAKER: {document['text']}", check)
-    effect, generation = _rolled_back(registry, settings, lasting, text, key, actor)
+        return Monitored(f"BREAKER: {document.text}", check)
+    outcome, generation = _rolled_back(registry, settings, lasting, text, key, actor)
     if generation is None:
-        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", f"{name} stays the primary: {effect}", text))
-    return Monitored(f"BREAKER: {effect}; {document['text']}", check, generation)
+        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", f"{name} stays the primary: {outcome}", text))
+    return Monitored(f"BREAKER: {outcome}; {document.text}", check, generation)
 
 
 def _rolled_back(

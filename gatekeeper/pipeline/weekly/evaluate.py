@@ -7,23 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
 from gatekeeper.pipeline.weekly import league_entrants
 from gatekeeper.pipeline.weekly.run import Run
-from gatekeeper.pipeline.weekly.workspace import Handed, dataset_of
+from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
 from gatekeeper.registry.records import WHAT_IF
 
 if TYPE_CHECKING:
     from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.judgement.report.document import Beside
     from gatekeeper.judgement.rule.verdict import Policy
     from gatekeeper.market.ideas import Dataset
 
 log = logging.getLogger("gatekeeper")
 
 
-def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Evaluation:
+def evaluated(run: Run, registry: Registry, model: Model, registered: Registered) -> Evaluation:
     """The run's evaluation that counts: the one that promoted, else that of the same contest, else a new one.
 
     So clearing a task gives no second test, and a verdict against an opponent other than today's promotes nothing.
@@ -39,7 +41,7 @@ def evaluated(run: Run, registry: Registry, model: Model, handed: Handed) -> Eva
     for evaluation in mine:
         if evaluation.champion == opponent and _stands(evaluation, generation, kind):
             return evaluation
-    return _judge(run, registry, model, handed, generation, champion, kind)
+    return _judge(run, registry, model, registered, generation, champion, kind)
 
 
 def _stands(evaluation: Evaluation, generation: int, kind: str) -> bool:
@@ -56,7 +58,7 @@ def _judge(
     run: Run,
     registry: Registry,
     model: Model,
-    handed: Handed,
+    registered: Registered,
     generation: int,
     champion: "Contender | None",
     kind: str,
@@ -64,20 +66,20 @@ def _judge(
     from gatekeeper.judgement import Policy
     from gatekeeper.judgement.backtest import backtest as backtests
 
-    dataset = dataset_of(run, handed)
-    challenger = _with_refit(run.settings, registry, model, handed)
+    dataset = dataset_of(run, registered)
+    challenger = _with_refit(run.settings, registry, model, registered)
     measured = backtests.run(dataset, run.settings, challenger, champion)
     policy = Policy.from_settings(run.settings, measured.periods_per_year)
     opened = partial(contender, run.settings, registry)
     cases = league_entrants.cases(run, registry, model, measured, dataset, policy, kind, opened)
-    kept = [_recorded(run, registry, handed, dataset, policy, generation, kind, case) for case in cases]
+    kept = [_recorded(run, registry, registered, dataset, policy, generation, kind, case) for case in cases]
     return kept[-1]
 
 
 def _recorded(
     run: Run,
     registry: Registry,
-    handed: Handed,
+    registered: Registered,
     dataset: "Dataset",
     policy: "Policy",
     generation: int,
@@ -95,11 +97,11 @@ def _recorded(
         policy,
         measured.ungated,
         kind=kind,
-        refit=measured.twins.challenger,
+        refit=measured.refit,
         many=case.many(policy),
     )
-    beside = _beside(run, registry, model, handed, policy, compared=champion is not None)
-    document = record.document(measured, verdict, policy, dataset, {**beside, **case.beside}, case.many)
+    beside = _beside(run, registry, registered, policy, case)
+    document = record.document(measured, verdict, policy, dataset, beside, case.many)
     # One name for each judgement: a later one of the same week leaves this report as it was.
     name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
     place = Path(run.settings.reports) / name
@@ -118,18 +120,18 @@ def _recorded(
 
 
 def _beside(
-    run: Run, registry: Registry, model: Model, handed: Handed, policy: "Policy", *, compared: bool
-) -> dict[str, object]:
-    """Further entries of the document: the tests spent, and the challenger's training if this run trained it."""
+    run: Run, registry: Registry, registered: Registered, policy: "Policy", case: league_entrants.Case
+) -> "Beside":
+    """Further entries of the document: the tests spent, the challenger's training if this run trained it,
+    and the league."""
+    from gatekeeper.judgement.report.document import Beside
     from gatekeeper.judgement.rule import tests_spent
 
+    compared = case.measured.champion is not None
     spent = registry.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
-    made = handed.get("trained", {})
-    ours = bool(made) and made["fingerprint"] == model.fingerprint
-    return {
-        "looks": tests_spent.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted),
-        **({"training": dict(made)} if ours else {}),
-    }
+    looks = tests_spent.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted)
+    ours = registered.trained.fingerprint == case.model.fingerprint
+    return Beside(looks, registered.trained if ours else None, case.league)
 
 
 def contender(settings: Settings, registry: Registry, model: Model) -> "Contender":
@@ -149,10 +151,10 @@ def contender(settings: Settings, registry: Registry, model: Model) -> "Contende
     )
 
 
-def _with_refit(settings: Settings, registry: Registry, model: Model, handed: Handed) -> "Contender":
+def _with_refit(settings: Settings, registry: Registry, model: Model, registered: Registered) -> "Contender":
     """The challenger of this run, with the refit that would be deployed instead, if there is one."""
     ours = contender(settings, registry, model)
-    live = handed.get("refit", {}).get("model_id", model.id)
+    live = model.id if registered.refit is None else registered.refit.model_id
     return ours if live == model.id else replace(ours, refit=contender(settings, registry, registry.model(live)))
 
 

@@ -1,8 +1,8 @@
 """League entrants: earlier challengers that compete with this week's, and the evaluations that the run records."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,12 @@ from gatekeeper.pipeline.weekly.run import DAG_ID, Run
 from gatekeeper.registry import Evaluation, Model, Registry
 
 if TYPE_CHECKING:
+    from gatekeeper.documents.evaluation import Gate, LeagueRecord
     from gatekeeper.judgement.backtest.backtest import Backtest, ScorecardBuilder
     from gatekeeper.judgement.backtest.contender import Contender
     from gatekeeper.judgement.backtest.scorecard import Scorecard
     from gatekeeper.judgement.league.league import Field
-    from gatekeeper.judgement.rule.verdict import Gate, Policy
+    from gatekeeper.judgement.rule.verdict import Policy
     from gatekeeper.market.ideas import Dataset
 
 log = logging.getLogger("gatekeeper")
@@ -32,8 +33,8 @@ class Case:
     measured: "Backtest"
     many: "Callable[[Policy], Gate | None]" = lambda _: None
     """The gate `league` under a policy; None if no other model was compared."""
-    beside: Mapping[str, object] = field(default_factory=dict)
-    """Further entries of the evaluation document: the league."""
+    league: "LeagueRecord | None" = None
+    """The league's part of the evaluation document; None if no other model was compared."""
 
 
 def cases(
@@ -75,11 +76,11 @@ def recorded(registry: Registry, run_key: str, model: Model) -> list[Evaluation]
 
 
 def _decides(evaluation: Evaluation, model: Model) -> bool:
-    league = evaluation.document.get("league")
+    league = evaluation.document.league
     if league is None:
         return evaluation.challenger_sha256 == model.sha256
-    competed = {row["sha256"] for row in league["contenders"]}
-    return model.sha256 in competed and league["winner"] in (None, league["challenger"])
+    competed = {row.sha256 for row in league.contenders}
+    return model.sha256 in competed and league.winner in (None, league.challenger)
 
 
 def _held(
@@ -97,7 +98,7 @@ def _held(
             models[number],
             replace(measured, challenger=everyone.contenders[number]),
             lambda under: gate(contest(under), everyone, number),
-            {"league": league_document.document(contest(policy), everyone, number, left_out)},
+            league_document.document(contest(policy), everyone, number, left_out),
         )
 
     return [case(number) for number in dict.fromkeys((0, contest(policy).winner or 0))]

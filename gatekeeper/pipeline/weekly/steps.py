@@ -5,20 +5,33 @@ result.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
-from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Held, Quarantined
+from gatekeeper.documents.step_output import (
+    ApprovalAnswer,
+    Backtested,
+    Exported,
+    ExportedModel,
+    Promoted,
+    Registered,
+    RegisteredModel,
+    Retrained,
+    onward,
+    read,
+)
+from gatekeeper.errors import ConfigError, EvaluationOutdated, GenerationMoved, Held, Quarantined
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.weekly import train_and_export
 from gatekeeper.pipeline.weekly.evaluate import evaluated, is_older
 from gatekeeper.pipeline.weekly.run import Run
-from gatekeeper.pipeline.weekly.workspace import Handed, dataset_of
+from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Evaluation, Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
 
 ATTEMPTS = 3
 
 
-def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
+def retrain(run: Run) -> Retrained:
     """Build the run's ideas and train on those before the holdout; both files are bound by sha256.
 
     If refits are deployed, the same recipe and seed is fitted once more on all data to the as-of.
@@ -26,86 +39,107 @@ def retrain(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: AR
     from gatekeeper.market import sources
 
     dataset = sources.load(run.settings.data, run.as_of, run.settings)
-    made = train_and_export.fitted(run, dataset, run.as_of - run.settings.holdout)
+    fitted = train_and_export.fitted(run, dataset, run.as_of - run.settings.holdout)
     dataset_sha256 = dataset.save(run.work / "dataset.npz")
-    trained, notes = made["trained"], "".join(f"; {note}" for note in dataset.notes)
-    handed = {
-        "dataset": str(run.work / "dataset.npz"),
-        "dataset_sha256": dataset_sha256,
-        "dataset_fingerprint": dataset.fingerprint(),
-        **made,
-        "summary": f"{trained['recipe']} trained on {trained['ideas']} ideas ({trained['wins']} won) that started from "
-        f"{trained['trained_from'][:10]} and were known by {trained['cutoff'][:10]}; "
-        f"{len(dataset.ideas)} ideas known in all{notes}",
-    }
-    if run.settings.deploy == "judged":
-        return handed
-    refit = train_and_export.fitted(run, dataset, run.as_of)
-    fresh = f"; its refit on the {refit['trained']['ideas']} that were known by {refit['trained']['cutoff'][:10]}"
-    return {**handed, "refit": refit, "summary": handed["summary"] + fresh}
+    trained, notes = fitted.trained, "".join(f"; {note}" for note in dataset.notes)
+    summary = (
+        f"{trained.recipe} trained on {trained.ideas} ideas ({trained.wins} won) that started from "
+        f"{trained.trained_from:%Y-%m-%d} and were known by {trained.cutoff:%Y-%m-%d}; "
+        f"{len(dataset.ideas)} ideas known in all{notes}"
+    )
+    refit = None
+    if run.settings.deploy != "judged":
+        refit = train_and_export.fitted(run, dataset, run.as_of)
+        summary += f"; its refit on the {refit.trained.ideas} that were known by {refit.trained.cutoff:%Y-%m-%d}"
+    return onward(
+        Retrained,
+        fitted,
+        summary=summary,
+        dataset=str(run.work / "dataset.npz"),
+        dataset_sha256=dataset_sha256,
+        dataset_fingerprint=dataset.fingerprint(),
+        refit=refit,
+    )
 
 
-def export_onnx(run: Run, registry: Registry, handed: Handed) -> Handed:  # noqa: ARG001  # every step takes these three
+def export_onnx(run: Run, retrained: Retrained) -> Exported:
     """Export the estimators as ONNX bytes, proven to score as they do."""
-    dataset = dataset_of(run, handed)
-    handed = train_and_export.exported(run, dataset, handed, "model.onnx")
-    said = _exported(handed)
-    if "refit" in handed:
-        refit = train_and_export.exported(run, dataset, handed["refit"], "refit.onnx")
-        handed, said = {**handed, "refit": refit}, f"{said}; its refit: {_exported(refit)}"
-    return {**handed, "summary": said}
+    dataset, refit = dataset_of(run, retrained), None
+    file = train_and_export.exported(run, dataset, retrained, "model.onnx")
+    summary = file.summary
+    if retrained.refit is not None:
+        fresh = train_and_export.exported(run, dataset, retrained.refit, "refit.onnx")
+        refit = onward(ExportedModel, retrained.refit, onnx=fresh.path, onnx_sha256=fresh.sha256, size=fresh.size)
+        summary = f"{summary}; its refit: {fresh.summary}"
+    return onward(
+        Exported,
+        retrained,
+        onnx=file.path,
+        onnx_sha256=file.sha256,
+        size=file.size,
+        refit=refit,
+        summary=summary,
+    )
 
 
-def _exported(made: Handed) -> str:
-    return f"{made['size']} bytes of ONNX, sha256 {made['onnx_sha256'][:12]}, scores equal the estimator's within 1e-5"
-
-
-def register(run: Run, registry: Registry, handed: Handed) -> Handed:
+def register(run: Run, registry: Registry, exported: Exported) -> Registered:
     """Register the exported bytes as rows; the same run and bytes give the same row."""
-    model = train_and_export.registered(run, registry, handed)
-    said = f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}"
-    handed = {**handed, "model_id": model.id, "sha256": model.sha256}
-    if "refit" in handed:
-        refit = train_and_export.registered(run, registry, handed["refit"], twin=model)
-        said += f"; its refit is model {refit.id}, {refit.version}, sha256 {str(refit.sha256)[:12]}"
-        handed["refit"] = {**handed["refit"], "model_id": refit.id, "sha256": refit.sha256}
-    return {**handed, "summary": said}
+    model, refit = train_and_export.registered(run, registry, exported), None
+    summary = f"model {model.id} is {model.version}, sha256 {str(model.sha256)[:12]}"
+    if exported.refit is not None:
+        fresh = train_and_export.registered(run, registry, exported.refit, judged_model=model)
+        summary += f"; its refit is model {fresh.id}, {fresh.version}, sha256 {str(fresh.sha256)[:12]}"
+        refit = onward(RegisteredModel, exported.refit, model_id=fresh.id, sha256=fresh.sha256)
+    return onward(Registered, exported, model_id=model.id, sha256=model.sha256, refit=refit, summary=summary)
 
 
-def backtest(run: Run, registry: Registry, handed: Handed) -> Handed:
+def backtest(run: Run, registry: Registry, registered: Registered) -> Backtested:
     """Judge the run's model against the primary, and record the evaluation."""
-    evaluation = evaluated(run, registry, registry.model(handed["model_id"]), handed)
-    return {
-        **handed,
-        "evaluation_id": evaluation.id,
-        "challenger_id": evaluation.challenger,
-        "verdict": evaluation.verdict,
-        "kind": evaluation.kind,
-        "report": evaluation.report,
-        "summary": evaluation.document["verdict"]["message"],
-    }
+    evaluation = evaluated(run, registry, registry.model(registered.model_id), registered)
+    return onward(
+        Backtested,
+        registered,
+        evaluation_id=evaluation.id,
+        challenger_id=evaluation.challenger,
+        verdict=evaluation.verdict,
+        kind=evaluation.kind,
+        report=evaluation.report,
+        summary=evaluation.document.verdict.message,
+    )
 
 
-def promote(run: Run, registry: Registry, handed: Handed) -> Handed:
-    """Promote if the verdict says so, and send the alarms."""
-    said = _promoted(run, registry, handed)
-    alarms.tell_verdict(run.settings, registry, run.key, said)
-    return said
+def promote(run: Run, registry: Registry, backtested: Backtested, answer: ApprovalAnswer | None = None) -> Promoted:
+    """Promote if the verdict says so, and send the alarms.
+
+    answer: the person's answer if approval is needed; None otherwise.
+    """
+    promoted = _promoted(run, registry, backtested, answer)
+    alarms.tell_verdict(run.settings, registry, run.key, promoted)
+    return promoted
 
 
-def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
+def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: ApprovalAnswer | None) -> Promoted:
     """Promote if the verdict says so; if the primary has changed since, judge again, as the same run.
 
     A hold, a quarantine, or a later as-of that was promoted already keeps the challenger out, as the summary says.
     """
-    model = registry.model(handed["model_id"])
+    model = registry.model(backtested.model_id)
+    asked = {} if answer is None else {"approved": answer.approved, "approval": answer.summary}
     for _ in range(ATTEMPTS):
-        evaluation = evaluated(run, registry, model, handed)
-        said = {**handed, "evaluation_id": evaluation.id, "verdict": evaluation.verdict, "kind": evaluation.kind}
-        said["challenger_id"] = evaluation.challenger  # this week's model, or an older one that won the league
-        reason = str(evaluation.document["verdict"]["message"])
-        if why := _kept_out(evaluation, handed):
-            return {**said, "promoted": False, "summary": f"{why}: {reason}"}
+        evaluation = evaluated(run, registry, model, backtested)
+        outcome = partial(
+            onward,
+            Promoted,
+            backtested,
+            evaluation_id=evaluation.id,
+            challenger_id=evaluation.challenger,  # this week's model, or an older one that won the league
+            verdict=evaluation.verdict,
+            kind=evaluation.kind,
+            **asked,
+        )
+        reason = evaluation.document.verdict.message
+        if why := _kept_out(evaluation, backtested, answer, registry):
+            return outcome(promoted=False, summary=f"{why}: {reason}")
         try:
             promotion = registry.promote(
                 evaluation.deploys_id,
@@ -124,23 +158,32 @@ def _promoted(run: Run, registry: Registry, handed: Handed) -> Handed:
                 raise  # the bytes are others now: nothing to judge again
             continue  # a later week was promoted first: this one is judged again, as a what-if
         except (Held, Quarantined) as refusal:
-            return {**said, "promoted": False, "summary": f"not promoted: {refusal}"}
-        return {**said, **_came_in(promotion, evaluation, registry), "promoted": True}
+            return outcome(promoted=False, summary=f"not promoted: {refusal}")
+        return outcome(
+            promoted=True,
+            promoted_id=evaluation.deploys_id,
+            generation=promotion.generation,
+            summary=_came_in(promotion, evaluation, registry),
+        )
     raise GenerationMoved(
         f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the step `promote` again"
     )
 
 
-def _kept_out(evaluation: Evaluation, handed: Handed) -> str | None:
+def _kept_out(
+    evaluation: Evaluation, backtested: Backtested, answer: ApprovalAnswer | None, registry: Registry
+) -> str | None:
     """The reason that the evaluation promotes nothing, before the registry is asked; None if there is none."""
+    from gatekeeper.judgement.rule.gate_texts import not_eligible
+
     if evaluation.kind == WHAT_IF:
-        return f"{WHAT_IF} ({evaluation.verdict})"
+        return f"{not_eligible(evaluation.as_of, registry.highest_as_of())} (verdict {evaluation.verdict})"
     if evaluation.verdict != "promote":
         return evaluation.verdict
-    if not handed.get("approved", True):  # a verdict that came after the question was answered, or was never put
-        return f"not promoted: {handed['approval']}"
-    judged, asked = evaluation.challenger, handed.get("challenger_id", evaluation.challenger)
-    if "approved" in handed and asked != judged:
+    if answer is not None and not answer.approved:  # a verdict that came after the question was answered, or never put
+        return f"not promoted: {answer.summary}"
+    judged, asked = evaluation.challenger, backtested.challenger_id
+    if answer is not None and asked != judged:
         return (
             f"not promoted: the approval was of model {asked}, and model {judged} is the best now; "
             "clear `backtest` to ask again"
@@ -148,31 +191,40 @@ def _kept_out(evaluation: Evaluation, handed: Handed) -> str | None:
     return None
 
 
-def _came_in(promotion: Promotion, evaluation: Evaluation, registry: Registry) -> Handed:
+def _came_in(promotion: Promotion, evaluation: Evaluation, registry: Registry) -> str:
     """The step output of a promotion."""
     live, primary = evaluation.deploys_id, registry.primary()
     still = "" if primary is not None and primary.id == live else ", and is no longer the primary"
     what = f"model {live}" if evaluation.refit is None else f"model {live}, the refit of model {evaluation.challenger},"
-    reason = evaluation.document["verdict"]["message"]
-    return {
-        "promoted_id": live,
-        "generation": promotion.generation,
-        "summary": f"{what} was promoted (generation {promotion.generation}){still}: {reason}",
-    }
+    reason = evaluation.document.verdict.message
+    return f"{what} was promoted (generation {promotion.generation}){still}: {reason}"
 
 
-STEPS = {
-    "retrain": retrain,
-    "export_onnx": export_onnx,
-    "register": register,
-    "backtest": backtest,
-    "promote": promote,
-}
+STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")
 
 
-def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Handed]]:
-    """Run all steps in order; yields the name and output of each as soon as it is done."""
-    handed: Handed = {}
-    for name, step in STEPS.items():
-        handed = step(run, registry, handed)
-        yield name, handed
+def take(
+    name: str, run: Run, registry: Registry, handed_over: object = None, answer: ApprovalAnswer | None = None
+) -> Retrained:
+    """One step by its name, with what the step before it returned, as the executor carried it. Raises DataError."""
+    match name:
+        case "retrain":
+            return retrain(run)
+        case "export_onnx":
+            return export_onnx(run, read(handed_over, Retrained))
+        case "register":
+            return register(run, registry, read(handed_over, Exported))
+        case "backtest":
+            return backtest(run, registry, read(handed_over, Registered))
+        case "promote":
+            return promote(run, registry, read(handed_over, Backtested), answer)
+    raise ConfigError(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
+
+
+def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Retrained]]:
+    """All steps in order, each with its output as soon as it is done; the last one is Promoted."""
+    yield "retrain", (retrained := retrain(run))
+    yield "export_onnx", (exported := export_onnx(run, retrained))
+    yield "register", (registered := register(run, registry, exported))
+    yield "backtest", (backtested := backtest(run, registry, registered))
+    yield "promote", promote(run, registry, backtested)

@@ -1,62 +1,80 @@
 """Training, ONNX export and registration of a weekly run's model, the same for the judged model and its refit."""
 
 import hashlib
-from datetime import datetime
+from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatekeeper.documents.step_output import Exported, ExportedModel, FittedModel
 from gatekeeper.errors import ModelRefused
 from gatekeeper.files import write_whole
 from gatekeeper.pipeline.weekly.run import Run
-from gatekeeper.pipeline.weekly.workspace import Handed
 from gatekeeper.registry import Details, Model, Registry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gatekeeper.market.ideas import Dataset
 
 
-def fitted(run: Run, dataset: "Dataset", cutoff: datetime) -> Handed:
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """An exported model in the run's folder."""
+
+    path: str
+    sha256: str
+    size: int
+
+    @property
+    def summary(self) -> str:
+        """The step's summary of it."""
+        return f"{self.size} bytes of ONNX, sha256 {self.sha256[:12]}, scores equal the estimator's within 1e-5"
+
+
+def fitted(run: Run, dataset: "Dataset", cutoff: "datetime") -> FittedModel:
     """The recipe fitted on the data known by the cut-off; the estimator's file is bound by its sha256."""
     from gatekeeper.model import training
 
     trained = training.train(dataset, run.settings, cutoff)
     estimator, sha256 = training.save_estimator(trained, run.work)
-    return {"estimator": str(estimator), "estimator_sha256": sha256, "trained": trained.to_meta()}
+    return FittedModel(estimator=str(estimator), estimator_sha256=sha256, trained=trained.record())
 
 
-def exported(run: Run, dataset: "Dataset", made: Handed, name: str) -> Handed:
+def exported(run: Run, dataset: "Dataset", fitted: FittedModel, name: str) -> OnnxFile:
     """The estimator as ONNX bytes, proven to score as it does, in the run's folder under `name`."""
     from gatekeeper.model import export, training
 
     trained = training.Trained.restore(
-        made["trained"], Path(made["estimator"]), made["estimator_sha256"], dataset, run.settings
+        fitted.trained, Path(fitted.estimator), fitted.estimator_sha256, dataset, run.settings
     )
     content = export.export(trained)
     place = run.work / name
     write_whole(place, content)
-    return {**made, "onnx": str(place), "onnx_sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    return OnnxFile(str(place), hashlib.sha256(content).hexdigest(), len(content))
 
 
-def registered(run: Run, registry: Registry, made: Handed, twin: Model | None = None) -> Model:
+def registered(
+    run: Run, registry: Registry, exported: Exported | ExportedModel, judged_model: Model | None = None
+) -> Model:
     """The exported bytes as a row of the registry; a refit is bound to the judged model."""
-    content = Path(made["onnx"]).read_bytes()
-    if hashlib.sha256(content).hexdigest() != made["onnx_sha256"]:
-        raise ModelRefused("sha256", f"{made['onnx']} has changed since export_onnx wrote it; clear that task")
-    meta = made["trained"]
-    what = meta["recipe"] if twin is None else f"refit of {twin.version}: {meta['recipe']}"
+    content = Path(exported.onnx).read_bytes()
+    if hashlib.sha256(content).hexdigest() != exported.onnx_sha256:
+        raise ModelRefused("sha256", f"{exported.onnx} has changed since export_onnx wrote it; clear that task")
+    trained = exported.trained
+    what = trained.recipe if judged_model is None else f"refit of {judged_model.version}: {trained.recipe}"
     return registry.register(
         content,
-        note=f"{what}, as-of {run.as_of:%Y-%m-%d}, {meta['ideas']} ideas",
+        note=f"{what}, as-of {run.as_of:%Y-%m-%d}, {trained.ideas} ideas",
         run_key=run.key,
         threshold=run.settings.threshold,
         details=Details(
-            trained_from=datetime.fromisoformat(meta["trained_from"]),
-            trained_to=datetime.fromisoformat(meta["trained_to"]),
-            cutoff=datetime.fromisoformat(meta["cutoff"]),
-            estimator=meta["recipe"],
-            fingerprint=meta["fingerprint"],
+            trained_from=trained.trained_from,
+            trained_to=trained.trained_to,
+            cutoff=trained.cutoff,
+            estimator=trained.recipe,
+            fingerprint=trained.fingerprint,
             code_version=package_version("gatekeeper"),
         ),
-        judged_model=None if twin is None else twin.id,
+        judged_model=None if judged_model is None else judged_model.id,
     )

@@ -1,29 +1,27 @@
 """Workspace of a weekly run: files between the steps, written whole and bound by their sha256."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gatekeeper.documents.step_output import Retrained
 from gatekeeper.errors import DataError
 from gatekeeper.pipeline.weekly.run import Run
 
 if TYPE_CHECKING:
     from gatekeeper.market.ideas import Dataset
 
-Handed = dict[str, Any]
-"""Output of a step for the next one: JSON of paths, ids, sha256 and finite numbers, so that any executor carries it."""
 
-
-def dataset_of(run: Run, handed: Handed) -> "Dataset":
+def dataset_of(run: Run, retrained: Retrained) -> "Dataset":
     """The dataset of the retrain step; rebuilt if its file is gone, and then it must have the same fingerprint."""
     from gatekeeper.market.ideas import Dataset
 
-    place = Path(handed["dataset"])
+    place = Path(retrained.dataset)
     if place.exists():
-        return Dataset.load(place, handed["dataset_sha256"])
+        return Dataset.load(place, retrained.dataset_sha256)
     from gatekeeper.market import sources
 
     dataset = sources.load(run.settings.data, run.as_of, run.settings)
-    if dataset.fingerprint() != handed["dataset_fingerprint"]:
+    if dataset.fingerprint() != retrained.dataset_fingerprint:
         raise DataError(
             f"{place} is gone, and {run.settings.data} no longer gives the same ideas for {run.as_of:%Y-%m-%d}; "
             "clear the run from `retrain` on"

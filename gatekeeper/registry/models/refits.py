@@ -61,7 +61,7 @@ def refuse_unjudged(connection: Connection, judged: Evaluation, model: Model) ->
         return
     if judged_model_of(connection, model.id) != judged.challenger:
         raise PromotionRefused(
-            f"Evaluation {judged.id} judged model {judged.challenger} for its refit {judged.refit['name']}, and "
+            f"Evaluation {judged.id} judged model {judged.challenger} for its refit {judged.refit.name}, and "
             f"promotes that refit, not model {model.id}."
         )
     if judged.deploys != model.sha256:

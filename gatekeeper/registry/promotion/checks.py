@@ -1,24 +1,25 @@
 """Monitor checks and alarms: records one check per as-of and model, and the receivers each alarm has reached."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select
 
-from gatekeeper.errors import DataError
 from gatekeeper.registry.context import RegistryContext, aware, plain
 from gatekeeper.registry.db.check_tables import alarms, checks
 from gatekeeper.registry.db.database import Database, now
 from gatekeeper.registry.models.verification import refuse_unregistered
 from gatekeeper.registry.records import Model
 
+if TYPE_CHECKING:
+    from gatekeeper.documents.check import CheckDocument
+
 _c, _a = checks.c, alarms.c
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the document is read once
 class Check:
     """One check of the monitor on the primary of its as-of, bound to that model's bytes."""
 
@@ -27,22 +28,29 @@ class Check:
     model_id: int
     sha256: str
     generation: int
-    document: Mapping[str, Any]
+    document_json: str = field(repr=False)
+    """The document as it is stored."""
     at: datetime
+
+    @cached_property
+    def document(self) -> "CheckDocument":
+        """What was seen. Raises DataError for another format, or a damaged document."""
+        from gatekeeper.documents import check
+
+        return check.read(self.document_json)
 
 
 def record(
-    context: RegistryContext, model: Model, *, as_of: datetime, generation: int, document: Mapping[str, object]
+    context: RegistryContext, model: Model, *, as_of: datetime, generation: int, document: "CheckDocument"
 ) -> Check:
     """Record a check; an existing check of the same as-of and bytes stays as it is.
 
     Raises DataError if the document can't be stored as JSON with finite numbers.
     """
+    from gatekeeper.documents import check
+
     aware(as_of, "as-of")
-    try:
-        text = json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"The document of the check can't be stored as JSON: {fault}.") from None
+    text = check.written(document)
     with context.database.write() as work:
         connection = work.connection
         sha256 = refuse_unregistered(model)
@@ -86,4 +94,6 @@ def note_reached(database: Database, kind: str, run_key: str, receiver: str) -> 
 
 
 def _check(row: Row[Any]) -> Check:
-    return Check(**{**row._mapping, "document": json.loads(row.document)})
+    columns = dict(row._mapping)
+    stored = columns.pop("document")
+    return Check(**columns, document_json=stored)

@@ -1,14 +1,12 @@
 """Evaluations: records verdicts, and refuses those that no longer match the registry's bytes or generation."""
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import (
     ConfigError,
-    DataError,
     EvaluationOutdated,
     GenerationMoved,
     ModelRefused,
@@ -24,6 +22,9 @@ from gatekeeper.registry.promotion import holds
 from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
 from gatekeeper.registry.store.base import blob_name
 
+if TYPE_CHECKING:
+    from gatekeeper.documents.evaluation import EvaluationDocument
+
 _e = tables.evaluations.c
 
 
@@ -36,7 +37,7 @@ def record(
     as_of: datetime,
     kind: str,
     verdict: str,
-    document: Mapping[str, object],
+    document: "EvaluationDocument",
     run_key: str,
     report: str | None,
 ) -> Evaluation:
@@ -45,6 +46,8 @@ def record(
     Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
     ModelRefused, DataError, ConfigError.
     """
+    from gatekeeper.documents import evaluation as documents
+
     aware(as_of, "as-of")
     plain(run_key, "run key")
     values = {
@@ -54,7 +57,7 @@ def record(
         "as_of": as_of,
         "kind": kind,
         "verdict": verdict,
-        "document": _json(document),
+        "document": documents.written(document),
         "run_key": run_key,
         "report": report,
     }
@@ -167,13 +170,6 @@ def restore_name(context: RegistryContext, model: Model) -> bool:
         return False
     context.store.place(model.file_name, content)
     return True
-
-
-def _json(document: Mapping[str, object]) -> str:
-    try:
-        return json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as fault:
-        raise DataError(f"The document of the evaluation can't be stored as JSON: {fault}.") from None
 
 
 def _sha256(connection: Connection, model_id: int) -> str:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
 
@@ -17,27 +17,44 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.records import Promotion, promotion_of
 
+if TYPE_CHECKING:
+    from gatekeeper.documents.receipt import ChainedEntry, HistoryEntry, ReceiptEvaluation
+    from gatekeeper.documents.serialization import JsonObject
+
 GENESIS = hashlib.sha256(b"gatekeeper").hexdigest()
 """The hash before the first row."""
 
-Entry = dict[str, Any]
 
-_FIELDS = tuple(name for name in Promotion.__slots__ if name != "chain")
+def entry(connection: Connection, promotion: Promotion) -> "HistoryEntry":
+    """A row with the sha256 of the evaluation that it rests on."""
+    from gatekeeper.documents.receipt import HistoryEntry, as_hashed
 
-
-def entry(connection: Connection, promotion: Promotion) -> Entry:
-    """A row as JSON values, with the sha256 of the evaluation that it rests on."""
-    fields = {name: _plain(getattr(promotion, name)) for name in _FIELDS}
     rests_on = promotion.evaluation_id
-    return {**fields, "evidence": None if rests_on is None else evidence_of(facts(connection, rests_on))}
+    evidence = None
+    if rests_on is not None:
+        evidence = evidence_of(as_hashed(facts(connection, rests_on)))
+    return HistoryEntry(
+        generation=promotion.generation,
+        from_id=promotion.from_id,
+        to_id=promotion.to_id,
+        kind=promotion.kind,
+        actor=promotion.actor,
+        reason=promotion.reason,
+        evaluation_id=rests_on,
+        as_of=_hashed(promotion.as_of),
+        at=_hashed(promotion.at),
+        run_key=promotion.run_key,
+        sha256=promotion.sha256,
+        evidence=evidence,
+    )
 
 
-def link(before: str, row: Mapping[str, Any]) -> str:
-    """The hash of an entry that follows the hash `before`."""
+def link(before: str, row: "Mapping[str, object]") -> str:
+    """The hash of an entry, as JSON, that follows the hash `before`."""
     return hashlib.sha256(f"{before}\n{canonical(row)}".encode()).hexdigest()
 
 
-def evidence_of(evaluation: Mapping[str, Any]) -> str:
+def evidence_of(evaluation: object) -> str:
     """The sha256 of an evaluation: its facts and its document, as read from JSON."""
     return hashlib.sha256(canonical(evaluation).encode()).hexdigest()
 
@@ -49,19 +66,23 @@ def canonical(value: object) -> str:
 
 def chained(connection: Connection, promotion: Promotion, newest: Promotion | None) -> Promotion:
     """The row with its hash, to be written after `newest`."""
+    from gatekeeper.documents.receipt import as_hashed
+
     before = GENESIS if newest is None or newest.chain is None else newest.chain
-    return replace(promotion, chain=link(before, entry(connection, promotion)))
+    return replace(promotion, chain=link(before, as_hashed(entry(connection, promotion))))
 
 
 def seal(work: Work) -> None:
     """Add hashes to the rows that an older Gatekeeper wrote, as they are now."""
+    from gatekeeper.documents.receipt import as_hashed
+
     before = GENESIS
     for promotion in history(work.connection):
         sealed = promotion
         if promotion.chain is None:
             artifact = select(tables.artifacts.c.sha256).where(tables.artifacts.c.model_id == promotion.to_id)
             sealed = replace(promotion, sha256=work.connection.execute(artifact).scalar())
-            sealed = replace(sealed, chain=link(before, entry(work.connection, sealed)))
+            sealed = replace(sealed, chain=link(before, as_hashed(entry(work.connection, sealed))))
             here = tables.promotions.c.generation == promotion.generation
             values = {"sha256": sealed.sha256, "chain": sealed.chain}
             work.connection.execute(update(tables.promotions).where(here).values(**values))
@@ -74,27 +95,48 @@ def history(connection: Connection) -> list[Promotion]:
     return [promotion_of(row) for row in rows]
 
 
-def entries(connection: Connection) -> list[Entry]:
+def entries(connection: Connection) -> "list[ChainedEntry]":
     """The whole chain as a receipt stores it: every row with its hash."""
-    return [{**entry(connection, row), "chain": row.chain} for row in history(connection)]
+    from msgspec import structs
+
+    from gatekeeper.documents.receipt import ChainedEntry
+
+    return [ChainedEntry(**structs.asdict(entry(connection, row)), chain=row.chain) for row in history(connection)]
 
 
-def first_break(rows: Iterable[Mapping[str, Any]]) -> int | None:
-    """The generation of the first row that was changed or doesn't follow the row before it; None if all is well."""
+def first_break(rows: "Iterable[JsonObject]") -> int | None:
+    """The generation of the first row that was changed or doesn't follow the row before it; None if all is well.
+
+    Rows are JSON as read, so an added key counts as a change. Raises KeyError for a missing key.
+    """
     before = GENESIS
     for row in rows:
         if link(before, {name: value for name, value in row.items() if name != "chain"}) != row["chain"]:
-            return int(row["generation"])
-        before = row["chain"]
+            return int(str(row["generation"]))
+        before = str(row["chain"])
     return None
 
 
-def facts(connection: Connection, evaluation_id: int) -> Entry:
-    """An evaluation's row as JSON values, without its report: a path on some disk is not evidence."""
+def facts(connection: Connection, evaluation_id: int) -> "ReceiptEvaluation":
+    """An evaluation's row without its report: a path on some disk is not evidence."""
+    from gatekeeper.documents.receipt import ReceiptEvaluation
+
     row = connection.execute(select(tables.evaluations).where(tables.evaluations.c.id == evaluation_id)).one()
-    fields = {name: _plain(value) for name, value in row._mapping.items() if name != "report"}
-    return {**fields, "document": json.loads(row.document)}
+    return ReceiptEvaluation(
+        id=row.id,
+        challenger=row.challenger,
+        champion=row.champion,
+        challenger_sha256=row.challenger_sha256,
+        champion_sha256=row.champion_sha256,
+        generation=row.generation,
+        as_of=_hashed(row.as_of),
+        kind=row.kind,
+        verdict=row.verdict,
+        document=json.loads(row.document),
+        run_key=row.run_key,
+        at=_hashed(row.at),
+    )
 
 
-def _plain(value: object) -> object:
-    return value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+def _hashed(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")

@@ -3,7 +3,6 @@
 There it is verified again and becomes a challenger. Its evaluations are evidence and can't promote it.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,7 +121,7 @@ def _carry(work: Work, made: Evaluation, challenger: int) -> int | None:
             as_of=made.as_of,
             kind=COPIED,
             verdict=made.verdict,
-            document=json.dumps(made.document, allow_nan=False),
+            document=made.document_json,
             run_key=run_key,
             report=made.report,
             at=made.at,

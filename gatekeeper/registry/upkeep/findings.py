@@ -265,7 +265,9 @@ def _history(e: _Evidence) -> Iterator[Finding]:
             yield Finding(BROKEN, row.to_id, None, f"Promotion {row.generation} does not follow the one before it.")
             return
         before = row.to_id
-    if (changed := history_chain.first_break(history_chain.entries(e.connection))) is not None:
+    from gatekeeper.documents.receipt import as_hashed
+
+    if (changed := history_chain.first_break(map(as_hashed, history_chain.entries(e.connection)))) is not None:
         text = f"Promotion {changed} was changed after it was written, or does not follow the one before it."
         yield Finding(BROKEN, None, None, f"{text} Restore the rows from a backup, or find out who changed them.")
         return

@@ -1,12 +1,15 @@
 """Model card in Markdown: renders the facts of `card` by the template card.md.j2."""
 
 import re
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from gatekeeper.documents.card import CardEvaluation, CardFacts
 from gatekeeper.errors import ConfigError
-from gatekeeper.registry.views.card import Facts
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -18,17 +21,17 @@ MEANING = {
     "adx14": "Wilder's average directional index over 14 bars, 0 to 100",
     "fastMASlowDelta": "(SMA50 - SMA200) / close",
     "bbWidth": "width of the Bollinger bands (20 bars, 2 standard deviations) / SMA20",
-    "avgSent": "sentiment, as the source gives it; 0 where it has none",
-    "avgOB": "order book, as the source gives it; 0 where it has none",
+    "avgSent": "sentiment, as the source gives it; 0 if it gives none",
+    "avgOB": "order book, as the source gives it; 0 if it gives none",
     "action": "1 buy, 0 sell",
 }
 
 SHAPES = {"win_rate": ".1%", "max_drawdown": ".2%"}
 
 
-def markdown(facts: Facts) -> str:
+def markdown(facts: CardFacts) -> str:
     """The card as Markdown; the same facts give the same text. Raises ConfigError if jinja2 is not installed."""
-    return _template().render(facts, meaning=MEANING)
+    return _template().render(structs.asdict(facts), meaning=MEANING)
 
 
 @cache
@@ -58,18 +61,19 @@ def _code(text: str | None) -> str:
     return f"`{' '.join(text.replace('`', chr(39)).replace('|', '/').split())}`"
 
 
-def _figure(one: Facts, name: str) -> str:
+def _figure(one: CardEvaluation, name: str) -> str:
     """One figure of an evaluation; "none" for a comparison without a champion, "unknown" for a foreign document."""
-    if one["policy"] is None:
+    if one.policy is None:
         return UNKNOWN
-    if one["champion"] is None and name in {"champion_sharpe", "gain", "standard_error", "bound"}:
+    if one.champion is None and name in {"champion_sharpe", "gain", "standard_error", "bound"}:
         return "none"
-    return UNDEFINED if one[name] is None else format(one[name], SHAPES.get(name, ".3f"))
+    figure: float | None = getattr(one, name)
+    return UNDEFINED if figure is None else format(figure, SHAPES.get(name, ".3f"))
 
 
-def _instant(text: str | None) -> str:
-    return UNKNOWN if text is None else f"{text[:10]} {text[11:16]} UTC"
+def _instant(value: datetime | None) -> str:
+    return UNKNOWN if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-def _day(text: str | None) -> str:
-    return UNKNOWN if text is None else text[:10]
+def _day(value: datetime | None) -> str:
+    return UNKNOWN if value is None else f"{value:%Y-%m-%d}"

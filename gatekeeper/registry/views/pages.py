@@ -1,13 +1,14 @@
 """Registry pages: keyset pagination of models, evaluations and promotions, newest first."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from gatekeeper.documents import evaluation as documents
+from gatekeeper.documents.card import CardFacts
 from gatekeeper.errors import ClaimsUnsettled, PromotionRefused
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Database
@@ -176,7 +177,7 @@ class Pages:
                 for row in rows
             ]
 
-    def card(self, model_id: int, *, now: datetime) -> card.Facts:
+    def card(self, model_id: int, *, now: datetime) -> CardFacts:
         """The facts on record about a model, which `card_text.markdown` renders. Raises UnknownModel."""
         with self.database.read() as connection:
             return card.facts(connection, model_id, now)
@@ -225,8 +226,8 @@ def _judged(connection: Connection, wanted: Select[Any]) -> list[Judged]:
 
 
 def _line(row: Row[Any]) -> Judged:
-    document = json.loads(row.document)
-    message = _at(document, "verdict", "message")
+    summary = documents.summary(row.document)
+    cards, verdict = summary.scorecards, summary.verdict
     return Judged(
         row.id,
         row.challenger,
@@ -235,21 +236,9 @@ def _line(row: Row[Any]) -> Judged:
         row.kind,
         row.verdict,
         row.at,
-        sharpe=_number(document, "scorecards", "challenger", "sharpe"),
-        champion_sharpe=_number(document, "scorecards", "champion", "sharpe"),
-        ungated_sharpe=_number(document, "scorecards", "ungated", "sharpe"),
-        gain=_number(document, "verdict", "gain"),
-        message=message if isinstance(message, str) else None,
+        sharpe=cards.challenger.sharpe,
+        champion_sharpe=None if cards.champion is None else cards.champion.sharpe,
+        ungated_sharpe=cards.ungated.sharpe,
+        gain=verdict.gain,
+        message=verdict.message,
     )
-
-
-def _number(document: object, *keys: str) -> float | None:
-    found = _at(document, *keys)
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
-
-
-def _at(document: object, *keys: str) -> object:
-    """The value at these keys of a document; None if it has no such keys."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, Mapping) else None
-    return document

@@ -2,23 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gatekeeper.errors import DataError, UnknownModel
+from gatekeeper.documents import evaluation as documents
+from gatekeeper.documents import receipt as receipts
+from gatekeeper.documents.receipt import FORMAT, Receipt, ReceiptEvaluation, ReceiptModel, ReceiptTwin, as_hashed
+from gatekeeper.documents.serialization import JsonObject
+from gatekeeper.errors import ConfigError, DataError, UnknownModel
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.promotion import evaluations, history_chain
+from gatekeeper.registry.records import Model
 
-FORMAT = 1
 LARGEST = 64 * 1024 * 1024
-
-Receipt = dict[str, Any]
+PARTS = ("format", "made_by", "model", "evaluation", "history", "digest")
 
 
 def receipt(connection: Connection, model_id: int, evaluation_id: int | None) -> bytes:
@@ -29,99 +29,131 @@ def receipt(connection: Connection, model_id: int, evaluation_id: int | None) ->
     model = catalogue.model(connection, model_id)
     chosen = _evaluation(connection, model_id, evaluation_id)
     judged_id = refits.judged_model_of(connection, model_id)
-    facts = {name: value for name, value in asdict(model).items() if name not in ("canary_json", "path")}
-    content: Receipt = {
-        "format": FORMAT,
-        "made_by": f"gatekeeper {version('gatekeeper')}",
-        "model": {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()},
-        "evaluation": None if chosen is None else history_chain.facts(connection, chosen),
-        "history": history_chain.entries(connection),
-    }
-    if judged_id is not None:
-        content["twin"] = {"model_id": judged_id, "sha256": catalogue.model(connection, judged_id).sha256}
-    return serialized({**content, "digest": digest(content)})
+    made = Receipt(
+        format=FORMAT,
+        made_by=f"gatekeeper {version('gatekeeper')}",
+        model=_model(model),
+        evaluation=None if chosen is None else history_chain.facts(connection, chosen),
+        history=history_chain.entries(connection),
+        twin=None if judged_id is None else ReceiptTwin(judged_id, catalogue.model(connection, judged_id).sha256),
+        digest="",
+    )
+    content = as_hashed(made)
+    return receipts.serialized({**content, "digest": digest(content)})
 
 
-def digest(content: Mapping[str, Any]) -> str:
+def _model(model: Model) -> ReceiptModel:
+    return ReceiptModel(
+        id=model.id,
+        version=model.version,
+        description=model.description,
+        created_at=_iso(model.created_at),
+        sha256=model.sha256,
+        size=model.size,
+        feature_schema=model.feature_schema,
+        threshold=model.threshold,
+        trained_from=_iso(model.trained_from),
+        trained_to=_iso(model.trained_to),
+        cutoff=_iso(model.cutoff),
+        estimator=model.estimator,
+        fingerprint=model.fingerprint,
+        code_version=model.code_version,
+        run_key=model.run_key,
+        recognised=model.recognised,
+        fault=model.fault,
+    )
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def digest(content: JsonObject) -> str:
     """The sha256 of a receipt without its digest."""
-    body = {name: value for name, value in content.items() if name != "digest"}
-    return hashlib.sha256(history_chain.canonical(body).encode()).hexdigest()
+    hashed = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(history_chain.canonical(hashed).encode()).hexdigest()
 
 
-def serialized(content: Mapping[str, Any]) -> bytes:
-    """The receipt's only valid serialization: any other byte is a change."""
-    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n").encode("ascii")
+def read(content: bytes) -> Receipt | None:
+    """A receipt's content, valid or not; None if it can't be read, and then `faults` says why."""
+    try:
+        return receipts.of_object(_parsed(content))
+    except DataError:
+        return None
 
 
 def faults(content: bytes) -> list[str]:
     """The errors of a receipt, in sentences; empty if it is valid. Raises DataError if it is not a receipt."""
-    read = _read(content)
+    parsed = _parsed(content)
     try:
-        if digest(read) != read["digest"]:
-            return [f"its digest is {digest(read)}, but it states {read['digest']}: it was changed"]
-        if serialized(read) != content:
+        if digest(parsed) != parsed["digest"]:
+            return [f"its digest is {digest(parsed)}, but it states {parsed['digest']}: it was changed"]
+        if receipts.serialized(parsed) != content:
             return ["its bytes are not those of a receipt's serialization: it was changed"]
-        broken = history_chain.first_break(read["history"])
+        receipt, hashed = receipts.of_object(parsed), receipts.hashed_parts(parsed)
+        broken = history_chain.first_break(hashed.history)
         found = [] if broken is None else [f"promotion {broken} of the history was changed after it was written"]
-        return found + (_evaluation_faults(read) if read["evaluation"] is not None else [])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as fault:
+        if receipt.evaluation is None:
+            return found
+        return found + _evaluation_faults(receipt, receipt.evaluation, history_chain.evidence_of(hashed.evaluation))
+    except (TypeError, ValueError, IndexError, DataError, ConfigError) as fault:
         return [f"its content is not that of a receipt ({type(fault).__name__}: {fault}): it was changed"]
 
 
-def _evaluation_faults(read: Receipt) -> list[str]:
+def _evaluation_faults(receipt: Receipt, judged: ReceiptEvaluation, evidence: str) -> list[str]:
     from gatekeeper.judgement.report.recheck import differences
 
-    judged = read["evaluation"]
-    found = _model_faults(read)
-    cards = judged["document"]["scorecards"]
+    document = documents.of_object(judged.document)
+    found = _model_faults(receipt, judged, document)
+    bytes_of = {"challenger": judged.challenger_sha256, "champion": judged.champion_sha256}
     found += [
         f"the scorecard of the {role} belongs to other bytes than the evaluation"
-        for role in ("challenger", "champion")
-        if cards[role] is not None and cards[role]["sha256"] != judged[f"{role}_sha256"]
+        for role, card in document.scorecards
+        if role in bytes_of and card.sha256 != bytes_of[role]
     ]
-    if judged["document"]["verdict"]["answer"] != judged["verdict"]:
+    if document.verdict.answer != judged.verdict:
         found.append("the verdict of the evaluation differs from that of its document")
     found += [
-        f"promotion {row['generation']} rests on other evidence than this evaluation"
-        for row in read["history"]
-        if row["evaluation_id"] == judged["id"] and row["evidence"] != history_chain.evidence_of(judged)
+        f"promotion {row.generation} rests on other evidence than this evaluation"
+        for row in receipt.history
+        if row.evaluation_id == judged.id and row.evidence != evidence
     ]
-    return found + differences(judged["document"])
+    return found + differences(document)
 
 
-def _model_faults(read: Receipt) -> list[str]:
+def _model_faults(receipt: Receipt, judged: ReceiptEvaluation, document: documents.EvaluationDocument) -> list[str]:
     """Check that the evaluation judged the receipt's model, or its judged model and compared both, and promoted it."""
-    from gatekeeper.judgement.backtest.refit_agreement import refit_of
-
-    judged, model, judged_model = read["evaluation"], read["model"], read.get("twin")
-    challenger = {"model_id": judged["challenger"], "sha256": judged["challenger_sha256"]}
-    if judged_model is None:
-        same = challenger == {"model_id": model["id"], "sha256": model["sha256"]}
+    model, twin, refit = receipt.model, receipt.twin, document.refit
+    if twin is None:
+        same = (judged.challenger, judged.challenger_sha256) == (model.id, model.sha256)
         return [] if same else ["its evaluation judged other bytes than its model's"]
-    found = [] if challenger == judged_model else ["its evaluation judged other bytes than its judged model's"]
-    refit = refit_of(judged["document"])
-    if refit is None or refit.sha256 != model["sha256"]:
+    found = []
+    if (judged.challenger, judged.challenger_sha256) != (twin.model_id, twin.sha256):
+        found.append("its evaluation judged other bytes than its judged model's")
+    if refit is None or refit.sha256 != model.sha256:
         found.append("its evaluation compared its judged model with other bytes than its model's")
     found += [
-        f"promotion {row['generation']} deployed other bytes than this evaluation compared with the judged ones"
-        for row in read["history"]
-        if row["evaluation_id"] == judged["id"] and row["sha256"] != model["sha256"]
+        f"promotion {row.generation} deployed other bytes than this evaluation compared with the judged ones"
+        for row in receipt.history
+        if row.evaluation_id == judged.id and row.sha256 != model.sha256
     ]
     return found
 
 
-def _read(content: bytes) -> Receipt:
+def _parsed(content: bytes) -> JsonObject:
     try:
-        read = json.loads(content)
-        known = read["format"]
-        parts = {name: read[name] for name in ("made_by", "model", "evaluation", "history", "digest")}
+        parsed = json.loads(content)
+        known = parsed["format"]
+        if missing := [name for name in PARTS if name not in parsed]:
+            raise KeyError(*missing)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(
             "This is not a receipt, or one that was changed. `gatekeeper receipt ID` writes receipts."
         ) from None
     if known != FORMAT:
         raise DataError(f"The receipt has format {known!r}; this version of Gatekeeper reads format {FORMAT}.")
-    return {"format": known, **parts, **read}
+    found: JsonObject = parsed
+    return found
 
 
 def _evaluation(connection: Connection, model_id: int, evaluation_id: int | None) -> int | None:

@@ -225,7 +225,7 @@ def test_same_bytes_are_not_backtested(dataset: Make, contender: Make, ideas: Ma
     old = contender("gatekeeper_primary1", sha256="same", score=score)
     book = run(dataset(ideas([("2018-10-01", {"2018-10-01": 0.02})])), settings, new, old)
     assert not book.challenger.tested
-    assert book.challenger.to_dict()["sharpe"] is None
+    assert book.challenger.record().sharpe is None
     assert book.ungated.kept_trades == 1
 
 
@@ -301,8 +301,8 @@ def test_nothing_after_the_window_matters(dataset: Make, contender: Make, ideas:
     rows = [("2018-10-01", {"2018-10-01": 0.02}), ("2018-10-03", {"2018-10-04": -0.01})]
     later = [("2018-10-20", {"2018-10-22": 9.0}), ("2018-11-01", {"2018-11-02": -9.0})]
     there, back = (run(dataset(ideas(each)), settings, contender()) for each in (rows, rows + later))
-    assert there.ungated.to_dict() == back.ungated.to_dict()
-    assert there.challenger.to_dict() == back.challenger.to_dict()
+    assert there.ungated.record() == back.ungated.record()
+    assert there.challenger.record() == back.challenger.record()
 
 
 @pytest.mark.parametrize(

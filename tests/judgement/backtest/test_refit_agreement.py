@@ -1,16 +1,19 @@
 """Gate `alike`: a refit that decides too many ideas unlike the judged model is not deployed."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from evaluation_documents import cards, document
+from msgspec import structs
 
 from gatekeeper.config import Settings
+from gatekeeper.documents import serialization
+from gatekeeper.documents.evaluation import EvaluationDocument, Refit, Twins
 from gatekeeper.judgement import Policy, judge, run
-from gatekeeper.judgement.backtest.refit_agreement import COUNTS, Refit, faults, refit_of
+from gatekeeper.judgement.backtest.refit_agreement import faults
 
 Make = Callable[..., Any]
 
@@ -19,7 +22,7 @@ REFIT = Refit("gatekeeper_3", "c", 0.55, datetime(2018, 11, 2, tzinfo=UTC), 3, l
 
 def apart(only_refit: int, only_twin: int, limit: float = 0.1) -> Refit:
     """Of forty ideas."""
-    return replace(REFIT, only_refit=only_refit, only_twin=only_twin, both_kept=40 - only_refit - only_twin,
+    return structs.replace(REFIT, only_refit=only_refit, only_twin=only_twin, both_kept=40 - only_refit - only_twin,
                    both_vetoed=0, limit=limit)  # fmt: skip
 
 
@@ -70,7 +73,7 @@ def test_the_first_primary_has_to_be_alike_too_and_a_person_hears_of_it(pair: An
 
 
 def test_no_ideas_tell_nothing(pair: Any, small: Policy) -> None:
-    nothing = replace(REFIT, both_kept=0, both_vetoed=0)
+    nothing = structs.replace(REFIT, both_kept=0, both_vetoed=0)
     assert (nothing.share, nothing.alike) == (None, None)
     assert judge(*pair, small, refit=nothing).gates[-1].passed is None
 
@@ -85,32 +88,39 @@ def test_it_is_scored_on_the_twins_ideas_and_its_returns_are_not(
     refit = contender("gatekeeper_3", keeps=(0, 2, 3, 4), trained_to=date(2018, 11, 2), model_id=3)
     measured = run(market, settings, replace(twin, refit=refit))
     alone = run(market, settings, twin)
-    said = measured.twins.challenger
+    said = measured.refit
     assert said is not None
     assert (said.both_kept, said.only_refit, said.only_twin, said.both_vetoed) == (2, 1, 1, 0)
     assert (said.name, said.model_id, said.limit) == ("gatekeeper_3", 3, settings.refit_disagreement)
-    written = json.loads(json.dumps(measured.twins.to_dict()))
-    assert refit_of(written) == said
-    assert set(written["twins"]["challenger"]) == {
-        "name", "sha256", "threshold", "trained_to", "model_id", "limit", *COUNTS,
-    }  # fmt: skip
+    written = serialization.as_object(measured.twins)
+    assert serialization.of_object(written, Twins, "twins") == measured.twins
+    assert list(written["challenger"]) == [
+        "name", "sha256", "threshold", "trained_to", "model_id", "limit",
+        "both_kept", "only_refit", "only_twin", "both_vetoed",
+    ]  # fmt: skip
     # The window, and all that is measured of the twin, is as it is without a refit, which has seen all of it.
     assert measured.window == alone.window and measured.challenger.out_of_sample
-    assert measured.challenger.to_dict() == alone.challenger.to_dict()
-    assert alone.twins.to_dict() == {}
+    assert measured.challenger.record() == alone.challenger.record()
+    assert alone.twins is None
     faced = run(market, settings, twin, replace(contender("gatekeeper_1", keeps=(1,)), refit=refit))
-    assert faced.twins.challenger is None and faced.window == alone.window
-    assert faced.twins.to_dict()["twins"]["champion"]["name"] == "gatekeeper_3"
+    assert faced.refit is None and faced.window == alone.window
+    assert faced.twins.champion.name == "gatekeeper_3"
+
+
+def of(refit: Refit | None, **card: Any) -> EvaluationDocument:
+    """A document of this refit whose challenger has such a card."""
+    twins = {} if refit is None else {"twins": {"challenger": serialization.as_object(refit), "champion": None}}
+    return document(scorecards=cards(**card), **twins)
 
 
 def test_the_twin_has_to_be_the_one_of_the_scorecard() -> None:
-    document = {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 22}}}
-    assert faults(apart(3, 2), {"scorecards": {"challenger": {"tested": True, "ideas": 40, "kept_trades": 37}}}) == []
-    assert faults(None, document) == []
-    assert faults(apart(3, 2), document) == [
+    few: dict[str, Any] = {"ideas": 40, "kept_trades": 22}
+    assert faults(of(apart(3, 2), ideas=40, kept_trades=37)) == []
+    assert faults(of(None, **few)) == []
+    assert faults(of(apart(3, 2), **few)) == [
         "the judged model approved 37 ideas next to its refit, and 22 by its scorecard"
     ]
-    more = replace(apart(3, 2), both_vetoed=1)
-    assert faults(more, document)[0] == "the refit decided 41 ideas, and the judged model 40"
-    untested = {"scorecards": {"challenger": {"tested": False}}}
-    assert faults(REFIT, untested) != [] and faults(replace(REFIT, both_kept=0, both_vetoed=0), untested) == []
+    more = structs.replace(apart(3, 2), both_vetoed=1)
+    assert faults(of(more, **few))[0] == "the refit decided 41 ideas, and the judged model 40"
+    assert faults(of(REFIT, tested=False)) != []
+    assert faults(of(structs.replace(REFIT, both_kept=0, both_vetoed=0), tested=False)) == []

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gatekeeper.config import Settings
+from gatekeeper.documents import evaluation
+from gatekeeper.documents.evaluation import of_object
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.backtest import backtest as backtests
@@ -93,7 +95,7 @@ def judged(four: Ideas, dataset: Make, contender: Make, **options: Any) -> dict[
     )
     policy = Policy.from_settings(settings, known.periods_per_year)
     verdict = judge(measured.challenger, measured.champion, policy, measured.ungated)
-    return document.document(measured, verdict, policy, known)
+    return evaluation.as_object(document.document(measured, verdict, policy, known))
 
 
 def test_the_document_takes_the_costs_apart_for_each_stream(four: Ideas, dataset: Make, contender: Make) -> None:
@@ -123,7 +125,7 @@ def test_with_sizes_and_a_cap_the_streams_and_their_costs_are_of_what_was_taken(
     assert found["costs"]["streams"]["challenger"]["commission"] == pytest.approx(0.3 * 0.0004, abs=CLOSE)
     assert found["rules"]["sizing"]["most_open"] == 1
     assert "challenger approved 3 (entered 2) of 4" in found["verdict"]["gates"][1]["text"]
-    assert differences(found) == []
+    assert differences(of_object(found)) == []
 
 
 def test_the_floor_counts_trades_that_were_entered(four: Ideas, dataset: Make, contender: Make) -> None:
@@ -136,15 +138,17 @@ def test_the_floor_counts_trades_that_were_entered(four: Ideas, dataset: Make, c
 
 def test_costs_that_were_changed_afterwards_are_found(four: Ideas, dataset: Make, contender: Make) -> None:
     found = judged(four, dataset, contender)
-    assert differences(found) == []
+    assert differences(of_object(found)) == []
     for name in ("gross", "carry", "net"):
         changed = json.loads(json.dumps(found))
         changed["costs"]["streams"]["champion"][name] += 1e-6
-        assert any("champion" in fault for fault in differences(changed)), name
+        assert any("champion" in fault for fault in differences(of_object(changed))), name
 
 
 def test_the_report_states_costs_sizing_and_calendars(four: Ideas, dataset: Make, contender: Make) -> None:
-    page = report.render(judged(four, dataset, contender, sizing="volatility", most_open=1, calendars="SPX=XNYS"))
+    page = report.render(
+        of_object(judged(four, dataset, contender, sizing="volatility", most_open=1, calendars="SPX=XNYS"))
+    )
     for said in (
         "<h2>Transaction costs</h2>",
         "Commission 2 bp per side; spread 0 bp",
@@ -154,7 +158,7 @@ def test_the_report_states_costs_sizing_and_calendars(four: Ideas, dataset: Make
         "By symbol: SPX=XNYS",
     ):
         assert said in page, said
-    plain = glossary.of(judged(four, dataset, contender))
+    plain = glossary.of(of_object(judged(four, dataset, contender)))
     assert plain["Sizing"].startswith("Each trade is 5.00 % of the initial capital")
     assert plain["Sizing"].endswith("Any number of positions may be open at once.")
     assert plain["Calendars"].startswith("None set")
@@ -164,11 +168,11 @@ def test_costs_that_nobody_told_apart(four: Ideas, dataset: Make, contender: Mak
     whole = judged(replace(four, costs=np.full((4, 1), 0.0007)), dataset, contender)
     assert whole["costs"]["parts"] == ["cost"]
     assert whole["costs"]["streams"]["challenger"]["cost"] == pytest.approx(3 * 0.05 * 0.0007, abs=CLOSE)
-    assert glossary.of(whole)["Costs"] == "The source gives the total cost of each trade, not its parts."
+    assert glossary.of(of_object(whole))["Costs"] == "The source gives the total cost of each trade, not its parts."
     untold = judged(replace(four, costs=None), dataset, contender)
     assert untold["costs"] is None
-    assert differences(untold) == []
-    assert "doesn't give the costs" in glossary.of(untold)["Costs"]
+    assert differences(of_object(untold)) == []
+    assert "doesn't give the costs" in glossary.of(of_object(untold))["Costs"]
 
 
 def test_a_document_of_before_is_still_read(four: Ideas, dataset: Make, contender: Make) -> None:
@@ -178,5 +182,5 @@ def test_a_document_of_before_is_still_read(four: Ideas, dataset: Make, contende
         del old["rules"][name]
     for card in old["scorecards"].values():
         del card["passed_over"]
-    assert differences(old) == []
-    assert "Each trade is 5.00 % of the initial capital" in report.render(old)
+    assert differences(of_object(old)) == []
+    assert "Each trade is 5.00 % of the initial capital" in report.render(of_object(old))

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from arch.bootstrap import SPA
+from evaluation_documents import document
 
 from gatekeeper import config
+from gatekeeper.documents import serialization
 from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, judge, sharpe_difference
 from gatekeeper.judgement.league import league_document
@@ -197,15 +199,13 @@ def kept(entered: Callable[..., Field], proven: Policy) -> Callable[..., list[st
     field = entered([1.6, 6.0, 0.0, 4.5], 4)
     cards = {"champion": field.champion, "challenger": field.contenders[1], "ungated": field.champion}
     written = league_document.document(contest(field, proven, draws=100), field, 1, {"gatekeeper_9": "it is gone"})
-    evaluation = {
-        "league": json.loads(json.dumps(written, allow_nan=False)),
-        "rules": {"periods_per_year": 252, "risk_free": 0.0},
-        "agreement": {"both_kept": int(np.count_nonzero(field.champion.kept & field.contenders[1].kept))},
-    }
+    both = int(np.count_nonzero(field.champion.kept & field.contenders[1].kept))
+    agreement = {"both_kept": both, "only_challenger": 0, "only_champion": 0, "both_vetoed": 0}
 
     def faults(change: Callable[[dict], object] = lambda _: None) -> list[str]:
-        changed = json.loads(json.dumps(evaluation))
-        change(changed["league"])
+        league = serialization.as_object(written)
+        change(league)
+        changed = document(league=league, agreement=agreement)
         held, again, number = league_document.again(changed, cards, proven, "weekly")
         assert number == 1
         return league_document.faults(changed, held, again)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from gatekeeper.config import Settings
+from gatekeeper.documents import serialization
+from gatekeeper.documents.check import LiveGain
 from gatekeeper.judgement import Contender
-from gatekeeper.judgement.live.live import LiveGain, measure
+from gatekeeper.judgement.live.live import measure
 from gatekeeper.market.ideas import Dataset, Ideas
 
 SINCE = datetime(2018, 10, 22, tzinfo=UTC)  # ten weekdays before the as-of of the fixtures
@@ -56,10 +58,10 @@ def test_the_realised_gain_is_the_golden_one(golden: dict[str, Any], ten_days: D
 
 def test_a_surprise_counts_in_standard_errors() -> None:
     """3-4-5: both errors together make 0.5, and 0.6 less than predicted is 1.2 of them."""
-    assert LiveGain(0.8, 0.3, 0.2, 0.4).surprise == pytest.approx(-1.2)
-    assert LiveGain(None, None, 0.2, 0.4).surprise is None
-    assert LiveGain(0.8, 0.3).surprise is None
-    assert LiveGain(0.8, 0.0, 0.2, 0.0).surprise is None
+    assert LiveGain.of(0.8, 0.3, 0.2, 0.4).surprise == pytest.approx(-1.2)
+    assert LiveGain.of(None, None, 0.2, 0.4).surprise is None
+    assert LiveGain.of(0.8, 0.3).surprise is None
+    assert LiveGain.of(0.8, 0.0, 0.2, 0.0).surprise is None
 
 
 def test_too_few_ideas_have_no_sharpe_and_no_gain(ten_days: Dataset, contender: Make) -> None:
@@ -68,7 +70,7 @@ def test_too_few_ideas_have_no_sharpe_and_no_gain(ten_days: Dataset, contender: 
     assert not live.enough
     assert live.before is not None
     assert [card.sharpe for card in (live.primary, live.before, live.ungated)] == [None, None, None]
-    assert live.gain(0.5, 0.3).to_dict() == {
+    assert serialization.as_object(live.gain(0.5, 0.3)) == {
         "predicted": 0.5, "predicted_error": 0.3, "realised": None, "realised_error": None, "surprise": None,
     }  # fmt: skip
     assert live.primary.total_return != 0

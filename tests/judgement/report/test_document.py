@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from gatekeeper.config import Settings
+from gatekeeper.documents import evaluation
+from gatekeeper.documents.evaluation import TradeOutcomes
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Policy, document, judge, run
 from gatekeeper.judgement.backtest import breakdown as details_of
-from gatekeeper.judgement.report.document import verdict_of
+from gatekeeper.judgement.report.recheck import differences
+from gatekeeper.judgement.report.report import render
 
 Make = Callable[..., Any]
 
@@ -31,8 +34,9 @@ def written(dataset: Make, contender: Make, ideas: Make) -> Callable[..., dict[s
         policy = Policy.from_settings(settings, 252)
         verdict = judge(book.challenger, book.champion, policy, book.ungated)
         found = document(book, verdict, policy, known)
-        assert verdict_of(found) == verdict
-        return found
+        again = evaluation.read(evaluation.written(found))
+        assert (again.verdict, evaluation.written(again)) == (verdict, evaluation.written(found))
+        return evaluation.as_object(found)
 
     return make
 
@@ -52,6 +56,19 @@ def test_counts_by_hand(written: Make) -> None:
     assert {len(card["daily"]) for card in found["scorecards"].values()} == {days}
     assert found["scorecards"]["challenger"]["sha256"] == "gatekeeper_2"
     assert found["scorecards"]["champion"]["threshold"] == 0.55
+
+
+def test_a_document_with_the_words_of_an_older_version_leads_to_the_same_verdict(written: Make) -> None:
+    """Case 92: its texts stay as they were written, and are shown so; numbers and answers alone are compared."""
+    old = "undecided, gatekeeper_primary1 stays: these days can only show a gain over 0.80: 0.5 takes 73 more weeks"
+    found = written()
+    found["verdict"]["message"] = old
+    for gate in found["verdict"]["gates"]:
+        gate["text"] = f"{gate['name']}, in older words"
+    document_of_before = evaluation.of_object(found)
+    assert differences(document_of_before) == []
+    page = render(document_of_before)
+    assert old in page and "bound, in older words" in page
 
 
 def test_each_policy_speaks(written: Make) -> None:
@@ -86,7 +103,7 @@ def test_numbers_that_are_not_finite_are_refused(dataset: Make, contender: Make,
 
 def test_other_formats_are_refused(written: Make) -> None:
     with pytest.raises(DataError, match="format 2"):
-        verdict_of({**written(), "format": 2})
+        evaluation.read(json.dumps({**written(), "format": 2}))
 
 
 def test_flips_slices_and_calibration_by_hand(written: Make) -> None:
@@ -129,9 +146,13 @@ def test_the_same_bytes_have_no_details(written: Make) -> None:
 def test_of_many_symbols_the_largest_are_shown_and_the_rest_together() -> None:
     names = np.array([f"S{number:02}" for number in range(30) for _ in range(number + 1)])
     rows = details_of._sliced(
-        names, np.ones(len(names), bool), np.ones(len(names)), lambda out: {"count": len(out)}, "symbol"
+        names,
+        np.ones(len(names), bool),
+        np.ones(len(names)),
+        lambda out: TradeOutcomes(len(out), None, None, 0.0),
+        "symbol",
     )
     assert len(rows) == details_of.MOST_SLICES + 1
-    assert rows[-1]["name"] == details_of.OTHERS
-    assert rows[-1]["kept"]["count"] == sum(range(1, 7))
-    assert sum(row["kept"]["count"] for row in rows) == len(names)
+    assert rows[-1].name == details_of.OTHERS
+    assert rows[-1].kept.count == sum(range(1, 7))
+    assert sum(row.kept.count for row in rows) == len(names)

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluation_documents import document
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from pydantic import ValidationError
 from scipy import stats
 
 from gatekeeper.config import Settings
+from gatekeeper.documents.evaluation import Scorecards
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.rule.power import measured, sights, supposed
@@ -58,19 +61,18 @@ def test_longer_windows_and_weaker_policies_see_more(correlation: float, years: 
 
 def test_an_evaluation_says_what_its_days_were_worth(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
     challenger, champion = pair
-    document = {
-        "verdict": judge(challenger, champion, small).to_dict(),
-        "scorecards": {"challenger": challenger.to_dict(), "champion": champion.to_dict()},
-        "rules": {"periods_per_year": 252},
-    }
-    by = measured(document)
+    verdict, card = judge(challenger, champion, small), challenger.record()
+    told = structs.replace(
+        document(), verdict=verdict, scorecards=Scorecards(card, champion.record(), structs.replace(card, name="all"))
+    )
+    by = measured(told)
     row = golden["sharpe_difference"]["ten_days"]
     assert by.standard_error == pytest.approx(row["se_hac"] * math.sqrt(252), abs=1e-9)
     assert by.years == pytest.approx(10 / 252)
     assert by.correlation == pytest.approx(stats.pearsonr(row["a"], row["b"])[0], abs=1e-9)
-    document["verdict"]["standard_error"] = None
+    untold = structs.replace(told, verdict=structs.replace(verdict, standard_error=None))
     with pytest.raises(DataError, match="name the correlation"):
-        measured(document)
+        measured(untold)
 
 
 @pytest.mark.parametrize(("correlation", "years"), [(1.0, 1.0), (-1.5, 1.0), (0.5, 0.0), (math.nan, 1.0)])
@@ -104,7 +106,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
 
 
 def test_a_window_that_starts_after_a_models_data_grows_no_further_than_the_holdout(pair: Any, small: Policy) -> None:
-    window = replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
+    window = structs.replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
     a, b = (replace(card, window=window) for card in pair)
     message = judge(a, b, replace(small, name="proven", alpha=0.001)).message
     assert "this one starts after the data of gatekeeper_primary1 and grows each week, up to the holdout" in message

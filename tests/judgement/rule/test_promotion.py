@@ -1,6 +1,5 @@
 """Promotion rule: the order of its gates, each boundary from both sides, and its messages."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gatekeeper.config import Settings
+from gatekeeper.documents import serialization
 from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, sharpe_ratio
 
@@ -173,7 +174,7 @@ def test_window_that_no_date_will_lengthen_alerts(pair: Any, policy: Policy) -> 
 
 def test_different_windows_are_not_compared(pair: Any, small: Policy) -> None:
     challenger, champion = pair
-    other = replace(champion.window, start=datetime(2017, 11, 1, tzinfo=UTC))
+    other = structs.replace(champion.window, start=datetime(2017, 11, 1, tzinfo=UTC))
     verdict = judge(challenger, replace(champion, window=other), small)
     assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
     shorter = replace(champion, daily=champion.daily[1:], kept=champion.kept[1:])
@@ -238,7 +239,7 @@ def test_periods_scale_gain_and_error(pair: Any, small: Policy) -> None:
 
 def test_verdict_survives_json(pair: Any, small: Policy) -> None:
     for verdict in (judge(*pair, small), judge(pair[0], None, small), judge(pair[0], pair[0], small)):
-        assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict(), allow_nan=False))) == verdict
+        assert serialization.read(serialization.written(verdict, "verdict"), Verdict, "verdict") == verdict
 
 
 @given(

@@ -3,19 +3,21 @@
 from dataclasses import replace
 
 import pytest
+from evaluation_documents import document
+from msgspec import structs
 
 from gatekeeper.judgement import Policy
-from gatekeeper.judgement.rule.tests_spent import sentences, stated
+from gatekeeper.judgement.rule.tests_spent import in_words, sentences, stated
 
 
-def words(policy: Policy, **numbers: int) -> str | None:
-    return sentences({"looks": stated(policy, **numbers), "policy": policy.to_dict()})
+def words(policy: Policy, **numbers: int) -> str:
+    return in_words(stated(policy, **numbers), policy.record())
 
 
 def test_what_the_budget_allows_is_so_many_times_alpha(policy: Policy) -> None:
     """One false promotion a year, in 52 looks a year: 26 of them allow half of one."""
     said = stated(policy, spent=26, as_ofs=26, promoted=3)
-    assert said == {
+    assert structs.asdict(said) == {
         "days": 365,
         "spent": 26,
         "as_ofs": 26,
@@ -38,7 +40,7 @@ def test_a_policy_with_a_bound_says_what_its_budget_is_of(policy: Policy, name: 
 
 def test_a_policy_without_a_bound_has_no_budget(policy: Policy) -> None:
     better = replace(policy, name="better")
-    assert stated(better, spent=5, as_ofs=5, promoted=2)["allowed"] is None
+    assert stated(better, spent=5, as_ofs=5, promoted=2).allowed is None
     assert "the number of false promotions is not bounded" in str(words(better, spent=5, as_ofs=5, promoted=2))
 
 
@@ -49,4 +51,4 @@ def test_runs_with_other_settings_are_tests_too(policy: Policy) -> None:
 
 def test_the_first_model_spent_none_and_an_older_document_says_nothing(policy: Policy) -> None:
     assert str(words(policy, spent=0, as_ofs=0, promoted=0)).startswith("No test spent")
-    assert sentences({"policy": policy.to_dict()}) is None
+    assert sentences(document()) is None

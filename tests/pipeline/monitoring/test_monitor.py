@@ -1,6 +1,5 @@
 """Daily check: its figures against pandas, its sources, and a circuit breaker that really rolls back."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy import create_engine, text
 from weekly_house import NOW, House
 
 from gatekeeper import config
+from gatekeeper.documents import check
 from gatekeeper.errors import AsOfError, DataError, ModelRefused, NoModel, StaleData
 from gatekeeper.features import FEATURES
 from gatekeeper.pipeline.monitoring.monitor import Monitored, monitor
@@ -56,25 +56,25 @@ def test_the_figures_are_those_of_pandas(house: House, data: str) -> None:
     assert seen is not None
     document, frame = seen.document, live_frame(data)
     kept = Gatekeeper(house.registry).score(features(frame)).approved
-    cards = document["scorecards"]
-    assert (document["source"], cards["primary"]["ideas"], cards["primary"]["kept_trades"]) == (
+    cards = document.scorecards
+    assert (document.source, cards.primary.ideas, cards.primary.kept_trades) == (
         "replayed", len(frame), int(kept.sum()),
     )  # fmt: skip
     everything = np.ones(len(frame), dtype=bool)
-    assert cards["primary"]["sharpe"] == pytest.approx(annual_sharpe(frame, kept), abs=1e-9)
-    assert cards["ungated"]["sharpe"] == pytest.approx(annual_sharpe(frame, everything), abs=1e-9)
-    assert cards["before"]["sharpe"] == cards["ungated"]["sharpe"]  # model 1 lets everything through
-    gain = document["gain"]
-    assert gain["realised"] == pytest.approx(cards["primary"]["sharpe"] - cards["before"]["sharpe"], abs=1e-9)
+    assert cards.primary.sharpe == pytest.approx(annual_sharpe(frame, kept), abs=1e-9)
+    assert cards.ungated.sharpe == pytest.approx(annual_sharpe(frame, everything), abs=1e-9)
+    assert cards.before.sharpe == cards.ungated.sharpe  # model 1 lets everything through
+    gain = document.gain
+    assert gain.realised == pytest.approx(cards.primary.sharpe - cards.before.sharpe, abs=1e-9)
     (evaluation,) = house.registry.evaluations(2)
-    assert (gain["predicted"], document["evaluation"]) == (evaluation.document["verdict"]["gain"], evaluation.id)
-    assert abs(gain["surprise"]) < 3
-    assert (document["breaker"]["tripped"], document["breaker"]["backtest_days"]) == (
-        False, len(evaluation.document["days"]),
+    assert (gain.predicted, document.evaluation) == (evaluation.document.verdict.gain, evaluation.id)
+    assert abs(gain.surprise) < 3
+    assert (document.breaker.tripped, document.breaker.backtest_days) == (
+        False, len(evaluation.document.days),
     )  # fmt: skip
-    assert document["drift"]["drifted"] == []
-    assert [shift["name"] for shift in document["drift"]["shifts"]] == [*FEATURES, "score"]
-    json.dumps(document, allow_nan=False)
+    assert document.drift.drifted == ()
+    assert [shift.name for shift in document.drift.shifts] == [*FEATURES, "score"]
+    assert check.written(document) == seen.document_json  # every number finite, and read back as it was
 
 
 def test_a_young_primary_makes_up_no_numbers(house: House) -> None:
@@ -84,8 +84,8 @@ def test_a_young_primary_makes_up_no_numbers(house: House) -> None:
     assert look(house, MONDAY + timedelta(days=7)).check == done.check
     assert house.registry.checks() == [done.check]
     document = done.check.document
-    assert (document["enough"], document["scorecards"]["primary"]["sharpe"]) == (False, None)
-    assert (document["gain"]["realised"], document["drift"]["shifts"]) == (None, [])
+    assert (document.enough, document.scorecards.primary.sharpe) == (False, None)
+    assert (document.gain.realised, document.drift.shifts) == (None, ())
     assert "too few for a Sharpe (30 needed)" in done.summary
     assert "too few ideas to measure drift" in done.summary
 
@@ -128,17 +128,17 @@ def test_logged_ideas_go_before_replayed_ones_and_say_the_same(house: House, dat
     logged = look(house, AS_OF + timedelta(minutes=1)).check
     assert replayed is not None
     assert logged is not None
-    assert (logged.document["source"], logged.document["data"]) == ("logged", "sql:")
+    assert (logged.document.source, logged.document.data) == ("logged", "sql:")
     for role in ("primary", "before", "ungated"):
-        mine, theirs = (seen.document["scorecards"][role] for seen in (logged, replayed))
-        assert mine["kept_trades"] == theirs["kept_trades"]
-        assert mine["sharpe"] == pytest.approx(theirs["sharpe"], abs=1e-9)
-    servers = logged.document["servers"]
-    assert (servers["answered"], servers["by_primary"], servers["degraded"]) == (len(whole), len(whole), 0)
-    assert servers["largest_difference"] < 1e-6
+        mine, theirs = (getattr(seen.document.scorecards, role) for seen in (logged, replayed))
+        assert mine.kept_trades == theirs.kept_trades
+        assert mine.sharpe == pytest.approx(theirs.sharpe, abs=1e-9)
+    servers = logged.document.servers
+    assert (servers.answered, servers.by_primary, servers.degraded) == (len(whole), len(whole), 0)
+    assert servers.largest_difference < 1e-6
     only = look(house, AS_OF + timedelta(minutes=2), data="sql:")  # and where the log is all that there is
     assert only.check is not None
-    assert only.check.document["scorecards"]["primary"] == logged.document["scorecards"]["primary"]
+    assert only.check.document.scorecards.primary == logged.document.scorecards.primary
 
 
 def worse(data: str, place: Path, from_: str) -> str:
@@ -162,9 +162,9 @@ def test_a_drawdown_too_deep_is_an_alarm_and_no_more(
 ) -> None:
     done = broken(alarms=receiver.url)
     assert done.check is not None
-    seen = done.check.document["breaker"]
-    assert seen["tripped"]
-    assert seen["drawdown"] > seen["bound"]
+    seen = done.check.document.breaker
+    assert seen.tripped
+    assert seen.drawdown > seen.bound
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
     assert done.summary.startswith("BREAKER: ")
     assert receiver.kinds == ["ALARM: breaker"]
@@ -210,8 +210,8 @@ def test_drift_is_told_once_for_a_reign(house: House, data: str, tmp_path: Path,
     for day in range(2):
         seen = look(house, AS_OF + timedelta(days=day), **moved).check
         assert seen is not None
-        assert "adx14" in seen.document["drift"]["drifted"]
-        assert "rsi14" not in seen.document["drift"]["drifted"]
+        assert "adx14" in seen.document.drift.drifted
+        assert "rsi14" not in seen.document.drift.drifted
     assert receiver.kinds == ["drift"]
     assert receiver.got[0]["type"] == "info"
 
@@ -264,7 +264,7 @@ def test_logs_that_cant_be_used_are_said_and_the_replay_goes_on(house: House) ->
         )
     done = look(house)
     assert done.check is not None
-    assert done.check.document["source"] == "replayed"
+    assert done.check.document.source == "replayed"
     assert "the logged ideas can't be used" in done.summary
     assert "GATEKEEPER_MAX_HOLD" in done.summary
 

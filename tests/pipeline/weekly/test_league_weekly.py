@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from model_files import constant_model, contract_model
 from weekly_data import write_ideas
-from weekly_house import House
+from weekly_house import House, step
 
 from gatekeeper import config
+from gatekeeper.documents import step_output
+from gatekeeper.documents.step_output import ApprovalAnswer, Registered
 from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
-from gatekeeper.judgement.report.document import verdict_of
 from gatekeeper.judgement.report.recheck import judged_again
-from gatekeeper.pipeline import STEPS
 from gatekeeper.pipeline.weekly import league_entrants
 from gatekeeper.pipeline.weekly.evaluate import contender
 from gatekeeper.pipeline.weekly.run import DAG_ID
@@ -115,13 +115,13 @@ def test_an_older_challenger_wins_the_week_and_goes_in(house: House, won: tuple[
 
 def test_it_says_who_was_compared_and_this_weeks_own_is_told_who_gained_more(house: House) -> None:
     winner, own = house.registry.evaluations(2)[0].document, house.registry.evaluations(5)[0].document
-    assert "as one of 4 models compared" in winner["verdict"]["message"]
-    assert "gatekeeper_5, gatekeeper_4, gatekeeper_3" in winner["verdict"]["message"]
-    names = [row["name"] for row in winner["league"]["contenders"]]
+    assert "as one of 4 models compared" in winner.verdict.message
+    assert "gatekeeper_5, gatekeeper_4, gatekeeper_3" in winner.verdict.message
+    names = [row.name for row in winner.league.contenders]
     assert names == ["gatekeeper_5", "gatekeeper_4", "gatekeeper_3", "gatekeeper_2"]
-    assert own["league"]["winner"] == winner["league"]["winner"] == 3
-    assert own["verdict"]["answer"] != "promote"
-    assert own["window"] == winner["window"], "the league moves no window"
+    assert own.league.winner == winner.league.winner == 3
+    assert own.verdict.answer != "promote"
+    assert own.window == winner.window, "the league moves no window"
     assert [each.kind for each in house.registry.evaluations(5)] == ["weekly"]
 
 
@@ -136,7 +136,7 @@ def test_clearing_it_buys_nothing(house: House, won: tuple[Path, dict[str, Any]]
 def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
     for model in (2, 5):
         document = house.registry.evaluations(model)[0].document
-        assert judged_again(document)[0].to_dict() == verdict_of(document).to_dict()
+        assert judged_again(document)[0] == document.verdict
         assert receipts.faults(house.registry.receipt(model)) == []
 
 
@@ -152,20 +152,20 @@ def test_a_past_week_is_a_what_if_among_those_of_before(house: House) -> None:
     handed = house.week(AS_OF - timedelta(weeks=1))
     document = house.registry.evaluation(handed["evaluation_id"]).document
     assert (handed["kind"], handed["promoted"], handed["challenger_id"]) == ("what-if", False, 2)
-    assert [row["model_id"] for row in document["league"]["contenders"]] == [6, 4, 3, 2]
+    assert [row.model_id for row in document.league.contenders] == [6, 4, 3, 2]
     assert house.week(AS_OF - timedelta(weeks=1))["evaluation_id"] == handed["evaluation_id"]
     assert house.registry.generation() == 2
 
 
 def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     run, handed = empty.until("register", AS_OF)
-    dataset, model = dataset_of(run, handed), empty.registry.model(handed["model_id"])
+    dataset, model = dataset_of(run, step_output.read(handed, Registered)), empty.registry.model(handed["model_id"])
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
     policy = Policy.from_settings(run.settings, measured.periods_per_year)
     reject(empty, contract_model(KNOWS, -10.0), AS_OF)  # of no earlier week
     (case,) = league_entrants.cases(run, empty.registry, model, measured, dataset, policy, "weekly", opened)
-    assert (case.model, case.measured, case.beside, case.many(policy)) == (model, measured, {}, None)
+    assert (case.model, case.measured, case.league, case.many(policy)) == (model, measured, None, None)
 
 
 def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
@@ -182,15 +182,15 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
     assert (own.challenger, winner.challenger) == (handed["model_id"], better)
     with closing(sqlite3.connect(empty.folder / "registry.db")) as connection, connection:
         connection.execute("DELETE FROM gatekeeper_evaluation WHERE id = ?", (winner.id,))
-    handed = STEPS["backtest"](run, empty.registry, handed)
+    handed = step("backtest", run, empty.registry, handed)
     assert handed["challenger_id"] == better
     assert [each.challenger for each in empty.registry.pages.evaluations_of(run.key)] == [better, own.challenger]
 
-    approved = {**handed, "approved": True, "approval": "yes"}
-    said = STEPS["promote"](run, empty.registry, {**approved, "challenger_id": 9})
+    approved = ApprovalAnswer(True, "ann", "yes")
+    said = step("promote", run, empty.registry, {**handed, "challenger_id": 9}, approved)
     assert "the approval was of model 9, and model 5 is the best now; clear `backtest` to ask again" in said["summary"]
     empty.registry.hold(actor="ann", reason="wait")
-    assert "not promoted: " in STEPS["promote"](run, empty.registry, approved)["summary"]
+    assert "not promoted: " in step("promote", run, empty.registry, handed, approved)["summary"]
     empty.registry.release(actor="ann")
 
     seen = Details(trained_to=AS_OF - timedelta(days=100))
@@ -200,9 +200,9 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
         place.unlink()
     reject(empty, constant_model(0.6), EARLIER + timedelta(weeks=8))  # the primary's bytes
     later = empty.week(AS_OF)
-    said = empty.registry.evaluation(later["evaluation_id"]).document["league"]
-    assert [row["model_id"] for row in said["contenders"]] == [later["model_id"], own.challenger, 4, 3]
-    assert said["left_out"] == {
+    said = empty.registry.evaluation(later["evaluation_id"]).document.league
+    assert [row.model_id for row in said.contenders] == [later["model_id"], own.challenger, 4, 3]
+    assert said.left_out == {
         "gatekeeper_7": "it was trained on part of this window",
         "gatekeeper_8": "it can't be loaded (missing)",
     }

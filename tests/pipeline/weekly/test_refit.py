@@ -11,16 +11,17 @@ import onnxruntime
 import pandas as pd
 import pytest
 from model_files import contract_model
+from msgspec import structs
 from registry_site import OWN
 from weekly_data import write_ideas
-from weekly_house import NOW, House
+from weekly_house import NOW, House, step
 
 from gatekeeper import config, rehearsal
+from gatekeeper.documents.evaluation import LiveModel, Twins
+from gatekeeper.documents.receipt import serialized
 from gatekeeper.features import FEATURES
 from gatekeeper.judgement import sharpe_difference
-from gatekeeper.judgement.report.document import verdict_of
 from gatekeeper.judgement.report.recheck import differences, judged_again
-from gatekeeper.pipeline import STEPS
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation, Model
 from gatekeeper.registry.views import receipts
@@ -113,9 +114,8 @@ def test_each_learns_from_what_its_cut_off_knows(house: House, frame: pd.DataFra
         assert (model.trained_from, model.trained_to) == (known.time.min(), known.closed_at.max())
         assert (model.cutoff, f"{len(known)} ideas" in model.description) == (cutoff, True)
         assert model.trained_to <= as_of
-    assert [house.registry.judged_model(number) and house.registry.twin(number).id for number in (1, 2, 3, 4)] == [
-        None, 1, None, 3,
-    ]  # fmt: skip
+    judged_models = [house.registry.judged_model(number) for number in (1, 2, 3, 4)]
+    assert [model and model.id for model in judged_models] == [None, 1, None, 3]
 
 
 def test_what_comes_after_the_as_of_changes_no_byte_of_either(
@@ -137,9 +137,9 @@ def test_twins_face_twins_and_the_refit_goes_live(house: House) -> None:
     first, second = house.registry.evaluations()[::-1]
     assert (first.challenger, first.champion, first.deploys_id, first.kind) == (1, None, 2, "bootstrap")
     assert (second.challenger, second.champion, second.deploys_id, second.kind) == (3, 1, 4, "weekly")
-    window = second.document["window"]
-    assert window["bound_by"] == "the holdout"
-    assert datetime.fromisoformat(window["start"]) == SECOND - HOLDOUT + timedelta(days=21)
+    window = second.document.window
+    assert window.bound_by == "the holdout"
+    assert window.start == SECOND - HOLDOUT + timedelta(days=21)
     assert [promotion.to_id for promotion in house.registry.promotions()] == [4, 2]
     live = house.registry.primary()
     assert live is not None
@@ -150,17 +150,18 @@ def test_twins_face_twins_and_the_refit_goes_live(house: House) -> None:
 
 def test_the_share_is_that_of_the_runtime(house: House, frame: pd.DataFrame) -> None:
     for evaluation in house.registry.evaluations():
-        window = evaluation.document["window"]
-        ideas = frame[(frame.time >= window["start"]) & (frame.time <= window["end"])]
+        window = evaluation.document.window
+        ideas = frame[(frame.time >= window.start) & (frame.time <= window.end)]
         refit = house.registry.model(evaluation.deploys_id)
         twin = house.registry.model(evaluation.challenger)
         fresh, judged = kept(house, refit, ideas), kept(house, twin, ideas)
-        said = evaluation.document["twins"]["challenger"]
-        assert said["sha256"] == refit.sha256
-        assert (said["both_kept"], said["only_refit"], said["only_twin"], said["both_vetoed"]) == (
+        said = evaluation.document.refit
+        assert said is not None
+        assert said.sha256 == refit.sha256
+        assert (said.both_kept, said.only_refit, said.only_twin, said.both_vetoed) == (
             (fresh & judged).sum(), (fresh & ~judged).sum(), (~fresh & judged).sum(), (~fresh & ~judged).sum(),
         )  # fmt: skip
-        gate = verdict_of(evaluation.document).gates[-1]
+        gate = evaluation.document.verdict.gates[-1]
         assert (gate.name, gate.numbers["share"]) == ("alike", float(np.mean(fresh != judged)))
         assert 0 < gate.numbers["share"] <= 0.3
 
@@ -181,18 +182,18 @@ def test_both_sha256_stand_in_the_record(house: House) -> None:
 def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Path, str]) -> None:
     """One idea less is allowed than it decides otherwise; where as many are, it went in (`lived`)."""
     then = put(House(lived[0] / "2", lived[1]))
-    numbers = verdict_of(newest(then).document).gate("alike").numbers
+    numbers = newest(then).document.verdict.gate("alike").numbers
     then.registry.close()
     limit = (numbers["differing"] - 1) / numbers["ideas"]
     ended = put(begun, refit_disagreement=limit).week(SECOND)
     assert not ended["promoted"]
-    verdict, document = verdict_of(newest(begun).document), newest(begun).document
+    verdict, document = newest(begun).document.verdict, newest(begun).document
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("keep", "alike", False)
     assert [gate.name for gate in verdict.gates if not gate.passed] == ["alike"]
     assert f"decides {numbers['differing']} of {numbers['ideas']} ideas differently" in verdict.message
     assert "GATEKEEPER_REFIT_DISAGREEMENT" in verdict.message
-    assert judged_again(document)[0].to_dict() == verdict.to_dict()
-    assert {said["answer"] for said in document["policies"].values()} <= {"keep", "undecided"}
+    assert judged_again(document)[0] == verdict
+    assert {said.answer for said in document.policies.values()} <= {"keep", "undecided"}
 
 
 def test_the_same_week_twice_is_one_look(house: House) -> None:
@@ -208,7 +209,7 @@ def test_what_the_look_compared_goes_live_and_no_later_refit(begun: House) -> No
     run, handed = begun.until("backtest", SECOND)
     assert handed["verdict"] == "promote"
     other = begun.registry.register(contract_model([0.01] * 7), details=OWN, judged_model=handed["model_id"])
-    ended = STEPS["promote"](run, begun.registry, {**handed, "refit": {**handed["refit"], "model_id": other.id}})
+    ended = step("promote", run, begun.registry, {**handed, "refit": {**handed["refit"], "model_id": other.id}})
     assert (ended["promoted_id"], ended["promoted"]) == (handed["refit"]["model_id"], True)
 
 
@@ -220,10 +221,10 @@ def test_a_lost_twin_leaves_the_refit_to_be_faced_in_what_is_left(house: House) 
     assert (ended["verdict"], ended["promoted"]) == ("undecided", False)
     evaluation = newest(house)
     assert (evaluation.champion, evaluation.champion_sha256) == (4, house.registry.model(4).sha256)
-    window = evaluation.document["window"]
-    assert window["bound_by"] == "the data of gatekeeper_primary4"
-    assert datetime.fromisoformat(window["start"]) > house.registry.model(4).trained_to + timedelta(days=20)
-    assert window["ready"] is not None
+    window = evaluation.document.window
+    assert window.bound_by == "the data of gatekeeper_primary4"
+    assert window.start > house.registry.model(4).trained_to + timedelta(days=20)
+    assert window.ready is not None
 
 
 def test_a_past_week_faces_the_twin_of_its_time(house: House) -> None:
@@ -231,26 +232,16 @@ def test_a_past_week_faces_the_twin_of_its_time(house: House) -> None:
     past = put(house, deploy="judged").week(SECOND - timedelta(weeks=2))
     evaluation = house.registry.evaluations(past["model_id"])[0]
     assert (past["kind"], past["promoted"], evaluation.champion) == ("what-if", False, 1)
-    assert evaluation.document["twins"] == {"challenger": None, "champion": newest_refit(house, 2)}
-    assert evaluation.refit is None and "alike" not in [gate["name"] for gate in past_gates(evaluation)]
+    assert evaluation.document.twins == Twins(None, newest_refit(house, 2))
+    assert evaluation.refit is None and "alike" not in [gate.name for gate in evaluation.document.verdict.gates]
     assert differences(evaluation.document) == []
     assert "refit" not in past
 
 
-def newest_refit(house: House, model_id: int) -> dict[str, object]:
+def newest_refit(house: House, model_id: int) -> LiveModel:
     """As a document names a live refit; `name` is what it was called then."""
     model = house.registry.model(model_id)
-    return {
-        "name": model.version,
-        "sha256": model.sha256,
-        "threshold": model.threshold,
-        "trained_to": model.trained_to and model.trained_to.isoformat(),
-        "model_id": model.id,
-    }
-
-
-def past_gates(evaluation: Evaluation) -> list[dict[str, object]]:
-    return list(evaluation.document["verdict"]["gates"])
+    return LiveModel(model.version, model.sha256, model.threshold, model.trained_to, model.id)
 
 
 def test_when_the_live_refit_is_lost_its_twin_comes_after_those_that_were_live(house: House) -> None:
@@ -268,39 +259,39 @@ def test_the_daily_look_at_a_refit_goes_by_its_twins_backtest(house: House) -> N
     seen = monitor(SECOND + timedelta(weeks=20), house.registry, house.settings, now=NOW).check
     assert seen is not None
     evaluation, document = newest(house), seen.document
-    assert (document["primary"]["model_id"], document["before"]["model_id"]) == (4, 2)
-    assert (document["evaluation"], document["breaker"]["backtest_days"]) == (
-        evaluation.id, len(evaluation.document["days"]),
+    assert (document.primary.model_id, document.before.model_id) == (4, 2)
+    assert (document.evaluation, document.breaker.backtest_days) == (
+        evaluation.id, len(evaluation.document.days),
     )  # fmt: skip
-    assert document["gain"]["predicted"] == evaluation.document["verdict"]["gain"]
-    assert document["drift"]["drifted"] == []
+    assert document.gain.predicted == evaluation.document.verdict.gain
+    assert document.drift.drifted == ()
 
 
 def test_a_rehearsal_says_what_these_weeks_said(house: House, tmp_path: Path) -> None:
     """And with whom live: of the same weeks made once, what was judged and what was fitted on all that was known."""
     settings = config.override(house.settings, {"work": str(tmp_path / "work")})
     judged = rehearsal.plan([FIRST, SECOND], settings, now=NOW, policies=["better"], deploys=["judged"])
-    alone = rehearsal.rehearse(judged, jobs=1, told=lambda _: None)["holdouts"]["130"]
+    alone = rehearsal.rehearse(judged, jobs=1, progress=lambda _: None).holdouts["130"]
     both = rehearsal.plan([FIRST, SECOND], settings, now=NOW, policies=["better"], deploys=["refit", "judged"])
-    document = rehearsal.rehearse(both, jobs=1, told=lambda _: None)
-    part = document["holdouts"]["130"]
-    old, fresh = part["policies"]["better"], part["policies"]["better, refit"]
-    assert {**alone["policies"]["better"], "waiting_cost": old["waiting_cost"]} == old
-    for look, evaluation in zip(fresh["looks"], house.registry.evaluations()[::-1], strict=True):
-        verdict = evaluation.document["verdict"]
-        assert (look["as_of"], look["promoted"]) == (evaluation.as_of.isoformat(), True)
-        assert (look["answer"], look["decided_by"]) == (verdict["answer"], verdict["decided_by"])
-        assert (look["gain"], look["bound"]) == (verdict["gain"], verdict["bound"])
+    document = rehearsal.rehearse(both, jobs=1, progress=lambda _: None)
+    part = document.holdouts["130"]
+    old, fresh = part.policies["better"], part.policies["better, refit"]
+    assert structs.replace(alone.policies["better"], waiting_cost=old.waiting_cost) == old
+    for look, evaluation in zip(fresh.looks, house.registry.evaluations()[::-1], strict=True):
+        verdict = evaluation.document.verdict
+        assert (look.as_of, look.promoted) == (evaluation.as_of, True)
+        assert (look.answer, look.decided_by) == (verdict.answer, verdict.decided_by)
+        assert (look.gain, look.bound) == (verdict.gain, verdict.bound)
     ages = {
         name: np.mean([(as_of - house.registry.model(number).trained_to) / timedelta(days=1) for as_of, number in live])
         for name, live in {"better": ((FIRST, 1), (SECOND, 3)), "better, refit": ((FIRST, 2), (SECOND, 4))}.items()
     }
-    assert {name: each["age_days"] for name, each in part["policies"].items()} == pytest.approx(ages, abs=1e-9)
-    assert fresh["refit_gain"] == pytest.approx(fresh["sharpe"] - old["sharpe"], abs=1e-12)
-    days = [np.array(each["daily"]) for each in (fresh, old)]
-    assert fresh["refit_gain_error"] == sharpe_difference(*days).standard_error * 365**0.5
-    assert (old["refit_gain"], fresh["weeks_not_alike"], fresh["weeks_without"]) == (None, 0, 0)
-    assert [each["name"] for each in part["references"]][-1] == "always the newest, refit"
+    assert {name: each.age_days for name, each in part.policies.items()} == pytest.approx(ages, abs=1e-9)
+    assert fresh.refit_gain == pytest.approx(fresh.sharpe - old.sharpe, abs=1e-12)
+    days = [np.array(each.daily) for each in (fresh, old)]
+    assert fresh.refit_gain_error == sharpe_difference(*days).standard_error * 365**0.5
+    assert (old.refit_gain, fresh.weeks_not_alike, fresh.weeks_without) == (None, 0, 0)
+    assert [each.name for each in part.references][-1] == "always the newest, refit"
     page = rehearsal_report.render(document)
     assert page.count("Deployed refit or judged model") == 1 and "better, refit" in page
 
@@ -324,7 +315,7 @@ def test_a_receipt_that_tells_of_other_twins_is_found(
     read = json.loads(house.registry.receipt(4))
     change(read)
     read["digest"] = receipts.digest(read)
-    assert any(told in fault for fault in receipts.faults(receipts.serialized(read)))
+    assert any(told in fault for fault in receipts.faults(serialized(read)))
 
 
 def said(read: dict) -> dict:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from msgspec import structs
 from registry_site import OWN, check_history, own_model
 
+from gatekeeper.documents.evaluation import Refit, Twins
 from gatekeeper.errors import ConfigError, EvaluationOutdated, PromotionRefused, Quarantined, UnknownModel
 from gatekeeper.registry.views import receipts
 
@@ -21,8 +23,8 @@ def refit(registry, add):
 
 def compared(model, **others):
     """A document of an evaluation that compared its challenger with this refit."""
-    who = {"model_id": model.id, "name": model.version, "sha256": model.sha256}
-    return {"twins": {"challenger": {**who, **others}, "champion": None}, "verdict": {"answer": "promote"}}
+    refit = Refit(model.version, model.sha256, 0.55, model.trained_to, model.id, limit=0.1)
+    return {"twins": Twins(structs.replace(refit, **others)), "verdict": {"answer": "promote"}}
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def by(registry, evaluation, model_id):
 
 
 def test_the_refit_goes_live_by_its_twins_evaluation(registry, refit, evaluation):
-    assert (registry.judged_model(refit.id).id, registry.twin(2)) == (2, None)
+    assert (registry.judged_model(refit.id).id, registry.judged_model(2)) == (2, None)
     assert (evaluation.challenger, evaluation.deploys_id, evaluation.deploys) == (2, 3, refit.sha256)
     promotion = by(registry, evaluation, refit.id)
     assert (promotion.to_id, promotion.sha256, promotion.evaluation_id) == (3, refit.sha256, evaluation.id)

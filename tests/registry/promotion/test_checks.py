@@ -1,5 +1,6 @@
 """Monitoring checks and alarm deliveries: recorded once, bound to the bytes."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,7 @@ def test_a_look_is_kept_once(registry, add):
     first, second = add(1), add(2)
     kept = keep(registry, first.id, text="one")
     assert keep(registry, first.id, text="another") == kept
-    assert (kept.sha256, kept.document, kept.generation) == (first.sha256, {"text": "one"}, 1)
+    assert (kept.sha256, json.loads(kept.document_json), kept.generation) == (first.sha256, {"text": "one"}, 1)
     assert registry.check(MONDAY, first.sha256) == kept
     assert registry.check(MONDAY, second.sha256) is None
     other = keep(registry, second.id, text="one")

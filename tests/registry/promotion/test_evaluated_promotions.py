@@ -122,7 +122,7 @@ def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, ad
         registry.promote(first.id, actor="a", reason="r", evaluation=99, kind="weekly")
     with pytest.raises(ConfigError, match="weekly or bootstrap or recovery"):
         registry.promote(first.id, actor="a", reason="r", evaluation=evaluation.id)
-    with pytest.raises(ConfigError, match="as of"):
+    with pytest.raises(ConfigError, match="has the as-of"):
         registry.promote(
             first.id, actor="a", reason="r", evaluation=evaluation.id, kind="weekly", as_of=MONDAY + timedelta(1)
         )
@@ -164,7 +164,7 @@ def test_a_new_hold_replaces_the_one_before(registry):
 def test_documents_hold_what_json_can(registry, add, judged):
     with pytest.raises(DataError, match="JSON"):
         judged(add(1), document={"sharpe": float("nan")})
-    assert judged(registry.model(1), document={"sharpe": None}).document == {"sharpe": None}
+    assert judged(registry.model(1), document={"sharpe": None}).document_json == '{"sharpe": null}'
 
 
 def test_evaluations_need_registered_models(registry, site, add, judged):

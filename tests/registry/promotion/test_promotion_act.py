@@ -242,6 +242,17 @@ def test_a_new_primary_never_takes_the_file_that_another_row_reads(site, registr
     assert (site.rows(), site.files()) == before
 
 
+def test_a_row_that_reads_the_very_same_bytes_under_the_new_name_is_no_obstacle(site, registry, add):
+    """An older tool's second row for one file: whatever it reads there, it goes on reading."""
+    first = add(1)
+    twin = registry.register(own_model(1), details=OWN)
+    site.put("gatekeeper_primary1.onnx", own_model(1))
+    site.sql("UPDATE \"RLModel\" SET path = 'models/gatekeeper_primary1.onnx' WHERE id = ?", twin.id)
+    assert registry.promote(first.id, actor="ann", reason="r").to_id == first.id
+    for model_id in (first.id, twin.id):
+        assert registry.model_bytes(registry.model(model_id)) == own_model(1)
+
+
 def test_a_primary_that_never_was_a_model_of_ours_keeps_its_bytes_and_gives_way(site, registry, add):
     """A placeholder that another tool made the primary: no artifact. Its file goes along under its new name."""
     add(1)

@@ -53,8 +53,8 @@ def test_all_that_is_known_of_it_goes_along(registry, production, model, judged)
     assert {name: getattr(there, name) for name in CARRIED} == {name: getattr(model, name) for name in CARRIED}
     assert production.named_bytes(there) == production.blob_bytes(there) == own_model(7)
     carried = production.evaluations(there.id)
-    assert [(one.verdict, one.as_of, one.at, one.document, one.report) for one in carried] == [
-        (one.verdict, one.as_of, one.at, one.document, one.report) for one in (second, first)
+    assert [(one.verdict, one.as_of, one.at, one.document_json, one.report) for one in carried] == [
+        (one.verdict, one.as_of, one.at, one.document_json, one.report) for one in (second, first)
     ]
     assert [one.id for one in carried[::-1]] == list(copied.evaluations)
     assert {(one.champion, one.champion_sha256) for one in carried} == {(None, registry.primary().sha256)}

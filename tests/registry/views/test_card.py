@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from registry_site import MONDAY
 
+from gatekeeper.documents.card import CardState
 from gatekeeper.registry import Registry
 from gatekeeper.registry.views import card_text
 
@@ -20,12 +22,12 @@ SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Registry) -> None:
     site.sql("INSERT INTO \"RLModel\" (id, version, path) VALUES (9, 'theirs', 'models/theirs.onnx')")
     facts = registry.pages.card(9, now=NOW)
-    assert facts["state"]["name"] == "unregistered"
-    assert facts["training"] == {
+    assert facts.state.name == "unregistered"
+    assert structs.asdict(facts.training) == {
         "seed": None, "ideas": None, "wins": None, "parameters": None, "source": None, "notes": None, "age_days": None,
     }  # fmt: skip
     text = card_text.markdown(facts)
-    assert "under its threshold (unknown) is vetoed" in text
+    assert "below its threshold (unknown) is vetoed" in text
     assert "| sha256 | unknown |" in text
     assert "None: it was never a challenger." in text
     assert "The end of its training data is unknown." in text
@@ -37,18 +39,18 @@ def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, 
     registry.promote(second.id, actor="ann", reason="a | b\n# <b>not a heading</b>", now=MONDAY + timedelta(weeks=2))
     registry.rollback(actor="bob", reason="it lost `money`", now=MONDAY + timedelta(weeks=3))
     facts = registry.pages.card(second.id, now=NOW)
-    assert facts["state"] == {"name": "quarantined", "since": None, "fault": None, "quarantined": True}
-    assert [(row["generation"], row["kind"]) for row in facts["promotions"]] == [(3, "rollback"), (2, "manual")]
-    (lasting,) = facts["quarantines"]
-    assert (lasting["actor"], lasting["released_at"]) == ("bob", None)
+    assert facts.state == CardState("quarantined", since=None, fault=None, quarantined=True)
+    assert [(row.generation, row.kind) for row in facts.promotions] == [(3, "rollback"), (2, "manual")]
+    (lasting,) = facts.quarantines
+    assert (lasting.actor, lasting.released_at) == ("bob", None)
     text = card_text.markdown(facts)
     assert r"a \| b \# \<b\>not a heading\</b\>" in text
-    assert r"it lost \`money\` | it stands" in text
+    assert r"it lost \`money\` | in force" in text
     assert "replaced by model 1" in text and "became the primary" in text
     registry.release(actor="eve", reason="mended", quarantine=second.id)
-    assert registry.pages.card(second.id, now=NOW)["state"]["name"] == "standby"
+    assert registry.pages.card(second.id, now=NOW).state.name == "standby"
     back = registry.pages.card(first.id, now=NOW)
-    assert back["state"]["since"] == "2018-06-25T02:00:00+00:00"
+    assert back.state.since == datetime(2018, 6, 25, 2, tzinfo=UTC)
 
 
 @SQLITE
@@ -83,5 +85,6 @@ def test_without_jinja2_a_card_names_the_extras() -> None:
         "except Exception as fault: print(type(fault).__name__, fault)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.startswith("ConfigError a model card needs jinja2, which is not installed: pip install")
+    says = "ConfigError A model card needs the package jinja2, which is not installed. Run `pip install"
+    assert ended.stdout.startswith(says)
     assert "gatekeeper[train]" in ended.stdout and "gatekeeper[console]" in ended.stdout

@@ -1,0 +1,89 @@
+"""JSON of the documents: the one way to write a record, the one way to read it, and what a damaged one is told by."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TypeVar
+
+import msgspec
+
+from gatekeeper.errors import DataError
+
+JsonObject = dict[str, object]
+"""A JSON object as `json.loads` gives it: what hashes are taken over, and what XCom carries."""
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class _Form(msgspec.Struct):
+    format: object = None
+
+
+def written(record: object, what: str) -> str:
+    """The record as JSON: keys in the order of its fields, instants in ISO 8601, every number finite or null.
+
+    Raises DataError for what JSON can't hold.
+    """
+    try:
+        return json.dumps(_builtins(record), default=_iso, allow_nan=False)
+    except (TypeError, ValueError) as fault:
+        raise DataError(f"{what} can't be stored as JSON: {fault}") from None
+
+
+def as_object(record: msgspec.Struct) -> JsonObject:
+    """The same as `json.loads` would give it back: for XCom, `--json` and receipts. Raises DataError."""
+    found: JsonObject = json.loads(written(record, f"a {type(record).__name__}"))
+    return found
+
+
+def read(content: str | bytes, kind: type[Record], what: str, known: int | None = None) -> Record:
+    """The record that `content` holds. Raises DataError for another format than `known`, and for a damaged one."""
+    try:
+        if known is not None:
+            _refuse_format(msgspec.json.decode(content, type=_Form).format, what, known)
+        return msgspec.json.decode(content, type=kind)
+    except (ValueError, RecursionError) as fault:
+        raise damaged(what, fault, known) from None
+
+
+def of_object(value: object, kind: type[Record], what: str, known: int | None = None) -> Record:
+    """The record that a JSON value holds. Raises DataError as `read` does."""
+    if known is not None and isinstance(value, Mapping):
+        _refuse_format(value.get("format"), what, known)
+    try:
+        return msgspec.convert(value, kind)
+    except (ValueError, RecursionError) as fault:
+        raise damaged(what, fault, known) from None
+
+
+def damaged(what: str, fault: object, known: int | None = None) -> DataError:
+    """The error for a document of another structure."""
+    form = "" if known is None else f" of format {known}, which this version reads"
+    return DataError(
+        f"{what} isn't one{form} ({fault}): it was changed or cut off since it was written; "
+        "restore it from a backup, or make it anew"
+    )
+
+
+def _refuse_format(found: object, what: str, known: int) -> None:
+    if found != known:
+        raise DataError(
+            f"{what} of format {found!r}, this version reads {known}; read it with the version that wrote it"
+        )
+
+
+def _builtins(record: object) -> object:
+    return msgspec.to_builtins(record, builtin_types=(datetime, date), enc_hook=_plain)
+
+
+def _plain(value: object) -> object:
+    """NumPy's float64 is a float, and written as one."""
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -1,0 +1,224 @@
+"""What an older Gatekeeper stored is read, shown, proven and upgraded by this one (tests/stored/README.md)."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_shell import Shell, bare
+from weekly_house import House
+
+from gatekeeper import config
+from gatekeeper.documents import check, evaluation, receipt, rehearsal
+from gatekeeper.errors import DataError
+from gatekeeper.judgement.report.recheck import differences, judged_again
+from gatekeeper.registry import Registry
+from gatekeeper.registry.views import receipts
+from gatekeeper.rehearsal import report as rehearsal_report
+from gatekeeper.serving import Gatekeeper
+
+__all__ = ["bare"]
+
+STORED = Path(__file__).parent.parent / "stored"
+DIGESTS = {
+    1: "2f02e65a99cb1538992047e4fea82f2cd3de896872242ad142d6221e7ec8501b",
+    2: "11ac25ddcf29b5f9fcd5a7a6f999b7179508f515d7ff33a0a2643c4d76b258d7",
+    4: "5efd6317e58ec178ef66041f60db1c4cc473400a6558508d933591e340eba232",
+    5: "a15f53695732c552bc845e34a58b48b3c2f8f1512e4829f34f495ac16c507780",
+}
+"""As the older Gatekeeper printed them when it wrote the receipts."""
+
+WORDS = frozenset({"message", "text", "bound_by"})
+"""Keys whose texts may be put better; numbers may not change."""
+
+
+@pytest.fixture
+def kept(bare: Shell) -> Shell:
+    """A shell where the stored registry lies, upgraded."""
+    shutil.copytree(STORED / "models", bare.folder / "models")
+    with closing(sqlite3.connect(bare.folder / "registry.db")) as database:
+        database.executescript((STORED / "registry.sql").read_text("utf-8"))
+    code, _, err = bare("db", "upgrade")
+    assert code == 0, err
+    return bare
+
+
+def texts(kept: Shell, table: str) -> list[str]:
+    """The documents of a table as they are stored, the oldest first."""
+    with closing(sqlite3.connect(kept.folder / "registry.db")) as database:
+        return [text for (text,) in database.execute(f"SELECT document FROM {table} ORDER BY id")]
+
+
+def opened(kept: Shell) -> Registry:
+    return Registry.open(f"sqlite:///{kept.folder / 'registry.db'}", models=kept.folder / "models")
+
+
+def test_each_document_is_written_as_it_was_read(kept: Shell) -> None:
+    """Byte for byte, in the order of its keys: hashes are taken over it."""
+    evaluations, checks = texts(kept, "gatekeeper_evaluation"), texts(kept, "gatekeeper_check")
+    assert (len(evaluations), len(checks)) == (4, 1)
+    assert [evaluation.written(evaluation.read(text)) for text in evaluations] == evaluations
+    assert [check.written(check.read(text)) for text in checks] == checks
+
+
+def test_the_documents_say_what_they_said(kept: Shell) -> None:
+    """By the JSON itself: who was judged, compared and deployed, and with which figures."""
+    with opened(kept) as registry:
+        found = {one.id: one for one in registry.evaluations()}
+        (seen,) = registry.checks()
+        primary = registry.primary()
+    assert primary is not None and primary.id == 5
+    assert {number: (one.challenger, one.champion, one.deploys_id, one.faced_id) for number, one in found.items()} == {
+        1: (1, None, 1, None), 2: (2, 1, 2, 1), 3: (3, 1, 4, 1), 4: (5, 3, 5, 4),
+    }  # fmt: skip
+    for number, text in enumerate(texts(kept, "gatekeeper_evaluation"), start=1):
+        told, document = json.loads(text), found[number].document
+        assert (document.verdict.answer, document.verdict.gain) == (told["verdict"]["answer"], told["verdict"]["gain"])
+        assert document.scorecards.challenger.daily == told["scorecards"]["challenger"]["daily"]
+    league = found[4].document.league
+    assert league is not None and [row.model_id for row in league.contenders] == [5, 2]
+    assert (seen.document.primary.model_id, seen.document.breaker.tripped) == (5, False)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_each_verdict_follows_from_its_document_again(kept: Shell, number: int) -> None:
+    with opened(kept) as registry:
+        document = registry.evaluation(number).document
+    assert differences(document) == []
+    again = judged_again(document)[0]
+    assert (again.answer, again.gain, again.bound) == (
+        document.verdict.answer,
+        document.verdict.gain,
+        document.verdict.bound,
+    )
+
+
+@pytest.mark.parametrize(("number", "model"), [(1, 1), (2, 2), (3, 4), (4, 5)])
+def test_report_explanation_and_card_show_it(kept: Shell, number: int, model: int) -> None:
+    told = json.loads(texts(kept, "gatekeeper_evaluation")[number - 1])
+    card, verdict = told["scorecards"]["challenger"], told["verdict"]
+    code, _, err = kept("report", str(number), "-o", "report.html")
+    assert code == 0, err
+    page = (kept.folder / "report.html").read_text("utf-8")
+    assert f"{card['sharpe']:.3f}".replace("-", "\N{MINUS SIGN}") in page
+    assert verdict["message"].split(":")[0] in page
+    code, said, err = kept("explain", str(model), "--evaluation", str(number))
+    assert code == 0, err
+    assert verdict["message"] in said
+    assert [gate["name"] for gate in verdict["gates"] if f" {gate['name']} " not in said] == []
+    explained = kept.json("explain", str(model), "--evaluation", str(number))
+    assert isinstance(explained, dict)
+    assert {name: explained[name] for name in told} == told
+    facts = kept.json("card", str(model))
+    assert isinstance(facts, dict)
+    (judged,) = (one for one in facts["evaluations"] if one["id"] == number)
+    assert (judged["sharpe"], judged["gain"], judged["kept"]) == (card["sharpe"], verdict["gain"], card["kept_trades"])
+    assert f"{card['kept_trades']} of {card['ideas']}" in kept("card", str(model))[1]
+
+
+def test_nothing_is_wrong_with_the_registry(kept: Shell) -> None:
+    code, said, err = kept("doctor")
+    assert (code, err) == (0, ""), said
+    assert [row[0] for row in history(kept)] == ["weekly", "weekly", "bootstrap"]
+
+
+def history(kept: Shell) -> list[tuple[str, int]]:
+    with opened(kept) as registry:
+        return [(one.kind, one.to_id) for one in registry.promotions()]
+
+
+def test_its_primary_scores_as_it_did_for_the_server(kept: Shell) -> None:
+    with closing(sqlite3.connect(kept.folder / "registry.db")) as database:
+        rows = database.execute('SELECT "featureVec", "gateScore" FROM "RLDataset"').fetchall()
+    assert len(rows) == 2
+    with opened(kept) as registry:
+        scores = Gatekeeper(registry).score([json.loads(features) for features, _ in rows])
+    assert [float(one) for one in scores.values] == pytest.approx([score for _, score in rows], abs=1e-7)
+
+
+@pytest.mark.parametrize("model", DIGESTS)
+def test_its_receipts_hold_and_are_made_again(kept: Shell, model: int) -> None:
+    stored = STORED / f"receipt_{model}.json"
+    (file,) = (path for path in (STORED / "models").glob(f"gatekeeper_*{model}.onnx"))
+    code, said, err = kept("verify", str(stored), "--digest", DIGESTS[model], "--model", str(file))
+    assert (code, err) == (0, ""), said
+    told = receipts.read(stored.read_bytes())
+    assert told is not None
+    assert receipt.as_hashed(told) == json.loads(stored.read_bytes())
+    assert kept("receipt", str(model), "-o", "again.json")[0] == 0
+    again = json.loads((kept.folder / "again.json").read_text())
+    same = ("evaluation", "history", "twin", "format")
+    assert {name: again.get(name) for name in same} == {
+        name: json.loads(stored.read_bytes()).get(name) for name in same
+    }
+
+
+def test_its_rehearsal_is_read_and_shown() -> None:
+    told = json.loads((STORED / "rehearsal.json").read_text("utf-8"))
+    del told["report"]  # where the page was written
+    document = rehearsal.read(json.dumps(told))
+    assert rehearsal.as_object(document) == told
+    assert "better, refit" in rehearsal_report.render(document)
+
+
+def test_the_same_inputs_give_the_same_document(tmp_path: Path) -> None:
+    """The first of the four Mondays once more: keys in the same order, and every number as it was."""
+    house = House(tmp_path, "demo:")
+    chosen = {"recipe": "logistic", "policy": "better", "holdout_days": 150, "floor_trades": 10}
+    house.settings = config.override(house.settings, chosen)
+    made = house.week(datetime(2018, 10, 1, 2, tzinfo=UTC))
+    with house.registry as registry:
+        again = json.loads(registry.evaluation(made["evaluation_id"]).document_json)
+    stored = json.loads(first_stored())
+    assert without_words(again) == without_words(stored)
+    assert keys(again) == keys(stored)
+
+
+def first_stored() -> str:
+    """The text of evaluation 1, straight from the dump."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript((STORED / "registry.sql").read_text("utf-8"))
+        (text,) = database.execute("SELECT document FROM gatekeeper_evaluation WHERE id = 1").fetchone()
+    return str(text)
+
+
+def without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_words(each) for name, each in value.items() if name not in WORDS}
+    return [without_words(each) for each in value] if isinstance(value, list) else value
+
+
+def keys(value: Any) -> Any:
+    """The keys of every object, in order."""
+    if isinstance(value, dict):
+        return [(name, keys(each)) for name, each in value.items()]
+    return [keys(each) for each in value] if isinstance(value, list) else None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:-200], "it was changed or cut off"),
+        (lambda text: text.replace('"format": 1', '"format": 2', 1), "format 2, this version reads 1"),
+        (lambda text: text.replace('"answer"', '"reply"', 1), "missing required field `answer`"),
+        (lambda text: text.replace('"days": ', '"days": 0.5', 1), "Expected `int`, got `float`"),
+        (lambda _: "[]", "Expected `object`, got `array`"),
+        (lambda text: text.replace("0.55", "NaN", 1), "it was changed or cut off"),
+    ],
+)
+def test_a_damaged_document_is_refused_with_what_is_wrong(kept: Shell, change: Any, said: str) -> None:
+    text = texts(kept, "gatekeeper_evaluation")[0]
+    assert change(text) != text
+    with closing(sqlite3.connect(kept.folder / "registry.db")) as database, database:
+        database.execute("UPDATE gatekeeper_evaluation SET document = ? WHERE id = 1", (change(text),))
+    for command in (("explain", "1"), ("report", "1")):
+        code, _, err = kept(*command)
+        assert code != 0
+        assert said in err
+    assert kept("list")[0] == 0
+    with pytest.raises(DataError, match="evaluation document"):
+        evaluation.read(change(text))
