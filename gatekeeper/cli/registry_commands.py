@@ -81,16 +81,17 @@ def register(
         )
         if promoting:
             _warn_of_hold(registry)
-            _send_alarm(registry, registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC)))
-            model = registry.model(model.id)
+            promotion = registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC))
+            _send_alarm(registry, promotion)
+            model, effect = registry.model(model.id), registry.effect(promotion)
     if as_json_:
         as_json(described(model))
         return
+    if promoting:
+        click.echo(effect)
     click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     click.echo(f"score read from: {model.recognised}")
-    if promoting:
-        click.echo(f"primary: {model.version}, {model.path}")
-    else:
+    if not promoting:
         click.echo(f"next: gatekeeper promote -i {model.id}")
 
 
@@ -140,10 +141,12 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
 
 def _show_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
     model = registry.primary()
+    already = "the model is the primary already" if model and model.id == promotion.to_id else "it was done before"
+    effect = registry.effect(promotion) if changed else registry.effect(None, already)
     if as_json_:
-        as_json({**asdict(promotion), "changed": changed, "active": model and described(model)})
-    elif model is not None:
-        click.echo(f"{'primary' if changed else 'primary already'}: {model.version}, {model.path}")
+        as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
+    else:
+        click.echo(effect)
 
 
 def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
@@ -216,10 +219,11 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
 
     with opened() as registry:
         held = registry.hold(actor=actor or user(), reason=reason, until=parse_day(until) if until else None)
+        effect = registry.hold_effect()
     if as_json_:
-        as_json(asdict(held))
+        as_json({**asdict(held), "effect": effect})
     else:
-        click.echo("Promotions are held. Release the hold with `gatekeeper release`.")
+        click.echo(f"{effect}\nRelease the hold with `gatekeeper release`.")
 
 
 @click.command()
@@ -230,13 +234,12 @@ def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> 
     """Release the current hold. With --quarantine ID, clear that model's quarantine instead."""
     with opened() as registry:
         released = registry.release(actor=actor, reason=reason, quarantine=quarantine)
+        effect = registry.hold_effect(quarantine)
     what = "hold" if quarantine is None else f"quarantine of model {quarantine}"
     if as_json_:
-        as_json({"what": what, "released": released})
-    elif released:
-        click.echo(f"{'Released' if quarantine is None else 'Cleared'} the {what}.")
+        as_json({"what": what, "released": released, "effect": effect})
     else:
-        click.echo(f"There was no {what}.")
+        click.echo(effect if released else f"Nothing has changed, since there was no {what}. {effect}")
 
 
 @click.command()

@@ -101,6 +101,8 @@ class Promoted(Backtested, frozen=True, kw_only=True):
 
     promoted: bool
     """Whether this run promoted a model."""
+    effect: str
+    """What changed in the registry, read back from it; `summary` begins with it."""
     promoted_id: int | None = None
     """Id of the model that was."""
     generation: int | None = None

@@ -177,7 +177,7 @@ def _promote(doing: Doing) -> str:
         now=datetime.now(UTC),
     )
     _tell(doing, promotion)
-    return f"{registry.model(promotion.to_id).version}: promoted in generation {promotion.generation}"
+    return registry.effect(promotion)
 
 
 def _roll_back(doing: Doing) -> str:
@@ -190,10 +190,8 @@ def _roll_back(doing: Doing) -> str:
         now=datetime.now(UTC),
     )
     _tell(doing, promotion)
-    return (
-        f"{registry.model(promotion.to_id).version}: restored in generation {promotion.generation}; the bytes of model "
-        f"{promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears"
-    )
+    left = f"The bytes of model {promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears."
+    return f"{registry.effect(promotion)} {left}"
 
 
 def _tell(doing: Doing, promotion: "Promotion") -> None:
@@ -206,21 +204,19 @@ def _hold(doing: Doing) -> str:
     registry, order = doing.registry, doing.order
     hold = registry.current_hold()
     if hold is None or (hold.actor, hold.reason, hold.until) != (order.actor, order.reason, order.until):
-        hold = registry.hold(actor=order.actor, reason=order.reason, until=order.until)
-    until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until it is released"
-    return f"held {until}: weekly runs judge and record, but promote nothing"
+        registry.hold(actor=order.actor, reason=order.reason, until=order.until)
+    return registry.hold_effect()
 
 
 def _release(doing: Doing) -> str:
     released = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
-    return "the hold is released: weekly runs promote again" if released else "there was no hold; nothing has changed"
+    return ("" if released else "Nothing has changed. ") + doing.registry.hold_effect()
 
 
 def _release_quarantine(doing: Doing) -> str:
     order = doing.order
-    if doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id):
-        return f"the quarantine of model {doing.model_id} is cleared: it may be promoted again"
-    return f"model {doing.model_id} was not quarantined; nothing has changed"
+    released = doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id)
+    return ("" if released else "Nothing has changed. ") + doing.registry.hold_effect(doing.model_id)
 
 
 _EXAMINE: Mapping[str, Callable[[Doing], tuple[bool, str]]] = {

@@ -51,7 +51,9 @@ class StepOperator(BaseOperator):
                 run, answer = approval.with_answer(context, run)
             with Registry.configured(run.settings) as registry:
                 output = pipeline.take(self.step, run, registry, self.step_output, answer)
-                for line in (*self.grounds(registry, output), *output.summary.split("; ")):
+                effect = getattr(output, "effect", "")
+                reasons = output.summary.removeprefix(effect).strip().split("; ")
+                for line in filter(None, (*self.grounds(registry, output), *reasons, effect)):
                     log.info("%s", line)
             return step_output.written(output)
 

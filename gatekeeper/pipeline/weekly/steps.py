@@ -25,7 +25,7 @@ from gatekeeper.pipeline.weekly import train_and_export
 from gatekeeper.pipeline.weekly.evaluate import evaluated, is_older
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
-from gatekeeper.registry import Evaluation, Promotion, Registry
+from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.records import WHAT_IF
 
 ATTEMPTS = 3
@@ -139,7 +139,8 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
         )
         reason = evaluation.document.verdict.message
         if why := _kept_out(evaluation, backtested, answer, registry):
-            return outcome(promoted=False, summary=f"{why}: {reason}")
+            effect = registry.effect(None, why)
+            return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
         try:
             promotion = registry.promote(
                 evaluation.deploys_id,
@@ -158,12 +159,17 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
                 raise  # the bytes are others now: nothing to judge again
             continue  # a later week was promoted first: this one is judged again, as a what-if
         except (Held, Quarantined) as refusal:
-            return outcome(promoted=False, summary=f"not promoted: {refusal}")
+            effect = registry.effect(None, str(refusal))
+            return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
+        effect = registry.effect(promotion)
+        if evaluation.refit is not None:
+            effect += f" It is the refit of model {evaluation.challenger}."
         return outcome(
             promoted=True,
             promoted_id=evaluation.deploys_id,
             generation=promotion.generation,
-            summary=_came_in(promotion, evaluation, registry),
+            effect=effect,
+            summary=f"{effect} {reason}",
         )
     raise GenerationMoved(
         f"the primary changed during each of {ATTEMPTS} judgements of model {model.id}; run the step `promote` again"
@@ -179,25 +185,13 @@ def _kept_out(
     if evaluation.kind == WHAT_IF:
         return f"{not_eligible(evaluation.as_of, registry.highest_as_of())} (verdict {evaluation.verdict})"
     if evaluation.verdict != "promote":
-        return evaluation.verdict
+        return f"the verdict is {evaluation.verdict}"
     if answer is not None and not answer.approved:  # a verdict that came after the question was answered, or never put
-        return f"not promoted: {answer.summary}"
+        return answer.summary
     judged, asked = evaluation.challenger, backtested.challenger_id
     if answer is not None and asked != judged:
-        return (
-            f"not promoted: the approval was of model {asked}, and model {judged} is the best now; "
-            "clear `backtest` to ask again"
-        )
+        return f"the approval was of model {asked}, and model {judged} is the best now; clear `backtest` to ask again"
     return None
-
-
-def _came_in(promotion: Promotion, evaluation: Evaluation, registry: Registry) -> str:
-    """The step output of a promotion."""
-    live, primary = evaluation.deploys_id, registry.primary()
-    still = "" if primary is not None and primary.id == live else ", and is no longer the primary"
-    what = f"model {live}" if evaluation.refit is None else f"model {live}, the refit of model {evaluation.challenger},"
-    reason = evaluation.document.verdict.message
-    return f"{what} was promoted (generation {promotion.generation}){still}: {reason}"
 
 
 STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")

@@ -1,11 +1,12 @@
 """Effect of a run or an act: what changed in the registry, read back from it, in one line."""
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, select
 
 from gatekeeper.registry import naming
+from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.promotion import holds
-from gatekeeper.registry.records import Promotion
+from gatekeeper.registry.records import WHAT_IF, Promotion, promotion_of
 
 
 def of_promotion(connection: Connection, made: Promotion) -> str:
@@ -13,7 +14,7 @@ def of_promotion(connection: Connection, made: Promotion) -> str:
 
     A promotion that the history does not hold, or holds otherwise, is not reported as made.
     """
-    row = next((one for one in catalogue.promotions(connection) if one.generation == made.generation), None)
+    row = _recorded(connection, tables.promotions.c.generation == made.generation)
     if row is None or (row.to_id, row.kind) != (made.to_id, made.kind):
         return of_nothing(connection, f"the history holds no {made.kind} of model {made.to_id} as {made.generation}")
     verb = "Rolled back to" if row.kind == "rollback" else "Promoted"
@@ -27,7 +28,22 @@ def of_promotion(connection: Connection, made: Promotion) -> str:
 
 def of_nothing(connection: Connection, because: str) -> str:
     """That no promotion was made, why, and which model still is the primary. because: a clause without a full stop."""
-    return f"Nothing was promoted: {because.rstrip('. ')}. The primary is {_primary(connection)}."
+    clause = because.rstrip(". ")
+    if clause[1:2].islower():  # a message that begins as a sentence does
+        clause = clause[0].lower() + clause[1:]
+    return f"Nothing was promoted: {clause}. The primary is {_primary(connection)}."
+
+
+def of_evaluation(connection: Connection, evaluation_id: int, verdict: str, kind: str) -> str:
+    """What came of an evaluation: the promotion that rests on it, or that none does."""
+    made = _recorded(connection, tables.promotions.c.evaluation_id == evaluation_id)
+    if made is not None:
+        return of_promotion(connection, made)
+    if kind == WHAT_IF:
+        return of_nothing(connection, "not eligible, since a later week was promoted already")
+    if verdict == "promote":
+        return of_nothing(connection, "the verdict is promote, and nobody has carried it out")
+    return of_nothing(connection, f"the verdict is {verdict}")
 
 
 def of_hold(connection: Connection) -> str:
@@ -46,6 +62,12 @@ def of_quarantine(connection: Connection, model_id: int) -> str:
     if found is None:
         return f"The bytes of {model.version} are not quarantined: it may be promoted."
     return f"The bytes of {model.version} are quarantined, by {found.actor} ({found.reason}): no run promotes them."
+
+
+def _recorded(connection: Connection, condition: ColumnElement[bool]) -> Promotion | None:
+    newest_first = select(tables.promotions).where(condition).order_by(tables.promotions.c.generation.desc())
+    row = connection.execute(newest_first.limit(1)).first()
+    return None if row is None else promotion_of(row)
 
 
 def _primary(connection: Connection) -> str:

@@ -13,7 +13,7 @@ from gatekeeper.errors import ClaimsUnsettled, PromotionRefused
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.models import catalogue, refits
-from gatekeeper.registry.promotion import holds, league_candidates, rollback
+from gatekeeper.registry.promotion import effects, holds, league_candidates, rollback
 from gatekeeper.registry.promotion.promotions import refuse_unsettled
 from gatekeeper.registry.records import Evaluation, Hold, Model, Promotion, Quarantine, promotion_of
 from gatekeeper.registry.views import card
@@ -82,6 +82,8 @@ class RegistryState:
     promotion: Promotion | None
     """The newest promotion."""
     newest: Judged | None
+    effect: str | None
+    """What came of the newest evaluation, in one line; None if there is none, or several rows are the primary."""
     hold: Hold | None
 
     @property
@@ -108,12 +110,17 @@ class Pages:
         """The primary, the hold in force and the counts."""
         with self.database.read() as connection:
             newest = _judged(connection, select(tables.evaluations).order_by(_e.id.desc()).limit(1))
+            last, claimants = (newest[0] if newest else None), tuple(catalogue.claimants(connection))
+            effect = None
+            if last is not None and len(claimants) < 2:
+                effect = effects.of_evaluation(connection, last.id, last.verdict, last.kind)
             return RegistryState(
                 generation=catalogue.generation(connection),
                 models=connection.execute(select(func.count()).select_from(tables.models)).scalar_one(),
-                claimants=tuple(catalogue.claimants(connection)),
+                claimants=claimants,
                 promotion=catalogue.newest_promotion(connection),
-                newest=newest[0] if newest else None,
+                newest=last,
+                effect=effect,
                 hold=holds.current_hold(connection),
             )
 

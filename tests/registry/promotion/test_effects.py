@@ -70,3 +70,15 @@ def test_a_quarantine_is_read_back(grown):
     )
     grown.release(actor="ann", reason="mended", quarantine=2)
     assert grown.hold_effect(quarantine=2) == "The bytes of gatekeeper_2 are not quarantined: it may be promoted."
+
+
+def test_an_evaluation_says_what_came_of_it(registry, add, judged, promote_judged):
+    """The console's card: a verdict that promoted, and one that was not carried out (case 107's kin)."""
+    carried_out = judged(add(1), weeks=1)
+    promote_judged(carried_out)
+    assert registry.pages.state().effect == "Promoted gatekeeper_primary1 (generation 1), there was no primary."
+    judged(add(2), weeks=2)
+    assert registry.pages.state().effect == (
+        "Nothing was promoted: the verdict is promote, and nobody has carried it out. "
+        "The primary is gatekeeper_primary1 (generation 1)."
+    )
