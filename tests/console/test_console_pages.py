@@ -142,7 +142,7 @@ def test_doctor_says_what_is_off_and_mends_nothing(looked_at: httpx.Client, furn
 
 def test_addresses_of_nothing_say_so(looked_at: httpx.Client) -> None:
     assert "There is no desk 'fx'; there are default, empty." in text(looked_at, "/fx/models", 404)
-    assert "There is no model 99; gatekeeper list shows the ids." in text(looked_at, "/default/models/99", 404)
+    assert "There is no model 99. gatekeeper list shows the ids." in text(looked_at, "/default/models/99", 404)
     assert "There is no evaluation 99" in text(looked_at, "/default/evaluations/99", 404)
     assert "There is no such page." in text(looked_at, "/default/nothing", 404)
     assert "Model: Input should be a valid integer" in text(looked_at, "/default/models/four", 422)
@@ -152,7 +152,7 @@ def test_addresses_of_nothing_say_so(looked_at: httpx.Client) -> None:
 
 
 def test_a_registry_that_is_not_there_names_the_way_out(looked_at: httpx.Client) -> None:
-    assert "gatekeeper db upgrade makes the tables" in text(looked_at, "/empty/models", 503)
+    assert "Run gatekeeper db upgrade" in text(looked_at, "/empty/models", 503)
     problem = looked_at.get("/empty/models")
     assert problem.headers["content-type"] == "application/problem+json"
     assert problem.json()["status"] == 503
@@ -206,7 +206,7 @@ def test_a_models_card_is_there_to_be_kept(looked_at: httpx.Client) -> None:
     answer = looked_at.get("/default/models/2/card.md")
     assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="model_2_card.md"'
-    assert "live drawdown looks wrong | it stands" in answer.text
+    assert "live drawdown looks wrong | in force" in answer.text
     assert EVIL not in looked_at.get("/default/models/4/card.md").text
     assert looked_at.get("/default/models/99/card.md").status_code == 404
 
