@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gatekeeper.documents.evaluation import Gate
 from gatekeeper.judgement import Policy, Scorecard, judge
 from gatekeeper.judgement.backtest.refit_agreement import Refit
 from gatekeeper.judgement.rule.promotion import gain_of
-from gatekeeper.judgement.rule.verdict import Gate
 
 Make = Callable[..., Any]
 
