@@ -84,9 +84,11 @@ def test_a_verdict_that_nobody_was_asked_about_promotes_nothing(tmp_path: Path) 
     model = house.registry.register(own_model(1), details=OWN, run_key=run.key)
     handed = handed_by(judged(house, model.id, run.key))
     said = step("promote", run, house.registry, handed, ApprovalAnswer(False, None, "nobody was asked"))
-    assert said["promoted"] is False
-    assert said["summary"].startswith("Nothing was promoted: ")
-    assert "nobody was asked" in said["summary"] and "promote it" in said["summary"]
+    assert (said["promoted"], said["effect"]) == (
+        False,
+        "Nothing was promoted: nobody was asked. The primary is none.",
+    )
+    assert said["summary"] == f"{said['effect']} promote it"
     assert house.registry.promotions() == []
     assert step("promote", run, house.registry, handed, ApprovalAnswer(True, None, "nobody was asked"))["promoted"]
     assert [one.to_id for one in house.registry.promotions()] == [model.id]
@@ -121,7 +123,7 @@ def test_only_a_promotion_waits(act: str) -> None:
     handed = step_output.written(CheckedAct(act, None, "why", "ann", 0, done=False, summary="it can be done"))
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: handed)}
     asked = ManualApproval(task_id="approve", desk="default").question(context, None)
-    assert asked == NothingToApprove(promoted=False, why=f"the act {act!r} needs no approval")
+    assert asked == NothingToApprove(promoted=False, why=f"to {act} needs no approval")
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def test_a_promotion_is_checked_then_made_once(registry: Registry) -> None:
     assert promotions(registry) == [("manual", None, 1)]
     said = [promote.act("default", here, checked) for _ in range(2)]
     assert said[0] == said[1]
-    assert said[0]["summary"] == "gatekeeper_primary2: promoted in generation 2"
+    assert said[0]["summary"] == "Promoted gatekeeper_primary2 (generation 2), was gatekeeper_primary1."
     (newest, _) = registry.promotions()
     assert (newest.kind, newest.actor, newest.reason) == ("manual", "ann", "better on paper")
     carried_out("two", act="promote", model_id=3, reason="r")
@@ -143,19 +143,19 @@ def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: R
     assert registry.generation() == 4
     with pytest.raises(AirflowFailException, match="Quarantined"):
         promote.check("default", context("two", act="promote", model_id=3, reason="r"))
-    assert "cleared" in carried_out("three", act="release quarantine", model_id=3, reason="it was the feed")
-    assert carried_out("four", act="promote", model_id=3, reason="r").startswith("gatekeeper_primary3")
+    assert "are not quarantined" in carried_out("three", act="release quarantine", model_id=3, reason="it was the feed")
+    assert carried_out("four", act="promote", model_id=3, reason="r").startswith("Promoted gatekeeper_primary3")
 
 
 def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     said = carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
-    assert said.startswith("held until 2099-12-31 22:00 UTC")
+    assert said.startswith("Promotions are held until 2099-12-31 22:00 UTC, by ")
     first = registry.current_hold()
     carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
     assert registry.current_hold() == first
-    assert "released" in carried_out("two", act="release", reason="done")
+    assert "No hold is in force" in carried_out("two", act="release", reason="done")
     assert registry.current_hold() is None
-    assert carried_out("three", act="release", reason="again") == "there was no hold; nothing has changed"
+    assert carried_out("three", act="release", reason="again") .startswith("Nothing has changed. No hold is in force")
     with pytest.raises(AirflowFailException, match="lies in the past"):
         carried_out("four", act="hold", reason="late", hold_until="2018-01-01")
 
@@ -176,7 +176,7 @@ def test_the_form_promotes_and_rolls_back_for_real(airflow: Airflow) -> None:
     airflow.trigger(DAG, {"act": "promote", "model_id": 2, "reason": "by form"}, run_id="up", user="operator")
     airflow.trigger(DAG, {"act": "release", "reason": "r", "modelid": 2}, run_id="typo")
     assert airflow.ended(DAG, "up") == "success"
-    assert "gatekeeper_primary2: promoted in generation 2" in airflow.log(DAG, "up", "act")
+    assert "Promoted gatekeeper_primary2 (generation 2), was gatekeeper_primary1." in airflow.log(DAG, "up", "act")
     airflow.trigger(DAG, {"act": "roll back", "reason": "it vetoes all"}, run_id="back")
     assert airflow.ended(DAG, "back") == "success"
     airflow.clear(DAG, "back", "act")

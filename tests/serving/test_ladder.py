@@ -40,8 +40,8 @@ def lose(site: Site, registry: Registry, model_id: int) -> None:
 def test_the_primary_from_its_own_file_has_nothing_to_excuse(registry: Registry) -> None:
     told: list[Exception] = []
     primary = add(registry, 0.4, promoted=0)
-    found = load(registry, tell=told.append)
-    assert (found.model.id, found.step, found.degraded, found.reason) == (primary, 1, False, None)
+    found = load(registry, report=told.append)
+    assert (found.model.id, found.fallback, found.degraded, found.reason) == (primary, "primary", False, None)
     assert told == []
 
 
@@ -52,8 +52,8 @@ def test_each_fault_on_the_way_down_is_told_with_its_reason_and_cause(site: Site
     spoil(named)
     blob.unlink()
     told: list[ModelRefused | Unavailable] = []
-    found = load(registry, tell=told.append)
-    assert (found.model.id, found.step, found.degraded) == (earlier, 4, True)
+    found = load(registry, report=told.append)
+    assert (found.model.id, found.fallback, found.degraded) == (earlier, "earlier_primary", True)
     assert [(type(fault), getattr(fault, "reason", None)) for fault in told] == [
         (ModelRefused, "sha256"),
         (ModelRefused, "missing"),
@@ -68,7 +68,7 @@ def test_a_store_that_is_away_is_told_with_its_cause(registry: Registry, away: C
     add(registry, 0.4, promoted=0)
     told: list[ModelRefused | Unavailable] = []
     with away() as closed, pytest.raises(Unavailable, match=r"gatekeeper_primary1.*stale file handle"):
-        load(closed, tell=told.append)
+        load(closed, report=told.append)
     assert [type(fault) for fault in told] == [Unavailable, Unavailable]
     assert [type(fault.__cause__) for fault in told] == [Unavailable, Unavailable]
 
@@ -89,13 +89,13 @@ def test_without_a_store_who_serves_goes_on_unless_what_he_serves_is_quarantined
             load(closed, last)
 
 
-def test_what_was_served_last_is_the_third_step(site: Site, registry: Registry) -> None:
+def test_what_was_served_last_comes_after_the_primarys_own_files(site: Site, registry: Registry) -> None:
     add(registry, 0.2, promoted=0)
     second = add(registry, 0.4, promoted=1)
     last = load(registry)
     lose(site, registry, add(registry, 0.6, promoted=2))
     found = load(registry, last)
-    assert (found.model.id, found.step, found.degraded) == (second, 3, True)
+    assert (found.model.id, found.fallback, found.degraded) == (second, "last_served", True)
     assert (found.origin.version, found.origin.sha256) == ("gatekeeper_primary2", last.scorer.sha256)
     assert found.scorer is last.scorer
     assert "gatekeeper_primary3" in str(found.reason)
@@ -149,7 +149,7 @@ def test_a_row_without_an_artifact_is_told_as_unregistered(site: Site, registry:
     site.sql(f'INSERT INTO "RLModel" (id, version, path) {values}')
     told: list[ModelRefused | Unavailable] = []
     with pytest.raises(NoModel):
-        load(registry, tell=told.append)
+        load(registry, report=told.append)
     assert {getattr(fault, "reason", None) for fault in told} == {"unregistered"}
 
 

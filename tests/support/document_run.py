@@ -1,6 +1,8 @@
 """Runner of one page: its commands in one shell, its Python blocks, and what they print held against what it shows.
 
-Usage: document_run.py PAGE CLONE      (in a network of its own: see tests/docs/test_documents.py)
+Usage: document_run.py PAGE CLONE [MENDED]      (in a network of its own: see tests/docs/test_documents.py)
+
+MENDED is a file for the page with what it really prints, to be read before it is taken.
 
 In a network of its own a page has the very ports that it names, and reaches nothing else.
 """
@@ -19,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -37,6 +40,15 @@ MASKS = (  # what differs from run to run, on both sides; days before 2025 are t
     (r"/tmp/[^\s'\"]+", "TEMPORARY"),
     ("─+", "─"),  # as long as the terminal is wide
 )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What isn't as the page says; of an output, what the page shows, and what was printed."""
+
+    told: str
+    shown: str = ""
+    printed: str = ""
 
 
 class Failed(Exception):
@@ -111,7 +123,7 @@ def ask(place: str, path: str) -> None:
             raise Failed(f"{path} answers {answer.status}: {answer.read().decode(errors='replace')}")
 
 
-def walk(page: str, clone: Path, shell: Shell) -> Iterator[str]:
+def walk(page: str, clone: Path, shell: Shell) -> Iterator[Difference]:
     """What isn't as the page says, with its place; after a command that fails the rest of the page means nothing."""
     listed = exceptions(clone)
     for block in blocks(clone, page):
@@ -122,13 +134,14 @@ def walk(page: str, clone: Path, shell: Shell) -> Iterator[str]:
             try:
                 status, printed = done(command, shell)
             except Failed as failure:
-                yield f"{page}:{command.line}: `{command.name}`: {failure}"
+                yield Difference(f"{page}:{command.line}: `{command.name}`: {failure}")
                 return
             if status != own.status:
-                yield f"{page}:{command.line}: `{command.name}` ended with status {status}:\n{printed}"
+                yield Difference(f"{page}:{command.line}: `{command.name}` ended with status {status}:\n{printed}")
                 return
-            if difference := compare(command.shown, at_checkout(printed, clone)):
-                yield f"{page}:{command.line}: `{command.name}`\n{difference}"
+            printed = at_checkout(printed, clone)
+            if difference := compare(command.shown, printed):
+                yield Difference(f"{page}:{command.line}: `{command.name}`\n{difference}", command.shown, printed)
     for name in list(shell.servers):
         shell.end(name)
 
@@ -182,12 +195,18 @@ def up(interface: str) -> None:
         fcntl.ioctl(probe, put, struct.pack("16sH14s", name, flags | is_up, rest))
 
 
-def main(page: str, clone: Path) -> None:
+def main(page: str, clone: Path, mended: Path | None = None) -> None:
     up("lo")
+    text = (clone / page).read_text()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        if found := list(walk(page, clone, Shell(clone, Path(folder)))):
-            sys.exit("\n\n".join(found))
+        found = list(walk(page, clone, Shell(clone, Path(folder))))
+    for difference in found:
+        text = text.replace(difference.shown, difference.printed.rstrip("\n"), 1) if difference.shown else text
+    if mended:
+        mended.write_text(text)
+    if found:
+        sys.exit("\n\n".join(difference.told for difference in found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], *map(Path, sys.argv[2:]))

@@ -102,7 +102,7 @@ def test_an_older_challenger_wins_the_week_and_goes_in(house: House, won: tuple[
     _, handed = won
     assert (handed["verdict"], handed["promoted"], handed["kind"]) == ("promote", True, "weekly")
     assert (handed["model_id"], handed["challenger_id"]) == (5, 2)
-    assert "model 2 was promoted" in handed["summary"]
+    assert handed["summary"].startswith("Promoted gatekeeper_primary2 (generation 2)")
     promotion = house.registry.promotions()[0]
     assert (promotion.to_id, promotion.evaluation_id, promotion.run_key) == (
         2,
@@ -190,7 +190,8 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
     said = step("promote", run, empty.registry, {**handed, "challenger_id": 9}, approved)
     assert "the approval was of model 9, and model 5 is the best now; clear `backtest` to ask again" in said["summary"]
     empty.registry.hold(actor="ann", reason="wait")
-    assert "not promoted: " in step("promote", run, empty.registry, handed, approved)["summary"]
+    held = step("promote", run, empty.registry, handed, approved)["summary"]
+    assert held.startswith("Nothing was promoted: ")
     empty.registry.release(actor="ann")
 
     seen = Details(trained_to=AS_OF - timedelta(days=100))

@@ -315,7 +315,7 @@ def test_a_model_that_is_quarantined_before_the_lock_is_refused(site, registry, 
 
     refused(site, Quarantined, fell, meanwhile, mine.id)
     assert registry.primary().id == 1
-    with pytest.raises(Quarantined, match=f"model {mine.id} .*{mine.sha256[:12]}.*it lost money"):
+    with pytest.raises(Quarantined, match=f"(?i)model {mine.id} .*{mine.sha256[:12]}.*it lost money"):
         promote(mine)
 
 
@@ -376,7 +376,7 @@ def test_words_that_can_not_be_stored_are_refused(site, registry, add, field):
     add(1)
     before = site.rows()
     for words in (" ", "a\0b", "\ud800"):
-        with pytest.raises(ConfigError, match=f"^{field.replace('_', ' ')}"):
+        with pytest.raises(ConfigError, match=rf"^(The )?{field.replace('_', ' ')}\b"):
             registry.promote(1, **{"actor": "ann", "reason": "r", field: words})
     assert site.rows() == before
 
@@ -384,16 +384,16 @@ def test_words_that_can_not_be_stored_are_refused(site, registry, add, field):
 @pytest.mark.parametrize(("field", "named"), [("as_of", "as-of"), ("now", "now")])
 def test_times_without_an_offset_are_refused(registry, add, field, named):
     add(1)
-    with pytest.raises(ConfigError, match=f"^{named} 2018-01-01.* no offset"):
+    with pytest.raises(ConfigError, match=f"^(The )?{named} 2018-01-01.* no .*offset"):
         registry.promote(1, actor="ann", reason="r", **{field: datetime(2018, 1, 1)})  # noqa: DTZ001  # that is the point
 
 
 @pytest.mark.parametrize("kind", ["weekly", "bootstrap", "recovery"])
 def test_each_kind_of_evaluation_promotes_and_none_by_hand(registry, add, judged, kind):
     evaluation = judged(add(1))
-    with pytest.raises(ConfigError, match=f"without an evaluation is manual, not '{kind}'"):
+    with pytest.raises(ConfigError, match=f"without an evaluation .*'{kind}'.*manual"):
         registry.promote(1, actor="ann", reason="r", kind=kind)
-    with pytest.raises(ConfigError, match="by evaluation is weekly or bootstrap or recovery, not 'manual'"):
+    with pytest.raises(ConfigError, match=r"by evaluation .*'manual'.*weekly or bootstrap or recovery"):
         registry.promote(1, actor="ann", reason="r", evaluation=evaluation.id)
     made = registry.promote(1, actor="weekly", reason="better", evaluation=evaluation.id, kind=kind)
     assert (made.kind, made.evaluation_id) == (kind, evaluation.id)
@@ -447,7 +447,7 @@ def test_two_claims_are_settled_by_a_person(site, registry, add, promote):
     site.sql(f"DROP INDEX {index}")
     site.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2")
     before = site.rows(), site.files()
-    with pytest.raises(ClaimsUnsettled, match="claim to be active"):
+    with pytest.raises(ClaimsUnsettled, match=r"gatekeeper_primary1.*gatekeeper_primary2.*migrate-naming"):
         registry.promote(3, actor="ann", reason="r")
     assert (site.rows(), site.files()) == before
 
