@@ -123,7 +123,7 @@ def test_only_a_promotion_waits(act: str) -> None:
     handed = step_output.written(CheckedAct(act, None, "why", "ann", 0, done=False, summary="it can be done"))
     context = {"ti": SimpleNamespace(xcom_pull=lambda **_: handed)}
     asked = ManualApproval(task_id="approve", desk="default").question(context, None)
-    assert asked == NothingToApprove(promoted=False, why=f"to {act} needs no approval")
+    assert asked == NothingToApprove(promoted=False, why=f"the act {act!r} needs no approval")
 
 
 @pytest.mark.slow
