@@ -13,9 +13,9 @@ class CardModel(Struct, frozen=True):
 
     id: int
     """Its id in the registry."""
-    version: str
-    """Its version."""
-    description: str
+    version: str | None
+    """Its version; null or empty for a row without a name."""
+    description: str | None
     """Note of whoever registered it."""
     created_at: datetime | None
     """When it was registered."""

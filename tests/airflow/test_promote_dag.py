@@ -155,7 +155,7 @@ def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     assert registry.current_hold() == first
     assert "No hold is in force" in carried_out("two", act="release", reason="done")
     assert registry.current_hold() is None
-    assert carried_out("three", act="release", reason="again") .startswith("Nothing has changed. No hold is in force")
+    assert carried_out("three", act="release", reason="again").startswith("Nothing has changed. No hold is in force")
     with pytest.raises(AirflowFailException, match="lies in the past"):
         carried_out("four", act="hold", reason="late", hold_until="2018-01-01")
 

@@ -10,7 +10,8 @@ import pytest
 from msgspec import structs
 from registry_site import MONDAY
 
-from gatekeeper.documents.card import CardState
+from gatekeeper.documents import serialization
+from gatekeeper.documents.card import CardFacts, CardState
 from gatekeeper.registry import Registry
 from gatekeeper.registry.views import card_text
 
@@ -75,7 +76,10 @@ CARDS = json.loads(Path(__file__).with_name("cards.json").read_text())
 
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_is_byte_for_byte_what_it_always_was(name: str) -> None:
-    assert card_text.markdown(CARDS[name]["facts"]) == CARDS[name]["text"]
+    facts = CARDS[name]["facts"]
+    for each in facts["quarantines"]:
+        each.setdefault("model_id", 1)  # which the text doesn't show
+    assert card_text.markdown(serialization.of_object(facts, CardFacts, "card")) == CARDS[name]["text"]
 
 
 def test_without_jinja2_a_card_names_the_extras() -> None:
