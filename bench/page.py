@@ -120,12 +120,12 @@ def _summary(results: Sequence[Result]) -> str:
     """How many targets were met, and by how much the others were missed."""
     aimed = [each for each in results if each.met is not None]
     missed = [each for each in aimed if not each.met]
-    said = f"## Targets\n\n{len(aimed) - len(missed)} of {len(aimed)} were met."
+    summary = f"## Targets\n\n{len(aimed) - len(missed)} of {len(aimed)} were met."
     if not missed:
-        return said
+        return summary
     header = ("section", "work", "size", "beside", "measured", "target")
     rows = [(each.section, each.work, each.size, each.peer, _measured(each), each.target) for each in missed]
-    return f"{said} Missed:\n\n{_table(header, rows)}"
+    return f"{summary} Missed:\n\n{_table(header, rows)}"
 
 
 def _measured(result: Result) -> str:

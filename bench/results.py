@@ -164,8 +164,8 @@ def processor() -> float:
 def peak_memory() -> float:
     """MB that this process has held at most. On Linux `getrusage` counts what its parent held when it started it."""
     status = Path("/proc/self/status")
-    if status.exists() and (said := re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)):
-        return int(said[1]) * 1024 / 1e6
+    if status.exists() and (found := re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)):
+        return int(found[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

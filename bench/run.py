@@ -48,11 +48,11 @@ KEPT = HOUSE / "build" / "bench-results"
 
 def main() -> int:
     """Returns 1 if a part failed."""
-    said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    said.add_argument("--quick", action="store_true", help="does everything run?")
-    said.add_argument("--only", action="append", choices=PARTS, help="this part alone; again for more")
-    said.add_argument("--page", action="store_true", help="measure nothing, write the page of what is kept")
-    words = said.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="does everything run?")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part alone; again for more")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page of what is kept")
+    words = parser.parse_args()
     _reach(SUBJECTS)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes that start shall not compile what they import anew
     with tempfile.TemporaryDirectory() as scratch:

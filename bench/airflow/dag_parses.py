@@ -35,8 +35,8 @@ def look(file: str) -> float:
         finally:
             os._exit(code)
     os.close(writing)
-    with os.fdopen(reading) as said:
-        took = said.read()
+    with os.fdopen(reading) as stream:
+        took = stream.read()
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         sys.exit(f"{file} has no DAG, or can't be imported")
     return float(took)

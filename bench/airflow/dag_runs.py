@@ -35,8 +35,8 @@ def main(pipe: int, rounds: int, folders: list[str]) -> None:
     for number in range(1 + rounds):
         for side, dag in enumerate(dags):
             took[side].append(run(dag, FIRST + number * WEEK))
-    with os.fdopen(pipe, "w") as said:
-        json.dump([times[1:] for times in took], said)
+    with os.fdopen(pipe, "w") as stream:
+        json.dump([times[1:] for times in took], stream)
 
 
 if __name__ == "__main__":

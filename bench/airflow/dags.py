@@ -132,8 +132,8 @@ def forked(settings: Mapping[str, str]) -> list[Result]:
     peers = [str(BESIDE / "empty.py"), str(BESIDE / "empty_weekly.py")]
     files = [*(str(OURS / f"{name}.py") for name in FILES), *peers]
     child = [sys.executable, str(Path(__file__).with_name("dag_parses.py")), "15", *files]
-    said = subprocess.run(child, env=dict(settings), check=True, capture_output=True, text=True).stdout
-    took = json.loads(said.splitlines()[-1])
+    stdout = subprocess.run(child, env=dict(settings), check=True, capture_output=True, text=True).stdout
+    took = json.loads(stdout.splitlines()[-1])
     *ours, empty, tasks = (took[file] for file in files)
 
     def look(name: str, peer: str, times: list[float], theirs: list[float], note: str) -> Result:
@@ -149,13 +149,13 @@ def in_one_process(settings: Mapping[str, str], place: Path) -> list[Result]:
     """Whole runs by `dag.test()`: every task in the same process, which has imported all that they need."""
     reading, writing = os.pipe()
     child = [sys.executable, str(Path(__file__).with_name("dag_runs.py")), str(writing), "7", str(place / "dags")]
-    with (place / "runs.log").open("w") as log, os.fdopen(reading) as said:
+    with (place / "runs.log").open("w") as log, os.fdopen(reading) as stream:
         running = subprocess.Popen(child, env=dict(settings), stdout=log, stderr=log, pass_fds=(writing,))
         os.close(writing)
-        told = said.read()
+        results = stream.read()
         if running.wait():
             raise RuntimeError((place / "runs.log").read_text()[-2000:])
-    ours, empty = json.loads(told)
+    ours, empty = json.loads(results)
     return [
         row("one process", [run[which] for run in ours], [run[which] for run in empty], unit)
         for which, unit in ((1, "CPU s"), (0, "s"))
@@ -202,6 +202,6 @@ def ran(started: "Airflow", name: str, run_id: str) -> tuple[float, float]:
     if (state := started.ended(name, run_id)) != "success":
         raise RuntimeError(f"{run_id} of {name} ended as {state}: {started.tasks(name, run_id)}")
     run = started.run(name, run_id)
-    said = started.call("GET", f"/api/v2/dags/{name}/dagRuns/{run_id}/taskInstances")["task_instances"]
+    tasks = started.call("GET", f"/api/v2/dags/{name}/dagRuns/{run_id}/taskInstances")["task_instances"]
     start, end = (datetime.fromisoformat(run[at]) for at in ("start_date", "end_date"))
-    return sum(task["duration"] for task in said), (end - start).total_seconds()
+    return sum(task["duration"] for task in tasks), (end - start).total_seconds()

@@ -21,8 +21,8 @@ BETS = 0.02 * 2.0 ** np.arange(6)  # per deviation
 
 def width(days: Rows | float) -> Rows | float:
     """Standard errors that the sequence's lower bound lies under what was seen, after so many days."""
-    told = np.asarray(days) * MIXTURE / YEAR
-    return np.sqrt(2 * (told + 1) / told * np.log1p(np.sqrt(told + 1) / (2 * ALPHA)))
+    information = np.asarray(days) * MIXTURE / YEAR
+    return np.sqrt(2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * ALPHA)))
 
 
 def anytime(tolerance: float, setting: Setting) -> Fixed:

@@ -145,18 +145,18 @@ def raced(side: Side, number: int, together: Together, promotions: int, rounds: 
     began = time.monotonic()
     went_in = sum(tried(next(own)) for _ in range(promotions))
     ended = time.monotonic()
-    said: dict[str, object] = {"began": began, "ended": ended, "promoted": went_in}
+    result: dict[str, object] = {"began": began, "ended": ended, "promoted": went_in}
     for what, guarded in (("unguarded", False), ("guarded", True)):
-        told = []
+        rounds_won = []
         for _ in range(rounds):
             together()
             model, seen = next(own), side.seen() if guarded else None
             together()
             won = tried(model, seen)
             together()
-            told.append({"won": model if won else None, "primaries": side.primaries()})
-        said[what] = told
-    return {**said, "faults": faults}
+            rounds_won.append({"won": model if won else None, "primaries": side.primaries()})
+        result[what] = rounds_won
+    return {**result, "faults": faults}
 
 
 def main(name: str, url: str, folder: Path, processes: int, promotions: int, rounds: int) -> None:
@@ -170,26 +170,26 @@ def main(name: str, url: str, folder: Path, processes: int, promotions: int, rou
         warnings.filterwarnings("ignore", category=FutureWarning)  # stages will go one day
     context = get_context("fork")
     barrier: Barrier = context.Barrier(processes)
-    said = context.SimpleQueue()
+    queue = context.SimpleQueue()
 
     def one(number: int) -> None:
         try:
             side = SIDES[name](url, folder)
-            said.put(raced(side, number, lambda: barrier.wait(PATIENCE), promotions, rounds))
+            queue.put(raced(side, number, lambda: barrier.wait(PATIENCE), promotions, rounds))
         except BaseException:
             barrier.abort()  # nobody waits for this one
-            said.put(None)
+            queue.put(None)
             raise
 
     children = [context.Process(target=one, args=(number,)) for number in range(processes)]
     for child in children:
         child.start()
-    told = [said.get() for _ in children]
+    results = [queue.get() for _ in children]
     for child in children:
         child.join()
-    if None in told:
+    if None in results:
         sys.exit("a process ended before its time")
-    print(json.dumps(told))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -58,25 +58,27 @@ def measured(folder: Path, kind: str, database: DatabaseOf, *, quick: bool) -> l
 
 
 def race(side: str, url: str, folder: Path, counts: tuple[int, int, int]) -> list[dict[str, Any]]:
-    """What each process said."""
+    """What each process outcomes."""
     words = [side, url, str(folder), *(str(count) for count in counts)]
     child = [sys.executable, str(Path(__file__).with_name("racers.py")), *words]
-    said: list[dict[str, Any]] = json.loads(
+    outcomes: list[dict[str, Any]] = json.loads(
         subprocess.run(child, stdout=subprocess.PIPE, check=True, timeout=600).stdout
     )
-    return said
+    return outcomes
 
 
-def summed(said: list[dict[str, Any]]) -> dict[str, Any]:
+def summed(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     """Promotions a second, which rounds ended right, and how often each fault was raised."""
-    took = max(one["ended"] for one in said) - min(one["began"] for one in said)
+    took = max(one["ended"] for one in outcomes) - min(one["began"] for one in outcomes)
     faults: Counter[str] = Counter()
-    for one in said:
+    for one in outcomes:
         faults.update(one["faults"])
     return {
-        "rate": sum(one["promoted"] for one in said) / took,
-        "unguarded": [right(turn, wins=len(said)) for turn in zip(*(one["unguarded"] for one in said), strict=True)],
-        "guarded": [right(turn, wins=1) for turn in zip(*(one["guarded"] for one in said), strict=True)],
+        "rate": sum(one["promoted"] for one in outcomes) / took,
+        "unguarded": [
+            right(turn, wins=len(outcomes)) for turn in zip(*(one["unguarded"] for one in outcomes), strict=True)
+        ],
+        "guarded": [right(turn, wins=1) for turn in zip(*(one["guarded"] for one in outcomes), strict=True)],
         "faults": faults,
     }
 

@@ -41,15 +41,15 @@ def read(folder: Path, bars: int, *, apart: bool) -> list[Result]:
     walk(bars).to_parquet(source)
     if apart:
         command = [sys.executable, __file__, str(source), str(dataset)]
-        said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+        measured = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     else:
-        said = loaded(source, dataset)
+        measured = loaded(source, dataset)
     size = f"{bars:,} bars"
     return [
-        alone("Growth", "bars to a dataset: time", size, [said["cpu"]], unit="CPU s"),
-        alone("Growth", "bars to a dataset: peak memory", size, [said["peak"]], unit="MB"),
+        alone("Growth", "bars to a dataset: time", size, [measured["cpu"]], unit="CPU s"),
+        alone("Growth", "bars to a dataset: peak memory", size, [measured["peak"]], unit="MB"),
         alone("Growth", "bars to a dataset: its file", size, [dataset.stat().st_size / 1e6], unit="MB"),
-        alone("Growth", "bars to a dataset: ideas in it", size, [said["ideas"]], unit="ideas"),
+        alone("Growth", "bars to a dataset: ideas in it", size, [measured["ideas"]], unit="ideas"),
     ]
 
 

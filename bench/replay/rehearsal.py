@@ -92,8 +92,8 @@ def main(*, quick: bool) -> list[Result]:
             ran = {policy: ran_by_itself(theirs, place, policy, monday) for policy, place in houses.items()}
             words = [f"--from={first}", f"--to={first + (mondays - 1) * WEEK}"]
             words += [f"--policy={policy}" for policy in policies] + (["--jobs=1"] if quick else [])
-            said = ours.call(Path(name) / f"rehearsal{number}", "rehearse", *words)
-            same += sum(rehearsed(said, policy, monday) == verdict for policy, verdict in ran.items())
+            document = ours.call(Path(name) / f"rehearsal{number}", "rehearse", *words)
+            same += sum(rehearsed(document, policy, monday) == verdict for policy, verdict in ran.items())
     return beside(ours, theirs, mondays, len(policies), same)
 
 
@@ -121,9 +121,9 @@ def ran_by_itself(side: Side, place: Path, policy: str, monday: date) -> list[ob
     return [getattr(verdict, name) for name in SAID]
 
 
-def rehearsed(said: Any, policy: str, monday: date) -> list[object]:
+def rehearsed(document: Any, policy: str, monday: date) -> list[object]:
     """What the rehearsal says of it."""
-    (holdout,) = said["holdouts"].values()
+    (holdout,) = document["holdouts"].values()
     (look,) = (each for each in holdout["policies"][policy]["looks"] if each["as_of"].startswith(monday.isoformat()))
     return [look[name] for name in SAID]
 

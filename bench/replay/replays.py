@@ -54,7 +54,7 @@ def beside_numpy(bars: Candles, *, rounds: int) -> Result:
     """By hand, as short as it goes. Notes stand once, with the sums of the largest size."""
     note = (
         "by hand there are no features, no marks at each day's close (a trade counts on its last day), no costs by "
-        f"part, no order by symbol and strategy; the Sharpe is {said(ours(bars), peers.by_hand(bars))}"
+        f"part, no order by symbol and strategy; the Sharpe is {sharpes(ours(bars), peers.by_hand(bars))}"
     )
     return pair(
         "Replay",
@@ -87,7 +87,7 @@ def beside_vectorbt(bars: Candles) -> list[Result]:
             "same trades by numpy alone, without features or marks, are some ten times as fast as vectorbt, which is "
             "the target itself; ours takes three times that for seven features, the return of every bar of every trade "
             "and its sum by day, and a dozen columns of an idea. The pull-backs' outcomes add up "
-            f"to {said(*totals(bars))}, ours and its"
+            f"to {sharpes(*totals(bars))}, ours and its"
         )
         ours_took, its = in_turns(
             (lambda: ours(bars), lambda one=single: peers.by_vectorbt(bars, single=one)),
@@ -162,7 +162,7 @@ def replayed(bars: int, symbols: int) -> dict[str, float]:
     return {"cpu": spent, "peak": peak_memory(), "sharpe": sharpe_ratio(together, peers.PERIODS) or 0.0}
 
 
-def said(first: float | None, second: float | None) -> str:
+def sharpes(first: float | None, second: float | None) -> str:
     """Two numbers side by side."""
     return " / ".join("undefined" if each is None else f"{each:.4f}" for each in (first, second))
 

@@ -44,8 +44,8 @@ class Server:
         """To one idea. Raises ConnectionRefusedError."""
         asked = connection or HTTPConnection("127.0.0.1", self.port)
         asked.request("POST", self.path, self.body, {"content-type": "application/json"})
-        said: dict[str, object] = json.loads(asked.getresponse().read())
-        return said
+        answer: dict[str, object] = json.loads(asked.getresponse().read())
+        return answer
 
 
 @contextmanager
@@ -53,13 +53,13 @@ def ours(folder: Path, url: str) -> Iterator[Server]:
     """`gatekeeper serve`, as it comes."""
     settings = {"DB": url, "MODELS": str(folder / "models"), "SPOOL": str(folder / "spool"), "PORT": "0"}
     command = [sys.executable, "-c", "from gatekeeper.cli import main; main()", "serve"]
-    with (folder / "said.txt").open("w") as said:
+    with (folder / "log.txt").open("w") as log:
         environ = environment({f"GATEKEEPER_{name}": value for name, value in settings.items()})
-        process = subprocess.Popen(command, env=environ, stderr=said)
+        process = subprocess.Popen(command, env=environ, stderr=log)
     try:
-        while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "said.txt").read_text())):
+        while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "log.txt").read_text())):
             if process.poll() is not None:
-                raise SystemExit((folder / "said.txt").read_text())
+                raise SystemExit((folder / "log.txt").read_text())
             time.sleep(0.01)
         yield _answering(Server(int(found[1]), process.pid), process)
     finally:
@@ -85,7 +85,7 @@ def mlserver(model: Path, folder: Path) -> Iterator[Server]:
     about = {"name": "gate", "implementation": "onnx_runtime.OnnxRuntime", "parameters": {"uri": str(model)}}
     (folder / "model-settings.json").write_text(json.dumps(about))
     settings = {"PYTHONPATH": str(Path(__file__).with_name("mlserver"))}
-    with (folder / "said.txt").open("w") as said, started([str(MLSERVER), "start", str(folder)], settings, said) as one:
+    with (folder / "log.txt").open("w") as log, started([str(MLSERVER), "start", str(folder)], settings, log) as one:
         body = json.dumps({"inputs": [TENSOR]})
         yield _answering(Server(port, one.pid, "/v2/models/gate/infer", body), one, "outputs")
 
@@ -98,8 +98,8 @@ def mlflow(url: str, folder: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "mlflow", *words, "--port", str(port)]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # it calls uvicorn by name
     environ = environment({"MLFLOW_TRACKING_URI": url, "PATH": path})
-    with (folder / "mlflow_said.txt").open("w") as said:
-        process = subprocess.Popen(command, env=environ, stdout=said, stderr=said, start_new_session=True)
+    with (folder / "mlflow_log.txt").open("w") as log:
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, start_new_session=True)
     try:
         body = json.dumps({"inputs": [list(FEATURES.values())]})
         yield _answering(Server(port, process.pid, "/invocations", body), process, "predictions")
@@ -111,10 +111,10 @@ def mlflow(url: str, folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def started(
-    command: Sequence[str], settings: Mapping[str, str] | None = None, said: object = None
+    command: Sequence[str], settings: Mapping[str, str] | None = None, log: object = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The process, ended at the end."""
-    process = subprocess.Popen(command, env=environment(settings or {}), stdout=said, stderr=said)  # type: ignore[call-overload]  # a file or None
+    process = subprocess.Popen(command, env=environment(settings or {}), stdout=log, stderr=log)  # type: ignore[call-overload]  # a file or None
     try:
         yield process
     finally:

@@ -110,8 +110,8 @@ def asked(server: Server, connections: int, seconds: float) -> dict[str, float]:
     before = processor_seconds(server.process)
     words = ["127.0.0.1", str(server.port), str(connections), str(seconds), server.path, server.body]
     load = [sys.executable, str(Path(__file__).with_name("load.py")), *words]
-    said: dict[str, float] = json.loads(subprocess.run(load, capture_output=True, text=True, check=True).stdout)
-    return {**said, "cpu": (processor_seconds(server.process) - before) / said["count"]}
+    measured: dict[str, float] = json.loads(subprocess.run(load, capture_output=True, text=True, check=True).stdout)
+    return {**measured, "cpu": (processor_seconds(server.process) - before) / measured["count"]}
 
 
 def processor_seconds(process: int) -> float:

@@ -44,10 +44,10 @@ def main(*, quick: bool) -> list[Result]:
         tracked = f"sqlite:///{folder / 'mlflow.db'}"
         if peers:
             mlflow_side.filled(tracked, 1, mlflow_side.source(folder, model))
-        said = commands(url, folder, peers=peers)
+        rows = commands(url, folder, peers=peers)
         if not peers:
-            return [*said, missing(COLD, WORK, "MLflow, MLServer", mlflow_side.ABSENT)]
-        return said + cold(url, tracked, folder)
+            return [*rows, missing(COLD, WORK, "MLflow, MLServer", mlflow_side.ABSENT)]
+        return rows + cold(url, tracked, folder)
 
 
 def commands(url: str, folder: Path, *, peers: bool) -> list[Result]:

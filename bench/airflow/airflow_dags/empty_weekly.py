@@ -10,20 +10,20 @@ STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")
 
 
 class NothingOperator(BaseOperator):
-    """Hands on what it was handed."""
+    """Hands on what it was step_output."""
 
-    template_fields: Sequence[str] = ("handed",)
+    template_fields: Sequence[str] = ("step_output",)
 
-    def __init__(self, *, handed: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, step_output: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.handed = handed
+        self.step_output = step_output
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Nothing."""
-        return {**(self.handed or {}), self.task_id: "done"}
+        return {**(self.step_output or {}), self.task_id: "done"}
 
 
 with DAG("empty_weekly", schedule=None, start_date=datetime(2006, 1, 2, tzinfo=UTC), catchup=False):
-    handed = None
+    step_output = None
     for step in STEPS:
-        handed = NothingOperator(task_id=step, handed=handed).output
+        step_output = NothingOperator(task_id=step, step_output=step_output).output

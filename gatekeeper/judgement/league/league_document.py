@@ -47,16 +47,16 @@ def faults(evaluation: EvaluationDocument, held: FieldResult, field: Field) -> l
     if league is None:
         return found
     for number, row in enumerate(league.contenders):
-        told = structs.asdict(row)
+        stored = structs.asdict(row)
         right = {
             **structs.asdict(_row(held, field, number, with_days=False)),
             **of_daily(field.contenders[number].daily, evaluation.rules),
             "bound_of_many": _bound(league.test, row),
         }
         found += [
-            f"{row.name}'s {name} in the league is {value}, and the document says {told[name]}"
+            f"{row.name}'s {name} in the league is {value}, and the document says {stored[name]}"
             for name, value in right.items()
-            if name != "daily" and not same(told[name], value)
+            if name != "daily" and not same(stored[name], value)
         ]
     if league.winner != held.winner:
         found.append(f"the league's winner is {held.winner}, and the document says {league.winner}")
@@ -102,8 +102,8 @@ def _bound(test: FieldTest | None, row: LeagueRow) -> float | None:
     return row.gain - test.critical * row.standard_error
 
 
-def _drawn_alike(told: FieldTest | None, held: FieldResult) -> bool:
+def _drawn_alike(stored: FieldTest | None, held: FieldResult) -> bool:
     test = held.test
-    if told is None or test is None:
-        return told is None and test is None
-    return told.block == test.block and abs(told.critical - test.critical) <= DRAWN
+    if stored is None or test is None:
+        return stored is None and test is None
+    return stored.block == test.block and abs(stored.critical - test.critical) <= DRAWN
