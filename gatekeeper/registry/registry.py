@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from gatekeeper.config import Settings
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
@@ -26,7 +26,6 @@ from gatekeeper.registry.views.pages import Pages
 
 if TYPE_CHECKING:
     from gatekeeper.documents.check import CheckDocument
-    from gatekeeper.documents.evaluation import EvaluationDocument
 
 
 class Registry:
@@ -291,36 +290,13 @@ class Registry:
 
     # Evaluations
 
-    def record_evaluation(
-        self,
-        *,
-        challenger: int,
-        champion: int | None,
-        generation: int,
-        as_of: datetime,
-        kind: str,
-        verdict: str,
-        document: "EvaluationDocument",
-        run_key: str,
-        report: str | None,
-    ) -> Evaluation:
+    def record_evaluation(self, **new: Unpack[evaluations.NewEvaluation]) -> Evaluation:
         """Record an evaluation, bound to the bytes of both models.
 
         Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
         ModelRefused, DataError, ConfigError.
         """
-        return evaluations.record(
-            self._context,
-            challenger=challenger,
-            champion=champion,
-            generation=generation,
-            as_of=as_of,
-            kind=kind,
-            verdict=verdict,
-            document=document,
-            run_key=run_key,
-            report=report,
-        )
+        return evaluations.record(self._context, **new)
 
     def evaluation(self, evaluation_id: int) -> Evaluation:
         """The evaluation of this id. Raises UnknownModel."""

@@ -136,7 +136,7 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
     assert asked["subject"] == "Promote gatekeeper_1 as the first primary?"
     assert "[evaluation 1](/gatekeeper/asked/evaluations/1): promote gatekeeper_1" in asked["body"]
     assert "| enough | passed | challenger approved " in asked["body"]
-    assert "within 24 hours is a rejection" in asked["body"]
+    assert "Without an answer within 24 hours, it is rejected" in asked["body"]
     assert asked["defaults"] == ["Reject"]
     with pytest.raises(Refused) as refused:
         airflow.answer(WEEKLY, "week", "Approve", user="reader")

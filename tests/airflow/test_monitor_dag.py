@@ -65,11 +65,11 @@ def test_parsing_it_imports_nothing_heavy() -> None:
 
 
 def test_unknown_keys_are_refused(place: Path) -> None:
-    from gatekeeper_airflow.monitor import look
+    from gatekeeper_airflow.monitor import check
 
     context = {"dag_run": SimpleNamespace(conf={"as_off": "2018-12-03"})}
-    with pytest.raises(AirflowFailException, match="unknown parameter as_off"):
-        look(context, None)
+    with pytest.raises(AirflowFailException, match="Unknown parameter as_off"):
+        check(context, None)
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_register_is_idempotent_by_its_run_key(place: Path) -> None:
 
 
 def test_promote_and_check_say_who_answers(place: Path) -> None:
-    with pytest.raises(AirflowFailException, match="no primary"):
+    with pytest.raises(AirflowFailException, match="No primary is registered"):
         CheckPrimaryOperator(task_id="check").execute({})
     for score in (0.4, 0.6):
         RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
@@ -119,7 +119,7 @@ def test_the_threshold_of_the_settings_goes_with_the_model(place: Path, monkeypa
     [Connection(conn_id="c", conn_type="sqlite"), Connection(conn_id="c", conn_type="http", host="h", schema="r")],
 )
 def test_a_connection_to_something_else_is_refused(connection: Connection) -> None:
-    with pytest.raises(ConfigError, match="connection c is of type"):
+    with pytest.raises(ConfigError, match="The connection c has the type"):
         database_url(connection)
 
 

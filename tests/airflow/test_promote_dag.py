@@ -184,7 +184,7 @@ def test_the_form_promotes_and_rolls_back_for_real(airflow: Airflow) -> None:
     assert airflow.tasks(DAG, "back") == {"check": ("success", 1), "act": ("success", 2)}
     assert airflow.ended(DAG, "typo") == "failed"
     assert airflow.tasks(DAG, "typo")["check"] == ("failed", 1)
-    assert "unknown parameter modelid" in airflow.log(DAG, "typo", "check")
+    assert "Unknown parameter modelid" in airflow.log(DAG, "typo", "check")
     with airflow.registry("byhand") as registry:
         history = [(one.kind, one.to_id, one.actor, one.reason) for one in registry.promotions()]
     assert history == [

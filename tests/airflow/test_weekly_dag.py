@@ -109,7 +109,7 @@ def test_a_monday_runs_and_a_second_time_changes_nothing(runs: Runs, place: Path
     assert [model.id for model in models] == [1]
     assert [(p.kind, p.to_id, p.as_of) for p in promotions] == [("bootstrap", 1, MONDAY)]
     assert [(e.verdict, e.challenger) for e in evaluations] == [("promote", 1)]
-    assert (answers.step, answers.model.version) == (1, "gatekeeper_primary1")
+    assert (answers.fallback, answers.model.version) == ("primary", "gatekeeper_primary1")
     assert Path(str(evaluations[0].report)).stat().st_size < 500_000
     again = runs.monday(MONDAY)
     assert again.state == "success", again.log[-4000:]
@@ -124,7 +124,7 @@ def test_unknown_keys_and_impossible_dates_fail_at_once(runs: Runs, place: Path)
     """No retry, nothing registered, and the log names the key, or the last Monday that works."""
     typo = runs.monday(MONDAY, {"holdout_day": 100})
     assert typo.state == "failed"
-    assert "unknown parameter holdout_day" in typo.log
+    assert "Unknown parameter holdout_day" in typo.log
     assert "UP_FOR_RETRY" not in typo.log
     beyond = runs.monday(MONDAY, {"as_of": "2019-06-03"})
     assert beyond.state == "failed"

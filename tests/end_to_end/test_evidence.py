@@ -73,7 +73,7 @@ def test_a_model_has_a_card(house: House, a_year_later: Shell) -> None:
     ]
     code, said, _ = a_year_later("card", "1", "-o", "card.md")
     text = (a_year_later.folder / "card.md").read_text()
-    assert (code, said) == (0, "card.md, model 1\n")
+    assert (code, said) == (0, "Wrote card.md: the card of model 1.\n")
     assert f"{judged['sharpe']:.3f}" in text
     assert f"{judged['kept']} of {judged['ideas']}" in text
     assert a_year_later("card", "1")[1].splitlines()[4:] == text.splitlines()[4:]

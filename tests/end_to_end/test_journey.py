@@ -82,7 +82,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
     expect(form.get_by_text("Max Active Runs")).to_be_visible()
     screen.picture("backfill-form", height=1180)
     form.get_by_text("Single Run", exact=True).click()
-    form.get_by_role("button", name="The look").click()
+    form.get_by_role("button", name="Weekly run").click()
     form.locator("#element_as_of").fill("2018-11-12")
     screen.picture("form", height=1120)
     form.get_by_role("button", name="Trigger").click()

@@ -35,7 +35,7 @@ def listening(processes: list[psutil.Process]) -> set[str]:
 
 
 def test_it_says_where_all_is_and_that_it_is_well(place: Place) -> None:
-    assert "healthy after" in place.printed
+    assert "Healthy after" in place.printed
     health = place.call("GET", "/api/v2/monitor/health")
     assert {part: health[part]["status"] for part in ("scheduler", "dag_processor", "metadatabase")} == {
         "scheduler": "healthy",
@@ -108,7 +108,7 @@ def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(place: Plac
     assert "serve does not start" in ended.stderr
     assert f"Can't listen on 127.0.0.1 port {place.machine.server_port}" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "healthy after" in place.machine.up().printed
+    assert "Healthy after" in place.machine.up().printed
 
 
 def taken(taker: socket.socket, port: int) -> bool:
@@ -158,7 +158,7 @@ def test_a_taken_port_is_named_with_the_way_out(idle: Machine) -> None:
         ended = idle.make("up")
     assert ended.returncode != 0
     for port, name in ((idle.airflow_port, "AIRFLOW__API__PORT"), (idle.server_port, "GATEKEEPER_PORT")):
-        assert f"port {port} of 127.0.0.1" in ended.stderr
+        assert f"Port {port} of 127.0.0.1" in ended.stderr
         assert f"make up {name}={port + 1}" in ended.stderr
     assert "Traceback" not in ended.stderr
 

@@ -326,7 +326,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     frame.to_csv(data, index=False)
     run, handed = replace(run), {**handed}
     edge.registry.hold(actor="test", reason="so that nothing is promoted")
-    with pytest.raises(DataError, match="clear the run from retrain on"):
+    with pytest.raises(DataError, match="clear the run from `retrain` on"):
         from gatekeeper.pipeline.weekly.workspace import dataset_of
 
         dataset_of(run, step_output.read(handed, Registered))

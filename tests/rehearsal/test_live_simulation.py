@@ -56,8 +56,8 @@ def track(of: Stage) -> Track:
 def test_by_default_each_trade_is_one_part_of_capital() -> None:
     found = track(stage())
     result = found.result(MONDAYS[0])
-    assert result["total_return"] == pytest.approx(0.05 * 0.10, abs=CLOSE)
-    assert (result["kept_trades"], result["passed_over"]) == (4, 0)
+    assert result.total_return == pytest.approx(0.05 * 0.10, abs=CLOSE)
+    assert (result.kept_trades, result.passed_over) == (4, 0)
     assert found.made(found.stage.between(MONDAYS[1], MONDAYS[2])) == pytest.approx(0.05 * 0.07, abs=CLOSE)
 
 
@@ -65,8 +65,8 @@ def test_a_position_of_last_week_takes_its_room_in_this_one() -> None:
     """One at a time: the 6th; the 7th, as that ends; the 13th finds it open; the 15th is free."""
     found = track(stage(most_open=1))
     result = found.result(MONDAYS[0])
-    assert (result["kept_trades"], result["passed_over"]) == (4, 1)
-    assert result["total_return"] == pytest.approx(0.05 * 0.07, abs=CLOSE)
+    assert (result.kept_trades, result.passed_over) == (4, 1)
+    assert result.total_return == pytest.approx(0.05 * 0.07, abs=CLOSE)
     week = found.stage.between(MONDAYS[1], MONDAYS[2])
     assert found.made(week) == pytest.approx(0.05 * 0.04, abs=CLOSE)
     # Whoever had kept the 13th alone would have found no room either.

@@ -1,7 +1,7 @@
 """Evaluations: records verdicts, and refuses those that no longer match the registry's bytes or generation."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from sqlalchemy import Connection, select
 
@@ -28,19 +28,21 @@ if TYPE_CHECKING:
 _e = tables.evaluations.c
 
 
-def record(
-    context: RegistryContext,
-    *,
-    challenger: int,
-    champion: int | None,
-    generation: int,
-    as_of: datetime,
-    kind: str,
-    verdict: str,
-    document: "EvaluationDocument",
-    run_key: str,
-    report: str | None,
-) -> Evaluation:
+class NewEvaluation(TypedDict):
+    """What a weekly run records: `champion` None for a first model, `report` the path of the page."""
+
+    challenger: int
+    champion: int | None
+    generation: int
+    as_of: datetime
+    kind: str
+    verdict: str
+    document: "EvaluationDocument"
+    run_key: str
+    report: str | None
+
+
+def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation:
     """Record an evaluation, bound to the sha256 of both models.
 
     Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
@@ -48,27 +50,17 @@ def record(
     """
     from gatekeeper.documents import evaluation as documents
 
-    aware(as_of, "as-of")
-    plain(run_key, "run key")
-    values = {
-        "challenger": challenger,
-        "champion": champion,
-        "generation": generation,
-        "as_of": as_of,
-        "kind": kind,
-        "verdict": verdict,
-        "document": documents.written(document),
-        "run_key": run_key,
-        "report": report,
-    }
+    aware(new["as_of"], "as-of")
+    plain(new["run_key"], "run key")
+    values = {**new, "document": documents.written(new["document"])}
     same = [_e[name] == values[name] for name in ("run_key", "challenger", "generation", "kind")]
-    wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(champion))
+    wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(new["champion"]))
     with context.database.write() as work:
         row = work.connection.execute(wanted).first()
         if row is None:
-            bound = {"challenger_sha256": _sha256(work.connection, challenger), "champion_sha256": None}
-            if champion is not None:
-                bound["champion_sha256"] = _sha256(work.connection, champion)
+            bound = {"challenger_sha256": _sha256(work.connection, new["challenger"]), "champion_sha256": None}
+            if new["champion"] is not None:
+                bound["champion_sha256"] = _sha256(work.connection, new["champion"])
             work.connection.execute(tables.evaluations.insert(), {**values, **bound, "at": now(work.connection)})
             row = work.connection.execute(wanted).one()
     return evaluation_of(row)

@@ -155,7 +155,7 @@ def test_every_version_has_its_own_bytes_whatever_its_file_is_called(registry, s
 
 
 def test_a_file_over_the_cap_is_refused(site):
-    with site.open(size_cap=100) as registry, pytest.raises(ModelRefused, match="cap"):
+    with site.open(size_cap=100) as registry, pytest.raises(ModelRefused, match="MODEL_SIZE_CAP"):
         registry.register(own_model(1), details=OWN)
 
 

@@ -63,12 +63,12 @@ def test_a_changed_moment_is_found(three: Registry) -> None:
     change(
         three, "UPDATE gatekeeper_promotion SET at = as_of, as_of = '2018-01-01 00:00:00.000000' WHERE generation = 2"
     )
-    assert "promotion 2 " in chain_faults(three)[0]
+    assert "Promotion 2 " in chain_faults(three)[0]
 
 
 def test_a_removed_row_is_found(three: Registry) -> None:
     change(three, "DELETE FROM gatekeeper_promotion WHERE generation = 2")
-    assert "promotion 3 " in chain_faults(three)[0]
+    assert "Promotion 3 " in chain_faults(three)[0]
 
 
 def test_rows_of_an_older_gatekeeper_are_sealed_by_db_upgrade(three: Registry, site: Site) -> None:
