@@ -72,7 +72,7 @@ def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
     assert hold is not None
     assert hold.until is not None
     assert (hold.actor, hold.until.strftime("%Y-%m-%dT%H:%M")) == ("carol", until)
-    assert acting("release", reason="back") == (200, "No hold is in force: weekly runs may promote.")
+    assert acting("release", reason="back") == (200, "Released the hold. No hold is in force: weekly runs may promote.")
     assert acting("release", reason="again")[1] == "There was no hold. No hold is in force: weekly runs may promote."
     status, said = acting("hold", reason="too late", until="2020-01-01T00:00")
     assert status == 422
