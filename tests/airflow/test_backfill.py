@@ -154,7 +154,7 @@ def test_an_older_week_and_reprocessing_promote_nothing(filled: Airflow) -> None
         assert [m for m in registry.models() if m != late] == before[0]
         assert (registry.promotions(), registry.generation()) == (before[1], before[3])
         assert [e for e in registry.evaluations() if e != judged] == before[2]
-    assert "not eligible: a later week (as of " in filled.log(DAG, ended[BEFORE][0], "promote")
+    assert "Nothing was promoted: a later week (as of " in filled.log(DAG, ended[BEFORE][0], "promote")
 
 
 @pytest.mark.parametrize("house", ["killed"], indirect=True)

@@ -97,7 +97,7 @@ def test_a_run_by_form_ends_and_its_verdict_is_read(screen: Screen) -> None:
     page.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Evaluation").click()
     page.wait_for_url("**/gatekeeper/default/evaluations/2")
-    verdict = page.get_by_role("region", name="Verdict")
+    verdict = page.get_by_role("region", name="Verdict", exact=True)
     expect(verdict).to_contain_text("promote")
     expect(verdict).to_contain_text("all gates passed")
     for stream, sharpe in (("challenger gatekeeper_2", "0.79"), ("champion", "0.70"), ("ungated", "0.43")):

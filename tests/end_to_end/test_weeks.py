@@ -233,13 +233,20 @@ def test_what_was_rolled_back_stays_out(renewed: House) -> None:
 
 
 def test_a_week_that_comes_again_claims_no_act_of_another(renewed: House) -> None:
-    """The model of the first week is the primary, but by a rollback, which this run didn't make."""
+    """The model of the first week is the primary again, by a rollback: this run made the promotion before that."""
     renewed.registry.rollback(actor="ann", reason="it lost money")
     again = renewed.week(FIRST)
-    assert (again["promoted"], again.get("promoted_id"), renewed.registry.generation()) == (False, None, 3)
-    assert again["effect"] == (
-        "Nothing was promoted: model 1 is the primary already. The primary is gatekeeper_primary1 (generation 3)."
-    )
+    assert (again["promoted"], again["generation"], renewed.registry.generation()) == (True, 1, 3)
+    assert again["effect"] == "Promoted gatekeeper_primary1 (generation 1), there was no primary."
+
+
+def test_a_week_whose_model_another_act_promoted_says_so(edge: House) -> None:
+    run, handed = edge.until("backtest", FIRST)
+    edge.registry.promote(int(handed["model_id"]), actor="ann", reason="by hand")
+    ended = step("promote", run, edge.registry, handed)
+    assert (ended["promoted"], edge.registry.generation()) == (False, 1)
+    assert ended["effect"].startswith("Nothing was promoted: ")
+    assert ended["effect"].endswith("The primary is gatekeeper_primary1 (generation 1).")
 
 
 def test_bytes_changed_after_the_evaluation_are_not_promoted(begun: House) -> None:

@@ -25,7 +25,7 @@ from gatekeeper.pipeline.weekly import train_and_export
 from gatekeeper.pipeline.weekly.evaluate import evaluated, is_older
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
-from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry import Evaluation, Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
 
 ATTEMPTS = 3
@@ -161,16 +161,19 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
         except (Held, Quarantined) as refusal:
             effect = registry.effect(None, str(refusal))
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
-        if promotion.run_key != run.key:  # another act made this model the primary
+        made: Promotion | None = promotion
+        if promotion.run_key != run.key:  # another act made this model the primary; this run may have, before
+            made = next((one for one in registry.promotions() if one.run_key == run.key), None)
+        if made is None:
             effect = registry.effect(None, f"model {promotion.to_id} is the primary already")
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
-        effect = registry.effect(promotion)
+        effect = registry.effect(made)
         if evaluation.refit is not None:
             effect += f" It is the refit of model {evaluation.challenger}."
         return outcome(
             promoted=True,
             promoted_id=evaluation.deploys_id,
-            generation=promotion.generation,
+            generation=made.generation,
             effect=effect,
             summary=f"{effect} {reason}",
         )
