@@ -19,6 +19,15 @@ HOLDOUT = "the holdout"
 """`Window.bound_by` of a window whose start is limited by the holdout."""
 
 
+LARGEST_ALPHA = 0.05  # the largest chance of a false promotion that one test may have
+
+
+def refuse_periods(periods_per_year: int) -> None:
+    """Raise ValueError for a year without market days."""
+    if periods_per_year < 1:
+        raise ValueError(f"periods_per_year {periods_per_year} is under 1")
+
+
 class Window(Struct, frozen=True):
     """The out-of-sample period on which models are compared. Empty or negative if `end` is not after `start`."""
 
@@ -172,6 +181,14 @@ class PolicyRecord(Struct, frozen=True):
     """Yearly risk-free rate."""
     tolerance: float | None
     """How far below 0 the bound may lie under this policy; null if it needs no bound."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no policy has."""
+        if not 0 < self.alpha <= LARGEST_ALPHA:
+            raise ValueError(f"alpha {self.alpha} is not over 0 and at most {LARGEST_ALPHA}")
+        if not 0 < self.power < 1:
+            raise ValueError(f"power {self.power} is not between 0 and 1")
+        refuse_periods(self.periods_per_year)
 
 
 class PolicyAnswer(Struct, frozen=True):

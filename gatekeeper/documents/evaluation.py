@@ -4,6 +4,9 @@ Returns and drawdowns are parts of the initial capital, outcomes parts of the en
 JSON's null: undefined, or not known. Instants are in ISO 8601 with their offset from UTC.
 """
 
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+
 from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents import serialization
@@ -97,6 +100,7 @@ __all__ = [
     "Window",
     "WindowPart",
     "as_object",
+    "named",
     "of_object",
     "read",
     "summary",
@@ -149,6 +153,25 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Training of the challenger; left out if this run didn't train it."""
     league: LeagueRecord | None = None
     """Left out if no other model competed."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a day or time that isn't one, and for figures of a role that has no scorecard."""
+        for day in self.days:
+            date.fromisoformat(day)
+        for flip in () if self.details is None or self.details.flips is None else self.details.flips.newest:
+            datetime.fromisoformat(flip.time)
+        roles = {role for role, _ in self.scorecards}
+        for part, by_role in self._by_role():
+            if others := sorted(by_role.keys() - roles):
+                raise ValueError(f"it has {part} of {', '.join(others)}, but no such scorecard")
+
+    def _by_role(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        yield "trades", self.trades
+        yield "scores", self.scores
+        if self.details is not None:
+            yield "calibration", self.details.calibration
+        if isinstance(self.costs, CostsPaid):
+            yield "costs", self.costs.streams
 
     @property
     def refit(self) -> Refit | None:
@@ -247,14 +270,19 @@ def written(document: EvaluationDocument) -> str:
     return serialization.written(document, "the evaluation's document")
 
 
-def read(content: str | bytes) -> EvaluationDocument:
+def named(evaluation_id: int | None) -> str:
+    """What an error calls the document: by the id of its evaluation, if that is known."""
+    return WHAT if evaluation_id is None else f"document of evaluation {evaluation_id}"
+
+
+def read(content: str | bytes, evaluation_id: int | None = None) -> EvaluationDocument:
     """The stored document. Raises DataError for one of another format, or a damaged one."""
-    return serialization.read(content, EvaluationDocument, WHAT, FORMAT)
+    return serialization.read(content, EvaluationDocument, named(evaluation_id), FORMAT)
 
 
-def of_object(value: object) -> EvaluationDocument:
+def of_object(value: object, evaluation_id: int | None = None) -> EvaluationDocument:
     """The document of a receipt, whose JSON was read already. Raises DataError as `read` does."""
-    return serialization.of_object(value, EvaluationDocument, WHAT, FORMAT)
+    return serialization.of_object(value, EvaluationDocument, named(evaluation_id), FORMAT)
 
 
 def as_object(document: EvaluationDocument) -> JsonObject:
@@ -272,6 +300,6 @@ def summary(content: str | bytes) -> EvaluationSummary:
         return EvaluationSummary()
 
 
-def twins(content: str | bytes) -> Twins:
+def twins(content: str | bytes, evaluation_id: int | None = None) -> Twins:
     """The deployed refits of the compared models, without reading the rest. Raises DataError for a damaged document."""
-    return serialization.read(content, _Stands, WHAT).twins or Twins()
+    return serialization.read(content, _Stands, named(evaluation_id)).twins or Twins()

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from gatekeeper.documents.comparison import Answer, StreamFigures
+from gatekeeper.documents.comparison import Answer, StreamFigures, refuse_periods
 
 
 class SizingRecord(Struct, frozen=True):
@@ -54,6 +54,10 @@ class Rules(Struct, frozen=True):
     """Cost rates of the replay. Older documents lack it."""
     calendars: str | None = None
     """Exchange calendars by symbol, as the setting has them; may be empty. Older documents lack it."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a year without market days."""
+        refuse_periods(self.periods_per_year)
 
 
 class DataRecord(Struct, frozen=True):

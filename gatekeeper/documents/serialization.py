@@ -1,9 +1,10 @@
 """JSON of the documents: the one way to write a record, the one way to read it, and what a damaged one is told by."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -13,6 +14,9 @@ JsonObject = dict[str, object]
 """A JSON object as `json.loads` gives it: what hashes are taken over, and what XCom carries."""
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+
+FIRST_YEAR, LAST_YEAR = 1900, 2300  # a century around the as-ofs that a run takes
+DEEPEST = 64  # levels of a stored document; ours have fewer than ten
 
 
 class _Form(msgspec.Struct):
@@ -41,7 +45,7 @@ def read(content: str | bytes, kind: type[Record], what: str, known: int | None 
     try:
         if known is not None:
             _refuse_format(msgspec.json.decode(content, type=_Form).format, what, known)
-        return msgspec.json.decode(content, type=kind)
+        return _checked(msgspec.json.decode(content, type=kind))
     except (ValueError, RecursionError) as fault:
         raise damaged(what, fault, known) from None
 
@@ -51,9 +55,24 @@ def of_object(value: object, kind: type[Record], what: str, known: int | None = 
     if known is not None and isinstance(value, Mapping):
         _refuse_format(value.get("format"), what, known)
     try:
-        return msgspec.convert(value, kind)
+        return _checked(msgspec.convert(value, kind))
     except (ValueError, RecursionError) as fault:
         raise damaged(what, fault, known) from None
+
+
+def read_object(content: str | bytes, what: str) -> JsonObject:
+    """The JSON object that `content` holds, as it is hashed. Raises DataError for what canonical JSON can't hold."""
+    try:
+        found = json.loads(content, parse_float=_finite, parse_constant=_refuse_constant)
+        if not isinstance(found, dict):
+            raise ValueError(f"Expected `object`, got `{type(found).__name__}`")
+        _refuse_deep(found)
+    except (ValueError, RecursionError) as fault:
+        raise DataError(
+            f"{what} is damaged ({fault}): it was changed or cut off since it was written; "
+            "restore its row from a backup"
+        ) from None
+    return found
 
 
 def damaged(what: str, fault: object, known: int | None = None) -> DataError:
@@ -70,6 +89,53 @@ def _refuse_format(found: object, what: str, known: int) -> None:
         raise DataError(
             f"{what} of format {found!r}, this version reads {known}; read it with the version that wrote it"
         )
+
+
+def _checked(record: Record) -> Record:
+    """The record. Raises ValueError for an instant without an offset, or so far off that no arithmetic holds it."""
+    for instant in _instants(record):
+        if instant.tzinfo is None:
+            raise ValueError(f"the instant {instant.isoformat()} has no offset from UTC")
+        if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+            raise ValueError(f"the instant {instant.isoformat()} lies outside {FIRST_YEAR} to {LAST_YEAR}")
+    return record
+
+
+def _instants(value: object) -> Iterator[datetime]:
+    if isinstance(value, datetime):
+        yield value
+        return
+    inner: Iterable[object] = ()
+    if isinstance(value, msgspec.Struct):
+        inner = [getattr(value, name) for name in value.__struct_fields__]
+    elif isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, list | tuple):
+        inner = value
+    for each in inner:
+        if not isinstance(each, float | int | str | None):
+            yield from _instants(each)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is not finite")
+    return number
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _refuse_deep(found: object) -> None:
+    level = [found]
+    for _ in range(DEEPEST):
+        inner = (list(each.values()) if isinstance(each, dict) else each for each in level)
+        level = [one for each in inner if isinstance(each, list) for one in each if isinstance(one, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"nested over {DEEPEST} levels deep")
 
 
 def _builtins(record: object) -> object:

@@ -120,7 +120,7 @@ class Evaluation:
         """All that is kept of the comparison. Raises DataError for another format, or a damaged document."""
         from gatekeeper.documents import evaluation
 
-        return evaluation.read(self.document_json)
+        return evaluation.read(self.document_json, self.id)
 
     @cached_property
     def summary(self) -> "EvaluationSummary":
@@ -162,7 +162,7 @@ class Evaluation:
     def _twins(self) -> "Twins":
         from gatekeeper.documents import evaluation
 
-        return evaluation.twins(self.document_json)
+        return evaluation.twins(self.document_json, self.id)
 
 
 @dataclass(frozen=True, slots=True)

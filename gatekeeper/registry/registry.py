@@ -317,7 +317,7 @@ class Registry:
         with self._context.database.glance() as connection:
             return evaluations.passed(connection)
 
-    def spent_tests(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.SpentTests:
+    def spent_tests(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.SpentCount:
         """The number of statistical tests spent in the `days` up to `as_of`, that of `run_key` included."""
         with self._context.database.read() as connection:
             return tests_spent.spent(connection, as_of, run_key, days)

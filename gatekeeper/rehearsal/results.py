@@ -71,7 +71,7 @@ class Ruled:
             self.reigns[-1].before += self.track.made(when, stage.kept(self.governance.live_before, when))
 
 
-class Beside:
+class References:
     """References that ignore verdicts: always the newest model, its refit, never retrained, and ungated."""
 
     def __init__(self, stage: Stage) -> None:
@@ -138,7 +138,7 @@ def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
         for deploy in plan.deploys
         for name in plan.policies
     }
-    beside = Beside(stage)
+    references = References(stage)
     begins: datetime | None = None
     for week, challenger in _challengers(plan, holdout):
         contests = _contests(week, challenger, settings)
@@ -146,14 +146,14 @@ def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
             each.week(contests[each.deploy])
         if begins is None and any(each.governance.primary for each in ruled.values()):
             begins = week.as_of
-        beside.week(week.as_of, challenger, begun=begins is not None)
+        references.week(week.as_of, challenger, begun=begins is not None)
         progress("judged")
     if begins is None:
         last = next(iter(ruled.values())).governance.looks[-1]
         raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last message: {last.message}")
     days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
-    references = [track.result(begins) for track in beside.tracks(refits=REFIT in plan.deploys)]
-    return HoldoutResult(begins, np.datetime_as_string(days).tolist(), _results(ruled, references, begins), references)
+    results = [track.result(begins) for track in references.tracks(refits=REFIT in plan.deploys)]
+    return HoldoutResult(begins, np.datetime_as_string(days).tolist(), _results(ruled, results, begins), results)
 
 
 def _results(ruled: dict[str, Ruled], references: list[StreamResult], begins: datetime) -> dict[str, PolicyResult]:

@@ -1,6 +1,7 @@
 """Console pages: the registry's own numbers, plain error sentences, nothing loaded from outside."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +180,39 @@ def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Pat
                 f"UPDATE gatekeeper_evaluation SET report = '{furnished_copy}/secret.html' WHERE id = 2"
             )
         assert client.get("/default/evaluations/2/report.html").content == first.content
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "wrong"),
+    [
+        ("scorecards", "champion", None, "of champion, but no such scorecard"),
+        ("window", "start", "0001-01-01T00:00:00+14:00", "lies outside 1900 to 2300"),
+        ("policy", "alpha", -1, "alpha -1.0 is not over 0"),
+    ],
+)
+def test_an_inconsistent_document_is_refused_by_its_evaluation(
+    furnished_copy: Path, part: str, name: str, value: object, wrong: str
+) -> None:
+    with House(furnished_copy, "demo:").registry as registry:
+        row = registry.evaluation(2)
+        document = json.loads(row.document_json)
+        document[part][name] = value
+        made = registry.record_evaluation(
+            challenger=3,
+            champion=1,
+            generation=registry.generation(),
+            as_of=row.as_of,
+            kind="weekly",
+            verdict="keep",
+            document=document,
+            run_key="changed by hand",
+            report=None,
+        )
+    with opened(furnished_copy) as client:
+        assert "cannot show the rest of this evaluation" in text(client, f"/default/evaluations/{made.id}")
+        refused = text(client, f"/default/evaluations/{made.id}/report.html", 409)
+        assert f"Document of evaluation {made.id} isn't one of format 1" in refused
+        assert wrong in refused
 
 
 def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -> None:

@@ -1,5 +1,6 @@
 """Files around the package: what they name exists, and what they promise holds."""
 
+import ast
 import os
 import re
 import runpy
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,16 @@ def test_no_file_of_code_has_over_400_lines() -> None:
     tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=HOUSE, capture_output=True, text=True, check=True)
     long = {name: len((HOUSE / name).read_text().splitlines()) for name in tracked.stdout.split()}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+def test_one_class_name_means_one_thing() -> None:
+    places = defaultdict(list)
+    for path in [*HOUSE.glob("gatekeeper/**/*.py"), *HOUSE.glob("plugins/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(HOUSE)))
+    assert places["EvaluationDocument"] == ["gatekeeper/documents/evaluation.py"]
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_every_document_links_to_what_there_is() -> None:

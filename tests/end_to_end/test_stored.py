@@ -32,8 +32,11 @@ DIGESTS = {
 }
 """As the older Gatekeeper printed them when it wrote the receipts."""
 
-WORDS = frozenset({"message", "text", "bound_by"})
+WORDS = frozenset({"message", "text"})
 """Keys whose texts may be put better; numbers may not change."""
+
+REFUSED = 1
+CHAMPIONLESS = "it has trades of champion, but no such scorecard"  # evaluation 1 had nothing to compare with
 
 
 @pytest.fixture
@@ -186,6 +189,18 @@ def first_stored() -> str:
     return str(text)
 
 
+def put(kept: Shell, number: int, text: str | bytes) -> None:
+    """Another text in the place of an evaluation's document."""
+    with closing(sqlite3.connect(kept.folder / "registry.db")) as database, database:
+        database.execute("UPDATE gatekeeper_evaluation SET document = ? WHERE id = ?", (text, number))
+
+
+def edited(text: str, part: str, name: str, value: object) -> str:
+    told = json.loads(text)
+    told[part][name] = value
+    return json.dumps(told)
+
+
 def without_words(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_words(each) for name, each in value.items() if name not in WORDS}
@@ -208,17 +223,74 @@ def keys(value: Any) -> Any:
         (lambda text: text.replace('"days": ', '"days": 0.5', 1), "Expected `int`, got `float`"),
         (lambda _: "[]", "Expected `object`, got `array`"),
         (lambda text: text.replace("0.55", "NaN", 1), "it was changed or cut off"),
+        (lambda text: text.replace('"alpha": ', '"alpha": -', 1), "alpha -0.019"),
+        (lambda text: text.replace('"periods_per_year": ', '"periods_per_year": -', 1), "periods_per_year -"),
+        (lambda text: edited(text, "policy", "power", 1.0), "power 1.0 is not between 0 and 1"),
+        (lambda text: edited(text, "rules", "periods_per_year", 0), "periods_per_year 0 is under 1"),
+        (lambda text: edited(text, "window", "start", "0001-01-01T00:00:00+14:00"), "lies outside 1900 to 2300"),
+        (lambda text: edited(text, "data", "newest", "9999-12-31T23:59:59-14:00"), "lies outside 1900 to 2300"),
+        (lambda text: edited(text, "window", "end", "2018-09-10T02:00:00"), "has no offset from UTC"),
+        (lambda text: text.replace('"days": ["', '"days": ["some ', 1), "Invalid isoformat string: 'some 20"),
+        (lambda text: edited(text, "trades", "champion", json.loads(text)["trades"]["challenger"]), CHAMPIONLESS),
     ],
 )
 def test_a_damaged_document_is_refused_with_what_is_wrong(kept: Shell, change: Any, said: str) -> None:
     text = texts(kept, "gatekeeper_evaluation")[0]
     assert change(text) != text
-    with closing(sqlite3.connect(kept.folder / "registry.db")) as database, database:
-        database.execute("UPDATE gatekeeper_evaluation SET document = ? WHERE id = 1", (change(text),))
-    for command in (("explain", "1"), ("report", "1")):
+    put(kept, 1, change(text))
+    for command in (("explain", "1"), ("report", "1"), ("receipt", "1")):
         code, _, err = kept(*command)
-        assert code != 0
+        assert code == REFUSED, err
         assert said in err
+        assert "document of evaluation 1" in err
+    assert not list(kept.folder.glob("receipt*"))
     assert kept("list")[0] == 0
     with pytest.raises(DataError, match="evaluation document"):
         evaluation.read(change(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (lambda text: text[:-200], "line 1 column"),
+        (lambda _: "", "Expecting value: line 1 column 1"),
+        (lambda _: "\0", "Expecting value: line 1 column 1"),
+        (lambda text: text + "}", "Extra data"),
+        (lambda text: text.replace("0.55", "NaN", 1), "NaN is not JSON"),
+        (lambda text: text.replace("0.55", "-1e999", 1), "-1e999 is not finite"),
+        (lambda text: text.replace("{", '{"more": ' + "[" * 100 + "]" * 100 + ", ", 1), "over 64 levels deep"),
+        (lambda text: text.replace("{", '{"more": ' + "[" * 99_999 + "]" * 99_999 + ", ", 1), "recursion"),
+        (lambda _: "[]", "Expected `object`, got `list`"),
+    ],
+)
+def test_doctor_and_receipt_name_a_damaged_document(kept: Shell, text: Any, wrong: str) -> None:
+    """Promotions rest on evaluations 1, 3 and 4: hashes of the history are taken over these documents."""
+    stored = texts(kept, "gatekeeper_evaluation")[2]
+    assert text(stored) != stored
+    put(kept, 3, text(stored))
+    code, out, err = kept("doctor", "--json")
+    assert (code, err) == (1, "")
+    (finding,) = json.loads(out)["findings"]
+    assert (finding["kind"], finding["model_id"]) == ("broken", None)
+    assert finding["text"].startswith("The document of evaluation 3 is damaged (")
+    assert wrong in finding["text"]
+    assert finding["text"].endswith("; restore its row from a backup.")
+    for model in (4, 5):  # that of the damaged evaluation, and one with it in its history
+        code, _, err = kept("receipt", str(model))
+        assert code == REFUSED
+        assert "document of evaluation 3" in err
+    assert not list(kept.folder.glob("receipt*"))
+    put(kept, 3, stored)
+    assert kept("doctor")[0] == 0
+
+
+def test_a_champions_figures_without_its_scorecard_are_refused(kept: Shell) -> None:
+    """As they stand in evaluation 2, which compared two models."""
+    text = texts(kept, "gatekeeper_evaluation")[1]
+    assert "champion" in json.loads(text)["scores"]
+    put(kept, 2, edited(text, "scorecards", "champion", None))
+    for command in (("report", "2"), ("receipt", "2")):
+        code, _, err = kept(*command)
+        assert code == REFUSED, err
+        assert "document of evaluation 2" in err
+        assert "of champion, but no such scorecard" in err

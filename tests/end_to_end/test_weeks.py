@@ -349,6 +349,20 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
         dataset_of(run, step_output.read(handed, Registered))
 
 
+def test_a_model_that_was_lost_before_it_was_registered_is_named(edge: House) -> None:
+    """As if the next step ran on a machine without the shared folder."""
+    run, handed = edge.until("export_onnx", FIRST)
+    place = Path(handed["onnx"])
+    place.unlink()
+    with pytest.raises(DataError) as refused:
+        step("register", run, edge.registry, handed)
+    assert str(refused.value) == (
+        f"{place}, which export_onnx wrote, can't be read (No such file or directory): all workers must share "
+        "GATEKEEPER_WORK; clear the run from `export_onnx` on"
+    )
+    assert edge.registry.models() == []
+
+
 def test_a_dead_feed_is_an_error_that_says_how_old(edge: House) -> None:
     """Case 59."""
     with pytest.raises(StaleData, match=r"\d+ days"):

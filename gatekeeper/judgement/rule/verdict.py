@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from gatekeeper.documents.comparison import LARGEST_ALPHA
 from gatekeeper.documents.evaluation import PolicyName, PolicyRecord
 from gatekeeper.errors import ConfigError
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 DEPLOYS = ("judged", "refit")
 """Deployed model: the bytes that were judged, or a refit by the same recipe and seed on all data to the as-of."""
-
-LARGEST_ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.documents.step_output import Exported, ExportedModel, FittedModel
-from gatekeeper.errors import ModelRefused
+from gatekeeper.errors import DataError, ModelRefused
 from gatekeeper.files import write_whole
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.registry import Details, Model, Registry
@@ -58,7 +58,13 @@ def registered(
     run: Run, registry: Registry, exported: Exported | ExportedModel, judged_model: Model | None = None
 ) -> Model:
     """The exported bytes as a row of the registry; a refit is bound to the judged model."""
-    content = Path(exported.onnx).read_bytes()
+    try:
+        content = Path(exported.onnx).read_bytes()
+    except OSError as fault:
+        raise DataError(
+            f"{exported.onnx}, which export_onnx wrote, can't be read ({fault.strerror}): all workers must share "
+            "GATEKEEPER_WORK; clear the run from `export_onnx` on"
+        ) from None
     if hashlib.sha256(content).hexdigest() != exported.onnx_sha256:
         raise ModelRefused("sha256", f"{exported.onnx} has changed since export_onnx wrote it; clear that task")
     trained = exported.trained

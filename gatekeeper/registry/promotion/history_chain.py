@@ -118,7 +118,11 @@ def first_break(rows: "Iterable[JsonObject]") -> int | None:
 
 
 def facts(connection: Connection, evaluation_id: int) -> "ReceiptEvaluation":
-    """An evaluation's row without its report: a path on some disk is not evidence."""
+    """An evaluation's row without its report: a path on some disk is not evidence.
+
+    Raises DataError if its document is damaged.
+    """
+    from gatekeeper.documents import evaluation, serialization
     from gatekeeper.documents.receipt import ReceiptEvaluation
 
     row = connection.execute(select(tables.evaluations).where(tables.evaluations.c.id == evaluation_id)).one()
@@ -132,7 +136,7 @@ def facts(connection: Connection, evaluation_id: int) -> "ReceiptEvaluation":
         as_of=_hashed(row.as_of),
         kind=row.kind,
         verdict=row.verdict,
-        document=json.loads(row.document),
+        document=serialization.read_object(row.document, evaluation.named(row.id)),
         run_key=row.run_key,
         at=_hashed(row.at),
     )

@@ -14,7 +14,7 @@ _e, _p = tables.evaluations.c, tables.promotions.c
 
 
 @dataclass(frozen=True, slots=True)
-class SpentTests:
+class SpentCount:
     """The spent tests (an as-of and its settings), their number of as-ofs, and how many other runs promoted."""
 
     spent: int
@@ -22,7 +22,7 @@ class SpentTests:
     promoted: int
 
 
-def spent(connection: Connection, as_of: datetime, run_key: str | None, days: int) -> SpentTests:
+def spent(connection: Connection, as_of: datetime, run_key: str | None, days: int) -> SpentCount:
     """The tests spent in the `days` up to `as_of`, that of `run_key` at `as_of` included, recorded yet or not.
 
     A weekly run that was repeated, since the primary changed or its tasks were cleared, counts as one test.
@@ -34,4 +34,4 @@ def spent(connection: Connection, as_of: datetime, run_key: str | None, days: in
         runs.add((as_of, run_key))
     by_them = select(_e.run_key).join(tables.promotions, _p.evaluation_id == _e.id).where(when)
     promoted = set(connection.execute(by_them).scalars()) - {run_key}
-    return SpentTests(len(runs), len({at for at, _ in runs}), len(promoted))
+    return SpentCount(len(runs), len({at for at, _ in runs}), len(promoted))

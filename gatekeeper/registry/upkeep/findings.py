@@ -6,7 +6,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection, select
 
-from gatekeeper.errors import ModelRefused
+from gatekeeper.errors import DataError, ModelRefused
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.registry.db import tables
@@ -29,7 +29,7 @@ UNSERVED = "unserved primary"  # the primary is not a usable model
 INDEX = "index"  # the unique index that allows one primary is missing
 HISTORY = "history"  # the promotion history does not end with the primary
 COUNTER = "counter"  # the generation is behind the promotion history
-BROKEN = "broken"  # rows refer to missing rows, or the history was changed
+BROKEN = "broken"  # rows refer to missing rows, a document is damaged, or the history was changed
 ORPHANED = "orphaned"  # bytes that no row names
 TEMPORARY = "temporary"  # a file left half-written by a killed writer
 MARKED = "marked"  # a row known not to be a usable model: it is never served, and not a finding
@@ -142,7 +142,7 @@ def examine(context: RegistryContext, connection: Connection, digests: Digests) 
         audit=catalogue.promotions(connection)[::-1],
         generation=catalogue.generation(connection),
     )
-    checks = (_bytes, _unregistered, _names, _claims, _index, _history, _broken, _strays, _leftovers)
+    checks = (_bytes, _unregistered, _names, _claims, _index, _documents, _history, _broken, _strays, _leftovers)
     found = [finding for check in checks for finding in check(evidence)]
     return Examination(
         findings=tuple(one for one in found if one.kind != MARKED),
@@ -250,6 +250,16 @@ def _index(e: _Evidence) -> Iterator[Finding]:
         yield Finding(INDEX, None, None, text, "the index is made" if settled else None)
 
 
+def _documents(e: _Evidence) -> Iterator[Finding]:
+    """Check that each evaluation's document is JSON: what the history's hashes are taken over."""
+    of = tables.evaluations.c.id
+    for evaluation_id in e.connection.execute(select(of).order_by(of)).scalars().all():
+        try:
+            history_chain.facts(e.connection, evaluation_id)
+        except DataError as fault:
+            yield Finding(BROKEN, None, None, f"The {fault}.")
+
+
 def _history(e: _Evidence) -> Iterator[Finding]:
     """Check that the promotion history is complete and ends with the primary."""
     if len(e.claims) == 1 and (not e.audit or e.audit[-1].to_id != e.claims[0]):
@@ -267,7 +277,11 @@ def _history(e: _Evidence) -> Iterator[Finding]:
         before = row.to_id
     from gatekeeper.documents.receipt import as_hashed
 
-    if (changed := history_chain.first_break(map(as_hashed, history_chain.entries(e.connection)))) is not None:
+    try:
+        changed = history_chain.first_break(map(as_hashed, history_chain.entries(e.connection)))
+    except DataError:
+        return  # without its evidence no hash can be checked; `_documents` names it
+    if changed is not None:
         text = f"Promotion {changed} was changed after it was written, or does not follow the one before it."
         yield Finding(BROKEN, None, None, f"{text} Restore the rows from a backup, or find out who changed them.")
         return

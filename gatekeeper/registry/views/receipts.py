@@ -24,10 +24,13 @@ PARTS = ("format", "made_by", "model", "evaluation", "history", "digest")
 def receipt(connection: Connection, model_id: int, evaluation_id: int | None) -> bytes:
     """The receipt of a model and its evaluation: the one that promoted it, else the newest. Raises UnknownModel.
 
-    The receipt of a refit names its judged model (`twin`), to which the evaluation belongs.
+    The receipt of a refit names its judged model (`twin`), to which the evaluation belongs. Raises
+    DataError if this version can't read the evaluation's document, or a document of the history is damaged.
     """
     model = catalogue.model(connection, model_id)
     chosen = _evaluation(connection, model_id, evaluation_id)
+    if chosen is not None:
+        documents.read(evaluations.evaluation(connection, chosen).document_json, chosen)
     judged_id = refits.judged_model_of(connection, model_id)
     made = Receipt(
         format=FORMAT,
@@ -103,7 +106,7 @@ def faults(content: bytes) -> list[str]:
 def _evaluation_faults(receipt: Receipt, judged: ReceiptEvaluation, evidence: str) -> list[str]:
     from gatekeeper.judgement.report.recheck import differences
 
-    document = documents.of_object(judged.document)
+    document = documents.of_object(judged.document, judged.id)
     found = _model_faults(receipt, judged, document)
     bytes_of = {"challenger": judged.challenger_sha256, "champion": judged.champion_sha256}
     found += [
