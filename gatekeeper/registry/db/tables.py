@@ -258,8 +258,8 @@ promotions = Table(
     Column(
         "chain",
         Text,
-        comment="SHA-256 over this row, its evidence and the chain of the row before; a changed or deleted row shows in "
-        "`gatekeeper doctor` and `gatekeeper verify`",
+        comment="SHA-256 over this row, its evidence and the chain of the row before; a changed or deleted row shows "
+        "in `gatekeeper doctor` and `gatekeeper verify`",
     ),
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
