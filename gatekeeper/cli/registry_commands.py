@@ -81,11 +81,10 @@ def register(
         )
         if promoting:
             _warn_of_hold(registry)
-            promotion = registry.promote(model.id, actor=actor, reason=reason, now=datetime.now(UTC))
-            _send_alarm(registry, promotion)
-            model, effect = registry.model(model.id), registry.effect(promotion)
+            effect, _ = _promoted(registry, model.id, actor, reason)
+            model = registry.model(model.id)
     if as_json_:
-        as_json(described(model))
+        as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
     if promoting:
         click.echo(effect)
@@ -115,10 +114,8 @@ def promote(model_id: int, actor: str, reason: str, as_json_: bool) -> None:
     """
     with opened() as registry:
         _warn_of_hold(registry)
-        before = registry.generation()
-        promotion = registry.promote(model_id, actor=actor, reason=reason, now=datetime.now(UTC))
-        _show_promotion(registry, promotion, registry.generation() != before, as_json_)
-        _send_alarm(registry, promotion)
+        effect, promotion = _promoted(registry, model_id, actor, reason)
+        _show_promotion(registry, promotion, effect, as_json_)
 
 
 @click.command()
@@ -131,7 +128,7 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
     """
     with opened() as registry:
         promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
-        _show_promotion(registry, promotion, True, as_json_)
+        _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
         if not as_json_:
             left = promotion.from_id
@@ -139,11 +136,19 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
             click.echo(f"Model {left} is quarantined. Clear that with {way}.")
 
 
-def _show_promotion(registry: "Registry", promotion: "Promotion", changed: bool, as_json_: bool) -> None:
-    model = registry.primary()
-    already = "the model is the primary already" if model and model.id == promotion.to_id else "it was done before"
-    effect = registry.effect(promotion) if changed else registry.effect(None, already)
+def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
+    """Promote by hand; the effect, and the promotion that made this model the primary, ours or another's."""
+    now = datetime.now(UTC)
+    promotion = registry.promote(model_id, actor=actor, reason=reason, now=now)
+    if promotion.at != now:
+        return registry.effect(None, f"model {model_id} is the primary already"), promotion
+    _send_alarm(registry, promotion)
+    return registry.effect(promotion), promotion
+
+
+def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, as_json_: bool) -> None:
     if as_json_:
+        model, changed = registry.primary(), not effect.startswith("Nothing")
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
         click.echo(effect)
@@ -234,12 +239,14 @@ def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> 
     """Release the current hold. With --quarantine ID, clear that model's quarantine instead."""
     with opened() as registry:
         released = registry.release(actor=actor, reason=reason, quarantine=quarantine)
-        effect = registry.hold_effect(quarantine)
+        now_in_force = registry.hold_effect(quarantine)
     what = "hold" if quarantine is None else f"quarantine of model {quarantine}"
+    done = f"{'Released' if quarantine is None else 'Cleared'} the {what}." if released else f"There was no {what}."
+    effect = f"{done} {now_in_force}"
     if as_json_:
         as_json({"what": what, "released": released, "effect": effect})
     else:
-        click.echo(effect if released else f"Nothing has changed, since there was no {what}. {effect}")
+        click.echo(effect)
 
 
 @click.command()

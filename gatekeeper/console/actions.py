@@ -70,11 +70,9 @@ def promote(
             f"nothing was promoted: promotions of this desk need approval. Trigger the DAG {desk.dag_id('promote')}, "
             "which asks for it"
         )
-    before = registry.generation()
-    promotion = registry.promote(
-        model, actor=actor, reason=order.reason, expected_generation=order.generation, now=datetime.now(UTC)
-    )
-    if promotion.generation <= before:
+    now = datetime.now(UTC)
+    promotion = registry.promote(model, actor=actor, reason=order.reason, expected_generation=order.generation, now=now)
+    if promotion.at != now:
         return Done(message=registry.effect(None, f"{registry.model(model).version} is the primary already"))
     later.add_task(_tell, settings, promotion)
     return Done(message=registry.effect(promotion))
@@ -103,14 +101,16 @@ def hold(order: HoldOrder, registry: OpenRegistry, actor: Actor) -> Done:
 def release(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
     """Release the current hold."""
     released = registry.release(actor=actor, reason=order.reason)
-    return Done(message=("" if released else "Nothing has changed. ") + registry.hold_effect())
+    return Done(message=("Released the hold. " if released else "There was no hold. ") + registry.hold_effect())
 
 
 @router.post("/release-quarantine/{model}")
 def release_quarantine(model: ModelId, order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
     """Release the model's bytes from quarantine, so that they may be promoted again."""
     released = registry.release(actor=actor, reason=order.reason, quarantine=model)
-    return Done(message=("" if released else "Nothing has changed. ") + registry.hold_effect(model))
+    what = f"quarantine of model {model}"
+    done = f"Cleared the {what}." if released else f"There was no {what}."
+    return Done(message=f"{done} {registry.hold_effect(model)}")
 
 
 def _tell(settings: Settings, promotion: Promotion) -> None:

@@ -233,10 +233,12 @@ class Registry:
         """The model that `rollback` would restore now, verified to load. Raises PromotionRefused, ModelRefused."""
         return rollback.way_back(self._context)
 
-    def effect(self, made: Promotion | None, because: str = "") -> str:
-        """What a run or an act changed, read back from the registry, in one line; without a promotion, why none was."""
+    def effect(self, made: Promotion | None, because: str = "", act: str = "promoted") -> str:
+        """What an act changed, read back from the registry, in one line. Without a promotion: why nothing was `act`."""
         with self._context.database.read() as connection:
-            return effects.of_nothing(connection, because) if made is None else effects.of_promotion(connection, made)
+            if made is not None:
+                return effects.of_promotion(connection, made)
+            return effects.of_nothing(connection, because, act)
 
     def hold_effect(self, quarantine: int | None = None) -> str:
         """Whether promotions are held now, in one line; with `quarantine` (a model's id), whether its bytes are out."""

@@ -85,7 +85,9 @@ class PromoteModelOperator(_RegistryOperator):
                 int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key, now=datetime.now(UTC)
             )
             model = registry.model(int(self.model_id))
-        self.log.info("Promoted %s in generation %s", model.version, promotion.generation)
+            already = f"model {model.id} is the primary already"
+            effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)
+        self.log.info("%s", effect)
         return {"model_id": model.id, "version": model.version, "generation": promotion.generation}
 
 

@@ -176,6 +176,8 @@ def _promote(doing: Doing) -> str:
         run_key=order.key,
         now=datetime.now(UTC),
     )
+    if promotion.run_key != order.key:
+        return registry.effect(None, f"model {doing.model_id} is the primary already")
     _tell(doing, promotion)
     return registry.effect(promotion)
 
@@ -210,13 +212,15 @@ def _hold(doing: Doing) -> str:
 
 def _release(doing: Doing) -> str:
     released = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
-    return ("" if released else "Nothing has changed. ") + doing.registry.hold_effect()
+    return ("Released the hold. " if released else "There was no hold. ") + doing.registry.hold_effect()
 
 
 def _release_quarantine(doing: Doing) -> str:
     order = doing.order
     released = doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id)
-    return ("" if released else "Nothing has changed. ") + doing.registry.hold_effect(doing.model_id)
+    what = f"quarantine of model {doing.model_id}"
+    done = f"Cleared the {what}." if released else f"There was no {what}."
+    return f"{done} {doing.registry.hold_effect(doing.model_id)}"
 
 
 _EXAMINE: Mapping[str, Callable[[Doing], tuple[bool, str]]] = {

@@ -86,7 +86,7 @@ def test_a_verdict_that_nobody_was_asked_about_promotes_nothing(tmp_path: Path) 
     said = step("promote", run, house.registry, handed, ApprovalAnswer(False, None, "nobody was asked"))
     assert (said["promoted"], said["effect"]) == (
         False,
-        "Nothing was promoted: nobody was asked. The primary is none.",
+        "Nothing was promoted: nobody was asked. There is no primary.",
     )
     assert said["summary"] == f"{said['effect']} promote it"
     assert house.registry.promotions() == []

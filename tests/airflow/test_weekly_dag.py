@@ -124,7 +124,7 @@ def test_unknown_keys_and_impossible_dates_fail_at_once(runs: Runs, place: Path)
     """No retry, nothing registered, and the log names the key, or the last Monday that works."""
     typo = runs.monday(MONDAY, {"holdout_day": 100})
     assert typo.state == "failed"
-    assert "Unknown parameter holdout_day" in typo.log
+    assert "unknown parameter holdout_day" in typo.log
     assert "UP_FOR_RETRY" not in typo.log
     beyond = runs.monday(MONDAY, {"as_of": "2019-06-03"})
     assert beyond.state == "failed"

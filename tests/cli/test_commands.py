@@ -7,6 +7,8 @@ import pytest
 from command_shell import Shell
 from model_files import constant_model, foreign_model, placeholder_model
 
+from gatekeeper.registry import Registry
+
 COMMANDS = ["list", "register", "promote", "active", "migrate-naming", "rollback", "hold"]
 COMMANDS += ["release", "history", "doctor", "gc", "copy", "explain", "score", "run", "config", "db"]
 
@@ -108,8 +110,19 @@ def test_a_hold_stands_is_said_and_gone_through_by_hand(shell: Shell) -> None:
     assert "is in force" in err
     assert "audit week" in err
     assert "gatekeeper_primary1" in out
-    assert shell("release")[1] == "No hold is in force: weekly runs may promote.\n"
-    assert shell("release")[1].startswith("Nothing has changed, since there was no hold. No hold is in force")
+    assert shell("release")[1] == "Released the hold. No hold is in force: weekly runs may promote.\n"
+    assert shell("release")[1].startswith("There was no hold. No hold is in force")
+
+
+def test_what_another_writer_promoted_is_not_said_to_be_ours(shell: Shell) -> None:
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.4)))
+    with Registry.open(f"sqlite:///{shell.folder / 'registry.db'}", models=shell.folder / "models") as registry:
+        registry.promote(1, actor="bob", reason="first")
+    done = shell.json("promote", "-i", "1")
+    assert (done["changed"], done["actor"]) == (False, "bob")
+    assert done["effect"] == (
+        "Nothing was promoted: model 1 is the primary already. The primary is gatekeeper_primary1 (generation 1)."
+    )
 
 
 def test_a_quarantine_is_refused_with_the_command_that_lifts_it(shell: Shell) -> None:

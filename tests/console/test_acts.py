@@ -54,7 +54,7 @@ def test_a_rollback_quarantines_and_the_quarantine_can_be_lifted(acting: Act, si
     assert "rolled back from its bytes" in said
     assert acting("release-quarantine/2", reason="understood now")[0] == 200
     assert acting("release-quarantine/2", reason="once more")[1].startswith(
-        "Nothing has changed. The bytes of gatekeeper_2 are not"
+        "There was no quarantine of model 2. The bytes of gatekeeper_2 are not"
     )
     assert acting("promote/2", reason="now it is good")[0] == 200
     status, said = acting("rollback", reason="and back", generation=4)
@@ -72,8 +72,8 @@ def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
     assert hold is not None
     assert hold.until is not None
     assert (hold.actor, hold.until.strftime("%Y-%m-%dT%H:%M")) == ("carol", until)
-    assert acting("release", reason="back") == (200, "No hold is in force: weekly runs may promote.")
-    assert acting("release", reason="again")[1] == "Nothing has changed. No hold is in force: weekly runs may promote."
+    assert acting("release", reason="back") == (200, "Released the hold. No hold is in force: weekly runs may promote.")
+    assert acting("release", reason="again")[1] == "There was no hold. No hold is in force: weekly runs may promote."
     status, said = acting("hold", reason="too late", until="2020-01-01T00:00")
     assert status == 422
     assert "lies in the past" in said

@@ -31,7 +31,7 @@ def test_the_report_is_made_again_byte_for_byte(house: House, a_year_later: Shel
     for evaluation in map(house.registry.evaluation, (1, 3)):
         code, said, _ = a_year_later("report", str(evaluation.id))
         place = a_year_later.folder / f"report_{evaluation.id}.html"
-        assert (code, said.split(",")[0]) == (0, place.name)
+        assert (code, said.split(":")[0]) == (0, f"Wrote {place.name}")
         assert place.read_bytes() == Path(str(evaluation.report)).read_bytes()
     assert a_year_later.json("report", "2", "-o", "other.html") == {
         "file": "other.html",

@@ -232,6 +232,16 @@ def test_what_was_rolled_back_stays_out(renewed: House) -> None:
     assert not renewed.week(LATER, policy="proven", margin=0.001)["promoted"]
 
 
+def test_a_week_that_comes_again_claims_no_act_of_another(renewed: House) -> None:
+    """The model of the first week is the primary, but by a rollback, which this run didn't make."""
+    renewed.registry.rollback(actor="ann", reason="it lost money")
+    again = renewed.week(FIRST)
+    assert (again["promoted"], again.get("promoted_id"), renewed.registry.generation()) == (False, None, 3)
+    assert again["effect"] == (
+        "Nothing was promoted: model 1 is the primary already. The primary is gatekeeper_primary1 (generation 3)."
+    )
+
+
 def test_bytes_changed_after_the_evaluation_are_not_promoted(begun: House) -> None:
     """Case 10."""
     run, handed = begun.until("backtest", LATER, policy="proven")

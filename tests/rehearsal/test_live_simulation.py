@@ -78,6 +78,6 @@ def test_sizes_by_volatility() -> None:
     """0.05 % of capital a move of ATR14, at most 4 %: 4, 2.5, 4 and 1.25 % of capital."""
     found = track(stage(sizing="volatility", largest_fraction=0.04))
     right = 0.04 * 0.01 + 0.025 * 0.02 + 0.04 * 0.03 + 0.0125 * 0.04
-    assert found.result(MONDAYS[0])["total_return"] == pytest.approx(right, abs=CLOSE)
+    assert found.result(MONDAYS[0]).total_return == pytest.approx(right, abs=CLOSE)
     week = found.stage.between(MONDAYS[1], MONDAYS[2])
     assert found.made(week) == pytest.approx(0.04 * 0.03 + 0.0125 * 0.04, abs=CLOSE)

@@ -109,7 +109,7 @@ def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, a
         return Monitored(f"BREAKER: {document.text}", check)
     outcome, generation = _rolled_back(registry, settings, lasting, text, key, actor)
     if generation is None:
-        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", f"{name} stays the primary: {outcome}", text))
+        alarms.tell(settings, registry, Alarm("breaker", f"{key}/stays", outcome, text))
     return Monitored(f"{outcome} BREAKER: {document.text}", check, generation)
 
 
@@ -120,7 +120,7 @@ def _rolled_back(
     hold = registry.current_hold()
     if hold is not None:
         why = f"a hold by {hold.actor} is in force ({hold.reason}); `gatekeeper rollback` by hand goes through it"
-        return registry.effect(None, why), None
+        return registry.effect(None, why, "rolled back"), None
     try:
         promotion = registry.rollback(
             actor=actor, reason=reason, expected_generation=lasting.promotion.generation, run_key=key
@@ -129,6 +129,6 @@ def _rolled_back(
         if fault.retryable:
             raise
         log.error("the breaker could not roll back: %s", fault)
-        return registry.effect(None, f"the breaker could not roll back: {fault}"), None
+        return registry.effect(None, str(fault), "rolled back"), None
     alarms.tell_promotion(settings, registry, promotion)
     return registry.effect(promotion), promotion.generation

@@ -161,6 +161,9 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
         except (Held, Quarantined) as refusal:
             effect = registry.effect(None, str(refusal))
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
+        if promotion.run_key != run.key:  # another act made this model the primary
+            effect = registry.effect(None, f"model {promotion.to_id} is the primary already")
+            return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
         effect = registry.effect(promotion)
         if evaluation.refit is not None:
             effect += f" It is the refit of model {evaluation.challenger}."
@@ -183,7 +186,7 @@ def _kept_out(
     from gatekeeper.judgement.rule.gate_texts import not_eligible
 
     if evaluation.kind == WHAT_IF:
-        return f"{not_eligible(evaluation.as_of, registry.highest_as_of())} (verdict {evaluation.verdict})"
+        return not_eligible(evaluation.as_of, registry.highest_as_of()).removeprefix("not eligible: ")
     if evaluation.verdict != "promote":
         return f"the verdict is {evaluation.verdict}"
     if answer is not None and not answer.approved:  # a verdict that came after the question was answered, or never put

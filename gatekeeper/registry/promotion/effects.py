@@ -1,5 +1,7 @@
 """Effect of a run or an act: what changed in the registry, read back from it, in one line."""
 
+import re
+
 from sqlalchemy import ColumnElement, Connection, select
 
 from gatekeeper.registry import naming
@@ -7,6 +9,10 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.promotion import holds
 from gatekeeper.registry.records import WHAT_IF, Promotion, promotion_of
+
+_SENTENCE = re.compile(
+    r"(A|An|The|There|This|No|Model|Evaluation|Promotions?) "
+)  # how our messages begin, and no name does
 
 
 def of_promotion(connection: Connection, made: Promotion) -> str:
@@ -16,7 +22,7 @@ def of_promotion(connection: Connection, made: Promotion) -> str:
     """
     row = _recorded(connection, tables.promotions.c.generation == made.generation)
     if row is None or (row.to_id, row.kind) != (made.to_id, made.kind):
-        return of_nothing(connection, f"the history holds no {made.kind} of model {made.to_id} as {made.generation}")
+        return of_nothing(connection, f"the history has no generation {made.generation} with model {made.to_id}")
     verb = "Rolled back to" if row.kind == "rollback" else "Promoted"
     before = "there was no primary" if row.from_id is None else f"was {naming.primary_version(row.from_id)}"
     line = f"{verb} {naming.primary_version(row.to_id)} (generation {row.generation}), {before}."
@@ -26,12 +32,14 @@ def of_promotion(connection: Connection, made: Promotion) -> str:
     return line
 
 
-def of_nothing(connection: Connection, because: str) -> str:
-    """That no promotion was made, why, and which model still is the primary. because: a clause without a full stop."""
+def of_nothing(connection: Connection, because: str, act: str = "promoted") -> str:
+    """That nothing was promoted, or rolled back, why, and which model still is the primary."""
     clause = because.rstrip(". ")
-    if clause[1:2].islower():  # a message that begins as a sentence does
+    if _SENTENCE.match(clause):
         clause = clause[0].lower() + clause[1:]
-    return f"Nothing was promoted: {clause}. The primary is {_primary(connection)}."
+    primary = _primary(connection)
+    stays = "There is no primary." if primary is None else f"The primary is {primary}."
+    return f"Nothing was {act}: {clause}. {stays}"
 
 
 def of_evaluation(connection: Connection, evaluation_id: int, verdict: str, kind: str) -> str:
@@ -40,7 +48,7 @@ def of_evaluation(connection: Connection, evaluation_id: int, verdict: str, kind
     if made is not None:
         return of_promotion(connection, made)
     if kind == WHAT_IF:
-        return of_nothing(connection, "not eligible, since a later week was promoted already")
+        return of_nothing(connection, "a later week was promoted already")
     if verdict == "promote":
         return of_nothing(connection, "the verdict is promote, and nobody has carried it out")
     return of_nothing(connection, f"the verdict is {verdict}")
@@ -52,7 +60,8 @@ def of_hold(connection: Connection) -> str:
     if hold is None:
         return "No hold is in force: weekly runs may promote."
     until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until somebody releases the hold"
-    return f"Promotions are held {until}, by {hold.actor} ({hold.reason}): weekly runs judge and promote nothing."
+    held = f"Promotions are held {until}, by {hold.actor} ({hold.reason})"
+    return f"{held}: weekly runs judge and record, but promote nothing."
 
 
 def of_quarantine(connection: Connection, model_id: int) -> str:
@@ -60,7 +69,7 @@ def of_quarantine(connection: Connection, model_id: int) -> str:
     model = catalogue.model(connection, model_id)
     found = holds.quarantined(connection, model.sha256)
     if found is None:
-        return f"The bytes of {model.version} are not quarantined: it may be promoted."
+        return f"The bytes of {model.version} are not quarantined."
     return f"The bytes of {model.version} are quarantined, by {found.actor} ({found.reason}): no run promotes them."
 
 
@@ -70,10 +79,10 @@ def _recorded(connection: Connection, condition: ColumnElement[bool]) -> Promoti
     return None if row is None else promotion_of(row)
 
 
-def _primary(connection: Connection) -> str:
+def _primary(connection: Connection) -> str | None:
     primary = catalogue.primary(connection)
     if primary is None:
-        return "none"
+        return None
     newest = catalogue.newest_promotion(connection)
     since = f" (generation {newest.generation})" if newest is not None and newest.to_id == primary.id else ""
     return f"{primary.version}{since}"

@@ -75,7 +75,7 @@ def predecessor(connection: Connection, current: Model | None) -> Model:
         if found.sha256 != current.sha256 and holds.quarantined(connection, found.sha256) is None:
             return found
     raise PromotionRefused(
-        f"There is no earlier primary than {current.version} to roll back to. "
+        f"There is no earlier primary with other bytes than {current.version} to roll back to. "
         "Promote another model with `gatekeeper promote -i ID`."
     )
 

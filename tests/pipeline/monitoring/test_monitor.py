@@ -198,8 +198,8 @@ def test_a_hold_keeps_the_breaker_from_changing_the_primary(
     house.registry.hold(actor="ann", reason="audit")
     done = broken(breaker="rollback", alarms=receiver.url)
     assert (done.rolled_back, house.registry.generation()) == (None, 2)
-    assert done.summary.startswith("Nothing was promoted: a hold by ann is in force (audit)")
-    assert "gatekeeper_primary2 stays the primary: Nothing was promoted" in receiver.got[1]["message"]
+    assert done.summary.startswith("Nothing was rolled back: a hold by ann is in force (audit)")
+    assert "Nothing was rolled back: a hold by ann" in receiver.got[1]["message"]
 
 
 def test_drift_is_told_once_for_a_reign(house: House, data: str, tmp_path: Path, receiver: Receiver) -> None:

@@ -40,15 +40,29 @@ def test_nothing_says_why_and_who_serves(grown, registry):
     )
 
 
+@pytest.mark.parametrize(
+    ("because", "clause"),
+    [
+        ("A hold by ann is in force (audit).", "a hold by ann is in force (audit)"),
+        ("Evaluation 5 is outdated.", "evaluation 5 is outdated"),
+        ("Ann rejected it", "Ann rejected it"),
+        ("SPX has no bars", "SPX has no bars"),
+    ],
+)
+def test_a_message_becomes_a_clause_and_a_name_stays_one(registry, because, clause):
+    assert registry.effect(None, because) == f"Nothing was promoted: {clause}. There is no primary."
+    assert registry.effect(None, because, "rolled back").startswith(f"Nothing was rolled back: {clause}.")
+
+
 def test_without_a_primary_nothing_is_made_up(registry):
-    assert registry.effect(None, "keep") == "Nothing was promoted: keep. The primary is none."
+    assert registry.effect(None, "keep") == "Nothing was promoted: keep. There is no primary."
 
 
 @pytest.mark.parametrize("claim", [{"generation": 3}, {"to_id": 1}, {"kind": "rollback"}])
 def test_what_the_history_does_not_hold_is_not_said(grown, claim):
     """A caller's record of a promotion that never came about, or came about otherwise."""
     line = grown.effect(replace(grown.promotions()[0], **claim))
-    assert line.startswith("Nothing was promoted: the history holds no ")
+    assert line.startswith("Nothing was promoted: the history has no generation ")
     assert line.endswith("The primary is gatekeeper_primary2 (generation 2).")
 
 
@@ -57,7 +71,7 @@ def test_a_hold_is_read_back(grown):
     grown.hold(actor="ann", reason="holidays")
     assert grown.hold_effect() == (
         "Promotions are held until somebody releases the hold, by ann (holidays): "
-        "weekly runs judge and promote nothing."
+        "weekly runs judge and record, but promote nothing."
     )
     grown.release(actor="ann")
     assert grown.hold_effect() == "No hold is in force: weekly runs may promote."
@@ -69,7 +83,7 @@ def test_a_quarantine_is_read_back(grown):
         "The bytes of gatekeeper_2 are quarantined, by ann (bad fills): no run promotes them."
     )
     grown.release(actor="ann", reason="mended", quarantine=2)
-    assert grown.hold_effect(quarantine=2) == "The bytes of gatekeeper_2 are not quarantined: it may be promoted."
+    assert grown.hold_effect(quarantine=2) == "The bytes of gatekeeper_2 are not quarantined."
 
 
 def test_an_evaluation_says_what_came_of_it(registry, add, judged, promote_judged):

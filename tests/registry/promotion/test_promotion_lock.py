@@ -1,4 +1,4 @@
-"""Promotion act under its lock: what changed since the first check is checked again, and refused if it may not stand."""
+"""Promotion act under its lock: what changed since the first check is checked again, and refused if need be."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
