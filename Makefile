@@ -23,7 +23,12 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	  then python="$$candidate"; break; fi; done; \
 	if [ -z "$$python" ]; then echo "Python 3.11, 3.12 or 3.13 is needed; none is on the path. Name one: make PYTHON=/path/to/python"; exit 1; fi; \
 	echo "setting up $(VENV) with $$($$python --version), the locked dependencies (once, about a minute) ..."; \
-	[ -x $(BIN)/python ] || "$$python" -m venv $(VENV) || exit 1; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf $(VENV); \
+	  "$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "$$python can't make $(VENV). Debian and Ubuntu have what is missing in the package python3-venv" \
+	      "(python3.12-venv for a python3.12): apt install python3-venv"; exit 1; }; \
+	fi; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

@@ -170,7 +170,7 @@ def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
     print(f"\n$ gatekeeper rehearse --from {rehearsed_from}\n{place.rehearsed.read_text()}\nnext, with this registry:")
     print("\n".join(f"  {command}" for command in place.exports()))
     print(f"  gatekeeper list\n  gatekeeper explain {last.challenger}\n  gatekeeper history")
-    print("\nserve the active model, and ask it from another shell:\n  gatekeeper serve")
+    print("\nserve the primary, and ask it from another shell:\n  gatekeeper serve")
     print(f"  curl -s http://127.0.0.1:8055/v1/score -H 'Content-Type: application/json' -d '{json.dumps(IDEA)}'")
 
 

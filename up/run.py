@@ -18,7 +18,7 @@ from machine import BIN, HOUSE, MARK, PARTS, USER, Machine, environment, is_free
 from mondays import run_mondays
 
 from gatekeeper import config
-from gatekeeper.errors import GatekeeperError
+from gatekeeper.errors import GatekeeperError, mask
 
 PATIENCE = 240.0  # seconds to wait for a part; all of them usually take half a minute
 STOPPING = 130.0  # seconds: the sum of what supervisord.conf allows the parts
@@ -36,13 +36,18 @@ def surround(machine: Machine) -> Answers:
     os.environ |= of_airflow(machine, port)
     for name in config.OWN_FOLDERS:
         os.environ.setdefault(f"GATEKEEPER_{name.upper()}", str(machine.folder / name))
-    os.environ.setdefault("GATEKEEPER_DB", f"sqlite:///{machine.folder / 'registry.db'}")
+    os.environ.setdefault("GATEKEEPER_DB", own_registry(machine))
     settings = config.load()
     if not settings.port:
         raise SystemExit("GATEKEEPER_PORT=0 would take a port that nobody knows. Name one, or unset it.")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # to ask, not to bind
     server = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     return Answers(f"http://127.0.0.1:{port}", server, USER, machine.password())
+
+
+def own_registry(machine: Machine) -> str:
+    """The URL of the registry that nobody moved elsewhere."""
+    return f"sqlite:///{machine.folder / 'registry.db'}"
 
 
 def of_airflow(machine: Machine, port: str) -> dict[str, str]:
@@ -195,6 +200,7 @@ def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"Airflow         {answers.airflow}    user {USER}, password {machine.password()}"
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
+    yield from of_the_caller(machine)
     yield f"logs            {machine.folder / 'logs'}"
     place = shlex.quote(str(machine.folder / "environment"))
     yield f"commands        . {place}    (then `airflow` and `gatekeeper` use these)"
@@ -202,6 +208,15 @@ def summary(machine: Machine, answers: Answers) -> Iterator[str]:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
     if config.load().data.startswith("demo:"):
         yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end in 2018)"
+
+
+def of_the_caller(machine: Machine) -> Iterator[str]:
+    """Registry and market data that the caller's environment names, in lines: an old export is soon forgotten."""
+    url, data = os.environ["GATEKEEPER_DB"], os.environ.get("GATEKEEPER_DATA", "demo:")
+    if url != own_registry(machine):
+        yield f"registry        {mask(url)}    (GATEKEEPER_DB, from your environment)"
+    if data != "demo:":
+        yield f"market data     {mask(data)}    (GATEKEEPER_DATA, from your environment)"
 
 
 def mondays(machine: Machine, count: str = "8") -> None:

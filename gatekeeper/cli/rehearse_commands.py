@@ -50,7 +50,7 @@ REFIT = (
 
 @click.command(short_help="Simulate past weeks for each policy.")
 @click.option("--from", "first", help="First Monday; default ten years before the last.")
-@click.option("--to", "last", help="Last Monday; default the newest one that the data allow.")
+@click.option("--to", "last", help="Last Monday; default the newest one before today (demo: 2018-12-31).")
 @click.option(
     "--policy",
     "policies",

@@ -255,7 +255,12 @@ promotions = Table(
         Text,
         comment="SHA-256 of the bytes that became primary; null for an adopted row without a usable file",
     ),
-    Column("chain", Text, comment="SHA-256 over this row, its evidence and the chain of the row before"),
+    Column(
+        "chain",
+        Text,
+        comment="SHA-256 over this row, its evidence and the chain of the row before; a changed or deleted row shows "
+        "in `gatekeeper doctor` and `gatekeeper verify`",
+    ),
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
     comment="History: every change of the primary, only ever added to",
