@@ -159,7 +159,7 @@ def test_a_registry_that_is_not_there_names_the_way_out(looked_at: httpx.Client)
     assert problem.json()["status"] == 503
 
 
-def test_the_gate_is_chosen_in_the_page(looked_at: httpx.Client) -> None:
+def test_the_desk_is_chosen_in_the_page(looked_at: httpx.Client) -> None:
     assert looked_at.get("/", follow_redirects=False).headers["location"] == "/default/models"
     assert "Desk default default Not made yet empty" in text(looked_at, "/default/models")
 
