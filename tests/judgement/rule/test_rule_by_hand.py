@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from msgspec import structs
 from scipy import stats
 
 from gatekeeper.documents.evaluation import Gate, Refit
+from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, judge
 from gatekeeper.judgement.rule.promotion import gain_of
 
@@ -297,3 +299,12 @@ def test_a_card_is_told_apart_by_its_role(pair: tuple[Scorecard, Scorecard], sma
     numbers = judge(challenger, champion, small).gate("enough").numbers
     assert (numbers["challenger_kept"], numbers["champion_kept"], numbers["ideas"]) == (35, 33, 40)
     assert judge(challenger, champion, small).differing == 2
+
+
+def test_a_policy_comes_back_from_its_record_number_by_number(small: Policy) -> None:
+    """What a document holds is what `verify` judges by, years later."""
+    record = small.record()
+    assert (record.name, record.alpha, record.floor_trades) == (small.name, small.alpha, small.floor_trades)
+    assert Policy.of(record) == small
+    with pytest.raises(ConfigError, match="nobody"):
+        Policy.of(SimpleNamespace(**{**structs.asdict(record), "name": "nobody"}))  # type: ignore[arg-type]
