@@ -14,12 +14,16 @@ BUSY_SECONDS = 30
 class Dialect(Protocol):
     """One kind of database."""
 
-    reading: str  # the statement that begins a read transaction
-    writing: str  # the statement that begins a write transaction
     overriding: str  # the clause of an INSERT that gives its own id
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the file is missing."""
+
+    def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:
+        """Begin a transaction: the drivers begin none. `first`: the database may have no tables yet."""
+
+    def glance(self, connection: Connection) -> Connection:
+        """The connection for single reads without a transaction: one statement is a snapshot by itself."""
 
     def name(self, url: URL) -> str:
         """The database's name in messages, without the password."""

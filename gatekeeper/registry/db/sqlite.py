@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
@@ -12,6 +13,7 @@ from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
 from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
 from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
 from gatekeeper.registry.db.tables import models
+from gatekeeper.registry.db.url import sqlite_file
 
 SWITCH_ATTEMPTS = 200
 _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
@@ -20,24 +22,34 @@ _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :na
 class Sqlite:
     """SQLite dialect. Writers queue by BEGIN IMMEDIATE; readers use a plain BEGIN and never wait."""
 
-    reading = "BEGIN"
-    writing = "BEGIN IMMEDIATE"
     overriding = ""
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
-        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-            raise ConfigError(f"{url} names no file. A registry needs one, such as sqlite:///registry.db.")
-        file = Path(url.database)
+        file = sqlite_file(url)
         if not create and not file.exists():
-            raise SchemaOutOfDate(f"There is no registry at {file}. {UPGRADE}")
-        if create and not file.absolute().parent.is_dir():
+            raise SchemaOutOfDate(f"There is no registry at {self.name(url)}. {UPGRADE}")
+        if create and not file.parent.is_dir():
             raise ConfigError(
-                f"The folder {file.absolute().parent} of the registry {file} does not exist. Make it first."
+                f"The folder {file.parent} of the registry {self.name(url)} does not exist. Make it first."
             )
-        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
+        # Only `db upgrade` makes a file: any other opens the one that is there, or none.
+        place = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
+
+        def opened() -> sqlite3.Connection:
+            return sqlite3.connect(place, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+
+        engine = create_engine(url, creator=opened, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
         return engine
+
+    def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:  # noqa: ARG002  # of the protocol
+        """A writer queues at once: one that has read already would be refused."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def glance(self, connection: Connection) -> Connection:
+        """The connection as it is."""
+        return connection
 
     def name(self, url: URL) -> str:
         """The file's path."""
