@@ -49,6 +49,8 @@ def parse(given: str) -> URL:
         raise ConfigError(f"The database URL contains a line end, tab or other control character. Remove it. {WRITE}")
     if text[:1] in {"'", '"', "`"} or text[-1:] in {"'", '"', "`"}:
         raise ConfigError(f"The database URL is written with its quotes. Leave them out. {WRITE}")
+    if "#" in text:
+        raise ConfigError("The database URL contains a '#', which begins no part of it. Write %23 for the character.")
     try:
         parsed = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
@@ -77,12 +79,7 @@ def sqlite_file(url: URL) -> Path:
             f"The SQLite URL has the parameters {_listed(url.query)} after a '?'. SQLite takes none: end the URL after "
             "the file. A file with '?' in its name needs another name."
         )
-    file = Path(written)
-    if (found := re.search(r"%[0-9A-Fa-f]{2}|#", written)) and not file.exists():
-        raise ConfigError(
-            f"The SQLite file {written!r} contains {found[0]!r}. The path is taken as it stands, without "
-            "percent-encoding or fragment: write the character itself, or name another file."
-        )
+    file = Path(re.sub("^/+", "/", written))
     if written != written.strip():
         raise ConfigError(f"The SQLite file {written!r} begins or ends with a space. Remove it.")
     if file.is_dir():
