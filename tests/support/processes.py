@@ -28,7 +28,7 @@ from psycopg.errors import DeadlockDetected
 from registry_site import MONDAY, OWN, REFUSED, Site, own_model
 
 import gatekeeper.model.verify  # noqa: F401
-from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Unavailable
+from gatekeeper.errors import EvaluationOutdated, GenerationMoved, StorageFailed, Unavailable
 from gatekeeper.registry import Registry
 
 WORKERS = 8
@@ -283,7 +283,7 @@ def refusals(registry: Registry, acts: list[str]) -> list[str]:
     for act in acts:
         try:
             ACTS[act](registry)
-        except Unavailable as refused:
+        except (Unavailable, StorageFailed) as refused:
             said.append(str(refused))
     return said
 

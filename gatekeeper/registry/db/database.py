@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from gatekeeper.errors import SchemaOutOfDate, Unavailable
+from gatekeeper.errors import SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.registry.db.dialect import Dialect
 from gatekeeper.registry.db.faults import UPGRADE, unusable
 from gatekeeper.registry.db.postgres import Postgres
@@ -44,7 +44,7 @@ class Work:
         Only under the lock: the next writer may rely on a file that this one placed.
         """
         while self._undo and of(self.connection).holds_lock(self.connection):
-            with suppress(OSError, Unavailable):
+            with suppress(OSError, Unavailable, StorageFailed):
                 self._undo.pop()()
 
     def refuse_lost_lock(self) -> None:

@@ -14,6 +14,7 @@ BUSY_SECONDS = 30
 class Dialect(Protocol):
     """One kind of database."""
 
+    one_file: bool  # whether the database is a file that can be replaced under a process
     overriding: str  # the clause of an INSERT that gives its own id
 
     def engine(self, url: URL, *, create: bool) -> Engine:

@@ -9,9 +9,17 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.schema import CreateSchema
 
-from gatekeeper.errors import ConfigError, GatekeeperError
+from gatekeeper.errors import ConfigError, GatekeeperError, Unavailable
 from gatekeeper.registry.db.dialect import highest_id
-from gatekeeper.registry.db.faults import another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.registry.db.faults import (
+    another_writer,
+    asks_for_more,
+    damaged,
+    disk_failing,
+    disk_full,
+    no_tables,
+    unusable,
+)
 from gatekeeper.registry.db.postgres_transaction import Transactions
 from gatekeeper.registry.db.tables import models
 from gatekeeper.registry.db.url import server
@@ -32,6 +40,7 @@ _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(
 class Postgres:
     """PostgreSQL dialect. Writers queue on the lock row and see what was committed meanwhile: READ COMMITTED."""
 
+    one_file = False
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
@@ -172,6 +181,8 @@ class Postgres:
             return ConfigError(
                 f"The role lacks a privilege on the registry {name} ({message}). Grant it, or use another role."
             )
+        if state[:2] in {"53", "58", "XX", "25", "0A"} and (fault := _of_server(state, message, name)) is not None:
+            return fault
         if state.startswith("22"):
             return ConfigError(f"The registry {name} can't store a value ({message}). Nothing has changed.")
         if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", message):
@@ -208,3 +219,19 @@ def _hosts(url: URL) -> str:
     """The host, or all of them: a URL may name several, of which the first that answers is used."""
     hosts = url.host or url.query.get("host") or ""
     return hosts if isinstance(hosts, str) else ",".join(hosts)
+
+
+def _of_server(state: str, message: str, name: str) -> GatekeeperError | None:
+    """The error for a server that is full, failing, damaged or a standby; None for anything else."""
+    if state == "53100":
+        return disk_full(message, name, "the database server's disk")
+    if state.startswith("58"):
+        return disk_failing(message, name, "the database server's disk")
+    if state in {"XX001", "XX002"}:
+        return damaged(message, name, "Restore it from a backup with the server's own tools, such as pg_restore.")
+    if state == "25006" or "during recovery" in message:
+        return Unavailable(
+            f"The registry {name} is read-only ({message}), so nothing has changed: reads go on. Name the primary "
+            "server in GATEKEEPER_DB, or both with target_session_attrs=read-write, or wait until this one is it."
+        )
+    return None

@@ -1,5 +1,7 @@
 """SQLite: the registry as a file on one machine."""
 
+import os
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -9,19 +11,31 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
+from gatekeeper.errors import ConfigError, GatekeeperError, RegistryReplaced, SchemaOutOfDate, StorageFailed
 from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
-from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.registry.db.faults import (
+    UPGRADE,
+    another_writer,
+    asks_for_more,
+    damaged,
+    disk_failing,
+    disk_full,
+    no_tables,
+    replaced,
+    unusable,
+)
 from gatekeeper.registry.db.tables import models
 from gatekeeper.registry.db.url import sqlite_file
 
 SWITCH_ATTEMPTS = 200
+ROOM = 64 * 1024  # bytes; the index of a write-ahead log takes 32 KiB, and gives an error of its own without them
 _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
 
 
 class Sqlite:
     """SQLite dialect. Writers queue by BEGIN IMMEDIATE; readers use a plain BEGIN and never wait."""
 
+    one_file = True
     overriding = ""
 
     def engine(self, url: URL, *, create: bool) -> Engine:
@@ -41,6 +55,7 @@ class Sqlite:
 
         engine = create_engine(url, creator=opened, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "checkout", _SameFile(file, self.name(url)).check)
         return engine
 
     def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:  # noqa: ARG002  # of the protocol
@@ -57,18 +72,21 @@ class Sqlite:
 
     def write_ahead(self, engine: Engine) -> None:
         """Switch the journal mode to WAL, which the file remembers."""
-        raw = engine.raw_connection()
+        try:
+            raw = engine.raw_connection()
+        except DBAPIError as error:
+            raise self.fault(error, self.name(engine.url)) from error
         try:
             for left in reversed(range(SWITCH_ATTEMPTS)):
                 try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
                     raw.cursor().execute("PRAGMA journal_mode = WAL")
                     break
-                except sqlite3.OperationalError:
-                    if not left:
+                except sqlite3.OperationalError as error:
+                    if not left or _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                         raise
                     time.sleep(0.05)
         except sqlite3.Error as error:
-            raise self._translated(str(error), self.name(engine.url)) from error
+            raise translated(error, self.name(engine.url)) from error
         finally:
             raw.close()
 
@@ -119,19 +137,8 @@ class Sqlite:
         return unique
 
     def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
-        """The package's own error, by the driver's message: SQLite gives little else."""
-        return self._translated(str(error.orig), name)
-
-    def _translated(self, message: str, name: str) -> GatekeeperError:
-        if "NOT NULL constraint" in message or "CHECK constraint" in message:
-            return asks_for_more(message)
-        if "constraint failed" in message:
-            return another_writer(message)
-        if "no such table" in message or "no such column" in message:
-            return no_tables(message, name)
-        if "not a database" in message:
-            return ConfigError(f"{name} is not a SQLite database. Name another file in GATEKEEPER_DB.")
-        return unusable(message, name)
+        """The package's own error, by SQLite's result code."""
+        return translated(error.orig, name)
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -139,3 +146,78 @@ class Sqlite:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
+
+
+class _SameFile:
+    """Refuses to go on once another file has the database's name: connections would use the deleted one."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._known: tuple[int, int] | None = None
+
+    def check(self, _connection: object, _record: object, _pooled: object) -> None:
+        """Compare device and inode with those at the first connection. Raises RegistryReplaced."""
+        try:
+            found = os.stat(self._file)  # noqa: PTH116  # at each use: pathlib's takes twice as long
+        except OSError as fault:
+            raise RegistryReplaced(replaced(self._name, f"the file is gone ({fault.strerror})")) from None
+        here = found.st_dev, found.st_ino
+        if self._known is None:
+            self._known = here
+        if here != self._known:
+            raise RegistryReplaced(replaced(self._name, "another file has its name now"))
+
+
+def translated(error: BaseException | None, name: str) -> GatekeeperError:
+    """The package's own error for an error of the driver. name: the file's path."""
+    message, code = str(error), _code(error)
+    if "NOT NULL constraint" in message or "CHECK constraint" in message:
+        return asks_for_more(message)
+    if "constraint failed" in message:
+        return another_writer(message)
+    if "no such table" in message or "no such column" in message:
+        return no_tables(message, name)
+    folder = Path(name).absolute().parent
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _without_room(folder)):
+        return disk_full(message, name, str(folder))
+    if code == sqlite3.SQLITE_NOTADB:
+        return StorageFailed(
+            f"{name} is not a SQLite database, or its first page is damaged. Name the right file in GATEKEEPER_DB. "
+            f"{way_back(name)}"
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return damaged(message, name, way_back(name))
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return StorageFailed(
+            f"The registry {name} can't be written by this user ({message}), so nothing has changed. Make the file, "
+            f"those named {Path(name).name}-wal and -shm, and the folder {folder} writable."
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StorageFailed(
+            f"The registry {name} can't be opened ({message}), so nothing has changed. Check that the file is there "
+            f"and readable, and that new files can be made in {folder}."
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return disk_failing(message, name, str(folder))
+    return unusable(message, name)
+
+
+def way_back(name: str) -> str:
+    """The way back from a damaged file, as a sentence."""
+    return (
+        f"To restore a backup: stop the servers, move {name}, {name}-wal and {name}-shm away, and run "
+        "`gatekeeper db restore BACKUP`."
+    )
+
+
+def _code(error: BaseException | None) -> int:
+    """The primary result code; 0 if SQLite gave none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _without_room(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False

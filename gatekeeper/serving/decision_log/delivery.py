@@ -52,7 +52,11 @@ class Delivery:
         return len(self._pending)
 
     def run(self) -> None:
-        """Deliver all lines that are there now, each once. Raises GatekeeperError if it has to stop before the end."""
+        """Deliver all lines that are there now, each once. Raises GatekeeperError if it has to stop before the end.
+
+        Nothing is delivered to a database that was replaced under this process (RegistryReplaced).
+        """
+        self._registry.continuity.look()
         for segment in self._spool.segments():
             growing = self._spool.is_active(segment)  # checked first: a closed segment grows no more
             self._take(segment)

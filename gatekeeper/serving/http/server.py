@@ -145,8 +145,9 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
 
 
 def _ready(gatekeeper: Gatekeeper) -> Reply:
-    origin = _current(gatekeeper).origin
-    return Reply(200, _encode(Ready("ready", origin.version, origin.degraded, origin.reason)))
+    origin, replaced = _current(gatekeeper).origin, gatekeeper.state().replaced
+    degraded = origin.degraded or replaced is not None
+    return Reply(200, _encode(Ready("ready", origin.version, degraded, replaced or origin.reason)))
 
 
 def _model(gatekeeper: Gatekeeper) -> Reply:
