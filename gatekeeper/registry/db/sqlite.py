@@ -4,10 +4,11 @@ import os
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -50,12 +51,16 @@ class Sqlite:
         # Only `db upgrade` makes a file: any other opens the one that is there, or none.
         place = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
 
+        same = _SameFile(file, self.name(url))
+
         def opened() -> sqlite3.Connection:
+            if same.known is not None:
+                same.check()
             return sqlite3.connect(place, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
 
         engine = create_engine(url, creator=opened, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "checkout", _SameFile(file, self.name(url)).check)
+        event.listen(engine, "checkout", lambda *_: same.check())
         return engine
 
     def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:  # noqa: ARG002  # of the protocol
@@ -73,22 +78,10 @@ class Sqlite:
     def write_ahead(self, engine: Engine) -> None:
         """Switch the journal mode to WAL, which the file remembers."""
         try:
-            raw = engine.raw_connection()
-        except DBAPIError as error:
-            raise self.fault(error, self.name(engine.url)) from error
-        try:
-            for left in reversed(range(SWITCH_ATTEMPTS)):
-                try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
-                    raw.cursor().execute("PRAGMA journal_mode = WAL")
-                    break
-                except sqlite3.OperationalError as error:
-                    if not left or _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                        raise
-                    time.sleep(0.05)
+            with closing(engine.raw_connection()) as raw:
+                _switch(raw)
         except sqlite3.Error as error:
             raise translated(error, self.name(engine.url)) from error
-        finally:
-            raw.close()
 
     def queue_upgrade(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has queued already."""
@@ -148,24 +141,36 @@ class Sqlite:
         cursor.close()
 
 
+def _switch(raw: PoolProxiedConnection) -> None:
+    for left in reversed(range(SWITCH_ATTEMPTS)):
+        try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not left or _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 class _SameFile:
     """Refuses to go on once another file has the database's name: connections would use the deleted one."""
 
     def __init__(self, file: Path, name: str) -> None:
         self._file = file
         self._name = name
-        self._known: tuple[int, int] | None = None
+        self.known: tuple[int, int] | None = None
 
-    def check(self, _connection: object, _record: object, _pooled: object) -> None:
+    def check(self) -> None:
         """Compare device and inode with those at the first connection. Raises RegistryReplaced."""
         try:
             found = os.stat(self._file)  # noqa: PTH116  # at each use: pathlib's takes twice as long
         except OSError as fault:
             raise RegistryReplaced(replaced(self._name, f"the file is gone ({fault.strerror})")) from None
         here = found.st_dev, found.st_ino
-        if self._known is None:
-            self._known = here
-        if here != self._known:
+        if self.known is None:
+            self.known = here
+        if here != self.known:
             raise RegistryReplaced(replaced(self._name, "another file has its name now"))
 
 
