@@ -110,6 +110,26 @@ def test_what_an_sql_writer_made_a_later_primary_is_adopted_as_of_now(registry, 
     check_chain(registry)
 
 
+def test_promoting_what_an_sql_writer_promoted_returns_its_adoption(registry, site, add):
+    """Not the promotion before it, which made another model the primary."""
+    for number in (1, 2):
+        add(number)
+    registry.promote(1, actor="ann", reason="start")
+    site.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_1' WHERE id = 1")
+    site.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2")
+    done = registry.promote(2, actor="ann", reason="better")
+    assert (done.kind, done.from_id, done.to_id, done.generation) == ("adopted", 1, 2, 2)
+    assert registry.promotions()[0] == done
+
+
+def test_what_is_done_already_waits_for_no_lock(registry, site, add):
+    """A promotion that is repeated returns while another writer works."""
+    registry.promote(add(1).id, actor="ann", reason="start", run_key="key 1")
+    with site.open(step=at_step("locked", stop)) as again:
+        for key in ("key 1", None):
+            assert again.promote(1, actor="ann", reason="start", run_key=key) == registry.promotions()[0]
+
+
 def test_a_first_primary_without_a_date_is_adopted_as_of_now(registry, site, add):
     add(1)
     site.sql('UPDATE "RLModel" SET version = \'gatekeeper_primary1\', "createdAt" = NULL WHERE id = 1')
