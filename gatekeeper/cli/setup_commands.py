@@ -67,6 +67,15 @@ def upgrade(as_json_: bool) -> None:
         click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
         click.echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
+    for refused in report.refused:
+        click.echo(f"Not adopted: {refused}")
+    for mark in report.undated:
+        click.echo(f"Time unknown: model {mark.model_id}: {mark.message}")
+    if report.similar:
+        click.echo(
+            f'Not read: this database also has {", ".join(report.similar)}. Gatekeeper reads "RLModel" alone, in '
+            "exactly this spelling: if your models are in the other one, rename it."
+        )
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
         click.echo(

@@ -43,7 +43,8 @@ def doctor(repair: bool, as_json_: bool) -> int:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
         click.echo(f"wrong     {_line(one)}: {one.text}{way}")
     for one in found.marked:
-        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        end = " It is never served." if one.kind == "marked" else ""
+        click.echo(f"marked    {_line(one)}: {one.text}{end}")
     if found.well:
         click.echo("All is well.")
     return 0 if found.well else 1
