@@ -218,12 +218,16 @@ def test_the_environments_desk_moves_nothing_when_it_gets_a_file_or_a_name(
         assert places("mine") == before
 
 
-def test_a_model_goes_on_answering_when_its_desk_becomes_the_default(bare: Shell) -> None:
+def test_a_model_goes_on_answering_when_its_desk_becomes_the_default(
+    bare: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Case 117, as it happened: registered, promoted, then `default = "fx"` is written above."""
+    monkeypatch.setenv("GATEKEEPER_DESK", "")  # what a command chooses is gone after the test
     (bare.folder / "desks.toml").write_text(FX)
     assert bare("db", "upgrade", "--desk", "fx")[0] == 0
     path = bare.file("a.onnx", constant_model(0.5))
     assert bare("register", "-p", path, "--promote", "--desk", "fx")[0] == 0
+    monkeypatch.setenv("GATEKEEPER_DESK", "")
     (bare.folder / "desks.toml").write_text(f'default = "fx"\n{FX}')
     code, out, err = bare("doctor")
     assert (code, out) == (0, "All is well.\n"), err
