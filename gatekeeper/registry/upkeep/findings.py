@@ -1,5 +1,6 @@
 """Doctor findings: inconsistencies between database and store, found without changing anything."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,8 +35,9 @@ BROKEN = "broken"  # rows refer to missing rows, a document is damaged, or the h
 ORPHANED = "orphaned"  # bytes that no row names
 TEMPORARY = "temporary"  # a file left half-written by a killed writer
 MARKED = "marked"  # a row known not to be a usable model: it is never served, and not a finding
+STRAY = "stray"  # a file that belongs to no model: somebody's own, never served, and not a finding
 UNDATED = "undated"  # a row whose `createdAt` can't be its time, so that it counts as unknown; not a finding
-_KNOWN = {MARKED, UNDATED}
+_KNOWN = {MARKED, STRAY, UNDATED}
 
 _KINDS = {"missing": MISSING, "dangling": DANGLING}
 _IN_THE_WAY = {"directory", "special", "size"}
@@ -340,8 +342,9 @@ def _strays(e: _Evidence) -> Iterator[Finding]:
         if is_ours(name) and e.digests.of(blob_name(digest)) == digest:
             yield _orphan(e, name, "no row has this name, and its bytes are in a blob too.")
         elif digest not in held:
-            text = f"{e.context.store.where(name)} belongs to no row, and its bytes are nowhere else."
-            yield Finding(ORPHANED, None, name, f"{text} Register it with `gatekeeper register -p`, or move it away.")
+            where = e.context.store.where(name)
+            text = f"{where} belongs to no model. To make it one: `gatekeeper register -p {shlex.quote(where)}`."
+            yield Finding(STRAY, None, name, text)
 
 
 def _orphan(e: _Evidence, name: str, why: str) -> Finding:
