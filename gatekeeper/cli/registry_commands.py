@@ -1,16 +1,22 @@
 """Commands on models and the primary: list, register, promote, rollback, hold, release, history."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import actor_options, as_json, json_option, opened, table
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Model, Promotion, Registry
+
+PAGE = 50
+"""Lines of a list without `--limit`."""
+NO_LIMIT = 2**62
 
 
 def described(model: "Model") -> dict[str, object]:
@@ -19,12 +25,39 @@ def described(model: "Model") -> dict[str, object]:
     return {name: value for name, value in asdict(model).items() if name not in hidden} | {"active": model.is_primary}
 
 
+def page_options(what: str, key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options `--limit`, `--before` and `--all` of a list of `what`, whose lines begin with the number `key`."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option("--all", "everything", is_flag=True, help=f"List all {what}.")(command)
+        command = click.option(
+            "--before", type=int, metavar=key, help=f"List only {what} before this {key.lower()}: the next page."
+        )(command)
+        return click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            help=f"List at most so many {what}; default {PAGE}, and with --json all.",
+        )(command)
+
+    return add
+
+
+def _wanted(limit: int | None, *, everything: bool, as_json_: bool) -> int:
+    """How many to list at most."""
+    if everything and limit is not None:
+        raise click.UsageError("Give --limit or --all, not both.")
+    return limit if limit is not None else NO_LIMIT if everything or as_json_ else PAGE
+
+
 @click.command("list")
+@page_options("models", "ID")
 @json_option
-def list_models(as_json_: bool) -> None:
-    """List all models, newest first."""
+def list_models(limit: int | None, before: int | None, everything: bool, as_json_: bool) -> None:
+    """List the models, newest first."""
+    wanted = _wanted(limit, everything=everything, as_json_=as_json_)
     with opened() as registry:
-        models = registry.models()
+        found = registry.models(limit=wanted + 1, before=before)
+    models = found[:wanted]
     if as_json_:
         as_json([described(model) for model in models])
         return
@@ -42,6 +75,8 @@ def list_models(as_json_: bool) -> None:
     ]
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
     table(columns, rows, empty="No models yet. Add one with `gatekeeper register -p FILE`.")
+    if len(found) > wanted:
+        click.echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
 
 
 @click.command()
@@ -91,7 +126,7 @@ def register(
     click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     click.echo(f"score read from: {model.recognised}")
     if not promoting:
-        click.echo(f"next: gatekeeper promote -i {model.id}")
+        click.echo(with_desk(f"next: gatekeeper promote -i {model.id}"))
 
 
 def parse_day(text: str) -> datetime:
@@ -133,7 +168,7 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         if not as_json_:
             left = promotion.from_id
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
-            click.echo(f"Model {left} is quarantined. Clear that with {way}.")
+            click.echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 
 
 def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
@@ -182,7 +217,7 @@ def active(as_json_: bool) -> int:
     if as_json_:
         as_json(model and described(model))
     elif model is None:
-        click.echo("There is no primary. Promote a model with `gatekeeper promote -i ID`.", err=True)
+        click.echo(with_desk("There is no primary. Promote a model with `gatekeeper promote -i ID`."), err=True)
     else:
         click.echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
     return 0 if model else 1
@@ -228,7 +263,7 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
     if as_json_:
         as_json({**asdict(held), "effect": effect})
     else:
-        click.echo(f"{effect}\nRelease the hold with `gatekeeper release`.")
+        click.echo(with_desk(f"{effect}\nRelease the hold with `gatekeeper release`."))
 
 
 @click.command()
@@ -250,11 +285,14 @@ def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> 
 
 
 @click.command()
+@page_options("promotions", "GENERATION")
 @json_option
-def history(as_json_: bool) -> None:
-    """Show all promotions, newest first."""
+def history(limit: int | None, before: int | None, everything: bool, as_json_: bool) -> None:
+    """List the promotions, newest first."""
+    wanted = _wanted(limit, everything=everything, as_json_=as_json_)
     with opened() as registry:
-        promotions = registry.promotions()
+        found = [one for one in registry.promotions() if before is None or one.generation < before]
+    promotions = found[:wanted]
     if as_json_:
         as_json([asdict(promotion) for promotion in promotions])
         return
@@ -264,6 +302,9 @@ def history(as_json_: bool) -> None:
     ]
     columns = ("generation", "at", "kind", "from", "to", "as-of", "evaluation", "actor", "reason")
     table(columns, rows, empty="No promotions yet.")
+    if len(found) > wanted:
+        last = promotions[-1].generation
+        click.echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
 
 
 COMMANDS: dict[str, click.Command] = {

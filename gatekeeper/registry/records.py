@@ -191,7 +191,14 @@ class Quarantine:
 def model_of(row: Row[Any]) -> Model:
     """A row of `catalogue.MODELS` as a record: its columns are the fields, in their order."""
     number, version, path, description, *others = list(row)
-    return Model(number, version or "", path or "", description or "", *others)
+    return Model(int(number), _words(version), _words(path), _words(description), *others)
+
+
+def _words(stored: object) -> str:
+    """Text of a table that another tool made: "" for null, and bytes as SQL writes them, since they name nothing."""
+    if isinstance(stored, str):
+        return stored
+    return f"x'{stored.hex()}'" if isinstance(stored, bytes) else "" if stored is None else str(stored)
 
 
 def promotion_of(row: Row[Any]) -> Promotion:

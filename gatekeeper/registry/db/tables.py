@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from gatekeeper.registry.db.created_at import CreatedAt
+from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
@@ -102,7 +102,9 @@ models = Table(
     ),
     Column("path", Text, nullable=False, comment="Path of the model's file, as servers open it"),
     Column("description", Text, comment="Note of whoever registered it"),
-    Column("createdAt", CreatedAt, server_default=text("CURRENT_TIMESTAMP"), comment="When the model was registered"),
+    Column(
+        "createdAt", RegisteredAt, server_default=text("CURRENT_TIMESTAMP"), comment="When the model was registered"
+    ),
     sqlite_autoincrement=True,
     comment="Models, one row each, in the five columns that older servers read",
 )

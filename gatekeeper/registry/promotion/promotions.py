@@ -101,14 +101,12 @@ def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None
 
 def refuse_unsettled(connection: Connection) -> Model | None:
     """The primary. Raises ClaimsUnsettled unless the unique index exists that allows only one."""
-    found = catalogue.claimants(connection)
-    if len(found) > 1:
-        raise catalogue.unsettled(found)
+    found = catalogue.primary(connection)
     if not has_index(connection, tables.ONE_PRIMARY):
         raise ClaimsUnsettled(
             "This database has no unique index that allows only one primary. Make it with `gatekeeper migrate-naming`."
         )
-    return found[0] if found else None
+    return found
 
 
 def standing(connection: Connection) -> Standing:
@@ -154,7 +152,7 @@ def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | No
             actor="gatekeeper",
             reason=reason,
             evaluation_id=None,
-            as_of=(at if last else primary.created_at) or at,
+            as_of=at if last or primary.created_at is None else min(primary.created_at, at),
             at=at,
             run_key=None,
             sha256=primary.sha256,
