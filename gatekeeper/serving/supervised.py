@@ -110,7 +110,9 @@ class SupervisedLoop:
         self._in_a_row += 1
         self._fault = f"{type(fault).__name__}: {fault}"
         unexpected = None if isinstance(fault, OSError) else fault
-        self._outage.begin(f"The background loop {self.name} failed ({self._fault}); it is tried again", fault=unexpected)
+        self._outage.begin(
+            f"The background loop {self.name} failed ({self._fault}); it is tried again", fault=unexpected
+        )
         return min(LONGEST_PAUSE, 2.0 ** min(self._in_a_row - 1, 8))
 
     def start(self, *, pause: float = 0.0) -> None:
@@ -131,10 +133,6 @@ class SupervisedLoop:
         if thread is not None:
             thread.join(max(0.0, timeout))
         return thread is None or not thread.is_alive()
-
-    def signal(self) -> None:
-        """Let the thread end after its present turn, without waiting for it."""
-        self._stop.set()
 
     def state(self) -> LoopState:
         """The present state; never waits."""

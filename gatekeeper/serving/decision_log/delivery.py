@@ -123,12 +123,12 @@ class Delivery:
 
     def _carry_over(self, lines: Sequence[bytes]) -> None:
         """Write pending lines to the active segment before their own is removed."""
-        if not self._spool.append(b"".join(line + b"\n" for line in lines), len(lines), beyond_cap=True):
+        home = self._spool.move(b"".join(line + b"\n" for line in lines), len(lines))
+        if home is None:
             raise SpoolFault("outcomes whose ideas have not come stay in their segment, since it takes no line")
         self._spool.sync()
-        active = self._spool.segments()[-1]
         for line in lines:
-            self._pending[line] = (self._pending[line][0], active)
+            self._pending[line] = (self._pending[line][0], home)
 
     def _deliver(self, lines: list[bytes], segment: Segment) -> None:
         try:

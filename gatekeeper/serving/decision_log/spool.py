@@ -2,8 +2,8 @@
 
 All processes of a server share it. Each appends to a segment file of its own and locks it while it lives; a live
 process takes over the segments of dead ones. A line may be delivered twice, so delivery must be idempotent: only the
-removal of its segment proves that a line is in the database. If the folder or a file is taken away under the process, it
-writes the file anew from what it still holds open.
+removal of its segment proves that a line is in the database. If the folder or a file is taken away under the process,
+it writes the file anew from what it still holds open.
 """
 
 import fcntl
@@ -91,27 +91,31 @@ class Spool:
             with self._lock:
                 self._active = segment
 
-    def append(self, content: bytes, lines: int, *, beyond_cap: bool = False) -> bool:
-        """Append whole lines in one write. Returns False, and keeps none, if the spool is full or the write fails.
+    def append(self, content: bytes, lines: int) -> bool:
+        """Append whole lines in one write. Returns False, and keeps none, if the spool is full or the write fails."""
+        return self._append(content, lines, self._cap) is not None
 
-        beyond_cap: for lines that are moved here, so that a segment with more bytes can be removed.
-        """
+    def move(self, content: bytes, lines: int) -> Segment | None:
+        """Append lines of a segment that is to be removed, however full the spool is; returns their new segment."""
+        return self._append(content, lines, None)
+
+    def _append(self, content: bytes, lines: int, cap: int | None) -> Segment | None:
         size = len(content)
         with self._lock:
             active = self._active
-            if active is None or (self._full + self._others + size > self._cap and not beyond_cap):
-                return False
+            if active is None or (cap is not None and self._full + self._others + size > cap):
+                return None
             if not self._still_there(active):
-                return False
+                return None
             if not _written(active.descriptor, content):
                 self._take_back(active)
-                return False
+                return None
             active.end += size
             active.lines += lines
             self._full += size
             if active not in self._unsynced:
                 self._unsynced.append(active)
-            return True
+            return active
 
     def _still_there(self, active: Segment) -> bool:
         """Whether the file has a name; if not, it is written anew at once, so that no line goes to nowhere."""

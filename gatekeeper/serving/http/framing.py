@@ -75,9 +75,11 @@ def read_head(content: bytes) -> Head:
     read = _HEAD.fullmatch(content)
     if read is None:
         raise _unreadable(content)
-    _method, target, major, minor = read.groups()
+    method, target, major, minor = read.groups()
     if major != b"1" or minor not in b"01":
         raise Problem(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", headers=CLOSE)
+    if method == b"CONNECT":
+        raise malformed("CONNECT asks for a tunnel, and this server is not a proxy.")
     given: dict[bytes, bytes] = {}
     upgrades = False
     for field, value in _WATCHED.findall(content):

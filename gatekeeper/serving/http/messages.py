@@ -104,7 +104,7 @@ class Serving(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """A model answers. `degraded`: another one than the primary, or a background loop is stalled, named in `stalled`."""
+    """A model answers. `degraded`: it is another one than the primary, or `stalled` names background loops."""
 
     status: Literal["ready"]
     version: str

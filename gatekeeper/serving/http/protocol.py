@@ -123,7 +123,7 @@ class StrictProtocol(HttpToolsProtocol):
                 data = self._read_head(data) if self._state == HEAD else self._read_body(data)
         except Problem as problem:
             self._refuse(problem)
-        except httptools.HttpParserError as fault:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
             self._refuse(malformed(f"The request can't be parsed: {fault}."))
         else:
             if data:
