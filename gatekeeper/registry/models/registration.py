@@ -10,7 +10,7 @@ from gatekeeper.errors import ClaimsUnsettled
 from gatekeeper.model.files import read_model
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext, aware, checked_threshold, plain, storable
-from gatekeeper.registry.db import created_at, tables
+from gatekeeper.registry.db import created_at, tables, writes
 from gatekeeper.registry.db.database import Work, insert_row, next_id, now, of
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.retirement import unmark
@@ -87,8 +87,9 @@ def _row(
 def insert_artifact(work: Work, model_id: int, inspected: Inspected, *, threshold: float, run_key: str | None) -> None:
     """Insert the artifact row of model `model_id`: the facts about its bytes."""
     known = inspected.details
-    work.connection.execute(
-        tables.artifacts.insert(),
+    writes.add(
+        work.connection,
+        tables.artifacts,
         {
             "model_id": model_id,
             "sha256": inspected.sha256,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from gatekeeper.registry.context import RegistryContext, aware, plain
+from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.check_tables import alarms, checks
 from gatekeeper.registry.db.database import Database, now
 from gatekeeper.registry.models.verification import refuse_unregistered
@@ -58,7 +59,7 @@ def record(
         if there is not None:
             return there
         values = {"as_of": as_of, "model_id": model.id, "sha256": sha256, "generation": generation, "document": text}
-        connection.execute(checks.insert().values(**values, at=now(connection)))
+        writes.add(connection, checks, {**values, "at": now(connection)})
         made = find(connection, as_of, sha256)
     if made is None:
         raise AssertionError("a check was written under the lock")
@@ -90,7 +91,7 @@ def note_reached(database: Database, kind: str, run_key: str, receiver: str) -> 
     with database.write() as work:
         if receiver not in reached(work.connection, kind, run_key):
             row = {"kind": kind, "run_key": run_key, "receiver": receiver, "at": now(work.connection)}
-            work.connection.execute(alarms.insert().values(row))
+            writes.add(work.connection, alarms, row)
 
 
 def _check(row: Row[Any]) -> Check:

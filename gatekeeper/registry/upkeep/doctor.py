@@ -5,11 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import update
-
 from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext
-from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.retirement import mark
@@ -132,7 +130,8 @@ def _repair_files(context: RegistryContext, work: Work) -> None:
             context.store.remove(finding.name)
         elif finding.kind == findings.COUNTER:
             newest = catalogue.newest_promotion(work.connection)
-            work.connection.execute(update(tables.lock).values(generation=newest.generation if newest else 0))
+            count = {"generation": newest.generation if newest else 0}
+            writes.change(work.connection, tables.lock, tables.lock.c.id == 1, count)
         else:
             continue
         context.step(f"mended {finding.kind} {finding.name}")
