@@ -91,7 +91,7 @@ class KeyUsed(GatekeeperError):
 
 
 class ClockBehind(GatekeeperError):
-    """The registry holds times ahead of the clock: set the clock right, or mark them with `gatekeeper doctor --repair`."""
+    """The registry holds times ahead of the clock: set the clock right, or run `gatekeeper doctor --repair`."""
 
 
 class NoModel(GatekeeperError):

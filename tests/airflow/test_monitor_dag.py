@@ -85,14 +85,14 @@ def test_a_look_is_kept_and_a_feed_that_died_is_told_of(
         registry.promote(model.id, actor="test", reason="test", as_of=PROMOTED)
         good = runs.run(DAGS, "gatekeeper_monitor", datetime(2018, 12, 3, tzinfo=UTC), {"as_of": "2018-12-03"})
         assert good.state == "success", good.log[-4000:]
-        (check,) = registry.checks()
+        (check,) = registry.checks.newest()
         assert (check.as_of, check.model_id) == (datetime(2018, 12, 3, 2, tzinfo=UTC), model.id)
         assert "gatekeeper_primary1, primary since 2018-06-04, on " in good.log
         assert receiver.kinds == []
         stale = runs.run(DAGS, "gatekeeper_monitor", datetime(2019, 6, 3, tzinfo=UTC), {"as_of": "2019-06-03"})
         assert stale.state == "failed"
         assert "UP_FOR_RETRY" not in stale.log
-        assert registry.checks() == [check]
+        assert registry.checks.newest() == [check]
     assert receiver.kinds == ["ALARM: stale feed"]
     assert "task monitor of gatekeeper_monitor, run " in receiver.got[0]["message"]
     assert "is stale: its newest idea or outcome is of 2018-12-2" in receiver.got[0]["message"]

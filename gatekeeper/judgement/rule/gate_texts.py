@@ -186,14 +186,6 @@ def _longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     return f"{text}; {more} more ideas a year of the same kind would do as well" if more > 0 else text
 
 
-def not_eligible(as_of: datetime, promoted: datetime | None) -> str:
-    """The reason that an evaluation of kind `what-if` can't promote. promoted: the latest as-of promoted before it."""
-    if promoted is None:
-        return "not eligible: a later week was promoted already"
-    which = "this week" if promoted == as_of else f"a later week (as of {promoted:%Y-%m-%d %H:%M} UTC)"
-    return f"not eligible: {which} was promoted already"
-
-
 def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind: str) -> Verdict:
     """The verdict on a challenger with the same bytes as the champion; no other gate is evaluated."""
     text = f"same decisions: {challenger.name} has the same bytes as {champion.name}, sha256 {challenger.sha256}"

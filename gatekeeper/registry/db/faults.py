@@ -41,6 +41,6 @@ def not_kept(verb: str, table: str, meant: int, found: int) -> GatekeeperError:
 def rewritten(what: str, found: object, meant: object) -> GatekeeperError:
     """The error for a write that the database changed on its way into the table."""
     return ConfigError(
-        f"The database stored {what} {found!r} instead of {meant!r}, so nothing has changed. A trigger or a rule of the "
-        "database rewrites what is written: remove it."
+        f"The database stored {what} {found!r} instead of {meant!r}, so nothing has changed. A trigger or a rule of "
+        "the database rewrites what is written: remove it."
     )

@@ -149,7 +149,7 @@ artifacts = Table(
     Column(
         "order_digest",
         Text,
-        comment="SHA-256 of what was ordered with the run key; the key with another order is refused; null in older rows",
+        comment="SHA-256 of what was ordered with the run key, which does nothing else; null in older rows",
     ),
     UniqueConstraint("run_key", "sha256", name="gatekeeper_artifact_once"),
     comment="What is known of a model's file, one row for each usable model",
@@ -262,7 +262,7 @@ promotions = Table(
         "as_of",
         Instant,
         nullable=False,
-        comment="As-of of the evaluation; of a change by hand its time, or on historical data that of the newest evaluation",
+        comment="As-of of the evaluation; by hand the time, or on historical data the as-of of the newest evaluation",
     ),
     Column("at", Instant, nullable=False, comment="When it was done, by the database's clock"),
     Column("run_key", Text, unique=True, comment="Key of the weekly run; the same key promotes once"),
@@ -280,7 +280,7 @@ promotions = Table(
     Column(
         "order_digest",
         Text,
-        comment="SHA-256 of what was ordered with the run key; the key with another order is refused; null in older rows",
+        comment="SHA-256 of what was ordered with the run key, which does nothing else; null in older rows",
     ),
     Column(
         "discounted_at",
