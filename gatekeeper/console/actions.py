@@ -95,6 +95,12 @@ def hold(order: HoldOrder, registry: OpenRegistry, actor: Actor) -> Done:
     return Done(message=registry.hold_effect())
 
 
+@router.post("/release")
+def release_only(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
+    """Release the only hold in force; refused if there are more."""
+    return Done(message=registry.release_effect(registry.release(actor=actor, reason=order.reason)))
+
+
 @router.post("/release/{hold}")
 def release(hold: ModelId, order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
     """Release one hold; the others stay in force."""

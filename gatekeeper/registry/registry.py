@@ -265,11 +265,6 @@ class Registry:
         with self._context.database.glance() as connection:
             return catalogue.promotions(connection)
 
-    def highest_as_of(self) -> datetime | None:
-        """The latest as-of that a weekly run promoted."""
-        with self._context.database.glance() as connection:
-            return catalogue.highest_as_of(connection)
-
     def not_eligible(self, as_of: datetime, generation: int | None = None) -> str | None:
         """Why a weekly run of `as_of` can't promote, as a clause; None if it may. With `generation`, as it was then."""
         with self._context.database.read() as connection:

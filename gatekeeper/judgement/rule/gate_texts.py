@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 
 from gatekeeper.documents.evaluation import HOLDOUT, Answer, Gate, Number, Refit, Verdict, Window
 from gatekeeper.judgement.backtest.scorecard import Scorecard

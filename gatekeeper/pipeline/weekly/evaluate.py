@@ -182,7 +182,7 @@ def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Conten
 
 
 def is_older(run: Run, registry: Registry) -> bool:
-    """Whether this is a past week: a promotion of its as-of or a later one, or an act by hand after it, is on record."""
+    """Whether this is a past week: its as-of or a later one was promoted, or an act by hand came after it."""
     return registry.not_eligible(run.as_of) is not None
 
 

@@ -45,7 +45,8 @@ def by_hand(connection: Connection, at: datetime) -> datetime:
     if bar is None or bar.utcoffset() is None or newest.at - bar <= HISTORICAL:
         return at
     highest = catalogue.highest_as_of(connection)
-    return min(at, newest.as_of if highest is None else max(newest.as_of, highest))
+    judged: datetime = newest.as_of
+    return min(at, judged if highest is None else max(judged, highest))
 
 
 def refuse_behind(connection: Connection, at: datetime) -> None:

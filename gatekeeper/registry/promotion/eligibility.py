@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.records import KINDS_BY_EVALUATION, Promotion, promotion_of
@@ -19,7 +19,7 @@ def blocker(connection: Connection, as_of: datetime, generation: int | None = No
     It is that of a weekly run with this as-of or a later one, else the newest act by hand with a later as-of. With
     `generation`, as things stood then. Rows that `doctor --repair` marked count for nothing.
     """
-    known = _p.discounted_at.is_(None)
+    known: ColumnElement[bool] = _p.discounted_at.is_(None)
     if generation is not None:
         known &= _p.generation <= generation
     weekly = _p.kind.in_(KINDS_BY_EVALUATION)

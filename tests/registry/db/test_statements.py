@@ -37,7 +37,6 @@ READS: dict[str, Callable[[Registry], object]] = {
     "primary": Registry.primary,
     "generation": Registry.generation,
     "promotions": Registry.promotions,
-    "highest_as_of": Registry.highest_as_of,
     "quarantined": lambda registry: registry.quarantined("0" * 64),
     "passed": Registry.passed,
     "last_verdict": Registry.last_verdict,
