@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_runs import DAGS, Runs
 from alarm_receiver import Receiver
 from model_files import constant_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 
 from gatekeeper.registry import Registry
@@ -82,7 +83,8 @@ def test_a_look_is_kept_and_a_feed_that_died_is_told_of(
     monkeypatch.setenv("GATEKEEPER_ALARMS", receiver.url)
     with Registry.open(f"sqlite:///{place / 'registry.db'}", models=place / "models") as registry:
         model = registry.register(constant_model(0.6), trained_to=datetime(2017, 1, 1, tzinfo=UTC))
-        registry.promote(model.id, actor="test", reason="test", as_of=PROMOTED)
+        with by_hand_as_of(PROMOTED):
+            registry.promote(model.id, actor="test", reason="test")
         good = runs.run(DAGS, "gatekeeper_monitor", datetime(2018, 12, 3, tzinfo=UTC), {"as_of": "2018-12-03"})
         assert good.state == "success", good.log[-4000:]
         (check,) = registry.checks.newest()

@@ -47,6 +47,12 @@ def by_hand_as_of(instant: datetime) -> Iterator[None]:
         yield
 
 
+def promote_by_hand(registry: Registry, model_id: int, as_of: datetime) -> None:
+    """Promote the model by hand, as if on data that end at `as_of`."""
+    with by_hand_as_of(as_of):
+        registry.promote(model_id, actor="test", reason="by hand")
+
+
 def check_chain(registry: Registry) -> None:
     """Each row holds the sha256 over the row before's and its own fields, recomputed here: an act breaks no chain."""
     before = hashlib.sha256(b"gatekeeper").hexdigest()

@@ -118,9 +118,8 @@ def _rolled_back(
 ) -> tuple[str, int | None]:
     """The effect, and the new generation if rolled back. A hold, or no model to return to, keeps the primary."""
     if holds := registry.holds():
-        by = ", ".join(f"{hold.actor} ({hold.reason})" for hold in holds)
-        said = f"a hold by {by} is" if len(holds) == 1 else f"{len(holds)} holds are"
-        why = f"{said} in force{'' if len(holds) == 1 else f', by {by}'}; `gatekeeper rollback` by hand goes through"
+        told = ", ".join(f"a hold by {hold.actor} is in force ({hold.reason})" for hold in holds)
+        why = f"{told}; `gatekeeper rollback` by hand goes through it"
         return registry.effect(None, why, "rolled back"), None
     try:
         promotion = registry.rollback(

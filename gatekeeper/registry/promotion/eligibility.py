@@ -16,8 +16,9 @@ _p = tables.promotions.c
 def blocker(connection: Connection, as_of: datetime, generation: int | None = None) -> Promotion | None:
     """The promotion that makes `as_of` a past week; None if it may promote.
 
-    It is that of a weekly run with this as-of or a later one, else the newest act by hand with a later as-of. With
-    `generation`, as things stood then. Rows that `doctor --repair` marked count for nothing.
+    It is that of a weekly run with this as-of or a later one, else the newest act by hand with such an as-of: it was
+    made when this one was known. With `generation`, as things stood then. Rows that `doctor --repair` marked count for
+    nothing.
     """
     known: ColumnElement[bool] = _p.discounted_at.is_(None)
     if generation is not None:
@@ -26,7 +27,7 @@ def blocker(connection: Connection, as_of: datetime, generation: int | None = No
     by_run = known & weekly & (_p.as_of >= as_of)
     row = connection.execute(select(tables.promotions).where(by_run).order_by(_p.as_of.desc()).limit(1)).first()
     if row is None:
-        by_hand = known & ~weekly & (_p.as_of > as_of)
+        by_hand = known & ~weekly & (_p.as_of >= as_of)
         newest = select(tables.promotions).where(by_hand).order_by(_p.generation.desc()).limit(1)
         row = connection.execute(newest).first()
     return None if row is None else promotion_of(row)
