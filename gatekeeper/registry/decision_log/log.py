@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from gatekeeper.errors import DataError, GatekeeperError
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.database import Database, has_table, of
+from gatekeeper.registry.db.faults import not_kept
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
@@ -86,7 +87,14 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
     if added == len(rows):
         return set(drawn)
     there = select(_d.dataset_id).where(_d.dataset_id.between(drawn[0], drawn[-1]))
-    return set(connection.execute(there).scalars()) & set(drawn)
+    fresh = set(connection.execute(there).scalars()) & set(drawn)
+    names, known = sorted({row[1] for row in rows}), 0
+    for start in range(0, len(names), AT_ONCE):
+        stored = select(func.count()).select_from(decisions).where(_d.idea_id.in_(names[start : start + AT_ONCE]))
+        known += connection.execute(stored).scalar_one()
+    if len(fresh) != added or known != len(names):  # an idea that was known already is no fault; one that is nowhere is
+        raise not_kept("INSERT", decisions.name, len(names), known)
+    return fresh
 
 
 def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:
