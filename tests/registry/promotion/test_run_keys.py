@@ -45,7 +45,7 @@ def test_the_same_key_and_order_return_what_was_done(grown, site):
 )
 @pytest.mark.parametrize("stored", ["with a digest", "by an older Gatekeeper"])
 def test_the_same_key_with_another_order_is_refused(grown, site, order, stored):
-    """Case 64: an operator was edited from model 1 to 3, its task cleared: it is not green, and nothing is said done."""
+    """Case 64: an operator was edited from model 1 to 3, its task cleared: it is red, and nothing is said done."""
     if stored == "by an older Gatekeeper":
         site.sql("UPDATE gatekeeper_promotion SET order_digest = NULL")
     before = site.rows(), site.files()
