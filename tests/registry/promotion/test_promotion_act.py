@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from promotion_steps import STEPS, Stopped, at_step, check_chain, overwrite, stop
+from promotion_steps import STEPS, Stopped, at_step, by_hand_as_of, check_chain, overwrite, stop
 from registry_site import MONDAY, OWN, check_history, own_model
 
 from gatekeeper.errors import (
@@ -21,7 +21,8 @@ def test_an_order_by_hand_is_audited_in_its_own_words(registry, site, add):
     first, second = add(1), add(2)
     registry.promote(first.id, actor=" ann ", reason="\tstart ", run_key="key 1")
     started = datetime.now(UTC) - timedelta(seconds=1)
-    made = registry.promote(second.id, actor="bob", reason="better", as_of=MONDAY)
+    with by_hand_as_of(MONDAY):
+        made = registry.promote(second.id, actor="bob", reason="better")
     assert (made.actor, made.reason, made.kind, made.sha256) == ("bob", "better", "manual", second.sha256)
     assert (made.as_of, made.run_key, made.evaluation_id) == (MONDAY, None, None)
     assert started <= made.at <= datetime.now(UTC) + timedelta(seconds=1)
@@ -76,7 +77,8 @@ def test_names_are_retired_as_of_the_promotion_itself(site, registry, add):
 
 def test_retired_names_count_from_the_databases_clock_not_from_the_orders(registry, site, add):
     """An order dated years back (a backfill) may not make a name vanish under its readers at once."""
-    registry.promote(add(1).id, actor="ann", reason="r", now=MONDAY)
+    with by_hand_as_of(MONDAY):
+        registry.promote(add(1).id, actor="ann", reason="r")
     ((at,),) = site.sql("SELECT at FROM gatekeeper_retired")
     assert datetime.fromisoformat(at).replace(tzinfo=UTC) > datetime.now(UTC) - timedelta(minutes=5)
 
