@@ -24,7 +24,7 @@ _OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One desk of the file. `settings`: the settings of config.py that it overrides."""
+    """One desk of the file. `settings`: the settings of settings.py that it overrides."""
 
     name: str = DEFAULT
     title: str = ""
@@ -33,9 +33,17 @@ class Desk:
     settings: Mapping[str, object] = field(default_factory=dict)
     is_default: bool = True
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether its folders, DAGs and connection bear its name: they go with its registry.
+
+        Being the default is no part of it: `default = NAME` in the file would move them otherwise.
+        """
+        return self.name != DEFAULT and not (self.is_default and self.schema is None and "db" not in self.settings)
+
     def dag_id(self, act: str) -> str:
         """The id of its DAG for `act`: weekly, promote or monitor."""
-        return f"gatekeeper_{act}" if self.is_default else f"gatekeeper_{act}_{self.name}"
+        return f"gatekeeper_{act}_{self.name}" if self.is_apart else f"gatekeeper_{act}"
 
     def asks(self, environment: Mapping[str, str]) -> bool:
         """Whether a person approves its promotions. For DAG files at parse time; tasks read the settings."""

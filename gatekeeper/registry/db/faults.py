@@ -1,6 +1,13 @@
 """Database errors: driver messages as the package's own errors."""
 
-from gatekeeper.errors import GatekeeperError, GenerationMoved, SchemaOutOfDate, StorageFailed, Unavailable
+from gatekeeper.errors import (
+    ConfigError,
+    GatekeeperError,
+    GenerationMoved,
+    SchemaOutOfDate,
+    StorageFailed,
+    Unavailable,
+)
 
 UPGRADE = "Run `gatekeeper db upgrade`: it makes the tables and brings them up to date."
 
@@ -57,4 +64,22 @@ def replaced(name: str, what: str) -> str:
         f"The registry {name} was replaced under this process: {what}. Nothing is read from it or written to it any "
         f"more. Stop the servers, remove {name}-wal and {name}-shm, restore the backup with `gatekeeper db restore "
         "FILE`, and start them again."
+    )
+
+
+def not_kept(verb: str, table: str, meant: int, found: int) -> GatekeeperError:
+    """The error for a write that changed another number of rows than was meant; -1: the driver did not count."""
+    count = "an unknown number of rows" if found < 0 else f"{found} {'row' if found == 1 else 'rows'}"
+    return ConfigError(
+        f"The database changed {count} of {table} instead of {meant} ({verb}), so nothing has changed. Row-level "
+        "security, a trigger or a rule of the database stands in between: grant this role the right to write, or "
+        "remove what swallows its writes."
+    )
+
+
+def rewritten(what: str, found: object, meant: object) -> GatekeeperError:
+    """The error for a write that the database changed on its way into the table."""
+    return ConfigError(
+        f"The database stored {what} {found!r} instead of {meant!r}, so nothing has changed. A trigger or a rule of "
+        "the database rewrites what is written: remove it."
     )

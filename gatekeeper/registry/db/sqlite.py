@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from gatekeeper.errors import ConfigError, GatekeeperError, RegistryReplaced, SchemaOutOfDate, StorageFailed
-from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
+from gatekeeper.registry.db.dialect import BUSY_SECONDS, LARGEST_COUNTED, highest_id
 from gatekeeper.registry.db.faults import (
     UPGRADE,
     another_writer,
@@ -30,7 +30,7 @@ from gatekeeper.registry.db.url import sqlite_file
 
 SWITCH_ATTEMPTS = 200
 ROOM = 64 * 1024  # bytes; the index of a write-ahead log takes 32 KiB, and gives an error of its own without them
-_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
+_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name COLLATE NOCASE")
 
 
 class Sqlite:
@@ -38,6 +38,7 @@ class Sqlite:
 
     one_file = True
     overriding = ""
+    has_own_clock = False
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
@@ -96,15 +97,21 @@ class Sqlite:
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
         """Ids under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
-        used = text(
-            "SELECT seq FROM sqlite_sequence WHERE name = :table"
-        )  # exists, since Gatekeeper's tables use AUTOINCREMENT
-        highest = max(above, highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
+        used = text(  # the table exists, since Gatekeeper's tables use AUTOINCREMENT
+            "SELECT seq FROM sqlite_sequence WHERE name = :table COLLATE NOCASE AND seq <= :largest"
+        )
+        drawn = connection.execute(used, {"table": table, "largest": LARGEST_COUNTED}).scalar() or 0
+        highest = max(above, highest_id(connection, table), drawn)
         return list(range(highest + 1, highest + 1 + count))
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether the schema table lists it."""
         return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
+
+    def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
+        """The tables and views of the file: SQLite takes the names of ours in any case."""
+        found = text("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name <> :own COLLATE NOCASE")
+        return [("", str(name)) for name in connection.execute(found, {"own": models.name}).scalars()]
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """The declared type; "" if the column declares none."""
@@ -135,6 +142,7 @@ class Sqlite:
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.text_factory = _decoded
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
@@ -226,3 +234,8 @@ def _without_room(folder: Path) -> bool:
         return shutil.disk_usage(folder).free < ROOM
     except OSError:
         return False
+
+
+def _decoded(stored: bytes) -> str:
+    """Text as UTF-8. What another tool stored in another encoding must not make the whole table unreadable."""
+    return str(stored, "utf-8", "replace")

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import update
 from sqlalchemy.engine import URL
 
 from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.files import sync_folder
-from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.db.dialect import BUSY_SECONDS
 from gatekeeper.registry.db.faults import UPGRADE
@@ -173,7 +172,7 @@ def _bring_up_to_date(file: Path, backup: Path) -> str | None:
             with database.write(first=True) as work:
                 schema.to_head(work)
                 seal(work)
-                work.connection.execute(update(tables.lock).values(epoch=secrets.token_hex(16)))
+                writes.change(work.connection, tables.lock, tables.lock.c.id == 1, {"epoch": secrets.token_hex(16)})
         except GatekeeperError as fault:
             raise type(fault)(f"The backup {backup} can't be restored. {fault}") from fault
         with database.read() as connection:

@@ -111,12 +111,12 @@ def test_a_writer_in_another_process_goes_on_after_a_restore(grown: Site, backup
 def test_a_backup_of_an_older_revision_is_brought_up_to_date(grown: Site, backup: Path) -> None:
     with closing(sqlite3.connect(backup)) as old, old:
         old.execute("ALTER TABLE gatekeeper_lock DROP COLUMN epoch")
-        old.execute("UPDATE gatekeeper_alembic_version SET version_num = '0005'")
-    assert restore(grown.url, backup).revision == "0005"
+        old.execute("UPDATE gatekeeper_alembic_version SET version_num = '0006'")
+    assert restore(grown.url, backup).revision == "0006"
     with grown.open() as registry:
         assert registry.generation() == 3
     with closing(sqlite3.connect(backup)) as old:
-        assert old.execute("SELECT version_num FROM gatekeeper_alembic_version").fetchall() == [("0005",)]
+        assert old.execute("SELECT version_num FROM gatekeeper_alembic_version").fetchall() == [("0006",)]
 
 
 def test_a_lost_file_is_made_again(grown: Site, backup: Path) -> None:

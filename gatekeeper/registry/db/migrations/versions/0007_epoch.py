@@ -1,10 +1,10 @@
-"""Revision 0006: the epoch, which tells servers that the database was restored from a backup."""
+"""Revision 0007: the epoch, which tells servers that the database was restored from a backup."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
