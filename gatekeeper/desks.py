@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatekeeper.errors import ConfigError
+from gatekeeper.secret_urls import SecretUrl
 
 FILE = "desks.toml"
 DEFAULT = "default"
@@ -101,9 +102,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "with a letter."
         )
     if not isinstance(value, dict):
-        raise ConfigError(
-            f"{path}: {name} = {value!r} is not a desk. Write a table: [{name}] and its settings below it."
-        )
+        raise ConfigError(f"{path}: {name} is a value, not a desk. Write a table: [{name}] and its settings below it.")
     settings = dict(value)
     title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
     schema = settings.pop("schema", None)
@@ -122,7 +121,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
         )
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
-    if not is_default and "db" not in settings and schema is None:
+    if not is_default and not {"db", "db_file"} & settings.keys() and schema is None:
         raise ConfigError(
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
@@ -130,26 +129,28 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
     return Desk(name, title, schedule, schema, settings, is_default)
 
 
-def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
+def refuse_shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> None:
     """Raise ConfigError if two desks share a registry or folder. places: by desk, then by setting."""
     seen: dict[tuple[str, str], str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, value.rstrip("/")), name)
+            whole = value.reveal() if isinstance(value, SecretUrl) else value
+            other = seen.setdefault((what, whole.rstrip("/")), name)
             if other != name:
                 raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
 
 
-def database_of(desk: Desk, url: str) -> str:
+def database_of(desk: Desk, url: SecretUrl) -> SecretUrl:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url) or "options=" in url:
+    whole = url.reveal()
+    if not _POSTGRESQL.match(whole) or "options=" in whole:
         raise ConfigError(
             f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options, not {url}. "
             "Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{desk.schema}"
+    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}options=-csearch_path%3D{desk.schema}")
 
 
 def _names(desks: Iterable[Desk]) -> str:

@@ -1,6 +1,7 @@
 """Entry point of the command line: finds the command, and turns errors into one line on stderr and an exit code."""
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import click
 
 from gatekeeper.errors import GatekeeperError
+from gatekeeper.secret_urls import hide_all
+from gatekeeper.texts import plain
 
 # Each command's module is imported when it is called: `gatekeeper active` needs no model runtime.
 COMMANDS = {
@@ -98,12 +101,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 refused or failed, 2 invalid usage, 70 unexpected error, 130 interrupted."""
     # Otherwise pydantic searches all installed packages for plugins, a tenth of a command's time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that isn't UTF-8 shows escapes
     try:
         result: Any = gatekeeper.main(args=arguments, standalone_mode=False)
     except click.exceptions.Abort:
         _end("Interrupted.", 130)
     except click.ClickException as fault:
-        fault.show()
+        written = io.StringIO()
+        fault.show(written)
+        for line in written.getvalue().rstrip("\n").split("\n"):
+            click.echo(plain(hide_all(line)), err=True)
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
         _end(str(fault), 1)
@@ -111,10 +120,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
         sys.exit(0)
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
-        _end(f"Unexpected {type(fault).__name__}: {fault}. Please report it.", 70)
+        _end(f"Unexpected {type(fault).__name__}: {hide_all(fault)}. Please report it.", 70)
     sys.exit(result if isinstance(result, int) else 0)
 
 
 def _end(message: str, code: int) -> None:
-    click.echo(f"gatekeeper: {message}", err=True)
+    click.echo(plain(f"gatekeeper: {message}"), err=True)
     sys.exit(code)

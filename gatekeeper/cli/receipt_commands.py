@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened
+from gatekeeper.cli.show import as_json, echo, json_option, opened
 from gatekeeper.errors import DataError
 
 
@@ -36,7 +36,7 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
     if as_json_:
         as_json({"file": str(place), "digest": digest})
     else:
-        click.echo(f"Wrote {place}, digest {digest}")
+        echo(f"Wrote {place}, digest {digest}")
 
 
 @click.command()
@@ -66,7 +66,7 @@ def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -
     if as_json_:
         as_json({"file": str(file), "digest": receipt and receipt.digest, "faults": found})
     elif receipt is None or found:
-        click.echo("\n".join(f"FAULT: {each}" for each in found), err=True)
+        echo(*(f"FAULT: {each}" for each in found), err=True)
     else:
         judged = receipt.evaluation
         evidence = (
@@ -75,7 +75,7 @@ def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -
             else f"evaluation {judged.id} with the verdict {judged.verdict}, recomputed"
         )
         chain = f"{len(receipt.history)} promotions in an unbroken chain"
-        click.echo(f"{file} is valid: {receipt.model.version}, {evidence}; {chain}.")
+        echo(f"{file} is valid: {receipt.model.version}, {evidence}; {chain}.")
     return 1 if found else 0
 
 

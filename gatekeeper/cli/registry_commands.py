@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import actor_options, as_json, json_option, opened, table
+from gatekeeper.cli.show import actor_options, as_json, echo, json_option, opened, table
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Model, Promotion, Registry
@@ -87,11 +87,11 @@ def register(
         as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
     if promoting:
-        click.echo(effect)
-    click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
-    click.echo(f"score read from: {model.recognised}")
+        echo(effect)
+    echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
+    echo(f"score read from: {model.recognised}")
     if not promoting:
-        click.echo(f"next: gatekeeper promote -i {model.id}")
+        echo(f"next: gatekeeper promote -i {model.id}")
 
 
 def parse_day(text: str) -> datetime:
@@ -133,7 +133,7 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         if not as_json_:
             left = promotion.from_id
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
-            click.echo(f"Model {left} is quarantined. Clear that with {way}.")
+            echo(f"Model {left} is quarantined. Clear that with {way}.")
 
 
 def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
@@ -151,7 +151,7 @@ def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, a
         model, changed = registry.primary(), not effect.startswith("Nothing")
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
-        click.echo(effect)
+        echo(effect)
 
 
 def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
@@ -159,7 +159,7 @@ def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
     from gatekeeper import config
 
     settings = config.load()
-    if settings.alarms.get_secret_value():
+    if settings.alarms.each():
         from gatekeeper.pipeline import alarms  # brings the model runtime
 
         alarms.tell_promotion(settings, registry, promotion)
@@ -170,7 +170,7 @@ def _warn_of_hold(registry: "Registry") -> None:
     if hold is not None:
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
         by = f"by {hold.actor} ({hold.reason})"
-        click.echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
+        echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
 
 
 @click.command()
@@ -182,9 +182,9 @@ def active(as_json_: bool) -> int:
     if as_json_:
         as_json(model and described(model))
     elif model is None:
-        click.echo("There is no primary. Promote a model with `gatekeeper promote -i ID`.", err=True)
+        echo("There is no primary. Promote a model with `gatekeeper promote -i ID`.", err=True)
     else:
-        click.echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
+        echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
     return 0 if model else 1
 
 
@@ -205,9 +205,9 @@ def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, 
         return
     rows = [(step.model_id, step.old_version, step.new_version, step.mark) for step in plan.steps]
     table(("id", "name", "becomes", "marked"), rows, empty="Nothing to do: every name follows the convention.")
-    click.echo(f"primary: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
+    echo(f"primary: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
     if plan.dry_run and plan.changes:
-        click.echo("Dry run: nothing was changed.")
+        echo("Dry run: nothing was changed.")
 
 
 @click.command()
@@ -228,7 +228,7 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
     if as_json_:
         as_json({**asdict(held), "effect": effect})
     else:
-        click.echo(f"{effect}\nRelease the hold with `gatekeeper release`.")
+        echo(effect, "Release the hold with `gatekeeper release`.")
 
 
 @click.command()
@@ -246,7 +246,7 @@ def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> 
     if as_json_:
         as_json({"what": what, "released": released, "effect": effect})
     else:
-        click.echo(effect)
+        echo(effect)
 
 
 @click.command()

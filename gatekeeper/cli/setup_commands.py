@@ -5,8 +5,7 @@ from dataclasses import asdict
 import click
 
 from gatekeeper import config as settings_of
-from gatekeeper.cli.show import as_json, json_option, table
-from gatekeeper.errors import mask
+from gatekeeper.cli.show import as_json, echo, json_option, table
 
 
 @click.command()
@@ -26,7 +25,7 @@ def desks(as_json_: bool) -> None:
     """List the desks of desks.toml, the default first. Choose one with --desk NAME in any command."""
     rows = []
     for desk, settings in settings_of.every_desk():
-        shown = (mask(settings.db), settings.models, settings.data)
+        shown = tuple(map(str, (settings.db, settings.models, settings.data)))
         rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
     names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
     if as_json_:
@@ -62,14 +61,14 @@ def upgrade(as_json_: bool) -> None:
         return
     was = report.revision_before
     done = "made" if was is None else "up to date" if was == report.revision else f"upgraded from {was}"
-    click.echo(f"Tables {done}, revision {report.revision}.")
+    echo(f"Tables {done}, revision {report.revision}.")
     if report.adopted:
-        click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
+        echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        click.echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
+        echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
-        click.echo(
+        echo(
             f"The rows {rows} are all named as the primary. Promotions are refused until you run "
             "`gatekeeper migrate-naming`."
         )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatekeeper.texts import plain
+
 if TYPE_CHECKING:
     from gatekeeper.registry import Registry
 
@@ -47,9 +49,15 @@ def opened() -> "Registry":
     return Registry.configured(config.load())
 
 
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; control, invisible and direction characters in them, newlines too, are shown as escapes."""
+    for line in lines or ("",):
+        click.echo(plain(line), err=err)
+
+
 def as_json(value: Any) -> None:
     """Print `value` as JSON, with times in ISO 8601. Raises ValueError for NaN."""
-    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
+    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))  # in ASCII: all else is escaped
 
 
 def _plain(value: Any) -> Any:
@@ -67,15 +75,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     from rich.table import Table
 
     if not rows:
-        click.echo(empty)
+        echo(empty)
         return
     shown = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
         shown.add_row(*(text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(shown)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    echo(*(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def text(cell: object) -> str:
@@ -84,11 +92,11 @@ def text(cell: object) -> str:
         return "-"
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M}"
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.3f}" if isinstance(cell, float) else plain(str(cell))
 
 
 def pairs(values: Mapping[str, object]) -> None:
     """Print `values` as aligned lines."""
     width = max(len(name) for name in values)
     for name, value in values.items():
-        click.echo(f"{name:<{width}}  {text(value)}")
+        echo(f"{name:<{width}}  {text(value)}")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened, table
-from gatekeeper.errors import ConfigError, mask
+from gatekeeper.cli.show import as_json, echo, json_option, opened, table
+from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
     from gatekeeper.registry import CleanUp, Finding
@@ -38,14 +38,14 @@ def doctor(repair: bool, as_json_: bool) -> int:
         as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
         return 0 if found.well else 1
     for one in found.repaired:
-        click.echo(f"repaired  {_line(one)}: {one.remedy}")
+        echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        click.echo(f"wrong     {_line(one)}: {one.text}{way}")
+        echo(f"wrong     {_line(one)}: {one.text}{way}")
     for one in found.marked:
-        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        echo(f"marked    {_line(one)}: {one.text} It is never served.")
     if found.well:
-        click.echo("All is well.")
+        echo("All is well.")
     return 0 if found.well else 1
 
 
@@ -81,9 +81,9 @@ def _show(plan: "CleanUp") -> None:
     rows += [("waits", each.name, each.why, each.since) for each in plan.waiting]
     table(("", "file", "reason", "since"), rows, empty="Nothing to remove.")
     if plan.waiting:
-        click.echo(f"Waiting files can be removed {plan.grace_seconds} s after their time (GATEKEEPER_GRACE_SECONDS).")
+        echo(f"Waiting files can be removed {plan.grace_seconds} s after their time (GATEKEEPER_GRACE_SECONDS).")
     if plan.dry_run and plan.removed:
-        click.echo("Dry run: nothing was changed.")
+        echo("Dry run: nothing was changed.")
 
 
 @click.command()
@@ -114,9 +114,9 @@ def copy(model_id: int, url: str, models: str | None, as_json_: bool) -> None:
         as_json({"model": described(copied.model), "is_new": copied.is_new, "evaluations": copied.evaluations})
         return
     was = "Copied" if copied.is_new else "Copied before:"
-    click.echo(f"{was} model {model_id} to {copied.model.version} (id {copied.model.id}) in {mask(url)}.")
-    click.echo(f"sha256 {copied.model.sha256}, verified there; evaluations copied: {len(copied.evaluations)}")
-    click.echo(f"next, there: gatekeeper explain {copied.model.id}, gatekeeper promote -i {copied.model.id}")
+    echo(f"{was} model {model_id} to {copied.model.version} (id {copied.model.id}) in {target.db}.")
+    echo(f"sha256 {copied.model.sha256}, verified there; evaluations copied: {len(copied.evaluations)}")
+    echo(f"next, there: gatekeeper explain {copied.model.id}, gatekeeper promote -i {copied.model.id}")
 
 
 def _beside(url: str) -> str:

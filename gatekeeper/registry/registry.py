@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
 from gatekeeper.registry.decision_log import log
 from gatekeeper.registry.decision_log.line_format import Outcome
@@ -40,9 +40,9 @@ class Registry:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: DatabaseUrl,
         *,
-        models: str | Path = "models",
+        models: ModelsPlace = "models",
         path_prefix: str = "models/",
         size_cap: int = SIZE_CAP,
         grace_seconds: int = 3600,

@@ -103,7 +103,7 @@ def test_a_receiver_that_is_down_hears_later_and_others_at_once(
 
 def test_with_the_registry_away_everybody_is_told(house: House, receiver: Receiver) -> None:
     """It may be the very thing that the alarm is about."""
-    with create_engine(house.settings.db).begin() as connection:
+    with create_engine(house.settings.db.reveal()).begin() as connection:
         connection.execute(text("ALTER TABLE gatekeeper_alarm RENAME TO gone"))
     tell(to(receiver.url), house.registry, alarm("failed"))
     assert receiver.kinds == ["ALARM: failed"]

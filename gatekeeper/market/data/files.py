@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
+from gatekeeper.secret_urls import harmless, hide_all, shown
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _FORMATS = ", ".join(sorted(_KINDS))
@@ -57,7 +58,7 @@ def tables(uri: str) -> Iterator[Table]:
     filesystem, path = _store(uri)
     for file in _expand(filesystem, path, uri):
         stem, packed, kind = _kind(file)
-        yield Table(file, stem, _frame(file, _read(filesystem, file), kind, packed=packed))
+        yield Table(shown(file), stem, _frame(shown(file), _read(filesystem, file), kind, packed=packed))
 
 
 def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -66,7 +67,9 @@ def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError) as error:
-        raise ConfigError(f"no store for {uri!r}: {error}; use a path, or install fsspec's back end for it") from error
+        raise ConfigError(
+            f"no store for {shown(uri)!r}: {hide_all(error)}; use a path, or install fsspec's back end for it"
+        ) from harmless(error)
     return filesystem, str(path)
 
 
@@ -77,14 +80,16 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         folder = bool(filesystem.isdir(path))
         found = filesystem.ls(path, detail=False) if folder else filesystem.glob(path)
         files = sorted(str(file) for file in found if filesystem.isfile(file))
-    except Exception as error:  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't list {uri}: {error}; is the store up, and are you allowed to read it?") from error
+    except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
+        raise Unavailable(
+            f"can't list {shown(uri)}: {hide_all(error)}; is the store up, and are you allowed to read it?"
+        ) from harmless(error)
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
         usable = [file for file in usable if _kind(file)[2]]
     if not usable:
         seen = f"{len(files)} other files" if files else "nothing"
-        raise DataError(f"no data at {uri}: found {seen}. Name a file, folder or glob of {_FORMATS}")
+        raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {_FORMATS}")
     return usable
 
 
@@ -101,9 +106,11 @@ def _read(filesystem: fsspec.AbstractFileSystem, file: str) -> bytes:
     try:
         return bytes(filesystem.cat_file(file))
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise DataError(f"can't read {file}: {error}; name another file or allow reading it") from error
-    except Exception as error:  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't read {file}: {error}; is the store up?") from error
+        raise DataError(
+            f"can't read {shown(file)}: {hide_all(error)}; name another file or allow reading it"
+        ) from harmless(error)
+    except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
+        raise Unavailable(f"can't read {shown(file)}: {hide_all(error)}; is the store up?") from harmless(error)
 
 
 def _frame(file: str, content: bytes, kind: str, *, packed: bool = False) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 Readers take a snapshot and never wait. Writers queue: on SQLite by BEGIN IMMEDIATE, on PostgreSQL on the lock row.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
 from gatekeeper.registry.db.tables import Clock, lock, promotions
+from gatekeeper.secret_urls import SecretUrl, harmless
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
 
@@ -67,16 +67,18 @@ class Database:
     engine: Engine
     dialect: Dialect
     name: str
+    url: SecretUrl
 
     @classmethod
-    def connect(cls, url: str, *, create: bool = False) -> "Database":
+    def connect(cls, url: str | SecretUrl, *, create: bool = False) -> "Database":
         """The database at `url`. With `create`, a missing SQLite file is made.
 
         Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the SQLite file does not exist.
         """
-        parsed = _parse(url)
+        read = _read(url)
+        parsed = _parse(read)
         dialect = DIALECTS[parsed.get_backend_name()]
-        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed))
+        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed), read)
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -150,7 +152,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(
-                    f"The connection to the registry {self.name} broke during the commit ({error.orig}), so the change "
+                    f"The connection to the registry {self.name} broke during the commit "
+                    f"({self.url.hide(error.orig)}), so the change "
                     "is either complete or absent: check `gatekeeper list` and `gatekeeper history`. It is safe to "
                     "repeat with the same run key, or to promote the same model again."
                 ) from error
@@ -163,7 +166,9 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise self.dialect.fault(error, self.name) from error
+            fault = self.dialect.fault(error, self.name)
+            fault.args = (self.url.hide(fault),)  # some drivers repeat what they were given
+            raise fault from harmless(error)
 
 
 def of(connection: Connection) -> Dialect:
@@ -202,12 +207,18 @@ def has_table(connection: Connection, name: str) -> bool:
     return of(connection).has(connection, "table", name)
 
 
-def _parse(url: str) -> URL:
+def _read(url: str | SecretUrl) -> SecretUrl:
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        shown = re.sub(r":[^:@/]*@", ":***@", url)
-        raise ConfigError(f"{shown!r} is not a database URL. Write one such as sqlite:///registry.db.") from None
+        return SecretUrl.database(url) if isinstance(url, str) else url
+    except ValueError as fault:
+        raise ConfigError(f"The URL of the registry can't be read. {fault}") from None
+
+
+def _parse(url: SecretUrl) -> URL:
+    try:
+        parsed = make_url(url.reveal())
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{url} is not a database URL. Write one such as sqlite:///registry.db.") from None
     if parsed.get_backend_name() not in DIALECTS:
         raise ConfigError(
             f"A registry can't be kept in {parsed.get_backend_name()!r}. Use sqlite:///FILE or "

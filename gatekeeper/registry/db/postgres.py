@@ -12,6 +12,7 @@ from gatekeeper.errors import ConfigError, GatekeeperError
 from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
 from gatekeeper.registry.db.faults import another_writer, asks_for_more, no_tables, unusable
 from gatekeeper.registry.db.tables import models
+from gatekeeper.secret_urls import shown
 
 CONNECT_SECONDS = 10
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
@@ -40,7 +41,9 @@ class Postgres:
                 f"The driver {url.drivername}:// is not supported. Use postgresql+psycopg://USER@HOST/DATABASE."
             )
         if not url.database:
-            raise ConfigError(f"{url} names no database. Use postgresql+psycopg://USER@HOST/DATABASE.")
+            raise ConfigError(
+                f"{shown(url.render_as_string())} names no database. Use postgresql+psycopg://USER@HOST/DATABASE."
+            )
         # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that a
         # connection pooler in between does no harm.
         wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
@@ -62,7 +65,7 @@ class Postgres:
 
     def name(self, url: URL) -> str:
         """Host and database, without user and options."""
-        return f"postgresql://{url.host or url.query.get('host') or ''}/{url.database}"
+        return f"postgresql://{url.host or ''}/{url.database}"
 
     def write_ahead(self, engine: Engine) -> None:
         """Nothing to do: PostgreSQL always logs ahead."""

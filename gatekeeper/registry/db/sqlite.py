@@ -12,6 +12,7 @@ from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
 from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
 from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
 from gatekeeper.registry.db.tables import models
+from gatekeeper.secret_urls import shown
 
 SWITCH_ATTEMPTS = 200
 _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
@@ -27,7 +28,9 @@ class Sqlite:
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-            raise ConfigError(f"{url} names no file. A registry needs one, such as sqlite:///registry.db.")
+            raise ConfigError(
+                f"{shown(url.render_as_string())} names no file. A registry needs one, such as sqlite:///registry.db."
+            )
         file = Path(url.database)
         if not create and not file.exists():
             raise SchemaOutOfDate(f"There is no registry at {file}. {UPGRADE}")

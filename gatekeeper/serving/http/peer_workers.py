@@ -6,7 +6,6 @@ the folder every second and when it ends, so that they outlive it.
 
 import asyncio
 import contextlib
-import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,10 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.files import replace
+from gatekeeper.logs import logger
 from gatekeeper.serving.http.worker_state import Snapshot
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ANSWER_SECONDS = 2.0
 LEAVE_SECONDS = 1.0

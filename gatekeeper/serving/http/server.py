@@ -1,7 +1,6 @@
 """HTTP application of one process: its routes and the components behind them."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gatekeeper.errors import NoModel
+from gatekeeper.logs import logger
 from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.serving.decision_log.log import DecisionLog
@@ -33,7 +33,7 @@ from gatekeeper.serving.http.worker_state import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
 from gatekeeper.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
