@@ -1,7 +1,7 @@
 # Airflow with Gatekeeper from the lock; the same image runs every service of docker-compose.yaml.
 FROM python:3.13-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
-ENV AIRFLOW_HOME=/opt/airflow PATH=/opt/gatekeeper/.venv/bin:$PATH
+ENV ORT_DISABLE_TELEMETRY=1 AIRFLOW_HOME=/opt/airflow PATH=/opt/gatekeeper/.venv/bin:$PATH
 WORKDIR /opt/gatekeeper
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY gatekeeper ./gatekeeper

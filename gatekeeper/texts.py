@@ -2,7 +2,15 @@
 
 import unicodedata
 
-_OTHER = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, invisible and direction marks, half surrogates, line breaks
+_OTHER = {
+    "Cc",
+    "Cf",
+    "Cn",
+    "Co",
+    "Cs",
+    "Zl",
+    "Zp",
+}  # controls, invisible and direction marks, no characters, line breaks
 _MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~&$:@\"'=^")
 
 

@@ -58,6 +58,7 @@ def of_airflow(machine: Machine, port: str) -> dict[str, str]:
         MARK: str(machine.folder),
         "UP_BIN": str(BIN),
         "UP_SOCKET": str(machine.socket),
+        "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime would send usage data to its maker
         "SPT_NOENV": "1",  # Airflow's processes set their titles; without this the title would overwrite the mark
         "AIRFLOW_HOME": str(home),
         **of_its_database(home),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper import TELEMETRY_MAY_RUN
 from gatekeeper.cli.show import as_json, echo, json_option, opened, table
 from gatekeeper.errors import ConfigError
 
@@ -35,7 +36,13 @@ def doctor(repair: bool, as_json_: bool) -> int:
     )
     if as_json_:
         lists = {"findings": found.findings, "repaired": found.repaired, "marked": found.marked}
-        as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
+        as_json(
+            {
+                "well": found.well,
+                "telemetry": TELEMETRY_MAY_RUN or None,
+                **{name: [_described(one) for one in each] for name, each in lists.items()},
+            }
+        )
         return 0 if found.well else 1
     for one in found.repaired:
         echo(f"repaired  {_line(one)}: {one.remedy}")
@@ -44,6 +51,8 @@ def doctor(repair: bool, as_json_: bool) -> int:
         echo(f"wrong     {_line(one)}: {one.text}{way}")
     for one in found.marked:
         echo(f"marked    {_line(one)}: {one.text} It is never served.")
+    if TELEMETRY_MAY_RUN:
+        echo(f"warning   {TELEMETRY_MAY_RUN}")
     if found.well:
         echo("All is well.")
     return 0 if found.well else 1

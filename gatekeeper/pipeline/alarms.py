@@ -211,5 +211,9 @@ def _library() -> Any:
         import apprise
     except ImportError:
         raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't installed; install gatekeeper[alarms]") from None
-    logging.getLogger("apprise").setLevel(logging.WARNING)  # below that it logs addresses
+    own = logging.getLogger("apprise")
+    own.setLevel(logging.WARNING)
+    if own.propagate:  # it logs addresses; what it says of a failure is kept by its result, and told by us
+        own.propagate = False
+        own.addHandler(logging.NullHandler())
     return apprise

@@ -81,7 +81,7 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
     ("content", "said"),
     [
         ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is not a valid desk name"),
-        ("crypto = 3", "crypto = 3 is not a desk"),
+        ("crypto = 3", "crypto is a value, not a desk"),
         ("[crypto]\ndata = 'demo:'", "desk crypto has no registry of its own"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Desk crypto sets threshhold"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "Desk crypto: GATEKEEPER_THRESHOLD=6"),
