@@ -39,7 +39,7 @@ def doctor(repair: bool, as_json_: bool) -> int:
         as_json(
             {
                 "well": found.well,
-                "telemetry": TELEMETRY_MAY_RUN or None,
+                **({"telemetry": TELEMETRY_MAY_RUN} if TELEMETRY_MAY_RUN else {}),
                 **{name: [_described(one) for one in each] for name, each in lists.items()},
             }
         )
