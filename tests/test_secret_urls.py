@@ -215,7 +215,16 @@ def test_no_command_shows_it(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("GATEKEEPER_DB", f"postgresql+psycopg://u:{password}@127.0.0.1:1/d?sslmode={LEFT}")
     monkeypatch.setenv("GATEKEEPER_DATA", f"candles:http://u:{password}@127.0.0.1:1/a.csv")
     monkeypatch.setenv("GATEKEEPER_ALARMS", f"json://u:{password}@127.0.0.1:1/x")
-    for words in ("config", "config --json", "desks", "doctor", "list", "db upgrade", "history", "run"):
+    for words in (
+        "config",
+        "config --json",
+        "desks",
+        "doctor",
+        "list",
+        "db upgrade",
+        "history",
+        "run --as-of 2018-11-05",
+    ):
         code, out, err = bare(*words.split())
         assert code in (0, 1)
         assert not marked(out + err)
@@ -232,7 +241,8 @@ def test_no_command_shows_it(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> No
         assert "write @ as %40, / as %2F" in err
 
 
-def test_a_desk_shows_none_either(bare: Shell) -> None:
+def test_a_desk_shows_none_either(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEKEEPER_DESK", "default")  # --desk sets it, for its process
     text = f'[fx]\ndb = "postgresql://u:{LEFT}/{RIGHT}@h/d"\n'
     bare.file("desks.toml", text.encode())
     for words in (("config",), ("desks",), ("config", "--desk", "fx")):

@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
         written = io.StringIO()
         fault.show(written)
         for line in written.getvalue().rstrip("\n").split("\n"):
-            click.echo(plain(hide_all(line)), err=True)
+            click.echo(plain(hide_all(line)), file=sys.stderr)
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
         _end(str(fault), 1)
@@ -125,5 +125,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _end(message: str, code: int) -> None:
-    click.echo(plain(f"gatekeeper: {message}"), err=True)
+    click.echo(plain(f"gatekeeper: {message}"), file=sys.stderr)
     sys.exit(code)

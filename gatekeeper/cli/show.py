@@ -51,8 +51,9 @@ def opened() -> "Registry":
 
 def echo(*lines: str, err: bool = False) -> None:
     """Print lines; control, invisible and direction characters in them, newlines too, are shown as escapes."""
+    file = sys.stderr if err else sys.stdout  # else click takes UTF-8 where the terminal has ASCII
     for line in lines or ("",):
-        click.echo(plain(line), err=err)
+        click.echo(plain(line), file=file)
 
 
 def as_json(value: Any) -> None:
