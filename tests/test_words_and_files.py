@@ -1,6 +1,5 @@
 """Tests that belong to no room: days in words, and files written whole."""
 
-import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,16 +37,6 @@ def test_readers_see_whole_files_whoever_writes(tmp_path: Path) -> None:
         writer.join()
     assert seen <= set(contents)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("mode", [0o444, 0o600, 0o644])
-def test_a_file_has_the_mode_it_was_given_whatever_the_umask(tmp_path: Path, mode: int) -> None:
-    target, before = tmp_path / "file", os.umask(0o077)
-    try:
-        replace(target, b"new", mode=mode)
-    finally:
-        os.umask(before)
-    assert (target.stat().st_mode & 0o777, target.read_bytes()) == (mode, b"new")
 
 
 def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ gatekeeper run --as-of 2018-11-05
 gatekeeper score rsi14=41 adx14=22 fastMASlowDelta=0.02 bbWidth=0.05 avgSent=0 avgOB=0 action=1
 gatekeeper report 1
 gatekeeper receipt 1
+gatekeeper card 1 -o card.md
 """
 SERVE = """
 gatekeeper serve --port 18055 2>log & server=$!
@@ -72,11 +73,13 @@ def recorded(tmp_path: Path) -> Recorded:
             "AIRFLOW__CORE__DAGS_FOLDER": str(HOUSE / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOUSE / "plugins"),
         }
-        (tmp_path / "script").write_text(f"set -e\n{sys.executable} -c {LO_UP!r}\n{script}")
+        (tmp_path / "trace.sh").touch(0o600)
+        (tmp_path / "trace.sh").write_text(f"set -e\n{sys.executable} -c {LO_UP!r}\n{script}")
         words = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg,bind"]
         ended = subprocess.run(
-            [*alone, *words, "-o", trace, "bash", tmp_path / "script"],
+            [*alone, *words, "-o", trace, "bash", tmp_path / "trace.sh"],
             cwd=tmp_path,
+            umask=0o077,
             env=environment,
             capture_output=True,
             text=True,
@@ -101,9 +104,18 @@ def test_the_record_sees_who_is_asked(recorded: Recorded) -> None:
 
 @pytest.mark.slow
 def test_nobody_is_asked_and_home_stays_empty(recorded: Recorded, tmp_path: Path) -> None:
-    """Case 114: onnxruntime's telemetry writes ~/.cache/Microsoft and asks for its maker's host."""
+    """Case 114: onnxruntime's telemetry writes ~/.cache/Microsoft and asks for its maker's host.
+
+    Case 116: all that is written is for its owner alone under the umask 077.
+    """
     assert recorded(RUN + SERVE) == []
     assert sorted(path.name for path in (tmp_path / "home").rglob("*")) == []
+    written = [
+        path for path in tmp_path.rglob("*") if path.relative_to(tmp_path).parts[0] not in ("home", "trace", "trace.sh")
+    ]
+    names = {path.name.partition("_")[0] for path in written}
+    assert {"registry.db", "gatekeeper", ".blobs", "work", "reports", "receipt", "report", "card.md", "spool"} <= names
+    assert {path: oct(path.stat().st_mode) for path in written if path.stat().st_mode & 0o077} == {}
 
 
 @pytest.mark.matrix

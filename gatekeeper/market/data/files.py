@@ -95,7 +95,7 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
 
 def _kind(file: str) -> tuple[str, bool, str]:
     """(name without endings, compressed?, kind of table or "")."""
-    path = PurePosixPath(file)
+    path = PurePosixPath(file.partition("?")[0] if "://" in file else file)  # a URL may have options behind the name
     packed = path.suffix.lower() == ".gz"
     if packed:
         path = path.with_suffix("")
