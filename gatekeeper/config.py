@@ -85,7 +85,7 @@ def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
     own: dict[str, object] = {}
     if desk.schema is not None and "db" not in overrides:
         own["db"] = desks_file.database_of(desk, settings.db)
-    if not desk.is_default:
+    if desk.is_apart:
         apart = {name for name in OWN_FOLDERS if name not in own_values and name not in overrides}
         own |= {name: _below(getattr(settings, name), desk.name) for name in sorted(apart)}
     return settings.model_copy(update=own)
@@ -204,12 +204,12 @@ def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
     given = _given(os.environ)
     environment = {name for name, value in given.items() if not _is_of_a_service(name, value)}
     own = {"desk", "db"} if desk.schema else {"desk"}
-    own = own | (set() if desk.is_default else set(OWN_FOLDERS)) | set(desk.settings)
+    own = own | (set(OWN_FOLDERS) if desk.is_apart else set()) | set(desk.settings)
 
     def source(name: str) -> str:
         if name + FROM_FILE in desk.settings:
             return "file"
-        if name in own and (desk.settings or not desk.is_default):
+        if name in own and (desk.settings or desk.is_apart):
             return "desks.toml"
         if given.get(name + FROM_FILE):
             return "file"

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from gatekeeper import config as settings_of
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, echo, json_option, table
 
 
@@ -65,12 +66,23 @@ def upgrade(as_json_: bool) -> None:
     if report.adopted:
         echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
+        echo(with_desk(f"Not usable, and never served: model {mark.model_id}: {mark.message}"))
+    for refused in report.refused:
+        echo(with_desk(f"Not adopted: {refused}"))
+    for mark in report.undated:
+        echo(f"Time unknown: model {mark.model_id}: {mark.message}")
+    if report.similar:
+        echo(
+            f'Not read: this database also has {", ".join(report.similar)}. Gatekeeper reads "RLModel" alone, in '
+            "exactly this spelling: if your models are in the other one, rename it."
+        )
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
         echo(
-            f"The rows {rows} are all named as the primary. Promotions are refused until you run "
-            "`gatekeeper migrate-naming`."
+            with_desk(
+                f"The rows {rows} are all named as the primary. Promotions are refused until you run "
+                "`gatekeeper migrate-naming`."
+            )
         )
 
 

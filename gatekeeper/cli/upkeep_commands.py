@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper import TELEMETRY_MAY_RUN
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, echo, json_option, opened, table
 from gatekeeper.errors import ConfigError
 
@@ -48,9 +49,10 @@ def doctor(repair: bool, as_json_: bool) -> int:
         echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        echo(f"wrong     {_line(one)}: {one.text}{way}")
+        echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
     for one in found.marked:
-        echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        end = "" if one.kind == "undated" else " It is never served."
+        echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
     if TELEMETRY_MAY_RUN:
         echo(f"warning   {TELEMETRY_MAY_RUN}")
     if found.well:
