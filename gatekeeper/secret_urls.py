@@ -20,7 +20,14 @@ _BARE_PATHS = {"sqlite", "file", "local"}  # schemes whose URLs have no host: al
 _TOKENS = {"http", "https"}  # a user without a password is a token there
 _SEPARATORS = "/@:?&=#,;"
 
-_known: set[str] = set()  # every secret that this process has parsed
+_OUR_WORDS = "gatekeeper"  # a password that is one of our words can't be taken out of our own messages
+
+_known: set[str] = set()  # passwords, tokens and whole queries that this process has parsed
+_sought: set[str] = set()  # those of them that are taken out of every message and log line
+
+
+_Parts = tuple[str, set[str], set[str]]
+"""What is shown; the secrets that no text about the URL may show; those that no text at all may show."""
 
 
 class SecretUrl:
@@ -30,12 +37,15 @@ class SecretUrl:
     ValueError for a URL that can't be read surely; the message never holds any of it.
     """
 
-    __slots__ = ("_raw", "_secrets", "_shown")
+    __slots__ = ("_raw", "_secrets", "_shown", "_widely")
 
-    def __init__(self, raw: str, shown: str, secrets: Iterable[str]) -> None:
+    def __init__(self, raw: str, shown: str, secrets: Iterable[str], widely: Iterable[str]) -> None:
+        """secrets: all that no text about this URL may show. widely: those that no text at all may show."""
         self._raw, self._shown = raw, shown
-        self._secrets = frozenset(form for secret in secrets if secret for form in _forms(secret))
-        _known.update(self._secrets)
+        self._widely = frozenset(form for secret in widely if secret for form in _forms(secret))
+        self._secrets = self._widely | {form for secret in secrets if secret for form in _forms(secret)}
+        _known.update(self._widely)
+        _sought.update(form for form in self._widely if len(form) >= LONG and form not in _OUR_WORDS + shown)
 
     @classmethod
     def database(cls, text: str) -> Self:
@@ -47,38 +57,34 @@ class SecretUrl:
     @classmethod
     def store(cls, text: str) -> Self:
         """A folder, or the URL of a store or of files in it; chained ones (`A::B`) too."""
-        shown, secrets = [], set[str]()
-        links = text.split("::") if "://" in text else [text]
-        for link in links:
-            part, own = _of_link(link)
-            shown.append(part)
-            secrets |= own
-        return cls(text, "::".join(shown), secrets | ({text} if secrets else set()))
+        links = [_of_link(link) for link in (text.split("::") if "://" in text else [text])]
+        secrets = {secret for _, own, _ in links for secret in own}
+        widely = {secret for _, _, own in links for secret in own}
+        return cls(text, "::".join(shown for shown, _, _ in links), secrets, widely)
 
     @classmethod
     def source(cls, text: str) -> Self:
         """Market data: `SCHEME:REST`, where the rest is a folder, a file, a URL, or empty."""
         scheme, colon, rest = text.partition(":")
         if rest.startswith("//"):  # a URL, where the scheme of a source belongs
-            url = cls.store(text)
-            return cls(text, url._shown, url._secrets)
+            return cls.store(text)
         url = cls.store(rest)
-        return cls(text, f"{scheme}{colon}{url._shown}", url._secrets)
+        return cls(text, f"{scheme}{colon}{url._shown}", url._secrets, url._widely)
 
     @classmethod
     def receivers(cls, text: str) -> Self:
         """Alarm receivers, separated by spaces; each is shown as its scheme and ordinal."""
-        words = text.split()
-        each = [_of_receiver(word, ordinal) for ordinal, word in enumerate(words, start=1)]
-        return cls(text, ", ".join(shown for shown, _ in each), {part for _, own in each for part in own})
+        each = cls._each(text)
+        secrets = {part for url in each for part in url._secrets}
+        return cls(text, ", ".join(map(str, each)), secrets, {part for url in each for part in url._widely})
 
     def each(self) -> "list[SecretUrl]":
         """Each of the receivers."""
-        words = self._raw.split()
-        return [
-            SecretUrl(word, *_of_receiver(word, ordinal)) if len(word) else self
-            for ordinal, word in enumerate(words, start=1)
-        ]
+        return self._each(self._raw)
+
+    @staticmethod
+    def _each(text: str) -> "list[SecretUrl]":
+        return [SecretUrl(word, *_of_receiver(word, number)) for number, word in enumerate(text.split(), start=1)]
 
     def reveal(self) -> str:
         """The URL as it was written, with its secrets. Never for a message, a log or a document."""
@@ -87,6 +93,10 @@ class SecretUrl:
     def hide(self, text: object) -> str:
         """`text`, which others wrote about this URL, without its secrets."""
         return _without(str(text), self._secrets, whole_words=True)
+
+    def harmless(self, fault: Exception) -> Exception | None:
+        """`fault` as the cause of another one, for its traceback; None if its text holds a secret of this URL."""
+        return fault if self.hide(fault) == str(fault) else None
 
     def __str__(self) -> str:
         return self._shown
@@ -107,7 +117,7 @@ class SecretUrl:
         return hash(self._raw)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._raw, self._shown, self._secrets)
+        return type(self), (self._raw, self._shown, self._secrets, self._widely)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
@@ -122,8 +132,8 @@ class SecretUrl:
 
 
 def hide(text: str) -> str:
-    """`text` without the secrets that this process has parsed, of LONG letters and more."""
-    return _without(text, {secret for secret in _known if len(secret) >= LONG}, whole_words=False)
+    """`text` of ours without the secrets that this process has parsed, of LONG letters and more."""
+    return _without(text, _sought, whole_words=False)
 
 
 def hide_all(text: object) -> str:
@@ -131,19 +141,16 @@ def hide_all(text: object) -> str:
     return _without(str(text), _known, whole_words=True)
 
 
-def harmless(fault: Exception) -> Exception | None:
-    """`fault` as the cause of another one, for its traceback; None if its text holds a secret."""
-    return fault if hide_all(fault) == str(fault) else None
-
-
 def long_secrets() -> list[str]:
     """The secrets that this process has parsed, of LONG letters and more."""
-    return sorted(secret for secret in _known if len(secret) >= LONG)
+    return sorted(_sought)
 
 
 def remember(secret: str) -> None:
     """Keep a secret that is no URL, such as a token, out of what is shown."""
-    _known.update(_forms(secret) if secret else ())
+    forms = _forms(secret) if secret else set()
+    _known.update(forms)
+    _sought.update(form for form in forms if len(form) >= LONG and form not in _OUR_WORDS)
 
 
 def shown(text: str) -> str:
@@ -154,27 +161,27 @@ def shown(text: str) -> str:
         return f"{text.partition(':')[0]}:{HIDDEN}"
 
 
-def _of_link(text: str) -> tuple[str, set[str]]:
-    """What a folder or a URL shows, and its secrets."""
+def _of_link(text: str) -> _Parts:
+    """A folder or a URL."""
     scheme, apart, rest = text.partition("://")
     if not apart:
         if ":" in text.partition("@")[0] and "@" in text:
             raise ValueError("It is neither a path nor a URL. A URL is SCHEME://HOST/PATH.")
         path, mark, options = text.partition("?")
         if "=" not in options:  # a ? of a glob
-            return text, set()
+            return text, set(), set()
         names, secrets = _options(options)
-        return f"{path}{mark}{names}", secrets
+        return f"{path}{mark}{names}", secrets, {options}
     if not _is_scheme(scheme):
         raise ValueError("It does not begin with a scheme, as https:// is.")
     if scheme in _BARE_PATHS and rest.startswith("/"):
         path, mark, options = rest.partition("?")
         names, secrets = _options(options)
-        return f"{scheme}://{path}{mark}{names}", secrets
+        return f"{scheme}://{path}{mark}{names}", secrets, {options}
     return _of_url(scheme, rest)
 
 
-def _of_url(scheme: str, rest: str) -> tuple[str, set[str]]:
+def _of_url(scheme: str, rest: str) -> _Parts:
     before, at, after = rest.rpartition("@")
     if any(letter in before for letter in "@/#?"):
         raise ValueError(AMBIGUOUS)
@@ -186,12 +193,13 @@ def _of_url(scheme: str, rest: str) -> tuple[str, set[str]]:
         raise ValueError(UNREADABLE)
     names, secrets = _options(options)
     steps = [_step(each) for each in path.split("/")]
-    secrets |= {password, fragment, *(value for _, own in steps for value in own)}
+    secrets |= {value for _, own in steps for value in own}
+    widely = {password, fragment, options, *(each.partition(";")[2] for each in path.split("/"))}
     if at and not colon and scheme in _TOKENS:
-        secrets, user = secrets | {user}, HIDDEN
+        widely, user = widely | {user}, HIDDEN
     login = f"{user}{f':{HIDDEN}' if colon else ''}{at}"
     tail = f"{slash}{'/'.join(text for text, _ in steps)}{mark}{names}{fragment_mark}{HIDDEN if fragment else ''}"
-    return f"{scheme}://{login}{host}{tail}", secrets - {""}
+    return f"{scheme}://{login}{host}{tail}", secrets, widely
 
 
 def _options(query: str) -> tuple[str, set[str]]:
@@ -234,11 +242,12 @@ def _is_host(text: str) -> bool:
     return all(letter.isprintable() and letter not in " []" for letter in host)
 
 
-def _of_receiver(word: str, ordinal: int) -> tuple[str, set[str]]:
+def _of_receiver(word: str, ordinal: int) -> _Parts:
     scheme, apart, rest = word.partition("://")
     if not apart or not _is_scheme(scheme):
-        return f"#{ordinal}", _pieces(word)
-    return f"{scheme} #{ordinal}", _pieces(rest)
+        return f"#{ordinal}", _pieces(word), {word}
+    password = rest.rpartition("@")[0].partition(":")[2]
+    return f"{scheme} #{ordinal}", _pieces(rest), {rest, password}
 
 
 def _pieces(text: str) -> set[str]:
@@ -250,7 +259,7 @@ def _pieces(text: str) -> set[str]:
 def _forms(secret: str) -> set[str]:
     """The secret as it was written, decoded, encoded anew, and as quoted in Python's or JSON's text."""
     plain = {secret, unquote(secret)}
-    encoded = {quote(unquote(secret), safe=""), quote_plus(unquote(secret), safe="")}
+    encoded = {quoted(each, safe="") for each in plain for quoted in (quote, quote_plus)}
     return plain | encoded | {repr(each)[1:-1] for each in plain} | {json.dumps(each)[1:-1] for each in plain}
 
 

@@ -115,7 +115,7 @@ def test_law_of_whole_passwords(text: str) -> None:
         ("store", "/srv/me@work/models", "/srv/me@work/models"),
         ("store", "abfs://container@account.example.com/p", "abfs://container@account.example.com/p"),
         ("receivers", "", ""),
-        ("receivers", " json://h  nonsense mailto://u:p@h?to=a@b.c ", "json #1, #2, mailto #3"),
+        ("receivers", " json://h  mist mailto://u:p@h?to=a@b.c ", "json #1, #2, mailto #3"),
     ],
 )
 def test_what_is_shown(kind: str, text: str, shown: str) -> None:
@@ -260,3 +260,20 @@ def test_the_run_key_is_that_of_the_text_as_before() -> None:
     """A source with a password keeps its key: that of commit 5d4110c."""
     run = Run(datetime(2018, 11, 5, 2, tzinfo=UTC), config.load({"data": "candles:https://u:pw@h/a.csv"}))
     assert run.key == "gatekeeper_weekly/2018-11-05T02:00:00Z/b27fd0847785eb9b"
+
+
+@pytest.mark.parametrize("password", ["gatekeeper", "promote1", "registry.db"])
+def test_a_password_that_is_a_word_of_ours_leaves_our_messages_whole(password: str) -> None:
+    """Such as the one of a try-out; what others wrote about that URL is still without it."""
+    url = SecretUrl.database(f"postgresql://u:{password}@h/registry.db?application_name=gatekeeper&timeout=60")
+    assert str(url) == "postgresql://u:***@h/registry.db?application_name=***&timeout=***"
+    assert str(GatekeeperError("run `gatekeeper db upgrade` within 60 s")) == "run `gatekeeper db upgrade` within 60 s"
+    assert url.hide(f"FATAL: {password} is wrong") == "FATAL: *** is wrong"
+
+
+def test_the_words_of_a_receiver_are_taken_out_of_its_own_messages_alone() -> None:
+    (one,) = SecretUrl.receivers("jsons://hooks.example.com/gatekeeper-alarms").each()
+    assert one.hide("no route to hooks.example.com/gatekeeper-alarms") == "no route to ***"
+    assert (
+        str(GatekeeperError("see hooks.example.com, gatekeeper-alarms")) == "see hooks.example.com, gatekeeper-alarms"
+    )

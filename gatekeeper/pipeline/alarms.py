@@ -87,7 +87,7 @@ def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
                 if delivery.fault is not None:
                     log.error("the alarm %r did not reach %s: %s", alarm.kind, delivery.receiver, delivery.fault)
     except Exception as fault:  # noqa: BLE001  # whatever it is: what the alarm tells of has happened, and stands
-        log.error("the alarm %r could not be sent: %s", alarm.kind, hide_all(fault))
+        log.error("the alarm %r could not be sent: %s", alarm.kind, settings.alarms.hide(hide_all(fault)))
 
 
 def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion, *, pressing: bool = False) -> None:

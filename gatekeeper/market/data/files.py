@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
-from gatekeeper.secret_urls import harmless, hide_all, shown
+from gatekeeper.secret_urls import SecretUrl, shown
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _FORMATS = ", ".join(sorted(_KINDS))
@@ -61,6 +61,14 @@ def tables(uri: str) -> Iterator[Table]:
         yield Table(shown(file), stem, _frame(shown(file), _read(filesystem, file), kind, packed=packed))
 
 
+def _url(text: str) -> SecretUrl:
+    """`text` as a URL; if no parser reads it surely, all of it is a secret."""
+    try:
+        return SecretUrl.store(text)
+    except ValueError:
+        return SecretUrl(text, shown(text), {text}, {text})
+
+
 def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if not uri:
         raise ConfigError("GATEKEEPER_DATA names no file: write candles:PATH, a file, folder or glob")
@@ -68,8 +76,8 @@ def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
         filesystem, path = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError) as error:
         raise ConfigError(
-            f"no store for {shown(uri)!r}: {hide_all(error)}; use a path, or install fsspec's back end for it"
-        ) from harmless(error)
+            f"no store for {shown(uri)!r}: {_url(uri).hide(error)}; use a path, or install fsspec's back end for it"
+        ) from _url(uri).harmless(error)
     return filesystem, str(path)
 
 
@@ -82,8 +90,8 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         files = sorted(str(file) for file in found if filesystem.isfile(file))
     except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
         raise Unavailable(
-            f"can't list {shown(uri)}: {hide_all(error)}; is the store up, and are you allowed to read it?"
-        ) from harmless(error)
+            f"can't list {shown(uri)}: {_url(uri).hide(error)}; is the store up, and are you allowed to read it?"
+        ) from _url(uri).harmless(error)
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
         usable = [file for file in usable if _kind(file)[2]]
@@ -106,11 +114,13 @@ def _read(filesystem: fsspec.AbstractFileSystem, file: str) -> bytes:
     try:
         return bytes(filesystem.cat_file(file))
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        url = _url(file)
         raise DataError(
-            f"can't read {shown(file)}: {hide_all(error)}; name another file or allow reading it"
-        ) from harmless(error)
+            f"can't read {url}: {url.hide(error)}; name another file or allow reading it"
+        ) from url.harmless(error)
     except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't read {shown(file)}: {hide_all(error)}; is the store up?") from harmless(error)
+        url = _url(file)
+        raise Unavailable(f"can't read {url}: {url.hide(error)}; is the store up?") from url.harmless(error)
 
 
 def _frame(file: str, content: bytes, kind: str, *, packed: bool = False) -> pd.DataFrame:

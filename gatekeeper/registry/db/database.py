@@ -19,7 +19,7 @@ from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
 from gatekeeper.registry.db.tables import Clock, lock, promotions
-from gatekeeper.secret_urls import SecretUrl, harmless
+from gatekeeper.secret_urls import SecretUrl
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
 
@@ -173,7 +173,7 @@ class Database:
         except DBAPIError as error:
             fault = self.dialect.fault(error, self.name)
             fault.args = (self.url.hide(fault),)  # some drivers repeat what they were given
-            raise fault from harmless(error)
+            raise fault from self.url.harmless(error)
 
 
 def of(connection: Connection) -> Dialect:

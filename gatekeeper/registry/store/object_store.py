@@ -24,7 +24,7 @@ from gatekeeper.registry.store.base import (
     nothing,
     sha256_of,
 )
-from gatekeeper.secret_urls import SecretUrl, harmless
+from gatekeeper.secret_urls import SecretUrl
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -235,7 +235,7 @@ class ObjectStore(Store):
             raise Unavailable(
                 f"{self.where(name)} can't be {done} now ({why}), so nothing has changed. "
                 "Check that the store is up and that these credentials may list, read and write there."
-            ) from harmless(fault)
+            ) from self.url.harmless(fault)
 
 
 def _refuse_uninstalled(scheme: str) -> None:
@@ -269,7 +269,7 @@ def _connect(url: SecretUrl, scheme: str) -> tuple["AbstractFileSystem", str]:
     try:
         filesystem, root = fsspec.core.url_to_fs(url.reveal(), **options)
     except (ImportError, ValueError, TypeError) as fault:
-        raise ConfigError(f"GATEKEEPER_MODELS={str(url)!r}: {url.hide(fault)}") from harmless(fault)
+        raise ConfigError(f"GATEKEEPER_MODELS={str(url)!r}: {url.hide(fault)}") from url.harmless(fault)
     if scheme in S3:
         filesystem.retries = 1  # s3fs repeats what botocore has repeated already
     return filesystem, str(root).rstrip("/")
