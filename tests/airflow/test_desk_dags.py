@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow_runs import DAGS
@@ -93,6 +94,32 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     written = json.dumps([field.serialize() for field in fields.values()])
     assert "secret" not in written
     assert "sql:postgresql+psycopg://bot:***@db/live" in written
+
+
+@pytest.mark.parametrize("password", ["Qvzkwxjy/Jxqzvkwh", "Qvzkwxjy@Jxqzvkwh", "Qvzkwxjy`' \"%<b>*_é[Jxqzvkwh"])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_no_dag_holds_a_password(bag: Callable[[str], Any], password: str, encoded: bool) -> None:
+    """Case 102: the serialised DAGs, as Airflow's database has them, or the import error of a URL that is refused."""
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    given = quote(password, safe="") if encoded else password.replace('"', "%22")
+    url = f"https://ann:{given}@h.example.com/bars/*.csv?token=Qvzkwxjy"
+    parsed = bag(f'[fx]\ndb = "postgresql://ann:{given}@h/d"\ndata = "candles:{url}"\n')
+    written = json.dumps([SerializedDAG.to_dict(dag) for dag in parsed.dags.values()]) + json.dumps(
+        parsed.import_errors
+    )
+    assert "Qvzkwxjy" not in written
+    assert "Jxqzvkwh" not in written
+    refused = not encoded and ("/" in password or "@" in password)
+    assert ("as %40, / as %2F" if refused else "candles:https://ann:***@h.example.com/bars/*.csv?token=***") in written
+
+
+def test_airflow_masks_what_the_settings_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk._shared.secrets_masker import redact
+
+    monkeypatch.setenv("GATEKEEPER_DATA", "candles:https://ann:Qvzkwxjy%2FJx@h/a.csv")
+    RegistryHook().settings()
+    assert "Qvzkwxjy" not in str(redact("driver: Qvzkwxjy/Jx, Qvzkwxjy%2FJx"))
 
 
 @pytest.mark.parametrize(

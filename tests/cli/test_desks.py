@@ -176,7 +176,7 @@ def places(name: str) -> dict[str, str]:
     """Registry, folders and DAG of a desk, by the file as it is now."""
     settings = config.load(desk=name)
     dag = desks.chosen(config.desks(), name).dag_id("weekly")
-    return {place: getattr(settings, place) for place in PLACES} | {"dag": dag}
+    return {place: str(getattr(settings, place)) for place in PLACES} | {"dag": dag}
 
 
 FX = '[fx]\ndb = "sqlite:///fx.db"\n'
