@@ -26,6 +26,11 @@ def markdown(text: str) -> str:
     return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in plain(text))
 
 
+def in_html(value: object) -> object:
+    """`value` for a page, as jinja's `finalize`: `plain` for text, unchanged for what is HTML already, or no text."""
+    return plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
 def code(text: str) -> str:
     """`text` as code in Markdown, whatever backticks it holds."""
     shown = plain(text)

@@ -19,6 +19,7 @@ from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
 from gatekeeper.secret_urls import SecretUrl, hide_all
 from gatekeeper.settings import Settings
+from gatekeeper.texts import plain
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -98,7 +99,7 @@ def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion,
         log.warning("the effect of generation %s could not be read back: %s", promotion.generation, fault)
         text = f"Model {promotion.to_id} became the primary (generation {promotion.generation})."
     more = (
-        f"{promotion.kind} by {promotion.actor}: {promotion.reason}\n"
+        f"{promotion.kind} by {plain(promotion.actor)}: {plain(promotion.reason)}\n"
         f"`gatekeeper explain {promotion.to_id}`, `gatekeeper history`"
     )
     kind = "rolled_back" if promotion.kind == "rollback" else "promoted"
@@ -196,6 +197,7 @@ def _notify(url: SecretUrl, desk: str, alarm: Alarm, level: Level) -> AlarmDeliv
     result = letterbox.notify(
         title=f"Gatekeeper {desk}: {'ALARM: ' if level == 'loud' else ''}{alarm.kind.replace('_', ' ')}",
         body="\n".join(filter(None, [alarm.text, alarm.more])),
+        body_format=apprise.NotifyFormat.TEXT,  # reasons of people are in it, which are no Markdown or HTML
         notify_type=apprise.NotifyType.FAILURE if level == "loud" else apprise.NotifyType.INFO,
         timeout=PATIENCE,
         log_level=logging.WARNING,
