@@ -105,3 +105,19 @@ def test_a_terminal_of_few_letters(shell: Shell, encoding: str) -> None:
         "ascii": "na\\xefve \\u6f22\\u202e",
         "utf-8": "naïve 漢\\u202e",
     }[encoding] in listed.decode(encoding)
+
+
+@given(st.text())
+def test_law_of_pages(text: str) -> None:
+    """As every page is made: jinja, with its escaping; what is HTML already stays as it is."""
+    from html import unescape
+
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    page = Environment(autoescape=True, finalize=texts.in_html).from_string("{{ text }}{{ mark }}{{ number }}")
+    shown = page.render(text=text, mark=Markup("<b>\n</b>"), number=1)
+    words, apart, _ = shown.rpartition("<b>\n</b>1")
+    assert apart
+    assert "<" not in words
+    assert unescape(words) == texts.plain(text)
