@@ -58,8 +58,6 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
 
     Shows every gate with its numbers, and the verdict of each policy.
     """
-    from gatekeeper.documents import evaluation as evaluations
-
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
@@ -79,7 +77,7 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
                 "as_of": chosen.as_of,
                 "kind": chosen.kind,
                 "report": chosen.report,
-                **evaluations.as_object(chosen.document),
+                **chosen.stored,
             }
         )
         return

@@ -11,7 +11,6 @@ from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Policy
 
 COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
 
@@ -43,7 +42,7 @@ def differences(document: EvaluationDocument) -> list[str]:
 def judged_again(document: EvaluationDocument) -> tuple[Verdict, league_document.Competed | None]:
     """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError."""
     held, cards = document.verdict, _cards(document)
-    policy = Policy.of(document.policy)
+    policy = document.policy
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
     ours, theirs = cards["challenger"], cards.get("champion")
     competed = league_document.again(document, cards, policy, kind)

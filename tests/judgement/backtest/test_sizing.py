@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluation_documents import as_format_1
 
 from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import of_object
 from gatekeeper.errors import DataError
-from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement import judge, policy_of
 from gatekeeper.judgement.backtest import backtest as backtests
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.backtest.sizing import Sizing
@@ -93,9 +94,9 @@ def judged(four: Ideas, dataset: Make, contender: Make, **options: Any) -> dict[
     measured = backtests.run(
         known, settings, contender(keeps=[0, 1, 3]), contender(name="gatekeeper_primary1", keeps=[1, 2])
     )
-    policy = Policy.from_settings(settings, known.periods_per_year)
+    policy = policy_of(settings, known.periods_per_year)
     verdict = judge(measured.challenger, measured.champion, policy, measured.ungated)
-    return evaluation.as_object(document.document(measured, verdict, policy, known))
+    return evaluation.as_object(document.document(measured, verdict, known))
 
 
 def test_the_document_takes_the_costs_apart_for_each_stream(four: Ideas, dataset: Make, contender: Make) -> None:
@@ -131,7 +132,7 @@ def test_with_sizes_and_a_cap_the_streams_and_their_costs_are_of_what_was_taken(
 def test_the_floor_counts_trades_that_were_entered(four: Ideas, dataset: Make, contender: Make) -> None:
     settings = Settings(floor_trades=3, floor_days=5, most_open=1)
     measured = backtests.run(dataset(four), settings, contender(), contender(name="gatekeeper_1", keeps=[0]))
-    verdict = judge(measured.challenger, None, Policy.from_settings(settings, 252), kind="bootstrap")
+    verdict = judge(measured.challenger, None, policy_of(settings, 252), kind="bootstrap")
     assert (verdict.answer, verdict.decided_by) == ("undecided", "enough")
     assert measured.challenger.kept_trades == 4
 
@@ -176,7 +177,7 @@ def test_costs_that_nobody_told_apart(four: Ideas, dataset: Make, contender: Mak
 
 
 def test_a_document_of_before_is_still_read(four: Ideas, dataset: Make, contender: Make) -> None:
-    old = judged(four, dataset, contender)
+    old = as_format_1(judged(four, dataset, contender))
     del old["costs"]
     for name in ("sizing", "rates", "calendars"):
         del old["rules"][name]

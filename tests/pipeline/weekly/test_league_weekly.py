@@ -18,7 +18,6 @@ from weekly_house import House, step
 from gatekeeper import config
 from gatekeeper.documents import step_output
 from gatekeeper.documents.step_output import ApprovalAnswer, Registered
-from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.report.recheck import judged_again
 from gatekeeper.pipeline.weekly import league_entrants
@@ -162,9 +161,9 @@ def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     dataset, model = dataset_of(run, step_output.read(handed, Registered)), empty.registry.model(handed["model_id"])
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
-    policy = Policy.from_settings(run.settings, measured.periods_per_year)
+    policy = measured.rules.policy
     reject(empty, contract_model(KNOWS, -10.0), AS_OF)  # of no earlier week
-    (case,) = league_entrants.cases(run, empty.registry, model, measured, dataset, policy, "weekly", opened)
+    (case,) = league_entrants.cases(run, empty.registry, model, measured, "weekly", opened)
     assert (case.model, case.measured, case.league, case.many(policy)) == (model, measured, None, None)
 
 
