@@ -63,6 +63,13 @@ def of_format_1(content: JsonObject) -> JsonObject:
     return {**kept, "format": 2, "rules": msgspec.to_builtins(pinned)}
 
 
+def stated(content: JsonObject) -> JsonObject:
+    """Policy and rules of a document of format 1 as that format writes them: whatever else they hold is unknown."""
+    parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
+    policy = {**msgspec.to_builtins(parts.policy), "tolerance": derived.policy.tolerance}
+    return {"format": 1, "policy": policy, "rules": msgspec.to_builtins(parts.rules)}
+
+
 def _longest_hold(window: Window) -> int:
     for instant in (window.as_of, window.end):
         if instant.tzinfo is None:

@@ -18,7 +18,7 @@ from gatekeeper.documents import check, evaluation, receipt, rehearsal
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.registry import Registry
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 from gatekeeper.rehearsal import report as rehearsal_report
 from gatekeeper.serving import Gatekeeper
 
@@ -154,7 +154,7 @@ def test_its_receipts_hold_and_are_made_again(kept: Shell, model: int) -> None:
     (file,) = (path for path in (STORED / "models").glob(f"gatekeeper_*{model}.onnx"))
     code, said, err = kept("verify", str(stored), "--digest", DIGESTS[model], "--model", str(file))
     assert (code, err) == (0, ""), said
-    told = receipts.read(stored.read_bytes())
+    told = proof.read(stored.read_bytes())
     assert told is not None
     assert receipt.as_hashed(told) == json.loads(stored.read_bytes())
     assert kept("receipt", str(model), "-o", "again.json")[0] == 0

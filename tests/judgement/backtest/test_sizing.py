@@ -89,7 +89,7 @@ def test_daily_returns_take_a_size_for_each_idea(four: Ideas) -> None:
 
 
 def judged(four: Ideas, dataset: Make, contender: Make, **options: Any) -> dict[str, Any]:
-    settings = Settings(floor_trades=1, floor_days=5, **options)
+    settings = Settings(floor_trades=1, floor_days=5, spread_bp=2.0, borrow=0.01, **options)
     known = dataset(four)
     measured = backtests.run(
         known, settings, contender(keeps=[0, 1, 3]), contender(name="gatekeeper_primary1", keeps=[1, 2])
@@ -109,7 +109,7 @@ def test_the_document_takes_the_costs_apart_for_each_stream(four: Ideas, dataset
     assert found["costs"]["streams"].keys() == {"challenger", "champion", "ungated"}
     assert found["costs"]["streams"]["ungated"]["commission"] == pytest.approx(4 * 0.05 * 0.0004, abs=CLOSE)
     assert found["rules"]["rates"] == {
-        "commission": 0.0002, "spread": 0.0, "slippage": 0.0, "borrow": 0.0, "funding": 0.0,
+        "commission": 0.0002, "spread": 0.0002, "slippage": 0.0, "borrow": 0.01, "funding": 0.0,
     }  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_the_report_states_costs_sizing_and_calendars(four: Ideas, dataset: Make
     )
     for said in (
         "<h2>Transaction costs</h2>",
-        "Commission 2 bp per side; spread 0 bp",
+        "Commission 2 bp per side; spread 2 bp",
         "a move of ATR14 makes 0.05 % of the initial capital, but no larger than 10.00 % of it",
         "At most 1 position may be open at once",
         "The challenger stream passed over 1 of its 3 approved ideas",

@@ -25,7 +25,7 @@ from gatekeeper.pipeline.weekly.evaluate import contender
 from gatekeeper.pipeline.weekly.run import DAG_ID
 from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Details
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 
 pytestmark = pytest.mark.xdist_group("league")
 
@@ -136,7 +136,7 @@ def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
     for model in (2, 5):
         document = house.registry.evaluations(model)[0].document
         assert judged_again(document)[0] == document.verdict
-        assert receipts.faults(house.registry.receipt(model)) == []
+        assert proof.faults(house.registry.receipt(model)) == []
 
 
 def test_the_report_shows_all_that_were_compared(house: House) -> None:
