@@ -57,7 +57,7 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
 )
 @click.option(
     "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Public key (PEM, Ed25519) that must have signed it.",
 )
 @json_option
@@ -100,6 +100,8 @@ def _other_bytes(model: Path, receipt: "Receipt") -> list[str]:
 
 
 def _in_words(found: "Proof", receipt: "Receipt", key: Path | None) -> str:
+    from gatekeeper.registry.views import signatures
+
     judged = receipt.evaluation
     evidence = "no evaluation"
     if judged is not None:
@@ -109,6 +111,8 @@ def _in_words(found: "Proof", receipt: "Receipt", key: Path | None) -> str:
     if receipt.signature is not None:
         by = receipt.signature.public_key if key is None else str(key)
         signed = f"; signed by {'the key ' if key is None else ''}{by}"
+        if not signatures.available():
+            signed += " (not checked: that needs the extra `sign`)"
     state = found.state if found.anchored else f"is {found.state}"
     words = f"{state}: {receipt.model.version}, {evidence}; {chain}{signed}."
     if not found.anchored:

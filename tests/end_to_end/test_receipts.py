@@ -132,6 +132,10 @@ def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.
     monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
     said = bare.json("receipt", "2")
     assert (bare.folder / "receipt_2.json").exists()
-    assert bare.json("verify", "receipt_2.json") == {"file": "receipt_2.json", "digest": said["digest"], "faults": []}
+    assert bare.json("verify", "receipt_2.json") == {
+        "file": "receipt_2.json", "digest": said["digest"], "state": "consistent, unanchored", "signed_by": None,
+        "faults": [],
+    }  # fmt: skip
+    assert bare.json("verify", "receipt_2.json", "--digest", said["digest"])["state"] == "holds"
     assert "There is no model 99" in bare("receipt", "99")[2]
     assert "Model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]

@@ -75,13 +75,13 @@ def faults(content: bytes) -> list[str]:
         if receipts.serialized(parsed) != content:
             return ["its bytes are not those of a receipt's serialization: it was changed"]
         receipt, hashed = receipts.of_object(parsed), receipts.hashed_parts(parsed)
-        found = [*_unknown(parsed, as_hashed(receipt), ""), *_signed_by_format(receipt)]
+        found: list[str] = [*_unknown(parsed, as_hashed(receipt), ""), *_signed_by_format(receipt)]
         broken = history_chain.first_break(hashed.history)
         found += [] if broken is None else [f"promotion {broken} of the history was changed after it was written"]
         found += _history_faults(receipt)
         found += _facts_faults(receipt.model)
         if receipt.evaluation is None:
-            return found + _unjudged_faults(receipt)
+            return [*found, *_unjudged_faults(receipt)]
         return found + _evaluation_faults(receipt, receipt.evaluation, history_chain.evidence_of(hashed.evaluation))
     except (TypeError, ValueError, IndexError, OverflowError, DataError, ConfigError) as fault:
         return [f"its content is not that of a receipt ({type(fault).__name__}: {fault}): it was changed"]
