@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         0.99,
         gt=0.5,
         lt=1,
-        description="monitor: quantile of the backtest's drawdowns beyond which it trips; pinned when a model is judged",
+        description="monitor: quantile of the backtest's drawdowns beyond which it trips; pinned with each evaluation",
     )
     approval: bool = Field(False, description="Airflow: whether a person must approve each promotion")
     approval_timeout_hours: float = Field(

@@ -81,8 +81,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
 class SizingRecord(Struct, frozen=True):
     """Sizing rule of trades."""
 
-    kind: str
-    """`fraction` or `volatility`."""
+    kind: Literal["fraction", "volatility"]
+    """Whether each trade is the same part of capital, or smaller if ATR14 is larger."""
     fraction: float
     """`fraction`: part of the initial capital in each trade."""
     target: float
@@ -122,7 +122,7 @@ class ReplayRecord(Struct, frozen=True):
 class ReadingRecord(Struct, frozen=True):
     """How the source's own file or log was read; these hold for that source, and for no other."""
 
-    bar_stamp: str
+    bar_stamp: Literal["open", "close"]
     """Whether a bar's time is that of its `open` or `close`."""
     max_hold: int | None
     """Days after which the outcome from an older server counts as known; null if not set."""

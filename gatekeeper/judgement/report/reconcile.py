@@ -184,6 +184,8 @@ def _agreement(document: EvaluationDocument) -> Told:
 
 def _costs(document: EvaluationDocument) -> Told:
     costs, rules = document.costs, document.rules
+    if costs is UNSET and not rules.unknown:
+        yield "it doesn't say whether the costs are known"
     if costs is None or costs is UNSET:
         return
     tested = {role: card for role, card in document.scorecards if card.tested}
@@ -194,17 +196,23 @@ def _costs(document: EvaluationDocument) -> Told:
     for role, row in costs.streams.items():
         if extra := row.keys() - {"gross", "net", *costs.parts}:
             yield f"the {role}'s costs have {', '.join(sorted(extra))}, which is no part of them"
-        if role not in tested or rules.rates is None or rules.sizing.kind != "fraction":
-            continue
-        if tuple(costs.parts) == PARTS and document.data.source.startswith(REPLAYED):
-            taken = rules.sizing.fraction * (tested[role].kept_trades - tested[role].passed_over)
-            right: Mapping[str, float] = {"commission": 2 * rules.rates.commission, "spread": rules.rates.spread}
-            if not rules.rates.slippage:
-                right = {**right, "slippage": 0.0}
-            if not (rules.rates.borrow or rules.rates.funding):
-                right = {**right, "carry": 0.0}
-            for name, rate in right.items():
-                yield from is_right(f"the {role}'s {name}", taken * rate, row.get(name), within=CLOSE)
+        if role in tested and tuple(costs.parts) == PARTS and document.data.source.startswith(REPLAYED):
+            yield from _of_rates(role, row, tested[role], rules)
+
+
+def _of_rates(role: str, row: Mapping[str, float], card: ScorecardRecord, rules: Rules) -> Told:
+    """Costs of replayed trades, each a fixed fraction of capital, follow from the rates."""
+    rates = rules.rates
+    if rates is None or rules.sizing.kind != "fraction":
+        return
+    right = {"commission": 2 * rates.commission, "spread": rates.spread}
+    if not rates.slippage:
+        right["slippage"] = 0.0
+    if not (rates.borrow or rates.funding):
+        right["carry"] = 0.0
+    taken = rules.sizing.fraction * (card.kept_trades - card.passed_over)
+    for name, rate in right.items():
+        yield from is_right(f"the {role}'s {name}", taken * rate, row.get(name), within=CLOSE)
 
 
 def _training(document: EvaluationDocument) -> Told:

@@ -83,22 +83,24 @@ def faults(content: bytes) -> list[str]:
         if receipt.evaluation is None:
             return [*found, *_unjudged_faults(receipt)]
         return found + _evaluation_faults(receipt, receipt.evaluation, history_chain.evidence_of(hashed.evaluation))
-    except (TypeError, ValueError, IndexError, OverflowError, DataError, ConfigError) as fault:
+    except (TypeError, ValueError, LookupError, OverflowError, DataError, ConfigError) as fault:
         return [f"its content is not that of a receipt ({type(fault).__name__}: {fault}): it was changed"]
 
 
-def _unknown(found: object, known: object, place: str) -> Iterator[str]:
-    """Keys that nothing reads, and values that are written otherwise than Gatekeeper writes them."""
+def _unknown(found: object, known: object, place: str, *, strict: bool = True) -> Iterator[str]:
+    """Keys that nothing reads, and values that are written otherwise than Gatekeeper writes them; missing ones, too."""
     if isinstance(found, dict) and isinstance(known, dict):
+        if strict and (lost := sorted(known.keys() - found.keys())):
+            yield f"{place or 'it'} lacks {', '.join(lost)}: it was changed"
         for name, value in found.items():
             where = f"{place}.{name}" if place else str(name)
             if name in known:
-                yield from _unknown(value, known[name], where)
+                yield from _unknown(value, known[name], where, strict=strict)
             else:
                 yield f"it has a key {where}, which Gatekeeper doesn't write: it was changed"
     elif isinstance(found, list) and isinstance(known, list) and len(found) == len(known):
         for number, (one, other) in enumerate(zip(found, known, strict=True)):
-            yield from _unknown(one, other, f"{place}[{number}]")
+            yield from _unknown(one, other, f"{place}[{number}]", strict=strict)
     elif history_chain.canonical(found) != history_chain.canonical(known):
         yield f"{place} is written as {found!r}, and Gatekeeper writes {known!r}: it was changed"
 
@@ -149,7 +151,11 @@ def _evaluation_faults(receipt: Receipt, judged: ReceiptEvaluation, evidence: st
     found = [*_unknown_of_document(judged, document), *_model_faults(receipt, judged, document)]
     found += _row_faults(judged, document)
     found += _card_faults(receipt, judged, document)
+    deployed = judged.challenger if document.refit is None else document.refit.model_id
     for row in receipt.history:
+        its = (row.generation, row.run_key, row.to_id) == (judged.generation + 1, judged.run_key, deployed)
+        if its and row.evaluation_id != judged.id:
+            found.append(f"promotion {row.generation}, of the same run, rests on evaluation {row.evaluation_id}")
         if row.evaluation_id == judged.id:
             if row.evidence != evidence:
                 found.append(f"promotion {row.generation} rests on other evidence than this evaluation")
@@ -159,11 +165,13 @@ def _evaluation_faults(receipt: Receipt, judged: ReceiptEvaluation, evidence: st
 
 def _unknown_of_document(judged: ReceiptEvaluation, document: EvaluationDocument) -> Iterator[str]:
     known = documents.as_object(document)
-    if judged.document.get("format") == 1:
+    older = judged.document.get("format") == 1
+    if older:
         known |= older_evaluation.stated(judged.document)
     elif document.rules.unknown:
         yield f"its evaluation doesn't hold {', '.join(document.rules.unknown)}, which its format does: it was changed"
-    yield from _unknown(judged.document, known, "evaluation.document")
+    # Those of before Gatekeeper had sizes, costs or a limit on positions lack what says so.
+    yield from _unknown(judged.document, known, "evaluation.document", strict=not older)
 
 
 def _row_faults(judged: ReceiptEvaluation, document: EvaluationDocument) -> Iterator[str]:
@@ -199,8 +207,9 @@ def _card_faults(receipt: Receipt, judged: ReceiptEvaluation, document: Evaluati
     model, refit = receipt.model, document.refit
     # Of a refit's receipt the model is the refit; its twin's facts are in the scorecard alone.
     said: StreamFigures | documents.Refit = cards.challenger if receipt.twin is None or refit is None else refit
-    if model.threshold is not None and model.threshold != said.threshold:
-        yield f"the model's threshold is {model.threshold}, and its evaluation went by {said.threshold}"
+    threshold = document.rules.threshold if model.threshold is None else model.threshold
+    if threshold is not None and threshold != said.threshold:
+        yield f"the model's threshold is {threshold}, and its evaluation went by {said.threshold}"
     if _instant(model.trained_to) != said.trained_to:
         yield f"the model's data end on {model.trained_to}, and by its evaluation on {said.trained_to}"
     training = document.training

@@ -35,7 +35,8 @@ def faults(receipt: Receipt, key: Path | None = None) -> list[str]:
     """What is wrong with the receipt's signature, in sentences.
 
     key: PEM file of the public key that it must be of; without one, an unsigned receipt has no fault, and a signature
-    must be that of the key it names (where that can be checked: `available`). Raises ConfigError for a file that holds no such key, or without the extra `sign`.
+    must be that of the key it names, where that can be checked (`available`). Raises ConfigError for a file that holds
+    no such key, or without the extra `sign`.
     """
     wanted = None if key is None else _public(key)
     signature = receipt.signature
