@@ -196,7 +196,7 @@ def stored(number: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def some(house: House) -> list[dict[str, Any]]:
-    """Of today: a model that was promoted, and one that was kept out. Of before: kept out, and a deployed refit."""
+    """Of today: a bootstrap, and a model that replaced it. Of before: one that was kept out, and a deployed refit."""
     return [json.loads(house.registry.receipt(1)), json.loads(house.registry.receipt(3)), stored(2), stored(4)]
 
 
@@ -253,7 +253,7 @@ def test_what_an_older_gatekeeper_wrote_is_consistent_and_holds_by_its_digest() 
     ],
 )
 def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: str, said: str) -> None:
-    """In the receipt of a model that was kept out: no chain binds its evaluation."""
+    """With evidence, chain and digest written anew, so that nothing else tells of it."""
     whole = ("evaluation", "document", *path.split("."))
     made = changed(some[1], whole, "change")
     if path.endswith("answer"):
@@ -268,7 +268,7 @@ def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: s
         ("kind", "recovery", "is of the kind recovery"),
         ("verdict", "undecided", "differs from that of its document"),
         ("challenger", 9, "judged other bytes than its model's"),
-        ("champion", 9, "of model 2, and the evaluation of 9"),
+        ("champion", 9, "of model 1, and the evaluation of 9"),
         ("at", "2017-01-01T02:00:00.000000+00:00", "long before its as-of"),
     ],
 )
