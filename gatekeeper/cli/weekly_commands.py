@@ -56,11 +56,12 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
 def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     """Explain a model's evaluation.
 
-    Shows every gate with its numbers, and the verdict of each policy.
+    Begins with what came of it in the registry, then shows every gate with its numbers, and the verdict of each policy.
     """
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
+        effect = registry.pages.effect_of(found[0]) if found else ""
     if not found:
         which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
         raise UnknownModel(
@@ -71,6 +72,7 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     if as_json_:
         as_json(
             {
+                "effect": effect,
                 "evaluation": chosen.id,
                 "challenger": chosen.challenger,
                 "champion": chosen.champion,
@@ -81,7 +83,9 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
             }
         )
         return
-    _explain(chosen.document)
+    document = chosen.document  # a damaged one is refused before anything is said
+    click.echo(effect)
+    _explain(document)
     click.echo()
     pairs({"evaluation": chosen.id, "kind": chosen.kind, "as-of": chosen.as_of, "report": chosen.report})
     if len(found) > 1:

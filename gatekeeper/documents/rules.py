@@ -62,7 +62,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
         if self.name not in POLICIES:
             raise ValueError(f"policy {self.name!r} is unknown; choose one of {', '.join(POLICIES)}")
         if not 0 < self.alpha <= LARGEST_ALPHA:
-            raise ValueError(f"alpha {self.alpha} of one test is not over 0 and at most {LARGEST_ALPHA}")
+            raise ValueError(f"alpha {self.alpha} is not over 0 and at most {LARGEST_ALPHA}")
         if not 0 < self.power < 1:
             raise ValueError(f"power {self.power} is not between 0 and 1")
         if self.periods_per_year < 1:
