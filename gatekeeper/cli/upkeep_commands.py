@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, opened, table
 from gatekeeper.errors import ConfigError, mask
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Repair what needs no choice, and report it.")
 @json_option
 def doctor(repair: bool, as_json_: bool) -> int:
-    """Check database and files against each other.
+    """Check the connection to the database, and database and files against each other.
 
     Exits with 0 only if all is well (with --repair: afterwards).
     """
@@ -35,15 +36,26 @@ def doctor(repair: bool, as_json_: bool) -> int:
     )
     if as_json_:
         lists = {"findings": found.findings, "repaired": found.repaired, "marked": found.marked}
-        as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
+        connection = [asdict(fact) for fact in found.connection]
+        as_json(
+            {
+                "well": found.well,
+                "connection": connection,
+                **{name: [_described(one) for one in each] for name, each in lists.items()},
+            }
+        )
         return 0 if found.well else 1
+    for fact in found.connection:
+        for line in fact.value.splitlines():
+            click.echo(f"{fact.name}: {line}")
     for one in found.repaired:
         click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        click.echo(f"wrong     {_line(one)}: {one.text}{way}")
+        click.echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
     for one in found.marked:
-        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        end = "" if one.kind == "undated" else " It is never served."
+        click.echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
     if found.well:
         click.echo("All is well.")
     return 0 if found.well else 1

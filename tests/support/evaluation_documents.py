@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.judgement import rules_of
+from gatekeeper.settings import Settings
 
 AS_OF = "2018-11-05T02:00:00+00:00"
 CARD: dict[str, Any] = {

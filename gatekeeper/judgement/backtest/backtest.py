@@ -19,7 +19,7 @@ from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 
 AROUND_THE_CLOCK = 365

@@ -9,7 +9,7 @@ from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.market.replay.costs import Rates
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 BASIS_POINTS = 1e4
 

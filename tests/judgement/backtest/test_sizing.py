@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from evaluation_documents import as_format_1
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import of_object
 from gatekeeper.errors import DataError
@@ -20,6 +19,7 @@ from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.report import document, glossary, report
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.market.ideas import Ideas
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 CLOSE = 1e-15

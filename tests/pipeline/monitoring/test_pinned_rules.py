@@ -15,7 +15,6 @@ from weekly_house import NOW, House
 
 import gatekeeper
 from gatekeeper import config
-from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.check import CheckDocument
 from gatekeeper.judgement.backtest.rules import rules_of, settings_under
@@ -23,6 +22,7 @@ from gatekeeper.market import sources
 from gatekeeper.pipeline.monitoring.check_document import observe, reign
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.pipeline.weekly.run import _PLACES
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("monitor")  # the house of conftest is made once
 
