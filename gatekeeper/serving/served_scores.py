@@ -10,7 +10,7 @@ from gatekeeper.config import Settings
 from gatekeeper.features import FEATURES
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.answered import answers
-from gatekeeper.serving.sql_source import vector_of
+from gatekeeper.registry.decision_log.stored_features import vector_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

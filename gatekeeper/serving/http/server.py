@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from gatekeeper.config import Settings
 from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
+from gatekeeper.registry.decision_log.answered import newest
+from gatekeeper.serving.decision_log.idea_memory import IdeaMemory
 from gatekeeper.serving.decision_log.log import DecisionLog
+from gatekeeper.serving.decision_log.segment_lines import waiting
 from gatekeeper.serving.http import openapi
 from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.http.error_middleware import ErrorMiddleware, FastPath, Get, Post, no_route
@@ -45,6 +49,7 @@ class Parts:
     registry: Registry
     gatekeeper: Gatekeeper
     log: DecisionLog
+    memory: IdeaMemory
     counters: Counters
 
     @classmethod
@@ -58,30 +63,40 @@ class Parts:
             grace_seconds=settings.grace_seconds,
         )
         registry = Registry(context)
+        spool = Path(settings.spool)
         return cls(
             registry,
             Gatekeeper(registry, poll_seconds=settings.poll_seconds, threshold=settings.threshold),
-            DecisionLog(registry, Path(settings.spool), cap_bytes=settings.spool_cap_mb * 1024 * 1024),
+            DecisionLog(registry, spool, cap_bytes=settings.spool_cap_mb * 1024 * 1024),
+            IdeaMemory(
+                spool,
+                most=settings.idea_memory,
+                waiting=partial(waiting, spool),
+                logged=partial(newest, context.database),
+            ),
             Counters(),
         )
 
     def start(self) -> None:
-        """Start the log and the watch, which loads the model."""
+        """Start the log, the memory of idea ids, and the watch, which loads the model."""
         self.log.start()
+        self.memory.start()
         self.gatekeeper.start()
 
     def stop(self) -> None:
         """Stop, and deliver the log as far as possible; the rest stays on the spool."""
         self.gatekeeper.stop()
+        self.memory.stop()
         self.log.stop()
         self.registry.close()
 
     def snapshot(self, now: datetime) -> Snapshot:
         """The counters and gauges of this process."""
         state, logged, counts = self.gatekeeper.state(), self.log.state(), self.counters.counts
+        counts.conflicts = logged.conflicts
         counts.failures = dict(state.failures)
         counts.dropped, counts.rejected, counts.torn = logged.dropped, logged.rejected, logged.torn
-        return Snapshot(counts, gauges(state, logged, now))
+        return Snapshot(counts, gauges(state, logged, self.memory.state(), now))
 
 
 def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> FastPath:
@@ -110,6 +125,7 @@ def _posts(
     scoring = Scoring(
         parts.gatekeeper,
         parts.log,
+        parts.memory,
         parts.counters,
         on_no_model=settings.on_no_model,
         threshold=settings.threshold,
@@ -136,7 +152,7 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
         return description
 
     async def ready() -> Reply:
-        return _ready(parts.gatekeeper)
+        return _ready(parts)
 
     async def model() -> Reply:
         return _model(parts.gatekeeper)
@@ -144,9 +160,11 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
     return {"/v1/model": model, "/livez": live, "/readyz": ready, "/metrics": scrape, "/openapi.json": described}
 
 
-def _ready(gatekeeper: Gatekeeper) -> Reply:
-    origin = _current(gatekeeper).origin
-    return Reply(200, _encode(Ready("ready", origin.version, origin.degraded, origin.reason)))
+def _ready(parts: Parts) -> Reply:
+    origin = _current(parts.gatekeeper).origin
+    fault = parts.memory.state().fault
+    reason = " ".join(filter(None, [origin.reason, fault])) or None
+    return Reply(200, _encode(Ready("ready", origin.version, origin.degraded or fault is not None, reason)))
 
 
 def _model(gatekeeper: Gatekeeper) -> Reply:

@@ -9,6 +9,7 @@ from gatekeeper.serving.http.counters import Counts
 from gatekeeper.serving.ladder import Fallback
 
 if TYPE_CHECKING:
+    from gatekeeper.serving.decision_log.idea_memory import MemoryState
     from gatekeeper.serving.decision_log.log import LogState
     from gatekeeper.serving.loader import ServingState
 
@@ -29,6 +30,9 @@ class Gauges(msgspec.Struct, frozen=True):
     backlog: int
     backlog_bytes: int
     flush_age: float | None
+    ids: int = 0
+    oldest_id: float | None = None
+    forgetful: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,7 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     gauges: Gauges | None
 
 
-def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
+def gauges(state: "ServingState", log: "LogState", memory: "MemoryState", now: datetime) -> Gauges:
     """The gauges of this process."""
     loaded = state.loaded
     created = loaded.model.created_at if loaded else None
@@ -56,6 +60,9 @@ def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
         backlog=log.backlog,
         backlog_bytes=log.backlog_bytes,
         flush_age=_age(log.last_flush, now),
+        ids=memory.ids,
+        oldest_id=memory.age,
+        forgetful=memory.fault is not None,
     )
 
 
