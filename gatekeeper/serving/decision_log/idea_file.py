@@ -2,12 +2,12 @@
 
 A value holds the digest of what was asked, and the score, decision and model of the answer. `current` in the table
 `meta` names the generation that takes new ids; the other one is the older, which is dropped whole once `current` is
-full.
+full. Each call of LMDB lets another thread run, and waits for it, so a new id costs as few calls as can be.
 """
 
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import isnan, nan
 from pathlib import Path
@@ -20,8 +20,7 @@ import msgspec
 from gatekeeper.features import FEATURE_SCHEMA
 from gatekeeper.registry.decision_log.line_format import Decision
 
-MAP_BYTES = 1 << 30  # two generations of 5,000,000 ids fit; docs/how-to/serve.md has the figures
-LONGEST_REASON = 300
+MAP_BYTES = 1 << 30  # two generations of 5,000,000 ids take 0.77 GB
 
 _MODE = 0o600
 _KEY, _ASKED, _ORIGIN = 12, 12, 8  # bytes of the digests
@@ -29,13 +28,17 @@ _VALUE = struct.Struct(f"<{_ASKED}sfB{_ORIGIN}s")
 _SUM = struct.Struct("<I")
 _ROW = struct.Struct("<7f")
 _TIME = struct.Struct("<d")
+_SCHEMA = FEATURE_SCHEMA.encode()
 
 Table = Any  # py-lmdb's handles have no public type
 Work = Any  # a transaction
 
 
 class Claim(NamedTuple):
-    """The answer to one idea. decision: the one that stands; None if the id belongs to another idea."""
+    """The answer to one idea. decision: the one that stands; None if the id belongs to another idea.
+
+    reason: why another model than the primary made it; None for a repeated one.
+    """
 
     decision: Decision | None
     repeated: bool
@@ -50,15 +53,16 @@ class _Origin(msgspec.Struct, frozen=True, array_like=True):
     version: str | None
     sha256: str | None
     degraded: bool
-    reason: str | None
 
 
-class _Generation(NamedTuple):
-    """The tables of one generation."""
+@dataclass(slots=True)
+class _Generations:
+    """The tables of both generations as of one transaction. ids: in the current one."""
 
-    name: bytes
-    ids: Table
-    origins: Table
+    current: Table
+    older: Table
+    ids: int
+    some_older: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,12 +73,11 @@ class IdeaFile:
     """One open file. One thread at a time may use it. Every method raises lmdb.Error or OSError if the file fails."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._env = lmdb.open(
             str(path),
             subdir=False,
             map_size=MAP_BYTES,
-            max_dbs=5,
+            max_dbs=4,
             sync=False,  # a kill loses nothing; after a power failure the file is made anew
             metasync=False,
             writemap=False,  # a full disk is an error, not the end of the process
@@ -86,13 +89,14 @@ class IdeaFile:
             self.identity = (status.st_dev, status.st_ino)
             self._env.reader_check()  # what a killed process was reading is kept for it otherwise
             self._meta: Table = self._env.open_db(b"meta")
-            self._both = (self._generation(b"a"), self._generation(b"b"))
+            self._models: Table = self._env.open_db(b"models")
+            self._tables: dict[bytes, Table] = {name: self._env.open_db(b"ids-" + name) for name in (b"a", b"b")}
         except BaseException:
             self._env.close()
             raise
-
-    def _generation(self, name: bytes) -> _Generation:
-        return _Generation(name, self._env.open_db(b"ids-" + name), self._env.open_db(b"origins-" + name))
+        self._last = -1  # the newest transaction that was this process's
+        self._there: _Generations | None = None
+        self._stored: dict[tuple[object, ...], bytes] = {}  # origins in the table `models`, by their values
 
     def close(self) -> None:
         """Close the file."""
@@ -118,64 +122,118 @@ class IdeaFile:
 
         most: ids of a generation. The ids must differ.
         """
-        claims = []
+        last, self._last = self._last, -1
         with self._env.begin(write=True) as work:
-            both = self._generations(work)
-            for one in decisions:
-                held = _held(work, both, one)
-                if held is None:
-                    if work.stat(both[0].ids)["entries"] >= most:
-                        both = self._rotate(work, both)
-                    _put(work, both[0], _key(one.idea_id), one, reason)
-                    self._note_begin(work, both[0], one.at.timestamp())
-                    held = Claim(one, False, reason)
-                claims.append(held)
+            number = work.id()
+            there = self._there
+            if there is None or number != last + 1:  # another process has written meanwhile
+                there = self._there = self._generations(work)
+            claims = [self._claimed(work, there, one, reason, most) for one in decisions]
+        self._last = number
         return claims
+
+    def _claimed(self, work: Work, there: _Generations, one: Decision, reason: str | None, most: int) -> Claim:
+        key = _key(one.idea_id)
+        if there.some_older and (stored := _get(work, key, there.older)) is not None:
+            return self._stands(work, key, stored, one)
+        if there.ids >= most:
+            if (stored := _get(work, key, there.current)) is not None:
+                return self._stands(work, key, stored, one)
+            self._rotate(work, there)
+        if not work.put(key, self._value(work, key, one), overwrite=False, db=there.current):
+            return self._stands(work, key, _get(work, key, there.current) or b"", one)
+        if not there.ids:
+            self._note_begin(work, there.current, one.at.timestamp())
+        there.ids += 1
+        return Claim(one, False, reason)
 
     def recall(self, decisions: Sequence[Decision]) -> list[Claim] | None:
         """What stands for each idea; None if one of them is new. Only ids, symbols and features are looked at."""
+        claims = []
         with self._env.begin() as work:
-            both = self._generations(work)
-            claims = [held for one in decisions if (held := _held(work, both, one)) is not None]
-        return claims if len(claims) == len(decisions) else None
+            for one in decisions:
+                key = _key(one.idea_id)
+                found = (_get(work, key, table) for table in self._tables.values())
+                if (stored := next((value for value in found if value is not None), None)) is None:
+                    return None
+                claims.append(self._stands(work, key, stored, one))
+        return claims
 
     def remember(self, decisions: Sequence[Decision]) -> None:
         """Take in logged decisions, as older ones. They stand, even if an idea was decided anew meanwhile."""
+        self._last = -1
         with self._env.begin(write=True) as work:
-            current, older = self._generations(work)
+            there = self._generations(work)
             for one in decisions:
                 key = _key(one.idea_id)
-                _put(work, older if _get(work, key, current.ids) is None else current, key, one, None)
+                table = there.older if _get(work, key, there.current) is None else there.current
+                work.put(key, self._value(work, key, one), db=table)
             if decisions:
-                self._note_begin(work, older, min(one.at.timestamp() for one in decisions))
+                self._note_begin(work, there.older, min(one.at.timestamp() for one in decisions))
 
     def extent(self) -> tuple[int, float | None]:
         """The number of ids, and the time of the oldest, in seconds since 1970; None without one."""
         with self._env.begin() as work:
-            counts = {one.name: work.stat(one.ids)["entries"] for one in self._both}
+            counts = {name: _entries(work, table) for name, table in self._tables.items()}
             began = [_get(work, b"began-" + name, self._meta) for name, count in counts.items() if count]
         return sum(counts.values()), min((_TIME.unpack(at)[0] for at in began if at is not None), default=None)
 
-    def _generations(self, work: Work) -> tuple[_Generation, _Generation]:
-        """The current and the older generation."""
-        a, b = self._both
-        return (b, a) if _get(work, b"current", self._meta) == b.name else (a, b)
+    def _generations(self, work: Work) -> _Generations:
+        a, b = self._tables.values()
+        current, older = (b, a) if _get(work, b"current", self._meta) == b"b" else (a, b)
+        return _Generations(current, older, _entries(work, current), _entries(work, older) > 0)
 
-    def _rotate(self, work: Work, both: tuple[_Generation, _Generation]) -> tuple[_Generation, _Generation]:
+    def _rotate(self, work: Work, there: _Generations) -> None:
         """Drop the older generation; the current one is the older one from now on."""
-        current, older = both
-        work.drop(older.ids, delete=False)
-        work.drop(older.origins, delete=False)
-        work.delete(b"began-" + older.name, db=self._meta)
-        work.put(b"current", older.name, db=self._meta)
-        return older, current
+        work.drop(there.older, delete=False)
+        name = self._name(there.older)
+        work.delete(b"began-" + name, db=self._meta)
+        work.put(b"current", name, db=self._meta)
+        there.current, there.older, there.ids, there.some_older = there.older, there.current, 0, True
 
-    def _note_begin(self, work: Work, generation: _Generation, at: float) -> None:
+    def _note_begin(self, work: Work, table: Table, at: float) -> None:
         """Note the time of the oldest id of a generation."""
-        name = b"began-" + generation.name
+        name = b"began-" + self._name(table)
         stored = _get(work, name, self._meta)
         if stored is None or at < _TIME.unpack(stored)[0]:
             work.put(name, _TIME.pack(at), db=self._meta)
+
+    def _name(self, table: Table) -> bytes:
+        return next(name for name, one in self._tables.items() if one is table)
+
+    def _value(self, work: Work, key: bytes, one: Decision) -> bytes:
+        """What is stored of a decision."""
+        fields = (one.threshold, one.model_id, one.version, one.sha256, one.degraded)
+        if (name := self._stored.get(fields)) is None:
+            content = _encode(_Origin(*fields))
+            name = self._stored[fields] = _digest(content)
+            work.put(name, content, db=self._models)
+        value = _VALUE.pack(_asked(one), nan if one.score is None else one.score, one.approved, name)
+        return value + _SUM.pack(crc32(value, crc32(key)))
+
+    def _stands(self, work: Work, key: bytes, stored: bytes, one: Decision) -> Claim:
+        """The first decision of an id. Raises lmdb.CorruptedError."""
+        value, checksum = stored[: _VALUE.size], stored[_VALUE.size :]
+        if checksum != _SUM.pack(crc32(value, crc32(key))):
+            raise lmdb.CorruptedError("a decision in it was changed")
+        asked, score, approved, name = _VALUE.unpack(value)
+        if asked != _asked(one):
+            return Claim(None, False, None)
+        content = _get(work, name, self._models)
+        if content is None or _digest(content) != name:
+            raise lmdb.CorruptedError("the model of a decision in it was changed")
+        origin = _origin_of(content)
+        first = replace(
+            one,
+            score=None if isnan(score) else score,
+            approved=bool(approved),
+            threshold=origin.threshold,
+            model_id=origin.model_id,
+            version=origin.version,
+            sha256=origin.sha256,
+            degraded=origin.degraded,
+        )
+        return Claim(first, True, None)
 
 
 def _get(work: Work, key: bytes, table: Table) -> bytes | None:
@@ -183,58 +241,18 @@ def _get(work: Work, key: bytes, table: Table) -> bytes | None:
     return found
 
 
+def _entries(work: Work, table: Table) -> int:
+    return int(work.stat(table)["entries"])
+
+
 def _key(idea_id: str) -> bytes:
     return blake2b(idea_id.encode(), digest_size=_KEY).digest()
 
 
 def _asked(one: Decision) -> bytes:
-    """The digest of what was asked: symbol, schema and features, the side among them."""
+    """The digest of what was asked: schema, features (the side among them) and symbol."""
     row = _ROW.pack(*[value + 0.0 for value in one.features])  # 0 and -0 are the same
-    return blake2b(row + f"{FEATURE_SCHEMA}\n{one.symbol}".encode(), digest_size=_ASKED).digest()
-
-
-def _held(work: Work, both: Sequence[_Generation], one: Decision) -> Claim | None:
-    """What stands for an idea whose id is known; None if it is new. Raises lmdb.CorruptedError."""
-    key = _key(one.idea_id)
-    for generation in both:
-        stored = _get(work, key, generation.ids)
-        if stored is not None:
-            return _stands(work, generation, key, stored, one)
-    return None
-
-
-def _stands(work: Work, generation: _Generation, key: bytes, stored: bytes, one: Decision) -> Claim:
-    value, checksum = stored[: _VALUE.size], stored[_VALUE.size :]
-    if checksum != _SUM.pack(crc32(key + value)):
-        raise lmdb.CorruptedError("a decision in it was changed")
-    asked, score, approved, name = _VALUE.unpack(value)
-    if asked != _asked(one):
-        return Claim(None, False, None)
-    content = _get(work, name, generation.origins)
-    if content is None or _digest(content) != name:
-        raise lmdb.CorruptedError("the model of a decision in it was changed")
-    origin = _origin_of(content)
-    first = replace(
-        one,
-        score=None if isnan(score) else score,
-        approved=bool(approved),
-        threshold=origin.threshold,
-        model_id=origin.model_id,
-        version=origin.version,
-        sha256=origin.sha256,
-        degraded=origin.degraded,
-    )
-    return Claim(first, True, origin.reason)
-
-
-def _put(work: Work, generation: _Generation, key: bytes, one: Decision, reason: str | None) -> None:
-    shown = None if reason is None else reason[:LONGEST_REASON]
-    content = _encode(_Origin(one.threshold, one.model_id, one.version, one.sha256, one.degraded, shown))
-    name = _digest(content)
-    value = _VALUE.pack(_asked(one), nan if one.score is None else one.score, one.approved, name)
-    work.put(key, value + _SUM.pack(crc32(key + value)), db=generation.ids)
-    if _get(work, name, generation.origins) is None:
-        work.put(name, content, db=generation.origins)
+    return blake2b(_SCHEMA + row + one.symbol.encode(), digest_size=_ASKED).digest()
 
 
 def _digest(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ log = logging.getLogger(__name__)
 
 FILE, GUARD = "ideas.lmdb", "ideas.guard"
 LOOK_SECONDS = 1.0  # between two looks whether the file is still the one in the folder
-SETTLE_SECONDS = 1.5  # until every worker has seen a new file
+RECENT = 20_000  # claims of this process that go into a new file at once: more than come between two looks
+FIRST_SECONDS = 1.0  # of the start, for filling a new file
+PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 PAGE_PAUSE = 0.005  # between two pages of the database, so that scoring gets its turn
 BOOT, FILLED = b"boot", b"filled"
@@ -90,11 +93,17 @@ class IdeaMemory:
         self._unfilled: str | None = None
         self._stop = Event()
         self._filler: Thread | None = None
+        self._tried = Event()
+        self._recent: deque[Decision] = deque(maxlen=RECENT)
 
     def start(self) -> None:
-        """Open the file. What can't be opened is logged, and tried again each second."""
+        """Open the file; a new one is filled for a second, and then in the background.
+
+        What can't be opened is logged, and tried again each second.
+        """
         self._stop.clear()
-        self.state()
+        if self.state().fault is not None:
+            self._tried.wait(FIRST_SECONDS)
 
     def stop(self) -> None:
         """Close the file."""
@@ -116,6 +125,7 @@ class IdeaMemory:
                 with self._noted():
                     claims = file.claim(decisions, reason, self._most)
                     self._fault = None
+                    self._recent.extend(one for one, repeated, _ in claims if one is not None and not repeated)
                     return claims
         return [Claim(one, False, reason) for one in decisions]
 
@@ -174,6 +184,7 @@ class IdeaMemory:
                 with self._alone():
                     self._file = self._opened()
                 self._fault = None
+                self._file.remember(self._recent)
                 self._begin_filling(self._file)
             else:
                 _lengthen(self._path, self._file.least_size)
@@ -229,25 +240,26 @@ class IdeaMemory:
             self._filler.start()
 
     def _keep_filling(self) -> None:
-        pause = SETTLE_SECONDS
+        pause = PAUSE
         while self._unfilled is not None and not self._stop.is_set():
             try:
                 if (file := self._file) is None:
                     self._stop.wait(LOOK_SECONDS)
                 else:
-                    self._fill(file, pause)
+                    self._fill(file)
+                    if self._unfilled is not None:  # another process fills it
+                        self._stop.wait(PAUSE)
             except (GatekeeperError, lmdb.Error, OSError) as fault:
                 if str(fault) not in self._unfilled:
                     log.warning("The memory of idea ids can't be filled yet: %s", fault)
                 self._unfilled = f"The memory of idea ids can't be filled yet ({fault}). {_AGAIN}"
                 pause = min(LONGEST_PAUSE, 2 * pause)
+                self._tried.set()
                 self._stop.wait(pause)
 
-    def _fill(self, file: IdeaFile, pause: float) -> None:
+    def _fill(self, file: IdeaFile) -> None:
         """Fill this file, unless another process does; then only wait."""
         self._remember(file, self._waiting(), 0.0)
-        if self._stop.wait(pause):
-            return
         with self._path.open("rb") as taken:
             try:
                 fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -261,6 +273,7 @@ class IdeaMemory:
         with self._lock:
             if self._file is file and file.noted(FILLED) is not None:
                 self._unfilled = None
+                self._tried.set()
 
     def _remember(self, file: IdeaFile, pages: Iterator[Sequence[Decision]], pause: float) -> None:
         """Take in logged decisions, newest page first, up to one generation of them."""
