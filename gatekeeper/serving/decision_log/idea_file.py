@@ -122,13 +122,15 @@ class IdeaFile:
 
         most: ids of a generation. The ids must differ.
         """
-        last, self._last = self._last, -1
-        with self._env.begin(write=True) as work:
-            number = work.id()
-            there = self._there
-            if there is None or number != last + 1:  # another process has written meanwhile
-                there = self._there = self._generations(work)
-            claims = [self._claimed(work, there, one, reason, most) for one in decisions]
+        try:
+            with self._env.begin(write=True) as work:
+                number = work.id()
+                if self._there is None or number != self._last + 1:  # another process has written meanwhile
+                    self._there = self._generations(work)
+                claims = [self._claimed(work, self._there, one, reason, most) for one in decisions]
+        except BaseException:
+            self._forget()
+            raise
         self._last = number
         return claims
 
@@ -161,7 +163,7 @@ class IdeaFile:
 
     def remember(self, decisions: Sequence[Decision]) -> None:
         """Take in logged decisions, as older ones. They stand, even if an idea was decided anew meanwhile."""
-        self._last = -1
+        self._forget()
         with self._env.begin(write=True) as work:
             there = self._generations(work)
             for one in decisions:
@@ -170,6 +172,11 @@ class IdeaFile:
                 work.put(key, self._value(work, key, one), db=table)
             if decisions:
                 self._note_begin(work, there.older, min(one.at.timestamp() for one in decisions))
+
+    def _forget(self) -> None:
+        """Forget what is known of the tables: the transaction that wrote it may be undone."""
+        self._there = None
+        self._stored.clear()
 
     def extent(self) -> tuple[int, float | None]:
         """The number of ids, and the time of the oldest, in seconds since 1970; None without one."""

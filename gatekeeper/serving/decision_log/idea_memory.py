@@ -9,7 +9,6 @@ import fcntl
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 
 FILE, GUARD = "ideas.lmdb", "ideas.guard"
 LOOK_SECONDS = 1.0  # between two looks whether the file is still the one in the folder
-RECENT = 20_000  # claims of this process that go into a new file at once: more than come between two looks
 FIRST_SECONDS = 1.0  # of the start, for filling a new file
 PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -94,7 +92,7 @@ class IdeaMemory:
         self._stop = Event()
         self._filler: Thread | None = None
         self._tried = Event()
-        self._recent: deque[Decision] = deque(maxlen=RECENT)
+        self._lost = False
 
     def start(self) -> None:
         """Open the file; a new one is filled for a second, and then in the background.
@@ -125,7 +123,6 @@ class IdeaMemory:
                 with self._noted():
                     claims = file.claim(decisions, reason, self._most)
                     self._fault = None
-                    self._recent.extend(one for one, repeated, _ in claims if one is not None and not repeated)
                     return claims
         return [Claim(one, False, reason) for one in decisions]
 
@@ -184,7 +181,8 @@ class IdeaMemory:
                 with self._alone():
                     self._file = self._opened()
                 self._fault = None
-                self._file.remember(self._recent)
+                if self._lost:  # what this process claimed in the other file meanwhile is on the spool or logged
+                    self._file.note(FILLED, b"")
                 self._begin_filling(self._file)
             else:
                 _lengthen(self._path, self._file.least_size)
@@ -196,6 +194,7 @@ class IdeaMemory:
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._lost = True
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -231,7 +230,7 @@ class IdeaMemory:
     # Filling
 
     def _begin_filling(self, file: IdeaFile) -> None:
-        if file.noted(FILLED) is not None:
+        if file.noted(FILLED):
             self._unfilled = None
             return
         self._unfilled = f"The memory of idea ids is being filled from the spool and the database. {_AGAIN}"
@@ -271,7 +270,7 @@ class IdeaMemory:
                     if self._file is file and not self._stop.is_set():
                         file.note(FILLED, b"1")
         with self._lock:
-            if self._file is file and file.noted(FILLED) is not None:
+            if self._file is file and file.noted(FILLED):
                 self._unfilled = None
                 self._tried.set()
 
