@@ -125,6 +125,15 @@ def stored(connection: Connection, idea_ids: Sequence[str]) -> Mapping[str, list
     return found
 
 
+def closed(connection: Connection, idea_ids: Sequence[str]) -> set[str]:
+    """Those of these ideas that have an outcome."""
+    found: set[str] = set()
+    for some in _parts(idea_ids):
+        wanted = select(_d.idea_id).where(_d.idea_id.in_(some), _d.outcome_at.is_not(None))
+        found |= set(connection.execute(wanted).scalars())
+    return found
+
+
 def count(connection: Connection) -> int:
     """The number of all conflicting answers."""
     return connection.execute(select(func.count()).select_from(conflicts)).scalar_one()

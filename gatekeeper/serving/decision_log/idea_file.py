@@ -6,7 +6,8 @@ full. Each call of LMDB lets another thread run, and waits for it, so a new id c
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import isnan, nan
@@ -122,15 +123,11 @@ class IdeaFile:
 
         most: ids of a generation. The ids must differ.
         """
-        try:
-            with self._env.begin(write=True) as work:
-                number = work.id()
-                if self._there is None or number != self._last + 1:  # another process has written meanwhile
-                    self._there = self._generations(work)
-                claims = [self._claimed(work, self._there, one, reason, most) for one in decisions]
-        except BaseException:
-            self._forget()
-            raise
+        with self._writing() as work:
+            number = work.id()
+            if self._there is None or number != self._last + 1:  # another process has written meanwhile
+                self._there = self._generations(work)
+            claims = [self._claimed(work, self._there, one, reason, most) for one in decisions]
         self._last = number
         return claims
 
@@ -163,8 +160,7 @@ class IdeaFile:
 
     def remember(self, decisions: Sequence[Decision]) -> None:
         """Take in logged decisions, as older ones. They stand, even if an idea was decided anew meanwhile."""
-        self._forget()
-        with self._env.begin(write=True) as work:
+        with self._writing() as work:
             there = self._generations(work)
             for one in decisions:
                 key = _key(one.idea_id)
@@ -173,10 +169,16 @@ class IdeaFile:
             if decisions:
                 self._note_begin(work, there.older, min(one.at.timestamp() for one in decisions))
 
-    def _forget(self) -> None:
-        """Forget what is known of the tables: the transaction that wrote it may be undone."""
-        self._there = None
-        self._stored.clear()
+    @contextmanager
+    def _writing(self) -> Iterator[Work]:
+        """A transaction; if it is undone, what is known of the tables is forgotten."""
+        try:
+            with self._env.begin(write=True) as work:
+                yield work
+        except BaseException:
+            self._there = None
+            self._stored.clear()
+            raise
 
     def extent(self) -> tuple[int, float | None]:
         """The number of ids, and the time of the oldest, in seconds since 1970; None without one."""

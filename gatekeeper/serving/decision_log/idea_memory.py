@@ -28,6 +28,7 @@ LOOK_SECONDS = 1.0  # between two looks whether the file is still the one in the
 FIRST_SECONDS = 1.0  # of the start, for filling a new file
 PAUSE = 1.0
 LONGEST_PAUSE = 30.0
+AT_ONCE = 500  # claims of one transaction, for which the other workers wait
 PAGE_PAUSE = 0.005  # between two pages of the database, so that scoring gets its turn
 BOOT, FILLED = b"boot", b"filled"
 
@@ -116,6 +117,12 @@ class IdeaMemory:
 
         Without the file each decision stands, and `state().fault` says why.
         """
+        if len(decisions) <= AT_ONCE:
+            return self._claim(decisions, reason)
+        parts = (decisions[start : start + AT_ONCE] for start in range(0, len(decisions), AT_ONCE))
+        return [claim for part in parts for claim in self._claim(part, reason)]
+
+    def _claim(self, decisions: Sequence[Decision], reason: str | None) -> list[Claim]:
         with self._lock:
             for _ in range(2):  # a second time on a new file, if this one is damaged
                 if (file := self._looked()) is None:
