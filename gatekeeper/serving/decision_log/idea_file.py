@@ -5,6 +5,7 @@ A value holds the digest of what was asked, and the score, decision and model of
 full. Each call of LMDB lets another thread run, and waits for it, so a new id costs as few calls as can be.
 """
 
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ class IdeaFile:
         try:
             status = path.stat()
             self.identity = (status.st_dev, status.st_ino)
+            self._path = path
+            self.lengthen()
             self._env.reader_check()  # what a killed process was reading is kept for it otherwise
             self._meta: Table = self._env.open_db(b"meta")
             self._models: Table = self._env.open_db(b"models")
@@ -103,10 +106,17 @@ class IdeaFile:
         """Close the file."""
         self._env.close()
 
-    @property
-    def least_size(self) -> int:
-        """The bytes that the file must have: to read a page beyond its end would end the process."""
-        return int(self._env.info()["last_pgno"] + 1) * int(self._env.stat()["psize"])
+    def lengthen(self) -> None:
+        """Bring a file that was cut to its length: to read a page beyond its end would end the process.
+
+        The empty pages are found as damage once they are read.
+        """
+        size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        if size > MAP_BYTES:
+            raise lmdb.CorruptedError("its size is wrong")
+        if self._path.stat().st_size < size:
+            with self._path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # never shortens what another process has lengthened
 
     def noted(self, name: bytes) -> bytes | None:
         """The note of this name."""
@@ -243,6 +253,12 @@ class IdeaFile:
             degraded=origin.degraded,
         )
         return Claim(first, True, None)
+
+
+def remove(path: Path) -> None:
+    """Remove the file with LMDB's lock file. Whoever has both open keeps both, apart from new ones. Raises OSError."""
+    for each in (path, path.with_name(f"{path.name}-lock")):
+        each.unlink(missing_ok=True)
 
 
 def _get(work: Work, key: bytes, table: Table) -> bytes | None:

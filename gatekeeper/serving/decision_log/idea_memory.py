@@ -8,6 +8,8 @@ failure, or if the file is lost or damaged, it is made anew and filled from the 
 import fcntl
 import logging
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +21,7 @@ import lmdb
 
 from gatekeeper.errors import GatekeeperError
 from gatekeeper.registry.decision_log.line_format import Decision
-from gatekeeper.serving.decision_log.idea_file import Claim, IdeaFile
+from gatekeeper.serving.decision_log.idea_file import Claim, IdeaFile, remove
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,18 @@ AT_ONCE = 500  # claims of one transaction, for which the other workers wait
 PAGE_PAUSE = 0.005  # between two pages of the database, so that scoring gets its turn
 BOOT, FILLED = b"boot", b"filled"
 
+READ_SECONDS = 60.0
+
 _MODE = 0o600
+_READ_ALL = """
+import sys, lmdb
+with lmdb.open(sys.argv[1], subdir=False, readonly=True, max_dbs=9, map_size=1 << 30) as env:
+    names = [name for name, _ in env.begin().cursor()]
+    for name in names:
+        with env.begin(db=env.open_db(name, create=False)) as work:
+            count = sum(1 for _ in work.cursor().iternext(keys=False, values=True))
+            assert count == work.stat()["entries"]
+"""
 _AGAIN = "Until then, an idea that was decided before may be decided anew."
 
 # Errors of a file that is damaged or full: it is made anew. After all others (a full disk) the same file may do.
@@ -166,7 +179,7 @@ class IdeaMemory:
                 self._next_look = 0.0
                 with suppress(OSError), self._alone():
                     if _identity(self._path) == file.identity:  # no other process has made it anew
-                        self._remove()
+                        remove(self._path)
             elif isinstance(fault, lmdb.PanicError | lmdb.BadDbiError | lmdb.BadTxnError):
                 self._close()
 
@@ -192,7 +205,7 @@ class IdeaMemory:
                     self._file.note(FILLED, b"")
                 self._begin_filling(self._file)
             else:
-                _lengthen(self._path, self._file.least_size)
+                self._file.lengthen()
         except (lmdb.Error, OSError) as fault:
             self._note(f"The memory of idea ids {self._path} can't be opened ({fault}). {_AGAIN}")
         return self._file
@@ -213,11 +226,6 @@ class IdeaMemory:
         finally:
             os.close(guard)
 
-    def _remove(self) -> None:
-        """Remove the file with LMDB's lock file. Whoever has both open keeps both, apart from the new ones."""
-        for path in (self._path, self._path.with_name(f"{FILE}-lock")):
-            path.unlink(missing_ok=True)
-
     def _opened(self) -> IdeaFile:
         if _identity(self._path) is not None:
             try:
@@ -226,10 +234,9 @@ class IdeaMemory:
                 log.warning("The memory of idea ids %s is damaged (%s), so it is made anew", self._path, fault)
             else:
                 if file.noted(BOOT) == self._boot:
-                    _lengthen(self._path, file.least_size)
                     return file
                 file.close()
-        self._remove()
+        remove(self._path)
         file = IdeaFile(self._path)
         file.note(BOOT, self._boot)
         return file
@@ -303,11 +310,22 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _lengthen(path: Path, size: int) -> None:
-    """Bring a file that was cut to its length. The empty pages are found as damage once they are read."""
-    if path.stat().st_size < size:
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # never shortens what another process has lengthened
+def discard_damaged(folder: Path) -> None:
+    """Remove a file that can't be read to its end: a damaged one may end the process that reads it, so a child tries.
+
+    Call it before a server starts. Never raises.
+    """
+    path = folder / FILE
+    try:
+        if not path.is_file():
+            return
+        command = [sys.executable, "-I", "-c", _READ_ALL, str(path)]
+        tried = subprocess.run(command, capture_output=True, timeout=READ_SECONDS)  # noqa: S603  # no word of a caller
+        if tried.returncode:
+            log.warning("The memory of idea ids %s is damaged, so it is made anew", path)
+            remove(path)
+    except (OSError, subprocess.SubprocessError) as fault:
+        log.warning("The memory of idea ids %s can't be checked: %s", path, fault)
 
 
 def _boot() -> str:
