@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, opened, table
 from gatekeeper.errors import ConfigError, mask
 
@@ -27,16 +28,13 @@ if TYPE_CHECKING:
 @click.option("--redeliver", is_flag=True, help="With --decisions: first deliver again what the spool folder keeps.")
 @json_option
 def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: bool) -> int:
-    """Check database and files against each other.
+    """Check the connection to the database, and database and files against each other.
 
     Exits with 0 only if all is well (with --repair or --redeliver: afterwards).
     """
     from gatekeeper import config, registry
 
-    if redeliver and decisions is None:
-        raise click.UsageError("--redeliver needs --decisions FILE, which shows what came back.")
-    if repair and decisions is not None:
-        raise click.UsageError("--repair checks files, --decisions answers. Run them one after the other.")
+    _refuse_mixed(repair, decisions, redeliver)
     settings = config.load()
     if decisions is not None:
         return _compare(decisions, settings.db, Path(settings.spool), redeliver=redeliver, as_json_=as_json_)
@@ -51,18 +49,36 @@ def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: 
     )
     if as_json_:
         lists = {"findings": found.findings, "repaired": found.repaired, "marked": found.marked}
-        as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
+        connection = [asdict(fact) for fact in found.connection]
+        as_json(
+            {
+                "well": found.well,
+                "connection": connection,
+                **{name: [_described(one) for one in each] for name, each in lists.items()},
+            }
+        )
         return 0 if found.well else 1
+    for fact in found.connection:
+        for line in fact.value.splitlines():
+            click.echo(f"{fact.name}: {line}")
     for one in found.repaired:
         click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        click.echo(f"wrong     {_line(one)}: {one.text}{way}")
+        click.echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
     for one in found.marked:
-        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        end = "" if one.kind == "undated" else " It is never served."
+        click.echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
     if found.well:
         click.echo("All is well.")
     return 0 if found.well else 1
+
+
+def _refuse_mixed(repair: bool, decisions: object, redeliver: bool) -> None:
+    if redeliver and decisions is None:
+        raise click.UsageError("--redeliver needs --decisions FILE, which shows what came back.")
+    if repair and decisions is not None:
+        raise click.UsageError("--repair checks files, --decisions answers. Run them one after the other.")
 
 
 def _compare(decisions: "TextIO", url: str, spool: Path, *, redeliver: bool, as_json_: bool) -> int:

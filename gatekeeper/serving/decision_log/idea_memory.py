@@ -19,7 +19,6 @@ from threading import Event, Lock, Thread
 
 import lmdb
 
-from gatekeeper.errors import GatekeeperError
 from gatekeeper.registry.decision_log.line_format import Decision
 from gatekeeper.serving.decision_log.idea_file import Claim, IdeaFile, remove
 
@@ -262,7 +261,7 @@ class IdeaMemory:
                     self._fill(file)
                     if self._unfilled is not None:  # another process fills it
                         self._stop.wait(PAUSE)
-            except (GatekeeperError, lmdb.Error, OSError) as fault:
+            except Exception as fault:  # noqa: BLE001  # whatever it is: it is told, and tried again
                 if str(fault) not in self._unfilled:
                     log.warning("The memory of idea ids can't be filled yet: %s", fault)
                 self._unfilled = f"The memory of idea ids can't be filled yet ({fault}). {_AGAIN}"

@@ -105,9 +105,10 @@ def test_another_idea_of_the_same_id_is_refused(house: Site) -> None:
             problem = refusal.json()
             assert (problem["reason"], problem["field"]) == ("idea_conflict", "idea_id")
             assert "bot-1" in problem["detail"] and "id of its own" in problem["detail"]
-        answer = server.client.post("/v1/score", json=[idea(), others[0], idea(idea_id="bot-2"), idea(idea_id="bot-1")])
+        answer = server.client.post("/v1/score", json=[idea(), others[0], idea(idea_id="bot-2")])
         assert answer.status_code == 200
-        unnamed, refused, new, again = answer.json()
+        unnamed, refused, new = answer.json()
+        (again,) = server.client.post("/v1/score", json=[idea(idea_id="bot-1")]).json()
         assert refused == {"idea_id": "bot-1", "error": "idea_conflict", "detail": refused["detail"]}
         assert "another symbol, side or features" in refused["detail"]
         assert [one["repeated"] for one in (unnamed, new, again)] == [False, False, True]
@@ -195,12 +196,16 @@ def test_between_two_servers_the_row_that_comes_first_counts(house: Site) -> Non
         two.score(*[idea(idea_id=f"other-{number}") for number in range(3)])
         second = two.score(idea(idea_id="bot-1")).json()
         assert (second["decision"], second["repeated"]) == ("approve", False)
+        eventually(lambda: house.sql("SELECT count(*) FROM gatekeeper_conflict") == [(1,)])
     assert rows(house)["bot-1"] == (first["decision"], first["version"])
     assert house.sql("SELECT idea_id, version FROM gatekeeper_conflict") == [("bot-1", "gatekeeper_primary2")]
 
 
 class Bots:
-    """Threads that ask for few ids, again and again, alone and in arrays; `seen` has every answer."""
+    """Threads that ask for few ids, again and again, alone and in arrays; `seen` has every answer.
+
+    The ids of two phases overlap, so that each has new ones and repeated ones.
+    """
 
     def __init__(self, url: str, seed: int) -> None:
         self.url = url
@@ -208,13 +213,16 @@ class Bots:
         self.seen: list[tuple[str, tuple[object, ...], bool]] = []
         self.refused = 0
         self.over = Event()
+        self.phase = 0
 
     def ask(self, number: int) -> None:
         chance = random.Random(self.seed * 100 + number)
         while not self.over.is_set():
             batch = [
                 idea(idea_id=f"id-{self.seed}-{one}", symbol=f"S{one % 5 if chance.random() < 0.9 else 9}")
-                for one in chance.sample(range(150), chance.choice([1, 1, 1, 3, 80]))
+                for one in chance.sample(
+                    range(100 * self.phase, 100 * self.phase + 150), chance.choice([1, 1, 1, 3, 80])
+                )
             ]
             try:
                 with httpx.Client(base_url=self.url, transport=plain(), timeout=20) as client:
@@ -231,6 +239,11 @@ class Bots:
                     self.refused += 1
                 else:
                     self.seen.append((one["idea_id"], told(one), one["repeated"]))
+
+    def told_anew(self, model_id: int, since: int) -> bool:
+        """Whether this model has decided, and an earlier decision was repeated."""
+        seen = self.seen[since:]
+        return any(not again and answer[3] == model_id for _, answer, again in seen) and any(one[2] for one in seen)
 
 
 def workers(server: Server) -> list[int]:
@@ -252,14 +265,14 @@ def test_law_every_answer_is_the_logged_row(house: Site, rounds: int) -> None:
             threads = [Thread(target=bots.ask, args=(number,)) for number in range(4)]
             for thread in threads:
                 thread.start()
-            for _ in range(3):
-                bots.over.wait(chance.uniform(0.1, 0.3))
-                promote(house, next(primaries))
-            if turn % 2:
-                os.kill(chance.choice(eventually(lambda server=server: workers(server))), signal.SIGKILL)
-                bots.over.wait(0.3)
-                promote(house, next(primaries))
-                bots.over.wait(0.3)
+            for step in range(3):
+                bots.phase += 1
+                wanted = next(primaries)
+                promote(house, wanted)
+                if turn % 2 and step == 1:
+                    os.kill(chance.choice(eventually(lambda server=server: workers(server))), signal.SIGKILL)
+                count = len(bots.seen)
+                eventually(lambda bots=bots, wanted=wanted, count=count: bots.told_anew(wanted, count))
             for pid in [*workers(server), server.process.pid]:  # all at once
                 os.kill(pid, signal.SIGKILL)
             bots.over.set()

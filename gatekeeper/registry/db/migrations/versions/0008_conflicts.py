@@ -1,10 +1,10 @@
-"""Revision 0006: the version that answered an idea, and answers that differ from the logged one."""
+"""Revision 0008: the version that answered an idea, and answers that differ from the logged one."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
