@@ -177,6 +177,12 @@ class Settings(BaseSettings):
     max_ideas: int = Field(1000, ge=1, le=1_000_000, description="server: most ideas in one request")
     spool: str = Field("spool", description="server: folder for decisions that are not in the database yet")
     spool_cap_mb: int = Field(256, ge=1, description="server: largest size of that folder, in MiB")
+    idea_memory: int = Field(
+        5_000_000,
+        ge=1,
+        le=5_000_000,
+        description="server: how many of the newest idea ids keep their first decision if they are asked again",
+    )
     alarms: SecretStr = Field(
         SecretStr(""), description="alarms: receivers as Apprise URLs, separated by spaces; empty: none are sent"
     )
