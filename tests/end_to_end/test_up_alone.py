@@ -78,11 +78,9 @@ def test_a_killed_scheduler_is_noticed(place: Place) -> None:
         top = scheduler(place)
         for process in [top, *top.children(recursive=True)]:
             process.kill()
-        import time; T = time.monotonic()
         until(lambda: scheduler(place) not in (None, top), "supervisord starts another scheduler")
         path = f"{WEEKLY}/dagRuns/killed/taskInstances/register"
         until(lambda: place.call("GET", path)["state"] != "running", "the new one notices that its task is gone")
-        print("NOTICED", time.monotonic() - T)
         holder.execute("ROLLBACK")
     until(lambda: place.call("GET", f"{WEEKLY}/dagRuns/killed")["state"] == "success", "the run ends well")
     assert place.call("GET", path)["try_number"] >= 2  # the second may still have met the lock
