@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     except GatekeeperError as fault:
         _end(with_desk(str(fault), chosen.get("desk")), 1)
     except SystemExit as ended:  # by click alone, if the reader of a pipe has gone, as `| head` does
-        sys.exit(0 if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code)  # click leaves it there
+        sys.exit(0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code)  # click leaves it there
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
         if interrupted:  # an extension that is being loaded turns Ctrl-C into an error of its own
             _end("Interrupted.", 130)

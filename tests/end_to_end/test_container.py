@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import Registry, upgrade
 
+pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("container")]
 HOUSE = Path(__file__).parents[2]
 ONCE = {"roles", "init", "grants"}
 """Services that do their work, and end."""
@@ -51,7 +52,6 @@ def composed(secrets: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(said.stdout))
 
 
-@pytest.mark.matrix
 def test_every_service_is_confined(composed: dict[str, Any]) -> None:
     """No root, no write into the image, no capability, limits on memory, processors and processes, logs that end."""
     for name, service in composed["services"].items():
@@ -73,7 +73,6 @@ def published(port: Any) -> str:
     return port if isinstance(port, str) else f"{port.get('host_ip', '')}:{port['published']}"
 
 
-@pytest.mark.matrix
 def test_no_secret_is_in_an_environment_or_a_command_line(composed: dict[str, Any], secrets: Path) -> None:
     """Redis' password is none either: `ps` and `docker inspect` show these to everybody on the machine."""
     text = yaml.safe_dump(composed)
@@ -89,7 +88,6 @@ def test_no_secret_is_in_an_environment_or_a_command_line(composed: dict[str, An
         assert all(key.endswith(("_FILE", "_CMD")) for key in named - others)
 
 
-@pytest.mark.matrix
 def test_each_part_has_the_secrets_that_it_needs_and_no_more(composed: dict[str, Any]) -> None:
     """Those that its settings name; tasks can't make the tokens that they show, and only init owns the registry."""
     had = {name: {secret["source"] for secret in service["secrets"]} for name, service in composed["services"].items()}

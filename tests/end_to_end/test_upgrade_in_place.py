@@ -15,15 +15,21 @@ from typing import Any
 import pytest
 from registry_site import OWN, Site, own_model
 from score_server import COMMAND, Server, environment, eventually, idea, refused, running
-from site_fixtures import dialect, empty_site, new_site, postgres
+from site_fixtures import empty_site, new_site, postgres
 
 from gatekeeper.registry.db.tables import HEAD
 
-__all__ = ["dialect", "empty_site", "new_site", "postgres"]
+__all__ = ["empty_site", "new_site", "postgres"]
 
 STORED = Path(__file__).parent.parent / "stored"
 EARLIER_HEAD = "0005"
 EARLIER = [sys.executable, "-P", *COMMAND[1:]]  # -P: the folder that it starts in comes before PYTHONPATH otherwise
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.matrix)])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """SQLite in every run, PostgreSQL in `make matrix`."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
