@@ -162,7 +162,7 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
     The current one is quarantined, so that no weekly run promotes it again.
     """
     with opened() as registry:
-        promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
+        promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
         if not as_json_:
@@ -173,9 +173,9 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
 
 def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
     """Promote by hand; the effect, and the promotion that made this model the primary, ours or another's."""
-    now = datetime.now(UTC)
-    promotion = registry.promote(model_id, actor=actor, reason=reason, now=now)
-    if promotion.at != now:
+    before = registry.generation()
+    promotion = registry.promote(model_id, actor=actor, reason=reason)
+    if promotion.generation <= before:
         return registry.effect(None, f"model {model_id} is the primary already"), promotion
     _send_alarm(registry, promotion)
     return registry.effect(promotion), promotion
@@ -201,8 +201,7 @@ def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
 
 
 def _warn_of_hold(registry: "Registry") -> None:
-    hold = registry.current_hold()
-    if hold is not None:
+    for hold in registry.holds():
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
         by = f"by {hold.actor} ({hold.reason})"
         click.echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
@@ -253,7 +252,8 @@ def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, 
 def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> None:
     """Hold promotions by weekly runs.
 
-    They go on judging and recording, but promote nothing. A promotion by hand still works.
+    They go on judging and recording, but promote nothing. A promotion by hand still works. Holds stack: each is
+    released by itself, and weekly runs promote again when none is in force.
     """
     from gatekeeper.cli.show import user
 
@@ -263,23 +263,45 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
     if as_json_:
         as_json({**asdict(held), "effect": effect})
     else:
-        click.echo(with_desk(f"{effect}\nRelease the hold with `gatekeeper release`."))
+        click.echo(with_desk(f"{effect}\nRelease hold {held.id} with `gatekeeper release {held.id}`."))
 
 
 @click.command()
+@click.argument("hold_id", required=False, type=int)
+@click.option("--all", "every", is_flag=True, help="Release all holds; needs --reason.")
 @click.option("--quarantine", type=int, metavar="ID", help="Clear this model's quarantine instead.")
 @actor_options("released by hand")
 @json_option
-def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> None:
-    """Release the current hold. With --quarantine ID, clear that model's quarantine instead."""
+@click.pass_context
+def release(
+    context: click.Context,
+    hold_id: int | None,
+    every: bool,
+    quarantine: int | None,
+    actor: str,
+    reason: str,
+    as_json_: bool,
+) -> None:
+    """Release hold HOLD_ID, or the only one that is in force.
+
+    If several are, it refuses and lists them: name one, or release --all. With --quarantine ID, clear that model's
+    quarantine instead.
+    """
+    if sum((hold_id is not None, every, quarantine is not None)) > 1:
+        raise click.UsageError("Give one of HOLD_ID, --all and --quarantine.")
+    if every and context.get_parameter_source("reason") is click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--all needs a --reason, which is kept with each hold.")
     with opened() as registry:
-        released = registry.release(actor=actor, reason=reason, quarantine=quarantine)
-        now_in_force = registry.hold_effect(quarantine)
-    what = "hold" if quarantine is None else f"quarantine of model {quarantine}"
-    done = f"{'Released' if quarantine is None else 'Cleared'} the {what}." if released else f"There was no {what}."
-    effect = f"{done} {now_in_force}"
+        if quarantine is None:
+            holds = registry.release(hold_id, every=every, actor=actor, reason=reason)
+            what, ids, effect = "hold", [one.id for one in holds], registry.release_effect(holds, hold_id)
+        else:
+            cleared = registry.release_quarantine(quarantine, actor=actor, reason=reason)
+            what, ids = f"quarantine of model {quarantine}", [quarantine] if cleared else []
+            done = f"Cleared the {what}." if cleared else f"There was no {what}."
+            effect = f"{done} {registry.hold_effect(quarantine)}"
     if as_json_:
-        as_json({"what": what, "released": released, "effect": effect})
+        as_json({"what": what, "released": bool(ids), "ids": ids, "effect": effect})
     else:
         click.echo(effect)
 

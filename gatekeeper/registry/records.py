@@ -94,6 +94,15 @@ class Promotion:
     """The sha256 of the promoted bytes; None for an adopted row that is not a usable model."""
     chain: str | None = None
     """A hash over this row, its evidence and the row before (history_chain.py)."""
+    order_digest: str | None = None
+    """The sha256 of what was ordered (orders.py); None in rows of an older Gatekeeper and without an order."""
+    discounted_at: datetime | None = None
+    """When `doctor --repair` marked the row, whose time or as-of lay ahead of the clock; None for all others."""
+
+    @property
+    def by_evaluation(self) -> bool:
+        """Whether a weekly run made it, and nobody by hand."""
+        return self.kind in KINDS_BY_EVALUATION
 
 
 @dataclass(frozen=True)  # without slots: what is read of the document is read once
@@ -114,6 +123,8 @@ class Evaluation:
     run_key: str
     report: str | None
     at: datetime
+    discounted_at: datetime | None = None
+    """As in Promotion."""
 
     @cached_property
     def document(self) -> "EvaluationDocument":

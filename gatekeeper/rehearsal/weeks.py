@@ -11,11 +11,11 @@ from pathlib import Path
 from signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIG_UNBLOCK, SIGINT, pthread_sigmask, signal
 from typing import TYPE_CHECKING
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, instant
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.market.sources import Known

@@ -19,6 +19,7 @@ class Dialect(Protocol):
     reading: str  # the statement that begins a read transaction
     writing: str  # the statement that begins a write transaction
     overriding: str  # the clause of an INSERT that gives its own id
+    has_own_clock: bool  # whether a server tells the time, or each client's machine
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the file is missing."""

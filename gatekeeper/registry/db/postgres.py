@@ -39,6 +39,7 @@ class Postgres:
     reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
+    has_own_clock = True
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
         """The engine, which connects at first use. Raises ConfigError."""

@@ -23,6 +23,7 @@ class Sqlite:
     reading = "BEGIN"
     writing = "BEGIN IMMEDIATE"
     overriding = ""
+    has_own_clock = False
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""

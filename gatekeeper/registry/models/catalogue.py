@@ -10,7 +10,7 @@ from gatekeeper.registry import naming
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.dialect import is_id
 from gatekeeper.registry.db.faults import UPGRADE
-from gatekeeper.registry.records import Model, Promotion, model_of, promotion_of
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, Model, Promotion, model_of, promotion_of
 
 LARGEST_ID = 2**63 - 1
 _m, _a = tables.models.c, tables.artifacts.c
@@ -36,6 +36,9 @@ _PAGE = (
 )
 _AUDIT = select(tables.promotions).order_by(tables.promotions.c.generation.desc())
 _NEWEST = _AUDIT.limit(1)
+_HIGHEST = select(func.max(tables.promotions.c.as_of)).where(
+    tables.promotions.c.kind.in_(KINDS_BY_EVALUATION) & tables.promotions.c.discounted_at.is_(None)
+)
 _GENERATION = select(tables.lock.c.generation).where(tables.lock.c.id == 1)
 
 
@@ -114,8 +117,11 @@ def promotion_by_key(connection: Connection, run_key: str | None) -> Promotion |
 
 
 def highest_as_of(connection: Connection) -> datetime | None:
-    """The latest as-of of all promotions."""
-    highest: datetime | None = connection.execute(select(func.max(tables.promotions.c.as_of))).scalar()
+    """The latest as-of that a weekly run promoted; None if none has.
+
+    Acts by hand don't count, nor rows that `doctor --repair` marked.
+    """
+    highest: datetime | None = connection.execute(_HIGHEST).scalar()
     return highest
 
 

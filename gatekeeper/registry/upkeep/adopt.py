@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
-from gatekeeper.registry.db import comments, schema, tables
+from gatekeeper.registry.db import comments, schema, tables, writes
 from gatekeeper.registry.db.database import Work, has_table, now
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.registry.models import catalogue
@@ -119,7 +119,7 @@ def take_in(context: RegistryContext, work: Work, finds: Sequence[Find]) -> list
         row = catalogue.model(work.connection, find.model.id)
         if row.sha256 is not None or (find.fault is not None and _is_marked(work.connection, find)):
             continue  # another writer has adopted it meanwhile, or it is marked already, with its first path
-        work.connection.execute(delete(tables.faults).where(tables.faults.c.model_id == find.model.id))
+        writes.remove(work.connection, tables.faults, tables.faults.c.model_id == find.model.id, most=1)
         if find.content is not None and find.inspected is not None:
             work.on_failure(context.store.put_blob(find.content))
             insert_artifact(work, find.model.id, find.inspected, threshold=context.threshold, run_key=None)
@@ -186,12 +186,14 @@ def _digest(find: Find) -> str | None:
 
 
 def _mark(work: Work, find: Find, fault: ModelRefused) -> None:
-    work.connection.execute(
-        tables.faults.insert().values(
-            model_id=find.model.id,
-            reason=fault.reason,
-            message=str(fault),
-            sha256=_digest(find),
-            at=now(work.connection),
-        )
+    writes.add(
+        work.connection,
+        tables.faults,
+        {
+            "model_id": find.model.id,
+            "reason": fault.reason,
+            "message": str(fault),
+            "sha256": _digest(find),
+            "at": now(work.connection),
+        },
     )

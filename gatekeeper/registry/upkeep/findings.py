@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from sqlalchemy import Connection, select
@@ -14,7 +15,7 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import has_index
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.retirement import held_digests, is_ours, marked
-from gatekeeper.registry.promotion import history_chain, holds
+from gatekeeper.registry.promotion import clock, history_chain, holds
 from gatekeeper.registry.records import Model, Promotion
 from gatekeeper.registry.store.base import BLOBS, Store, blob_name, sha256_of
 from gatekeeper.registry.upkeep import older_table
@@ -33,6 +34,7 @@ HISTORY = "history"  # the promotion history does not end with the primary
 COUNTER = "counter"  # the generation is behind the promotion history
 BROKEN = "broken"  # rows refer to missing rows, a document is damaged, or the history was changed
 ORPHANED = "orphaned"  # bytes that no row names
+AHEAD = "ahead"  # a row's time or as-of lies ahead of the database's clock
 TEMPORARY = "temporary"  # a file left half-written by a killed writer
 MARKED = "marked"  # a row known not to be a usable model: it is never served, and not a finding
 STRAY = "stray"  # a file that belongs to no model: somebody's own, never served, and not a finding
@@ -101,6 +103,7 @@ class _Evidence:
     marks: Mapping[int, str | None]  # model id -> sha256 of the file that was found not to be a usable model
     audit: Sequence[Promotion]  # oldest first
     generation: int
+    now: datetime  # by the database's clock
 
     @property
     def claims(self) -> list[int]:
@@ -146,8 +149,10 @@ def examine(context: RegistryContext, connection: Connection, digests: Digests) 
         marks={row.model_id: row.sha256 for row in faults},
         audit=catalogue.promotions(connection)[::-1],
         generation=catalogue.generation(connection),
+        now=clock.now(connection),
     )
     checks = (
+        _ahead,
         _bytes,
         _unregistered,
         _older_rows,
@@ -165,6 +170,20 @@ def examine(context: RegistryContext, connection: Connection, digests: Digests) 
         findings=tuple(one for one in found if one.kind not in _KNOWN),
         marked=tuple(one for one in found if one.kind in _KNOWN),
     )
+
+
+def _ahead(e: _Evidence) -> Iterator[Finding]:
+    """Check for acts whose time or as-of lies ahead of the database's clock, as one with a wrong clock left them."""
+    for table, what in ((tables.promotions, "Promotion"), (tables.evaluations, "Evaluation")):
+        key = table.primary_key.columns[0]
+        ahead = table.c.discounted_at.is_(None) & ((table.c.at > e.now) | (table.c.as_of > e.now))
+        of = table.c.to_id if table is tables.promotions else table.c.challenger
+        rows = e.connection.execute(select(key, of, table.c.at, table.c.as_of).where(ahead).order_by(key))
+        for number, model_id, at, as_of in rows:
+            told = f"has the time {at:%Y-%m-%d %H:%M} UTC and the as-of {as_of:%Y-%m-%d %H:%M} UTC"
+            text = f"{what} {number} of model {model_id} {told}, ahead of the clock ({e.now:%Y-%m-%d %H:%M} UTC)."
+            remedy = "marked: its time and as-of no longer count, so that weekly runs promote again"
+            yield Finding(AHEAD, model_id, None, text, remedy)
 
 
 def _bytes(e: _Evidence) -> Iterator[Finding]:

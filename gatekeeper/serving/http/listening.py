@@ -16,13 +16,14 @@ from typing import Any
 
 import uvicorn
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.serving.http.error_middleware import FastPath
 from gatekeeper.serving.http.peer_workers import LONGEST_PATH
+from gatekeeper.serving.http.protocol import StrictProtocol
 from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
+from gatekeeper.settings import Settings
 
 STOP_SECONDS = 20  # for running requests; longer ones are cut off
 START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced
@@ -55,6 +56,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             partial(worker, settings, shared),
             factory=True,
             workers=settings.workers,
+            http=StrictProtocol,
             ws="none",  # unused; avoids the import of its modules
             log_config=LOGGING,
             access_log=False,  # /metrics counts; the decisions are logged
