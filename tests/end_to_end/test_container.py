@@ -183,7 +183,7 @@ def test_the_worker_does_all_that_tasks_and_commands_do(server: str, granted: Pa
             )
             registry.promote(challenger, actor="weekly", reason="better", evaluation=evaluation.id, kind="weekly")
         registry.rollback(actor="ann", reason="r")
-        registry.release(actor="ann", reason="r", quarantine=second.id)
+        registry.release_quarantine(second.id, actor="ann", reason="r")
         registry.hold(actor="ann", reason="r")
         registry.release(actor="ann", reason="r")
         registry.migrate_naming(dry_run=False, primary=None, actor="ann", reason="r")

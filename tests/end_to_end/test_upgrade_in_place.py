@@ -94,13 +94,9 @@ def test_old_and_new_servers_work_side_by_side(stored: Site, old: Server) -> Non
         added = registry.register(own_model(5), details=OWN)
         registry.promote(added.id, actor="ann", reason="both follow")
         for server in (old, new):
-            found = eventually(
-                lambda server=server: (
-                    server.client.get("/v1/model").json()["generation"] > before
-                    and server.client.get("/v1/model").json()
-                )
-            )
-            assert (found["model_id"], found["sha256"], found["degraded"]) == (added.id, added.sha256, False)
+            eventually(lambda server=server: server.client.get("/v1/model").json()["sha256"] == added.sha256)
+            found = server.client.get("/v1/model").json()
+            assert (found["model_id"], found["generation"] > before, found["degraded"]) == (added.id, True, False)
         registry.rollback(actor="ann", reason="both follow again")
         for server in (old, new):
             eventually(lambda server=server: server.client.get("/v1/model").json()["sha256"] == first["sha256"])
