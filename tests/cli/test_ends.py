@@ -227,9 +227,10 @@ def test_the_desk_of_a_hint(text: str, named: str) -> None:
     assert with_desk(text) == text
 
 
-def test_a_file_of_nobody_leaves_the_doctor_well(shell: Shell) -> None:
+@pytest.mark.parametrize("name", ["some one's.onnx", "gatekeeper_9.onnx", "gatekeeper_primary9.onnx"])
+def test_a_file_of_nobody_leaves_the_doctor_well(shell: Shell, name: str) -> None:
     """Case 120: one unregistered file, and doctor never ended well, whatever was done; it names the one command."""
-    stray = shell.file("models/some one's.onnx", b"anything")
+    stray = shell.file(f"models/{name}", b"anything")
     for words in (("doctor",), ("doctor", "--repair")):
         code, out, _ = shell(*words)
         assert code == 0

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from model_files import contract_model
 from registry_site import OWN, Site, check_history, own_model
 
 from gatekeeper.errors import ClaimsUnsettled, SchemaOutOfDate
@@ -76,6 +77,26 @@ def test_an_implausible_time_is_unknown_and_said(empty_site, created, stored, sh
         contender = Contender(model.version, model.sha256, 0.5, len, model.trained_to, model.created_at)
         assert contender.seen_to is None
     works(empty_site)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("stated", "known"),
+    [
+        ("2018-01-05T00:00:00Z", datetime(2018, 1, 5, tzinfo=UTC)),
+        ("1970-01-01", None),
+        ("0001-01-01T00:00:00+05:00", None),
+        ("2300-01-01", None),
+        ("1515110400", None),
+    ],
+)
+def test_an_implausible_end_of_the_training_data_is_unknown(empty_site, stated, known):
+    """Case 69's kin: in the file of a foreign model, where it would put any window out of sample."""
+    grown(empty_site)
+    empty_site.put("m2.onnx", contract_model([0.2] * 7, trained_to=stated))
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        assert registry.model(2).trained_to == known
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
