@@ -76,6 +76,10 @@ def secure_names(connection: Connection) -> None:
 
 
 def _refuse_other_table(connection: Connection) -> None:
+    if of(connection).is_view(connection, "RLModel"):
+        raise SchemaOutOfDate(
+            '"RLModel" is a view. Gatekeeper needs the table: name the database or schema that has it.'
+        )
     if not has_table(connection, "RLModel"):
         return
     there = of(connection).declared_types(connection, "RLModel")

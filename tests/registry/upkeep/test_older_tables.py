@@ -199,6 +199,15 @@ def test_an_id_of_another_type_is_refused_by_itself(empty_site, number):
     works(empty_site)
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("key", ["NUMERIC PRIMARY KEY", "DOUBLE PRECISION PRIMARY KEY", "NUMERIC"])
+def test_a_fraction_among_ids_that_may_have_one(empty_site, key):
+    grown(empty_site, (3.5, "a", "models/m2.onnx", None), (7, "b", "models/m2.onnx", None), key=key)
+    report = empty_site.upgrade()
+    assert (report.adopted, len(report.refused)) == ((1, 2, 7), 1)
+    works(empty_site)
+
+
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_a_primary_without_a_usable_id_is_named(empty_site):
     """Nobody may promote over it in silence, and the models of the other rows are adopted."""
@@ -289,6 +298,14 @@ def test_the_table_of_another_schema_is_told_of(empty_site):
     empty_site.sql('CREATE TABLE desk."RLModel" (id INTEGER)')
     empty_site.sql("CREATE TABLE desk.gatekeeper_lock (id INTEGER)")
     assert empty_site.upgrade().similar == ("old.RLModel",)
+
+
+def test_a_view_is_no_table(empty_site):
+    empty_site.sql(
+        'CREATE VIEW "RLModel" AS SELECT 1 AS id, 2 AS version, 3 AS path, 4 AS description, 5 AS "createdAt"'
+    )
+    with pytest.raises(SchemaOutOfDate, match=r'^"RLModel" is a view'):
+        empty_site.upgrade()
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
