@@ -42,6 +42,7 @@ test: $(VENV)/ready  ## every test but those of matrix and stress
 
 matrix: $(VENV)/ready  ## the tests that need an environment of their own or a Debian package (.ci/run installs these)
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "matrix and not stress" $(PYTEST)
+	@GATEKEEPER_TESTS_POOLER=1 $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress" -k postgresql tests/registry $(PYTEST)
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)

@@ -18,7 +18,8 @@ _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPE
 _FORMER_FILE = "gates.toml"
 _ON = {"1", "true", "t", "yes", "y", "on"}  # as pydantic reads a boolean
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +153,12 @@ def database_of(desk: Desk, url: str) -> str:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url) or "options=" in url:
+    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
         raise ConfigError(
-            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options, not {url}. "
-            "Change GATEKEEPER_DB, or give the desk a db."
+            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
+            f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{desk.schema}"
+    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
 
 
 def _names(desks: Iterable[Desk]) -> str:

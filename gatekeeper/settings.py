@@ -201,6 +201,11 @@ class Settings(BaseSettings):
         description="logged ideas: days after which the outcome from an older server counts as known",
     )
 
+    @field_validator("db")
+    @classmethod
+    def _without_line_end(cls, url: str) -> str:
+        return url.strip()
+
     @field_validator("alarm_levels")
     @classmethod
     def _levels_of_kinds(cls, text: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--repair", is_flag=True, help="Repair what needs no choice, and report it.")
 @json_option
 def doctor(repair: bool, as_json_: bool) -> int:
-    """Check database and files against each other.
+    """Check the connection to the database, and database and files against each other.
 
     Exits with 0 only if all is well (with --repair: afterwards).
     """
@@ -36,8 +36,18 @@ def doctor(repair: bool, as_json_: bool) -> int:
     )
     if as_json_:
         lists = {"findings": found.findings, "repaired": found.repaired, "marked": found.marked}
-        as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
+        connection = [asdict(fact) for fact in found.connection]
+        as_json(
+            {
+                "well": found.well,
+                "connection": connection,
+                **{name: [_described(one) for one in each] for name, each in lists.items()},
+            }
+        )
         return 0 if found.well else 1
+    for fact in found.connection:
+        for line in fact.value.splitlines():
+            click.echo(f"{fact.name}: {line}")
     for one in found.repaired:
         click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:

@@ -63,9 +63,10 @@ class Delivery:
     def run(self) -> None:
         """Deliver all lines that are there now, each once.
 
-        Raises GatekeeperError if the database can't be reached, and SpoolFault, after all others, if a segment has to
-        wait.
+        Raises GatekeeperError if the database can't be reached or was replaced under this process (RegistryReplaced),
+        and SpoolFault, after all others, if a segment has to wait.
         """
+        self._registry.continuity.look()
         faults: list[Exception] = []
         for segment in self._spool.segments():
             growing = self._spool.is_active(segment)  # checked first: a closed segment grows no more

@@ -140,6 +140,7 @@ class DecisionLog:
         for outcome in outcomes:
             _check(outcome)
         try:
+            self._registry.continuity.refuse_replaced()
             states = [one.state for one in self._registry.close_decisions(outcomes, all_or_none=True)]
         except OutcomeRefused:
             raise

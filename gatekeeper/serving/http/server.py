@@ -160,16 +160,16 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
 
 
 def _ready(gatekeeper: Gatekeeper, loops: Sequence[LoopState]) -> Reply:
-    origin = _current(gatekeeper).origin
+    origin, replaced = _current(gatekeeper).origin, gatekeeper.state().replaced
     stalled = [one for one in loops if one.stalled]
-    reasons = [*([origin.reason] if origin.reason else []), *map(str, stalled)]
+    reasons = [*filter(None, (replaced, origin.reason)), *map(str, stalled)]
     return Reply(
         200,
         _encode(
             Ready(
                 "ready",
                 origin.version,
-                origin.degraded or bool(stalled),
+                origin.degraded or replaced is not None or bool(stalled),
                 " ".join(reasons) or None,
                 [one.name for one in stalled],
             )
