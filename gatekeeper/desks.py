@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
 from gatekeeper.secret_urls import SecretUrl
@@ -19,7 +20,8 @@ _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPE
 _FORMER_FILE = "gates.toml"
 _ON = {"1", "true", "t", "yes", "y", "on"}  # as pydantic reads a boolean
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +145,34 @@ def refuse_shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> None:
     for name, own in places.items():
         for what, value in own.items():
             whole = value.reveal() if isinstance(value, SecretUrl) else value
-            other = seen.setdefault((what, whole.rstrip("/")), name)
+            other = seen.setdefault((what, _place(whole)), name)
             if other != name:
                 raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
+
+
+def _place(value: str) -> str:
+    """The place that a folder or database URL means, however it is written."""
+    scheme, apart, rest = value.strip().partition("://")
+    if not apart:
+        return str(Path(value).resolve())
+    scheme = scheme.lower().partition("+")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    if scheme == "sqlite":
+        return f"{scheme}:{Path(unquote(rest.removeprefix('/'))).resolve()}"
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 def database_of(desk: Desk, url: SecretUrl) -> SecretUrl:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    whole = url.reveal()
-    if not _POSTGRESQL.match(whole) or "options=" in whole:
+    whole = url.reveal().strip()
+    if not _POSTGRESQL.match(whole) or _OWN_SCHEMA.search(whole):
         raise ConfigError(
-            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options, not {url}. "
-            "Change GATEKEEPER_DB, or give the desk a db."
+            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
+            f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}options=-csearch_path%3D{desk.schema}")
+    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}schema={desk.schema}")
 
 
 def _names(desks: Iterable[Desk]) -> str:

@@ -37,7 +37,7 @@ def desks(as_json_: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Manage the registry's tables."""
+    """Manage the registry's database: tables, backup and restore."""
 
 
 @db.command()
@@ -84,6 +84,42 @@ def upgrade(as_json_: bool) -> None:
                 "`gatekeeper migrate-naming`."
             )
         )
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def backup(file: str, as_json_: bool) -> None:
+    """Copy a SQLite registry to the new file FILE while servers use it.
+
+    Back up the model store too. For PostgreSQL, use pg_dump.
+    """
+    from gatekeeper import registry
+
+    made = registry.back_up(settings_of.load().db.reveal(), file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    echo(f"Backed up to {made.file}: revision {made.revision}, generation {made.generation}, {made.size:,} bytes.")
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def restore(file: str, as_json_: bool) -> None:
+    """Replace the content of a SQLite registry by the backup FILE while servers use it.
+
+    Servers follow within seconds. Never copy a file over a registry that is in use.
+    """
+    from gatekeeper import registry
+
+    made = registry.restore(settings_of.load().db.reveal(), file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    was = "" if made.generation_before is None else f", was {made.generation_before}"
+    echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
+    echo("next: gatekeeper doctor, which compares the restored rows with the model files")
 
 
 COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}

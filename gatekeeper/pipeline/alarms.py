@@ -212,7 +212,9 @@ def _library() -> Any:
     try:
         import apprise
     except ImportError:
-        raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't installed; install gatekeeper[alarms]") from None
+        raise ConfigError(
+            "GATEKEEPER_ALARMS is set, but apprise isn't installed. Run `pip install 'gatekeeper[alarms]'`."
+        ) from None
     own = logging.getLogger("apprise")
     own.setLevel(logging.WARNING)
     if own.propagate:  # it logs addresses; what it says of a failure is kept by its result, and told by us

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import ConfigError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.dialect import Dialect
-from gatekeeper.registry.db.faults import UPGRADE
+from gatekeeper.registry.db.faults import UPGRADE, unusable
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
 from gatekeeper.registry.db.tables import Clock, lock, promotions
+from gatekeeper.registry.db.url import parse
 from gatekeeper.secret_urls import SecretUrl
 
-DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
+DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres()}
 
 _LOCKED = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
 _NOW = select(Clock())
@@ -45,7 +45,7 @@ class Work:
         Only under the lock: the next writer may rely on a file that this one placed.
         """
         while self._undo and of(self.connection).holds_lock(self.connection):
-            with suppress(OSError, Unavailable):
+            with suppress(OSError, Unavailable, StorageFailed):
                 self._undo.pop()()
 
     def refuse_lost_lock(self) -> None:
@@ -75,10 +75,11 @@ class Database:
 
         Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the SQLite file does not exist.
         """
-        read = _read(url)
-        parsed = _parse(read)
+        read = url if isinstance(url, str) else url.reveal()
+        parsed = parse(read)
+        shown = _read(read.strip())
         dialect = DIALECTS[parsed.get_backend_name()]
-        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed), read)
+        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed), shown)
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -87,14 +88,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot; never waits for writers."""
-        with self._begun(self.dialect.reading) as connection:
+        with self._begun(write=False) as connection:
             yield connection
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """A connection for a single statement, without a transaction: one statement is a snapshot by itself."""
         with self._clear_errors(), self.engine.connect() as connection:
-            yield connection
+            yield self.dialect.glance(connection)
 
     @contextmanager
     def write(self, *, first: bool = False) -> Iterator[Work]:
@@ -102,7 +103,7 @@ class Database:
 
         Raises Unavailable, GenerationMoved, SchemaOutOfDate; then nothing has changed, files included.
         """
-        with self._begun(self.dialect.writing) as connection:
+        with self._begun(write=True, first=first) as connection:
             work = Work(connection, self._lock(connection, first=first))
             try:
                 yield work
@@ -117,7 +118,7 @@ class Database:
 
         On SQLite it still queues with the other writers: a file has one writer at a time.
         """
-        with self._begun(self.dialect.writing) as connection:
+        with self._begun(write=True) as connection:
             yield connection
 
     def write_ahead(self) -> None:
@@ -125,11 +126,20 @@ class Database:
         self.dialect.write_ahead(self.engine)
 
     @contextmanager
-    def _begun(self, begin: str) -> Iterator[Connection]:
-        """A transaction opened by the statement `begin`: the drivers open none by themselves."""
-        with self._clear_errors(), self.engine.connect() as connection, connection.begin():
-            connection.exec_driver_sql(begin)
-            yield connection
+    def _begun(self, *, write: bool, first: bool = False) -> Iterator[Connection]:
+        """A transaction. If the connection turns out to be dead, another one begins it: nothing has been done yet."""
+        with self._clear_errors(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                self.dialect.begin(connection, write=write, first=first)
+            except DBAPIError as error:
+                transaction.rollback()
+                if not error.connection_invalidated:
+                    raise
+                transaction = connection.begin()
+                self.dialect.begin(connection, write=write, first=first)
+            with transaction:
+                yield connection
 
     def _lock(self, connection: Connection, *, first: bool) -> int:
         """Wait for the registry lock; returns the generation."""
@@ -174,6 +184,8 @@ class Database:
             fault = self.dialect.fault(error, self.name)
             fault.args = (self.url.hide(fault),)  # some drivers repeat what they were given
             raise fault from self.url.harmless(error)
+        except TimeoutError as error:
+            raise unusable("all connections that connection_limit allows are in use", self.name) from error
 
 
 def of(connection: Connection) -> Dialect:
@@ -214,21 +226,8 @@ def has_table(connection: Connection, name: str) -> bool:
     return of(connection).has(connection, "table", name)
 
 
-def _read(url: str | SecretUrl) -> SecretUrl:
+def _read(url: str) -> SecretUrl:
     try:
-        return SecretUrl.database(url) if isinstance(url, str) else url
+        return SecretUrl.database(url)
     except ValueError as fault:
         raise ConfigError(f"The URL of the registry can't be read. {fault}") from None
-
-
-def _parse(url: SecretUrl) -> URL:
-    try:
-        parsed = make_url(url.reveal())
-    except (ArgumentError, ValueError):
-        raise ConfigError(f"{url} is not a database URL. Write one such as sqlite:///registry.db.") from None
-    if parsed.get_backend_name() not in DIALECTS:
-        raise ConfigError(
-            f"A registry can't be kept in {parsed.get_backend_name()!r}. Use sqlite:///FILE or "
-            "postgresql+psycopg://HOST/DATABASE."
-        )
-    return parsed
