@@ -6,6 +6,7 @@ Whoever reads a request more leniently than the proxy before it can be made to s
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.request_limits import CLOSE
@@ -68,6 +69,7 @@ def check_beginning(content: bytes, since: int) -> None:
         raise malformed("A line of the head ends in a bare line feed. End each with CR and LF.")
 
 
+@lru_cache(maxsize=128)  # a client's heads are mostly alike; a refusal is not kept
 def read_head(content: bytes) -> Head:
     """The head that is `content`, up to its empty line. Raises Problem."""
     if len(content) > HEAD_BYTES or content.count(b"\n") > HEAD_FIELDS + 2:

@@ -220,6 +220,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.answering = False
 
     def expire(self, wait: str) -> None:
         self.done.append(wait)
@@ -235,7 +236,7 @@ def test_each_wait_has_its_time() -> None:
     ones = {wait: Waiting() for wait in LIMITS}
     busy = Waiting()
     book.enter(busy, "head", None)
-    book.enter(busy, None, "head")
+    busy.answering = True
     for wait, one in ones.items():
         book.enter(one, wait, None)
     assert (LIMITS["head"], LIMITS["linger"], LIMITS["idle"]) == (10.0, 2.0, 75.0)
@@ -255,7 +256,7 @@ def test_there_is_room_for_what_is_kept() -> None:
     for one in (busy, first, second):
         now[0] += 1
         book.enter(one, "body", None)
-    book.enter(busy, None, "body")
+    busy.answering = True
     book.hold(HELD_BYTES)
     assert first.done == []
     book.hold(1)
@@ -268,7 +269,7 @@ def test_one_that_we_are_answering_is_never_closed_for_room() -> None:
     busy, new = Waiting(), Waiting()
     book.enter(busy, "head", None)
     book.opened()
-    book.enter(busy, None, "head")
+    busy.answering = True
     book.enter(new, "head", None)
     book.opened()
     assert (busy.done, new.done) == ([], ["evicted"])
