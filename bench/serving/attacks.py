@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -51,13 +50,14 @@ def main(*, quick: bool) -> None:
     rounds, seconds = (1, 0.3) if quick else (ROUNDS, SECONDS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        url = _site(folder)
+        (folder / "other").mkdir()
+        url, other = _site(folder), _site(folder / "other")
         print("requests a second, beside uvicorn's own protocol: ours, its, ratio (median of the rounds)")
-        with servers.ours(folder, url) as ours, _uvicorns(folder, url) as its:
+        with servers.ours(folder, url) as ours, _uvicorns(folder / "other", other) as its:
             for connections in (1, 16):
                 for server in (ours, its):
                     asked(server, connections, seconds / 4)
-                pairs = [(asked(ours, connections, seconds), asked(its, connections, seconds)) for _ in range(rounds)]
+                pairs = [_in_turn(ours, its, connections, seconds, flipped=number % 2 == 1) for number in range(rounds)]
                 rates = [(one["rate"], other["rate"]) for one, other in pairs]
                 costs = [one["cpu"] / other["cpu"] if other["cpu"] else float("nan") for one, other in pairs]
                 middle = [median(column) for column in zip(*rates, strict=True)]
@@ -76,6 +76,14 @@ def main(*, quick: bool) -> None:
                 print(f"  {about}: {client}, {_resident(server.process) / 2**20:.0f} MB")
 
 
+def _in_turn(
+    ours: servers.Server, its: servers.Server, connections: int, seconds: float, *, flipped: bool
+) -> tuple[dict[str, float], dict[str, float]]:
+    """One round of each; who comes second has the other's backlog of decisions to share the machine with."""
+    both = {server.port: asked(server, connections, seconds) for server in ((its, ours) if flipped else (ours, its))}
+    return both[ours.port], both[its.port]
+
+
 def _site(folder: Path) -> str:
     from model_files import constant_model
 
@@ -88,19 +96,20 @@ def _site(folder: Path) -> str:
 
 @contextmanager
 def _uvicorns(folder: Path, url: str) -> Iterator[servers.Server]:
-    other = folder / "other"
-    other.mkdir()
-    (other / "models").symlink_to(folder / "models")
     command = [sys.executable, "-c", UVICORNS, "serve", "--port", "0"]
-    settings = {"GATEKEEPER_DB": url, "GATEKEEPER_MODELS": str(folder / "models"), "GATEKEEPER_SPOOL": str(other)}
-    with (other / "log.txt").open("w") as log, servers.started(command, settings, log) as process:
-        while "listening on" not in (other / "log.txt").read_text():
+    settings = {
+        "GATEKEEPER_DB": url,
+        "GATEKEEPER_MODELS": str(folder / "models"),
+        "GATEKEEPER_SPOOL": str(folder / "spool"),
+    }
+    with (folder / "log.txt").open("w") as log, servers.started(command, settings, log) as process:
+        while "listening on" not in (folder / "log.txt").read_text():
             time.sleep(0.01)
-        port = int((other / "log.txt").read_text().partition("127.0.0.1:")[2].split()[0])
+        port = int((folder / "log.txt").read_text().partition("127.0.0.1:")[2].split()[0])
         server = servers.Server(port, process.pid)
         while server.answer().get("score") is None:
             time.sleep(0.01)
-        yield replace(server)
+        yield server
 
 
 @contextmanager
