@@ -34,6 +34,7 @@ UVICORNS = (
     "from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol; it.StrictProtocol = HttpToolsProtocol; "
     "from gatekeeper.cli import main; main()"
 )
+FILES = 1280  # that the attacked server may open: 1,024 connections
 KINDS = {
     "idle": "3,000 connections that say nothing, again and again",
     "slow": "500 connections that send a head byte by byte",
@@ -69,7 +70,7 @@ def main(*, quick: bool) -> None:
         print(
             "a good client's 50th and 99th percentile and slowest in ms, its requests and errors; the server's memory"
         )
-        with servers.ours(folder, url) as server:
+        with servers.ours(folder, url, files=FILES) as server:
             for kind in ("", *KINDS):
                 with _attacked(server.port, kind) as about:
                     client = _good(server.port, seconds if quick else 4 * SECONDS)

@@ -21,7 +21,7 @@ MOST = 1_000_000  # connections where the system sets no limit
 
 IDLE_SECONDS = 75.0  # between two requests; longer than a bot's loop of a minute
 HEAD_SECONDS = 10.0
-BODY_SECONDS = 40.0  # the handler refuses a slow body after 30 s; this is for what nobody reads
+BODY_SECONDS = 30.0
 UNREAD_SECONDS = 30.0
 LINGER_SECONDS = 2.0  # after a refusal, for the client to read it
 

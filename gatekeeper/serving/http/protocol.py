@@ -11,7 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gatekeeper.serving.http.connections import Connections
+from gatekeeper.serving.http.connections import SECONDS, Connections
 from gatekeeper.serving.http.framing import END, HEAD_BYTES, Chunks, check_beginning, malformed, read_head
 from gatekeeper.serving.http.problems import PROBLEM_JSON, Problem
 from gatekeeper.serving.http.request_limits import CLOSE
@@ -109,10 +109,11 @@ class StrictProtocol(HttpToolsProtocol):
 
     def expire(self, wait: str) -> None:
         """End this connection, which waited too long; tells a client that has begun a head."""
-        if self.transport is None or self._state == DEAF or wait in ("unread", "body", "linger"):
+        if self._state == DEAF or wait == "unread" or (wait == "body" and self.cycle.response_complete):
             self.evict()
-        elif wait == "head" and self._buffer:
-            self._refuse(Problem(408, "slow", "The head took over 10 s. Send it at once.", headers=CLOSE))
+        elif wait == "body" or (wait == "head" and self._buffer):
+            message = f"The {wait} took over {SECONDS[wait]:g} s. Send it at once."
+            self._refuse(Problem(408, "slow", message, headers=CLOSE))
         elif self.transport.get_write_buffer_size():
             self.evict()
         else:
