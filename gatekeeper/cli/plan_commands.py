@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened, table
+from gatekeeper.cli.show import as_json, echo, json_option, opened, table
 from gatekeeper.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     Example: gatekeeper plan --years 1 --years 3
     """
     from gatekeeper import config
+    from gatekeeper.judgement.backtest.rules import policy_of
     from gatekeeper.judgement.rule import power
-    from gatekeeper.judgement.rule.verdict import Policy
 
     settings = config.load()
     if correlation is None:
@@ -47,14 +47,14 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
         periods, source = found.document.rules.periods_per_year, f"evaluation {found.id}"
     else:
         by, periods, source = power.supposed(correlation, 1.0), 252, "the closed formula"
-    sights = power.sights(Policy.from_settings(settings, periods), by, windows or power.WINDOWS)
+    sights = power.sights(policy_of(settings, periods), by, windows or power.WINDOWS)
     if as_json_:
         wanted = {"gain_of_interest": settings.gain_of_interest, "power": settings.power}
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights]})
         return
     shown = "unknown" if by.correlation is None else f"{by.correlation:.2f}"
-    click.echo(f"By {source}: correlation {shown}, standard error {by.over(1.0):.2f} for one year.")
-    click.echo(f"Power {settings.power:.0%}; the gain of interest is {settings.gain_of_interest:g}.\n")
+    echo(f"By {source}: correlation {shown}, standard error {by.over(1.0):.2f} for one year.")
+    echo(f"Power {settings.power:.0%}; the gain of interest is {settings.gain_of_interest:g}.", "")
     rows = [
         (
             each.policy,
