@@ -46,6 +46,7 @@ _PLACES = frozenset(
         "approval",
         "approval_timeout_hours",
         "signing_key",
+        "idea_memory",
     }
 )
 
