@@ -360,8 +360,8 @@ class Registry:
 
     # Decisions
 
-    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
-        """Add the new ones of these scored ideas, as `line_format.parse` gives them; returns their number."""
+    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> log.Logged:
+        """Add the new ones of these scored ideas, as `line_format.parse` gives them; tells conflicting ones."""
         return log.log(self._context.database, ideas)
 
     def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[log.OutcomeResult]:
