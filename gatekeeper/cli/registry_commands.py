@@ -122,7 +122,7 @@ def register(
         as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
     if promoting:
-        echo(effect)
+        echo(with_desk(effect))
     echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     echo(f"score read from: {model.recognised}")
     if not promoting:
@@ -186,7 +186,7 @@ def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, a
         model, changed = registry.primary(), not effect.startswith("Nothing")
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
-        echo(effect)
+        echo(with_desk(effect))
 
 
 def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
@@ -303,7 +303,7 @@ def release(
     if as_json_:
         as_json({"what": what, "released": bool(ids), "ids": ids, "effect": effect})
     else:
-        echo(effect)
+        echo(with_desk(effect))
 
 
 @click.command()
