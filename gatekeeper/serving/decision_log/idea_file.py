@@ -272,13 +272,13 @@ def _entries(work: Work, table: Table) -> int:
 
 
 def _key(idea_id: str) -> bytes:
-    return blake2b(idea_id.encode(), digest_size=_KEY).digest()
+    return blake2b(idea_id.encode("utf-8", "surrogatepass"), digest_size=_KEY).digest()
 
 
 def _asked(one: Decision) -> bytes:
     """The digest of what was asked: schema, features (the side among them) and symbol."""
     row = _ROW.pack(*[value + 0.0 for value in one.features])  # 0 and -0 are the same
-    return blake2b(_SCHEMA + row + one.symbol.encode(), digest_size=_ASKED).digest()
+    return blake2b(_SCHEMA + row + one.symbol.encode("utf-8", "surrogatepass"), digest_size=_ASKED).digest()
 
 
 def _digest(content: bytes) -> bytes:
