@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
 
@@ -144,9 +145,21 @@ def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, value.rstrip("/")), name)
+            other = seen.setdefault((what, _place(value)), name)
             if other != name:
                 raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
+
+
+def _place(value: str) -> str:
+    """The place that a folder or database URL means, however it is written."""
+    scheme, apart, rest = value.strip().partition("://")
+    if not apart:
+        return str(Path(value).resolve())
+    scheme = scheme.lower().partition("+")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    if scheme == "sqlite":
+        return f"{scheme}:{Path(unquote(rest.removeprefix('/'))).resolve()}"
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 def database_of(desk: Desk, url: str) -> str:

@@ -193,13 +193,19 @@ class Settings(BaseSettings):
         "alarm", description="monitor: what follows a live drawdown that is too deep: an alarm, or also a rollback"
     )
     breaker_level: float = Field(
-        0.99, gt=0.5, lt=1, description="monitor: quantile of the backtest's drawdowns beyond which it trips"
+        0.99,
+        gt=0.5,
+        lt=1,
+        description="monitor: quantile of the backtest's drawdowns beyond which it trips; pinned with each evaluation",
     )
     approval: bool = Field(False, description="Airflow: whether a person must approve each promotion")
     approval_timeout_hours: float = Field(
         24.0, gt=0, description="Airflow: hours after which an unanswered approval counts as rejected"
     )
 
+    signing_key: str | None = Field(
+        None, description="receipts: private key that signs them, a PEM file (PKCS #8, Ed25519); not set: unsigned"
+    )
     max_hold: int | None = Field(
         None,
         ge=1,

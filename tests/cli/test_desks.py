@@ -95,6 +95,9 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
         ("[crypto]\ndb = 'sqlite:///c.db'\ndata = ['a', 'b']", "data of desk crypto is a list or table"),
         ("[crypto]\nschema = 'crypto'", "needs a PostgreSQL URL"),
         ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'sqlite:///c.db'", "The desks a and b share the db"),
+        ("[a]\ndb = 'sqlite:///c.db'\n[b]\ndb = 'SQLITE:///./x/../c.db '", "The desks a and b share the db"),
+        ("[a]\ndb = 'sqlite:///c d.db'\n[b]\ndb = 'sqlite:///c%20d.db'", "The desks a and b share the db"),
+        ("[a]\ndb = 'postgres://h/d'\n[b]\ndb = 'postgresql+psycopg://h/d'", "The desks a and b share the db"),
         (
             "[a]\ndb = 'sqlite:///a.db'\nspool = 's'\n[b]\ndb = 'sqlite:///b.db'\nspool = 's/'",
             "The desks a and b share the spool",

@@ -65,7 +65,7 @@ def gauges(
         sha256=loaded.scorer.sha256 if loaded else None,
         model_age=_age(created, now),
         fallback=loaded.fallback if loaded else "none",
-        degraded=loaded.degraded if loaded else True,
+        degraded=loaded is None or loaded.degraded or state.replaced is not None,
         generation=state.generation,
         served_generation=state.served_generation,
         lag=state.lag_seconds,
