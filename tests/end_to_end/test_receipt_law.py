@@ -160,11 +160,14 @@ def sealed(receipt: dict[str, Any], how: str) -> bytes:
     return serialized({**receipt, "digest": proof.digest(receipt)})
 
 
-def state(content: bytes, anchor: str | None = None) -> str:
+def faults(content: bytes, anchor: str) -> tuple[list[str], list[str]]:
+    """Of the receipt by itself, and by its digest as it was kept elsewhere."""
     try:
-        return proof.prove(content, anchor).state
-    except DataError:  # no receipt any more
-        return proof.FAULTY
+        found = proof.prove(content, anchor)
+    except DataError as fault:  # no receipt any more
+        return [str(fault)], [str(fault)]
+    assert found.state == (proof.FAULTY if found.faults else proof.HOLDS)
+    return [each for each in found.faults if not each.endswith("it was rewritten")], found.faults
 
 
 def check(receipt: dict[str, Any], path: Path_, kind: str) -> list[str]:
@@ -178,11 +181,9 @@ def check(receipt: dict[str, Any], path: Path_, kind: str) -> list[str]:
             continue
         if content == serialized(receipt):
             continue
-        assert state(content, receipt["digest"]) == proof.FAULTY, (written(path), kind, how)
-        found = state(content)
-        assert found != proof.HOLDS
-        if found != proof.FAULTY:
-            # What was sealed anew only with evidence and chain is bound by these in a receipt of its promotion.
+        alone, anchored = faults(content, receipt["digest"])
+        assert anchored, (written(path), kind, how)
+        if not alone:
             reasons = [each for each in UNPROVEN if re.fullmatch(each, written(path))]
             assert reasons, f"{kind} of {written(path)} passes ({how})"
             passed += reasons
