@@ -213,10 +213,11 @@ def _card_faults(receipt: Receipt, judged: ReceiptEvaluation, document: Evaluati
     if _instant(model.trained_to) != said.trained_to:
         yield f"the model's data end on {model.trained_to}, and by its evaluation on {said.trained_to}"
     training = document.training
+    if training is not None and model.estimator != training.recipe:
+        yield f"the model's recipe is {model.estimator}, and by its evaluation {training.recipe}"
     if training is None or receipt.twin is not None:
         return
     for what, fact, trained in (
-        ("recipe", model.estimator, training.recipe),
         ("training ideas", model.fingerprint, training.fingerprint),
         ("first training idea", _instant(model.trained_from), training.trained_from),
         ("cut-off", _instant(model.cutoff), training.cutoff),
