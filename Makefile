@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test matrix stress mutants check lint up mondays down bench bench-judgement reference pictures docs lock clean
+.PHONY: secrets digests help setup demo test matrix stress mutants check lint up mondays down bench bench-judgement reference pictures docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -67,6 +67,12 @@ mondays: $(VENV)/ready  ## the demo's eight Mondays, one after another, in what 
 
 down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 	@$(BIN)/python up/run.py down
+
+secrets:  ## secrets/ for docker-compose.yaml, a file for each; what is there stays
+	@container/make_secrets.sh
+
+digests:  ## pin the images of docker-compose.yaml to the digests that a registry gives for them (needs docker)
+	@container/digests.sh
 
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py

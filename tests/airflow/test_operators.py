@@ -58,9 +58,9 @@ def test_a_connection_gives_its_url_from_the_fields(connection: Connection, url:
 
 def test_an_existing_connection_wins_over_the_setting(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_DB", "sqlite:///nowhere.db")
-    assert RegistryHook().settings().db == "sqlite:///nowhere.db"
+    assert str(RegistryHook().settings().db) == "sqlite:///nowhere.db"
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", f"sqlite:///{place / 'registry.db'}")
-    assert RegistryHook().settings().db == f"sqlite:///{place / 'registry.db'}"
+    assert str(RegistryHook().settings().db) == f"sqlite:///{place / 'registry.db'}"
     with RegistryHook().get_conn() as registry:
         assert registry.models() == []
 
@@ -70,7 +70,7 @@ def test_a_connection_may_name_the_folder(place: Path, monkeypatch: pytest.Monke
         "AIRFLOW_CONN_GATEKEEPER_REGISTRY",
         '{"conn_type": "sqlite", "host": "%s", "extra": {"models": "/elsewhere"}}' % (place / "registry.db"),
     )
-    assert RegistryHook().settings().models == "/elsewhere"
+    assert str(RegistryHook().settings().models) == "/elsewhere"
 
 
 def test_register_is_idempotent_by_its_run_key(place: Path) -> None:
@@ -105,6 +105,28 @@ def test_a_promotion_that_is_cleared_later_brings_nothing_back(place: Path) -> N
     assert tasks[0].execute({})["version"] == "gatekeeper_1"
     with opened(place) as registry:
         assert registry.generation() == 2
+
+
+@pytest.mark.parametrize("since", ["nothing", "the other is the primary"])
+def test_a_promotion_that_was_edited_and_cleared_is_red(place: Path, since: str) -> None:
+    """Case 64: the operator was edited from model 1 to 2 and its task cleared. It said 2, and 1 was the primary."""
+    for score in (0.4, 0.6):
+        RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
+    PromoteModelOperator(task_id="promote", model_id=1, reason="test", run_key="one run").execute({})
+    if since != "nothing":
+        PromoteModelOperator(task_id="promote", model_id=2, reason="test", run_key="another").execute({})
+    for edited in ({"model_id": 2, "reason": "test"}, {"model_id": 1, "reason": "on second thoughts"}):
+        with pytest.raises(AirflowFailException, match=r"KeyUsed: The run key 'one run' was used already: it promoted"):
+            PromoteModelOperator(task_id="promote", run_key="one run", **edited).execute({})
+    with opened(place) as registry:
+        assert [row.to_id for row in registry.promotions()] == ([1] if since == "nothing" else [2, 1])
+
+
+def test_a_registration_that_was_edited_and_cleared_is_red(place: Path) -> None:
+    path = add(place, 0.4)
+    RegisterModelOperator(task_id="register", path=path, run_key="one run", threshold=0.6).execute({})
+    with pytest.raises(AirflowFailException, match=r"KeyUsed: .*registered model 1 \(threshold 0\.6"):
+        RegisterModelOperator(task_id="register", path=path, run_key="one run", threshold=0.7).execute({})
 
 
 def test_the_threshold_of_the_settings_goes_with_the_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def test_nothing_is_delivered_into_a_replaced_file(site: Site, way: str) -> None
                 site.database.with_name(f"registry.db{ending}").unlink(missing_ok=True)
         told = eventually(lambda: (found := ready(server))["degraded"] and found)
         assert told["status"] == "ready"
+        assert server.metrics()["gatekeeper_degraded"][()] == 1
         assert ("went back from 2 to 1" in told["reason"]) == (way == "copy")
         for words in ("Stop the servers, remove", "registry.db-wal and", "registry.db-shm", "gatekeeper db restore"):
             assert words in told["reason"]

@@ -50,6 +50,9 @@ class Dialect(Protocol):
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether an object of this name exists; kind: `table` or `index`."""
 
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether this name is a view's: other tables can't refer to its rows."""
+
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """All tables but `"RLModel"` and those of other registries, as (schema, name); "" for the own schema."""
 

@@ -149,6 +149,10 @@ class Postgres:
         relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
         return relkind is not None and (relkind in "iI") == (kind == "index")
 
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether it is a view, a materialized view or a foreign table."""
+        return connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar() in {"v", "m", "f"}
+
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """The tables and views of the database; those of a schema with a registry belong to that."""
         found = connection.execute(_OTHERS, {"own": models.name, "lock": lock.name}).all()

@@ -108,6 +108,10 @@ class Sqlite:
         """Whether the schema table lists it."""
         return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
 
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether the schema table lists it as a view."""
+        return self.has(connection, "view", name)
+
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """The tables and views of the file: SQLite takes the names of ours in any case."""
         found = text("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name <> :own COLLATE NOCASE")

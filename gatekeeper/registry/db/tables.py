@@ -33,7 +33,7 @@ from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
-HEAD = "0007"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0008"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 

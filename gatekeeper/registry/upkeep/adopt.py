@@ -5,14 +5,13 @@ A row whose file is a usable model gets an artifact and a blob; any other row is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ModelRefused
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext, Step, no_step
 from gatekeeper.registry.db import comments, schema, tables, writes
-from gatekeeper.registry.db.database import Work, has_index, has_table, now
+from gatekeeper.registry.db.database import Work, has_table, now
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import insert_artifact
@@ -70,9 +69,9 @@ class Find:
 
 
 def upgrade(
-    url: str,
+    url: DatabaseUrl,
     *,
-    models: str | Path = "models",
+    models: ModelsPlace = "models",
     path_prefix: str = "models/",
     size_cap: int = SIZE_CAP,
     threshold: float | None = None,
@@ -134,8 +133,7 @@ def _adopt(context: RegistryContext, work: Work, finds: list[Find], before: str 
     adopted = take_in(context, work, finds)
     claims = catalogue.claimants(connection)
     if len(claims) < 2:
-        if not has_index(connection, tables.ONE_PRIMARY):
-            schema.secure_names(connection)
+        schema.secure_names(connection)
         last = catalogue.newest_promotion(connection)
         if claims and (last is None or last.to_id != claims[0].id):
             record_adopted(work, claims[0], "found as the primary by `gatekeeper db upgrade`", last)
