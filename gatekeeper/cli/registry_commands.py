@@ -165,8 +165,9 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
-        if not as_json_:
-            left = promotion.from_id
+        left = promotion.from_id
+        barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
+        if barred and not as_json_:
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
             echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 
