@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
 
@@ -18,12 +19,13 @@ _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPE
 _FORMER_FILE = "gates.toml"
 _ON = {"1", "true", "t", "yes", "y", "on"}  # as pydantic reads a boolean
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One desk of the file. `settings`: the settings of config.py that it overrides."""
+    """One desk of the file. `settings`: the settings of settings.py that it overrides."""
 
     name: str = DEFAULT
     title: str = ""
@@ -32,9 +34,17 @@ class Desk:
     settings: Mapping[str, object] = field(default_factory=dict)
     is_default: bool = True
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether its folders, DAGs and connection bear its name: they go with its registry.
+
+        Being the default is no part of it: `default = NAME` in the file would move them otherwise.
+        """
+        return self.name != DEFAULT and not (self.is_default and self.schema is None and "db" not in self.settings)
+
     def dag_id(self, act: str) -> str:
         """The id of its DAG for `act`: weekly, promote or monitor."""
-        return f"gatekeeper_{act}" if self.is_default else f"gatekeeper_{act}_{self.name}"
+        return f"gatekeeper_{act}_{self.name}" if self.is_apart else f"gatekeeper_{act}"
 
     def asks(self, environment: Mapping[str, str]) -> bool:
         """Whether a person approves its promotions. For DAG files at parse time; tasks read the settings."""
@@ -135,21 +145,33 @@ def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, value.rstrip("/")), name)
+            other = seen.setdefault((what, _place(value)), name)
             if other != name:
                 raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
+
+
+def _place(value: str) -> str:
+    """The place that a folder or database URL means, however it is written."""
+    scheme, apart, rest = value.strip().partition("://")
+    if not apart:
+        return str(Path(value).resolve())
+    scheme = scheme.lower().partition("+")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    if scheme == "sqlite":
+        return f"{scheme}:{Path(unquote(rest.removeprefix('/'))).resolve()}"
+    return f"{scheme}://{rest.rstrip('/')}"
 
 
 def database_of(desk: Desk, url: str) -> str:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url) or "options=" in url:
+    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
         raise ConfigError(
-            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options, not {url}. "
-            "Change GATEKEEPER_DB, or give the desk a db."
+            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
+            f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{desk.schema}"
+    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
 
 
 def _names(desks: Iterable[Desk]) -> str:

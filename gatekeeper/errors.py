@@ -86,6 +86,14 @@ class GenerationMoved(PromotionRefused):
     """Another promotion came first: evaluate again against the new primary."""
 
 
+class KeyUsed(GatekeeperError):
+    """The run key was used for another act, which stands: give this act a key of its own, such as that of a new run."""
+
+
+class ClockBehind(GatekeeperError):
+    """The registry holds times ahead of the clock: set the clock right, or run `gatekeeper doctor --repair`."""
+
+
 class NoModel(GatekeeperError):
     """No model may answer."""
 
@@ -94,3 +102,11 @@ class Unavailable(GatekeeperError):
     """The database or the model store can't be reached or written now; nothing has changed."""
 
     retryable = True
+
+
+class RegistryReplaced(Unavailable):
+    """The database is another one than this process began with, and nobody said so: stop the servers and restore."""
+
+
+class StorageFailed(GatekeeperError):
+    """The database is damaged, or its disk is full, failing or not writable: nothing has changed, a person must act."""

@@ -10,14 +10,14 @@ import numpy as np
 from results import FASTER, Result, missing, pair
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
-from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement import judge
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 from gatekeeper.model.export import convert
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.verify import verify
+from gatekeeper.settings import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
 AS_OF = datetime(2024, 1, 1, 2, tzinfo=UTC)
@@ -130,7 +130,7 @@ def ours(dataset: Dataset, champion: Contender, challenger: Contender) -> Callab
 
     def work() -> float:
         measured = backtest.run(dataset, SETTINGS, challenger, champion)
-        policy = Policy.from_settings(SETTINGS, measured.periods_per_year)
+        policy = measured.rules.policy
         judge(measured.challenger, measured.champion, policy, measured.ungated)
         return measured.challenger.sharpe or 0.0
 

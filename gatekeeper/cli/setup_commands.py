@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from gatekeeper import config as settings_of
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.errors import mask
 
@@ -37,7 +38,7 @@ def desks(as_json_: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Manage the registry's tables."""
+    """Manage the registry's database: tables, backup and restore."""
 
 
 @db.command()
@@ -66,13 +67,62 @@ def upgrade(as_json_: bool) -> None:
     if report.adopted:
         click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        click.echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
+        click.echo(with_desk(f"Not usable, and never served: model {mark.model_id}: {mark.message}"))
+    for refused in report.refused:
+        click.echo(with_desk(f"Not adopted: {refused}"))
+    for mark in report.undated:
+        click.echo(f"Time unknown: model {mark.model_id}: {mark.message}")
+    if report.similar:
+        click.echo(
+            f'Not read: this database also has {", ".join(report.similar)}. Gatekeeper reads "RLModel" alone, in '
+            "exactly this spelling: if your models are in the other one, rename it."
+        )
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
         click.echo(
-            f"The rows {rows} are all named as the primary. Promotions are refused until you run "
-            "`gatekeeper migrate-naming`."
+            with_desk(
+                f"The rows {rows} are all named as the primary. Promotions are refused until you run "
+                "`gatekeeper migrate-naming`."
+            )
         )
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def backup(file: str, as_json_: bool) -> None:
+    """Copy a SQLite registry to the new file FILE while servers use it.
+
+    Back up the model store too. For PostgreSQL, use pg_dump.
+    """
+    from gatekeeper import registry
+
+    made = registry.back_up(settings_of.load().db, file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    click.echo(
+        f"Backed up to {made.file}: revision {made.revision}, generation {made.generation}, {made.size:,} bytes."
+    )
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def restore(file: str, as_json_: bool) -> None:
+    """Replace the content of a SQLite registry by the backup FILE while servers use it.
+
+    Servers follow within seconds. Never copy a file over a registry that is in use.
+    """
+    from gatekeeper import registry
+
+    made = registry.restore(settings_of.load().db, file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    was = "" if made.generation_before is None else f", was {made.generation_before}"
+    click.echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
+    click.echo("next: gatekeeper doctor, which compares the restored rows with the model files")
 
 
 COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, opened, pairs, table, text
 from gatekeeper.errors import UnknownModel
 
@@ -46,7 +47,7 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
         as_json({"as_of": weekly_run.as_of, **step_output.written(output)})
     elif isinstance(output, Promoted):
         click.echo(f"report: {output.report}")
-        click.echo(f"next: gatekeeper explain {output.challenger_id}")
+        click.echo(with_desk(f"next: gatekeeper explain {output.challenger_id}"))
 
 
 @click.command()
@@ -56,13 +57,12 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
 def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     """Explain a model's evaluation.
 
-    Shows every gate with its numbers, and the verdict of each policy.
+    Begins with what came of it in the registry, then shows every gate with its numbers, and the verdict of each policy.
     """
-    from gatekeeper.documents import evaluation as evaluations
-
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
+        effect = registry.pages.effect_of(found[0]) if found else ""
     if not found:
         which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
         raise UnknownModel(
@@ -73,17 +73,20 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     if as_json_:
         as_json(
             {
+                "effect": effect,
                 "evaluation": chosen.id,
                 "challenger": chosen.challenger,
                 "champion": chosen.champion,
                 "as_of": chosen.as_of,
                 "kind": chosen.kind,
                 "report": chosen.report,
-                **evaluations.as_object(chosen.document),
+                **chosen.stored,
             }
         )
         return
-    _explain(chosen.document)
+    document = chosen.document  # a damaged one is refused before anything is said
+    click.echo(effect)
+    _explain(document)
     click.echo()
     pairs({"evaluation": chosen.id, "kind": chosen.kind, "as-of": chosen.as_of, "report": chosen.report})
     if len(found) > 1:

@@ -12,7 +12,6 @@ from gatekeeper.console import evaluation_view, rendering
 from gatekeeper.console.dependencies import DeskOfPath, DeskSettings, OpenRegistry, house_of
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
-from gatekeeper.judgement.rule.gate_texts import not_eligible
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
 from gatekeeper.registry.records import WHAT_IF
@@ -90,17 +89,18 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    evidence = evaluation_view.of(one)
+    evidence, effect = evaluation_view.of(one), registry.pages.effect_of(one)
     late = _not_eligible(one, registry)
-    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evidence, not_eligible=late)
+    shown = {"evaluation": one, "evidence": evidence, "not_eligible": late, "effect": effect}
+    return _page(request, desk, registry, "evaluation", **shown)
 
 
 def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:
     """The reason that an evaluation of a past week can't promote; None for the others."""
     if evaluation.kind != WHAT_IF:
         return None
-    before = [one.as_of for one in registry.promotions() if one.generation <= evaluation.generation and one.as_of]
-    return not_eligible(evaluation.as_of, max(before, default=None))
+    why = registry.not_eligible(evaluation.as_of, evaluation.generation)
+    return f"not eligible: {why or 'a later week was promoted already'}"
 
 
 @router.get("/evaluations/{evaluation}/report")
@@ -113,7 +113,7 @@ def report(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluatio
 def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key) -> Response:
     """The report as the run wrote it; drawn again if its file is not on this machine."""
     one = registry.evaluation(evaluation)
-    content = _written(Path(settings.reports), one) or _drawn(one)
+    content = _written(Path(settings.reports), one) or _drawn(one, registry.pages.effect_of(one))
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
@@ -150,7 +150,7 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
         return None
 
 
-def _drawn(evaluation: Evaluation) -> str:
+def _drawn(evaluation: Evaluation, effect: str) -> str:
     """The report drawn from the evaluation's document.
 
     Raises DataError for one that can't be read, ConfigError where what draws isn't installed.
@@ -158,7 +158,7 @@ def _drawn(evaluation: Evaluation) -> str:
     from gatekeeper.judgement.report import report as reports
 
     try:
-        return reports.render(evaluation.document)
+        return reports.render(evaluation.document, effect)
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "

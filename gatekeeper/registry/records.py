@@ -11,6 +11,7 @@ from gatekeeper.registry import naming
 
 if TYPE_CHECKING:  # numpy comes with the one, msgspec with the other: `gatekeeper active` starts without
     from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary, LiveModel, Refit, Twins
+    from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.model.canary import Canary
 
 KINDS_BY_HAND = ("manual",)
@@ -94,6 +95,15 @@ class Promotion:
     """The sha256 of the promoted bytes; None for an adopted row that is not a usable model."""
     chain: str | None = None
     """A hash over this row, its evidence and the row before (history_chain.py)."""
+    order_digest: str | None = None
+    """The sha256 of what was ordered (orders.py); None in rows of an older Gatekeeper and without an order."""
+    discounted_at: datetime | None = None
+    """When `doctor --repair` marked the row, whose time or as-of lay ahead of the clock; None for all others."""
+
+    @property
+    def by_evaluation(self) -> bool:
+        """Whether a weekly run made it, and nobody by hand."""
+        return self.kind in KINDS_BY_EVALUATION
 
 
 @dataclass(frozen=True)  # without slots: what is read of the document is read once
@@ -114,6 +124,8 @@ class Evaluation:
     run_key: str
     report: str | None
     at: datetime
+    discounted_at: datetime | None = None
+    """As in Promotion."""
 
     @cached_property
     def document(self) -> "EvaluationDocument":
@@ -121,6 +133,14 @@ class Evaluation:
         from gatekeeper.documents import evaluation
 
         return evaluation.read(self.document_json, self.id)
+
+    @property
+    def stored(self) -> "JsonObject":
+        """The document as it is stored, in the format of whoever wrote it. Raises DataError as `document` does."""
+        from gatekeeper.documents import evaluation, serialization
+
+        self.document  # noqa: B018  # refuses a damaged one
+        return serialization.read_object(self.document_json, evaluation.named(self.id))
 
     @cached_property
     def summary(self) -> "EvaluationSummary":
@@ -191,7 +211,14 @@ class Quarantine:
 def model_of(row: Row[Any]) -> Model:
     """A row of `catalogue.MODELS` as a record: its columns are the fields, in their order."""
     number, version, path, description, *others = list(row)
-    return Model(number, version or "", path or "", description or "", *others)
+    return Model(int(number), _words(version), _words(path), _words(description), *others)
+
+
+def _words(stored: object) -> str:
+    """Text of a table that another tool made: "" for null, and bytes as SQL writes them, since they name nothing."""
+    if isinstance(stored, str):
+        return stored
+    return f"x'{stored.hex()}'" if isinstance(stored, bytes) else "" if stored is None else str(stored)
 
 
 def promotion_of(row: Row[Any]) -> Promotion:

@@ -13,11 +13,11 @@ from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import page_of
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
     from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.documents.step_output import ApprovalAnswer
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
+    from gatekeeper.settings import Settings
 
 TASK = "approve"
 
@@ -99,9 +99,10 @@ class _Approval(ApprovalOperator):
     def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
         from gatekeeper.pipeline import alarms
 
-        hold, hours = registry.current_hold(), f"{settings.approval_timeout_hours:g} hours"
+        hours = f"{settings.approval_timeout_hours:g} hours"
         late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
-        held = [f"**A hold was in force when this was asked**, by {hold.actor}: {hold.reason}"] if hold else []
+        holds = registry.holds()
+        held = [f"**A hold was in force when this was asked**, by {one.actor}: {one.reason}" for one in holds]
         self.subject, self.body = asked.subject, "\n\n".join([asked.body, *held, late])
         self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
         self.log.info("%s Answer it under Required Actions. %s", asked.subject, late)

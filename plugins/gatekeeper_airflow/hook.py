@@ -8,8 +8,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from gatekeeper.config import Settings
     from gatekeeper.registry import Registry
+    from gatekeeper.settings import Settings
 
 CONNECTION = "gatekeeper_registry"
 
@@ -37,7 +37,7 @@ class RegistryHook(BaseHook):
 
         settings = config.load(desk=self.desk)
         declared = desks.chosen(config.desks(), settings.desk)
-        own = CONNECTION if declared.is_default else f"{CONNECTION}_{declared.name}"
+        own = f"{CONNECTION}_{declared.name}" if declared.is_apart else CONNECTION
         try:
             connection = self.get_connection(self.gatekeeper_conn_id or own)
         except AirflowNotFoundException:
@@ -67,7 +67,7 @@ def database_url(connection: "Connection") -> str:
 
     place = connection.schema or connection.host
     if connection.conn_type == "sqlite" and place:
-        return f"sqlite:///{place}"
+        return URL.create("sqlite", database=place).render_as_string()
     if connection.conn_type not in ("postgres", "postgresql"):
         raise ConfigError(
             f"The connection {connection.conn_id} has the type {connection.conn_type!r} and the place {place!r}. Use "

@@ -1,7 +1,6 @@
 """Operators for your own DAGs: register a model, promote, migrate naming, check the primary."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -57,8 +56,8 @@ class RegisterModelOperator(_RegistryOperator):
 class PromoteModelOperator(_RegistryOperator):
     """Make the model `model_id` the primary, with the kind `manual`; changes nothing if it is the primary already.
 
-    `run_key` makes it idempotent: a task that is cleared later does not promote again over a newer primary. It
-    defaults to the task of this run.
+    `run_key` makes it idempotent: a task that is cleared later does not promote again over a newer primary, and fails
+    if its model or reason was edited since. It defaults to the task of this run.
     """
 
     template_fields: Sequence[str] = ("model_id", "reason", "run_key")
@@ -81,9 +80,7 @@ class PromoteModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Promote the model."""
         with final_faults(), self.hook.get_conn() as registry:
-            promotion = registry.promote(
-                int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key, now=datetime.now(UTC)
-            )
+            promotion = registry.promote(int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key)
             model = registry.model(int(self.model_id))
             already = f"model {model.id} is the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)

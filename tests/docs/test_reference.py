@@ -21,14 +21,14 @@ from weekly_house import NOW, House
 import gatekeeper as package
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
-from gatekeeper.config import PREFIX, Settings
 from gatekeeper.documents import check, evaluation, receipt
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import upgrade
 from gatekeeper.registry.decision_log.line_format import Outcome, decision_lines, outcome_lines
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 from gatekeeper.serving.http.counters import PATHS
+from gatekeeper.settings import PREFIX, Settings
 
 pytestmark = pytest.mark.xdist_group("docs")  # the weeks are run once for all
 
@@ -191,7 +191,7 @@ def test_every_key_of_a_check(house: House) -> None:
 def test_every_key_of_a_receipt(house: House) -> None:
     for model in house.registry.models():
         content = house.registry.receipt(model.id)
-        told = receipts.read(content)
+        told = proof.read(content)
         assert told is not None
         assert receipt.as_hashed(told) == json.loads(content)
 

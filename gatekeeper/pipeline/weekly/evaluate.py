@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
@@ -15,6 +14,7 @@ from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
 from gatekeeper.registry.records import WHAT_IF
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.judgement.backtest.contender import Contender
@@ -30,6 +30,7 @@ def evaluated(run: Run, registry: Registry, model: Model, registered: Registered
 
     So clearing a task gives no second test, and a verdict against an opponent other than today's promotes nothing.
     """
+    registry.refuse_future(run.as_of)
     promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
     mine = league_entrants.recorded(registry, run.key, model)
     for evaluation in mine:
@@ -63,16 +64,14 @@ def _judge(
     champion: "Contender | None",
     kind: str,
 ) -> Evaluation:
-    from gatekeeper.judgement import Policy
     from gatekeeper.judgement.backtest import backtest as backtests
 
     dataset = dataset_of(run, registered)
     challenger = _with_refit(run.settings, registry, model, registered)
     measured = backtests.run(dataset, run.settings, challenger, champion)
-    policy = Policy.from_settings(run.settings, measured.periods_per_year)
     opened = partial(contender, run.settings, registry)
-    cases = league_entrants.cases(run, registry, model, measured, dataset, policy, kind, opened)
-    kept = [_recorded(run, registry, registered, dataset, policy, generation, kind, case) for case in cases]
+    cases = league_entrants.cases(run, registry, model, measured, kind, opened)
+    kept = [_recorded(run, registry, registered, dataset, generation, kind, case) for case in cases]
     return kept[-1]
 
 
@@ -81,7 +80,6 @@ def _recorded(
     registry: Registry,
     registered: Registered,
     dataset: "Dataset",
-    policy: "Policy",
     generation: int,
     kind: str,
     case: league_entrants.Case,
@@ -91,6 +89,7 @@ def _recorded(
     from gatekeeper.judgement.report import report
 
     model, measured, champion = case.model, case.measured, case.measured.champion
+    policy = measured.rules.policy
     verdict = judge(
         measured.challenger,
         champion,
@@ -101,7 +100,7 @@ def _recorded(
         many=case.many(policy),
     )
     beside = _beside(run, registry, registered, policy, case)
-    document = record.document(measured, verdict, policy, dataset, beside, case.many)
+    document = record.document(measured, verdict, dataset, beside, case.many)
     # One name for each judgement: a later one of the same week leaves this report as it was.
     name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
     place = Path(run.settings.reports) / name
@@ -128,7 +127,7 @@ def _beside(
     from gatekeeper.judgement.rule import tests_spent
 
     compared = case.measured.champion is not None
-    spent = registry.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
+    spent = registry.pages.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
     looks = tests_spent.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted)
     ours = registered.trained.fingerprint == case.model.fingerprint
     return Beside(looks, registered.trained if ours else None, case.league)
@@ -181,9 +180,8 @@ def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Conten
 
 
 def is_older(run: Run, registry: Registry) -> bool:
-    """Whether this is a past week, that is its as-of or a later one was promoted already."""
-    highest = registry.highest_as_of()
-    return highest is not None and run.as_of <= highest
+    """Whether this is a past week: its as-of or a later one was promoted, or an act by hand came after it."""
+    return registry.not_eligible(run.as_of) is not None
 
 
 def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:

@@ -186,10 +186,8 @@ def _kept_out(
     evaluation: Evaluation, backtested: Backtested, answer: ApprovalAnswer | None, registry: Registry
 ) -> str | None:
     """The reason that the evaluation promotes nothing, before the registry is asked; None if there is none."""
-    from gatekeeper.judgement.rule.gate_texts import not_eligible
-
     if evaluation.kind == WHAT_IF:
-        return not_eligible(evaluation.as_of, registry.highest_as_of()).removeprefix("not eligible: ")
+        return registry.not_eligible(evaluation.as_of) or "a later week was promoted already"
     if evaluation.verdict != "promote":
         return f"the verdict is {evaluation.verdict}"
     if answer is not None and not answer.approved:  # a verdict that came after the question was answered, or never put
@@ -206,7 +204,11 @@ STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")
 def take(
     name: str, run: Run, registry: Registry, handed_over: object = None, answer: ApprovalAnswer | None = None
 ) -> Retrained:
-    """One step by its name, with what the step before it returned, as the executor carried it. Raises DataError."""
+    """One step by its name, with what the step before it returned, as the executor carried it.
+
+    Raises DataError, and AsOfError for an as-of beyond the database's clock, ClockBehind if a promoted one is.
+    """
+    registry.refuse_future(run.as_of)
     match name:
         case "retrain":
             return retrain(run)
@@ -223,6 +225,7 @@ def take(
 
 def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Retrained]]:
     """All steps in order, each with its output as soon as it is done; the last one is Promoted."""
+    registry.refuse_future(run.as_of)
     yield "retrain", (retrained := retrain(run))
     yield "export_onnx", (exported := export_onnx(run, retrained))
     yield "register", (registered := register(run, registry, exported))

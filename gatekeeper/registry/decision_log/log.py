@@ -9,10 +9,13 @@ from math import isclose
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from gatekeeper.errors import DataError, GatekeeperError
+from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.database import Database, has_table, of
+from gatekeeper.registry.db.faults import not_kept
+from gatekeeper.registry.decision_log import conflicts
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
@@ -31,6 +34,7 @@ _SIDE = {
     "approved": "boolean",
     "sha256": "text",
     "degraded": "boolean",
+    "version": "text",
 }
 _d = decisions.c
 
@@ -43,6 +47,13 @@ class OutcomeTooEarly(OutcomeRefused):
     """The outcome closed before its idea's time. Nothing has changed; send the right time."""
 
 
+class Logged(NamedTuple):
+    """The result of logging ideas: how many are new, and how many were stored as conflicts for the first time."""
+
+    new: int
+    conflicts: int
+
+
 class OutcomeResult(NamedTuple):
     """The result for one outcome: `unknown` if there is no such idea (yet); `refusal` is the reason of a refusal."""
 
@@ -50,13 +61,15 @@ class OutcomeResult(NamedTuple):
     refusal: OutcomeRefused | None = None
 
 
-def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
-    """Add the new ones of `ideas`, as `line_format.parse` gives them; returns their number.
+def log(database: Database, ideas: Sequence[Sequence[Any]]) -> Logged:
+    """Add the new ones of `ideas`, as `line_format.parse` gives them.
+
+    An idea that is there already changes nothing; if it was decided otherwise, it is stored as a conflict.
 
     All or none. Raises SchemaOutOfDate, ConfigError or GenerationMoved if the table refuses one of them.
     """
     if not ideas:
-        return 0
+        return Logged(0, 0)
     with database.append() as connection:
         highest = connection.execute(select(func.coalesce(func.max(_d.dataset_id), 0))).scalar_one()
         drawn = of(connection).draw_ids(connection, DATASET, len(ideas), highest)
@@ -64,7 +77,8 @@ def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
         kinds = kinds_of(connection)
         new = [(row_id, idea) for row_id, idea in zip(drawn, ideas, strict=True) if row_id in fresh]
         insert_rows(connection, DATASET, kinds.declared, kinds.rows(new))
-    return len(new)
+        known = [idea for row_id, idea in zip(drawn, ideas, strict=True) if row_id not in fresh]
+        return Logged(len(new), conflicts.store(connection, known) if known else 0)
 
 
 def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: Sequence[int]) -> set[int]:
@@ -75,8 +89,8 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
     """
     utc = "" if connection.dialect.name == "sqlite" else "+00"
     rows = [
-        (row_id, idea_id, at + utc, time + utc, strategy, threshold, approved == 1, sha256, degraded == 1)
-        for row_id, (_, idea_id, at, time, _, strategy, _, _, approved, threshold, _, sha256, degraded) in zip(
+        (row_id, idea_id, at + utc, time + utc, strategy, threshold, approved == 1, sha256, degraded == 1, version)
+        for row_id, (_, idea_id, at, time, _, strategy, _, _, approved, threshold, _, sha256, degraded, version) in zip(
             drawn, ideas, strict=True
         )
     ]
@@ -85,7 +99,14 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
     if added == len(rows):
         return set(drawn)
     there = select(_d.dataset_id).where(_d.dataset_id.between(drawn[0], drawn[-1]))
-    return set(connection.execute(there).scalars()) & set(drawn)
+    fresh = set(connection.execute(there).scalars()) & set(drawn)
+    names, known = sorted({row[1] for row in rows}), 0
+    for start in range(0, len(names), AT_ONCE):
+        stored = select(func.count()).select_from(decisions).where(_d.idea_id.in_(names[start : start + AT_ONCE]))
+        known += connection.execute(stored).scalar_one()
+    if len(fresh) != added or known != len(names):  # an idea that was known already is no fault; one that is nowhere is
+        raise not_kept("INSERT", decisions.name, len(names), known)
+    return fresh
 
 
 def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:
@@ -160,24 +181,26 @@ def _write_outcomes(
     if not news:
         return
     kinds = kinds_of(connection)
-    side = update(decisions).where(_d.dataset_id == bindparam("row"))
-    connection.execute(
-        side,
-        [
-            {
-                "row": known[idea_id]["dataset_id"],
-                "closed_at": outcome.closed_at,
-                "known_at": outcome.known_at,
-                "stated": outcome.stated,
-                "outcome_at": outcome.at,
-            }
-            for idea_id, outcome in news.items()
-        ],
-    )
-    connection.execute(
-        update(untyped).where(ids == bindparam("row")).values(outcome=bindparam("made")),
-        [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()],
-    )
+    facts = [
+        {
+            "row": known[idea_id]["dataset_id"],
+            "closed": outcome.closed_at,
+            "known": outcome.known_at,
+            "said": outcome.stated,
+            "came": outcome.at,
+        }
+        for idea_id, outcome in news.items()
+    ]
+    side: dict[str, object] = {
+        "closed_at": bindparam("closed"),
+        "known_at": bindparam("known"),
+        "stated": bindparam("said"),
+        "outcome_at": bindparam("came"),
+    }
+    writes.change(connection, decisions, _d.dataset_id == bindparam("row"), side, meant=len(news), each=facts)
+    made = [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()]
+    values: dict[str, object] = {"outcome": bindparam("made")}
+    writes.change(connection, untyped, ids == bindparam("row"), values, meant=len(news), each=made)
 
 
 def history(connection: Connection, as_of: datetime, name: str) -> Sequence[Row[Any]]:

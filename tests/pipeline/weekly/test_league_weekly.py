@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from model_files import constant_model, contract_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 from weekly_house import House, step
 
 from gatekeeper import config
 from gatekeeper.documents import step_output
 from gatekeeper.documents.step_output import ApprovalAnswer, Registered
-from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.report.recheck import judged_again
 from gatekeeper.pipeline.weekly import league_entrants
@@ -26,7 +26,7 @@ from gatekeeper.pipeline.weekly.evaluate import contender
 from gatekeeper.pipeline.weekly.run import DAG_ID
 from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Details
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 
 pytestmark = pytest.mark.xdist_group("league")
 
@@ -67,7 +67,8 @@ def empty(tmp_path: Path, data: str) -> Iterator[House]:
     house = House(tmp_path / "house", data)
     house.settings = config.override(house.settings, {"league": True, "league_size": 3, "policy": "proven"})
     house.registry.register(constant_model(0.6), details=TRAINED)
-    house.registry.promote(1, actor="test", reason="takes all", as_of=datetime(2017, 1, 2, tzinfo=UTC))
+    with by_hand_as_of(datetime(2017, 1, 2, tzinfo=UTC)):
+        house.registry.promote(1, actor="test", reason="takes all")
     yield house
     house.registry.close()
 
@@ -80,7 +81,8 @@ def won(tmp_path_factory: pytest.TempPathFactory, data: str) -> tuple[Path, dict
     house = House(folder, data)
     house.settings = config.override(house.settings, {"league": True, "policy": "proven"})
     house.registry.register(constant_model(0.6), details=TRAINED)
-    house.registry.promote(1, actor="test", reason="takes all", as_of=datetime(2017, 1, 2, tzinfo=UTC))
+    with by_hand_as_of(datetime(2017, 1, 2, tzinfo=UTC)):
+        house.registry.promote(1, actor="test", reason="takes all")
     reject(house, contract_model(KNOWS, -10.0), EARLIER)
     reject(house, contract_model((-0.01, 0, 0, 0, 0, 0, 0), 0.7), EARLIER + timedelta(weeks=1))
     reject(house, constant_model(0.61), EARLIER + timedelta(weeks=2))
@@ -137,7 +139,7 @@ def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
     for model in (2, 5):
         document = house.registry.evaluations(model)[0].document
         assert judged_again(document)[0] == document.verdict
-        assert receipts.faults(house.registry.receipt(model)) == []
+        assert proof.faults(house.registry.receipt(model)) == []
 
 
 def test_the_report_shows_all_that_were_compared(house: House) -> None:
@@ -162,9 +164,9 @@ def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     dataset, model = dataset_of(run, step_output.read(handed, Registered)), empty.registry.model(handed["model_id"])
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
-    policy = Policy.from_settings(run.settings, measured.periods_per_year)
+    policy = measured.rules.policy
     reject(empty, contract_model(KNOWS, -10.0), AS_OF)  # of no earlier week
-    (case,) = league_entrants.cases(run, empty.registry, model, measured, dataset, policy, "weekly", opened)
+    (case,) = league_entrants.cases(run, empty.registry, model, measured, "weekly", opened)
     assert (case.model, case.measured, case.league, case.many(policy)) == (model, measured, None, None)
 
 

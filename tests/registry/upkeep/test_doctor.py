@@ -167,7 +167,9 @@ def test_a_users_files_are_left_alone(ward):
     assert look(ward) == ([], [])
     ward.put("gatekeeper_temp.onnx", own_model(9))  # nobody else has these bytes
     files = ward.files()
-    assert look(ward, repair=True) == ([("orphaned", None, "gatekeeper_temp.onnx", False)], [])
+    assert look(ward, repair=True) == ([], [])
+    (stray,) = check_up(ward.url, models=ward.models).marked  # Case 120: told of, and no reason to be unwell
+    assert (stray.kind, stray.name) == ("stray", "gatekeeper_temp.onnx")
     with ward.open(grace_seconds=0) as registry:
         registry.gc()
     assert set(files) - set(ward.files()) == {"gatekeeper_3.onnx", "gatekeeper_primary1.onnx"}  # retired names alone
@@ -218,12 +220,12 @@ def test_no_row_is_active_any_more(ward):
     """An older writer demoted, and died before it promoted."""
     ward.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_3', path = 'models/gatekeeper_3.onnx' WHERE id = 3")
     with ward.open() as registry:
-        as_of = registry.highest_as_of()
+        as_of = registry.promotions()[0].as_of
     check_mended(ward, ("no primary", 3, None), ("orphaned", None, "gatekeeper_primary3.onnx"))
     with ward.open() as registry:
         assert registry.primary().id == 3
         assert registry.promotions()[0].actor == "gatekeeper doctor"
-        assert registry.highest_as_of() == as_of  # nothing newer was judged
+        assert registry.promotions()[0].as_of == as_of  # nothing newer was judged
 
 
 def test_a_quarantined_model_does_not_come_back_by_itself(ward):
