@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
+from gatekeeper.secret_urls import SecretUrl
 
 FILE = "desks.toml"
 DEFAULT = "default"
@@ -111,9 +112,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "with a letter."
         )
     if not isinstance(value, dict):
-        raise ConfigError(
-            f"{path}: {name} = {value!r} is not a desk. Write a table: [{name}] and its settings below it."
-        )
+        raise ConfigError(f"{path}: {name} is a value, not a desk. Write a table: [{name}] and its settings below it.")
     settings = dict(value)
     title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
     schema = settings.pop("schema", None)
@@ -132,7 +131,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
         )
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
-    if not is_default and "db" not in settings and schema is None:
+    if not is_default and not {"db", "db_file"} & settings.keys() and schema is None:
         raise ConfigError(
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
@@ -140,12 +139,13 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
     return Desk(name, title, schedule, schema, settings, is_default)
 
 
-def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
+def refuse_shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> None:
     """Raise ConfigError if two desks share a registry or folder. places: by desk, then by setting."""
     seen: dict[tuple[str, str], str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, _place(value)), name)
+            whole = value.reveal() if isinstance(value, SecretUrl) else value
+            other = seen.setdefault((what, _place(whole)), name)
             if other != name:
                 raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
 
@@ -162,16 +162,17 @@ def _place(value: str) -> str:
     return f"{scheme}://{rest.rstrip('/')}"
 
 
-def database_of(desk: Desk, url: str) -> str:
+def database_of(desk: Desk, url: SecretUrl) -> SecretUrl:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
+    whole = url.reveal().strip()
+    if not _POSTGRESQL.match(whole) or _OWN_SCHEMA.search(whole):
         raise ConfigError(
             f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
             f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
+    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}schema={desk.schema}")
 
 
 def _names(desks: Iterable[Desk]) -> str:

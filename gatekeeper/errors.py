@@ -4,22 +4,17 @@ Every message gives the value, the limit and the way out. `retryable`: whether t
 any change; Airflow retries only those.
 """
 
-import re
-
-
-def mask(text: str) -> str:
-    """`text` with the passwords, tokens and keys of every URL in it hidden."""
-    text = re.sub(r"(://[^/\s:@]*:)[^/\s@]+@", r"\1***@", text)
-    return re.sub(r"(?i)([?&;][^=&\s]*(?:password|passwd|token|secret|key|sig)[^=&\s]*=)[^&\s]+", r"\1***", text)
+from gatekeeper.secret_urls import hide
+from gatekeeper.texts import plain
 
 
 class GatekeeperError(Exception):
-    """Base class of all refusals. Its message is written for an operator, with secrets masked."""
+    """Base class of all refusals. Its message is one line for an operator, without secrets and control characters."""
 
     retryable = False
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask(message))
+        super().__init__(plain(hide(message)))
 
 
 class ConfigError(GatekeeperError):

@@ -3,13 +3,13 @@
 It is plain ASGI, since every request passes through it.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic, perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from gatekeeper.logs import logger
 from gatekeeper.serving.http.connections import Connections
 from gatekeeper.serving.http.counters import OTHER, PATHS, Counters
 from gatekeeper.serving.http.problems import Problem, unexpected
@@ -17,7 +17,7 @@ from gatekeeper.serving.http.replies import Message, Receive, Reply, Send
 from gatekeeper.serving.http.request_limits import ClientGone, RequestLimits
 from gatekeeper.serving.supervised import AGAIN
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
