@@ -9,6 +9,7 @@ from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
 from gatekeeper import config, desks
+from gatekeeper.settings import Settings
 
 DOC = """
 ### The weekly run of {desk}
@@ -62,7 +63,7 @@ If the verdict is to promote, asks a person under *Required Actions*. After a re
 """
 
 
-def timetable(desk: desks.Desk, settings: config.Settings) -> Any:
+def timetable(desk: desks.Desk, settings: Settings) -> Any:
     """The desk's own schedule, which on the demo's bars ends with them."""
     if settings.data.startswith("demo:"):
         from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
@@ -71,7 +72,7 @@ def timetable(desk: desks.Desk, settings: config.Settings) -> Any:
     return CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7))
 
 
-def weekly(desk: desks.Desk, settings: config.Settings) -> DAG:
+def weekly(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
     title = {"dag_display_name": f"{desk.title}: weekly run"} if desk.title else {}
     with DAG(

@@ -23,7 +23,7 @@ _POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One desk of the file. `settings`: the settings of config.py that it overrides."""
+    """One desk of the file. `settings`: the settings of settings.py that it overrides."""
 
     name: str = DEFAULT
     title: str = ""

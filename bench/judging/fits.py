@@ -8,11 +8,11 @@ from judges import AS_OF, made_up
 from results import ITS_TIME, Result, pair
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.model.export import export
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.training import train
+from gatekeeper.settings import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
 NOTE = (

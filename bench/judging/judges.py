@@ -10,7 +10,6 @@ import numpy as np
 from results import FASTER, Result, missing, pair
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.contender import Contender
@@ -18,6 +17,7 @@ from gatekeeper.market.ideas import Dataset, Ideas, instant
 from gatekeeper.model.export import convert
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.verify import verify
+from gatekeeper.settings import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
 AS_OF = datetime(2024, 1, 1, 2, tzinfo=UTC)

@@ -71,8 +71,8 @@ def loaded(source: Path, dataset: Path) -> dict[str, float]:
     """In this process: the dataset of these bars, written."""
     import pandas as pd
 
-    from gatekeeper.config import Settings
     from gatekeeper.market import sources
+    from gatekeeper.settings import Settings
 
     last = pd.read_parquet(source, columns=["time"])["time"].max() + timedelta(days=1)
     before = processor()

@@ -16,11 +16,11 @@ import replay_peers as peers
 from market import LATER, walk
 from results import FASTER, Result, alone, compared, in_turns, missing, pair, peak_memory, processor
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.replay.kernel import replay
+from gatekeeper.settings import Settings
 
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE = ((10_000, 1), (100_000, 1), (1_000_000, 1), (1_000_000, 10))

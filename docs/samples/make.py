@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gatekeeper.config import Settings
 from gatekeeper.features import FEATURES
 from gatekeeper.market import sources
+from gatekeeper.settings import Settings
 
 HERE = Path(__file__).parent
 SEED = 7

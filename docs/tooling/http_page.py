@@ -5,8 +5,8 @@ from typing import Any
 
 from markdown import block, code, page, sentence, table
 
-from gatekeeper.config import Settings
 from gatekeeper.serving.http.openapi import document
+from gatekeeper.settings import Settings
 
 ABOUT = """What `gatekeeper serve` answers. The server itself has this as OpenAPI 3.1 at `GET /openapi.json`, with the
 limits of its settings. Refusals are problem JSON (RFC 9457): `reason` is a slug for programs, `detail` a sentence for

@@ -1,4 +1,4 @@
-"""Reference of the settings, from the fields of `gatekeeper.config.Settings`."""
+"""Reference of the settings, from the fields of `gatekeeper.settings.Settings`."""
 
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -8,8 +8,8 @@ from markdown import code, page, sentence, table
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from gatekeeper.config import PREFIX, Settings
 from gatekeeper.model.recipes import RECIPES
+from gatekeeper.settings import PREFIX, Settings
 
 GROUPS = {
     "desks": "Desk, registry, data, folders",

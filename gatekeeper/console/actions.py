@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gatekeeper.config import Settings
 from gatekeeper.console.dependencies import Actor, DeskOfPath, DeskSettings, OpenRegistry, actor_of
 from gatekeeper.errors import PromotionRefused
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
+from gatekeeper.settings import Settings
 
 router = APIRouter(prefix="/{desk}/acts", dependencies=[Depends(actor_of)])
 

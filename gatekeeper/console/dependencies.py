@@ -6,9 +6,9 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, HTTPException, Request, params
 
-from gatekeeper.config import Settings
 from gatekeeper.desks import Desk
 from gatekeeper.registry import Registry
+from gatekeeper.settings import Settings
 
 HEADER = "X-Gatekeeper-Act"
 """Header that our pages send with each act; a page of another site can't send it without a CORS preflight."""

@@ -13,6 +13,7 @@ from gatekeeper.console.app import create
 from gatekeeper.console.dependencies import House, ReadOnly
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
+from gatekeeper.settings import Settings
 
 HOST = "127.0.0.1"
 
@@ -32,7 +33,7 @@ def serve(port: int, say: Callable[[str], None]) -> None:
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _settings(desk: Desk) -> config.Settings:
+def _settings(desk: Desk) -> Settings:
     return config.load(desk=desk.name)
 
 

@@ -7,7 +7,6 @@ from importlib.metadata import EntryPoint, entry_points
 
 import numpy as np
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError, mask
 from gatekeeper.market.data import calendars, candles, labelled
 from gatekeeper.market.data.candles import Book, Candles
@@ -17,6 +16,7 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
+from gatekeeper.settings import Settings
 
 __all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.evaluation import Training
 from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, Ideas, instant, moment
 from gatekeeper.model.recipes import RECIPES, Recipe, recipe
 from gatekeeper.model.verify import check_features
+from gatekeeper.settings import Settings
 
 __all__ = ["RECIPES", "Recipe", "Trained", "load_estimator", "recipe", "save_estimator", "train", "training_ideas"]
 

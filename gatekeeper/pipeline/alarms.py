@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.step_output import Promoted
 from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

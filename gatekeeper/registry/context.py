@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import naming
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.store.base import Store
 from gatekeeper.registry.store.local import LocalStore
+from gatekeeper.settings import Settings
 
 SIZE_CAP = 50 * 1024 * 1024
 THRESHOLD: float = Settings.model_fields["threshold"].default

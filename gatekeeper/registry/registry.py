@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from gatekeeper.config import Settings
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
 from gatekeeper.registry.decision_log import log
@@ -23,6 +22,7 @@ from gatekeeper.registry.store.base import blob_name
 from gatekeeper.registry.upkeep import copy_model, doctor, rename
 from gatekeeper.registry.views import receipts
 from gatekeeper.registry.views.pages import Pages
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.documents.check import CheckDocument

@@ -6,13 +6,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.rehearsal import StreamResult
 from gatekeeper.judgement.backtest.contender import Contender, keeps
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
+from gatekeeper.settings import Settings
 
 DAY = 86_400.0
 

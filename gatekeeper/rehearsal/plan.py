@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from gatekeeper.config import Settings, override
+from gatekeeper.config import override
 from gatekeeper.documents.evaluation import PolicyName
 from gatekeeper.errors import AsOfError, ConfigError
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 from gatekeeper.market.ideas import Dataset
+from gatekeeper.settings import Settings
 
 FORMAT = 1  # of the files that a rehearsal keeps
 MOST_MONDAYS = 5200

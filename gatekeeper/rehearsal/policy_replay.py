@@ -1,6 +1,5 @@
 """Policy replay: the promotion rule applied week by week to trained challengers, with one policy's primary."""
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.evaluation import PolicyName
 from gatekeeper.documents.rehearsal import REFUSED, Look
 from gatekeeper.errors import DataError
@@ -10,6 +9,7 @@ from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.rule.promotion import judge
 from gatekeeper.judgement.rule.verdict import Policy
 from gatekeeper.rehearsal.weeks import Week
+from gatekeeper.settings import Settings
 
 
 class WeeklyContest:

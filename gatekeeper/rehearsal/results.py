@@ -9,7 +9,6 @@ from math import sqrt
 import numpy as np
 from msgspec import structs
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.rehearsal import (
     FORMAT,
     HoldoutResult,
@@ -32,6 +31,7 @@ from gatekeeper.rehearsal.live_simulation import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
 from gatekeeper.rehearsal.policy_replay import Governance, WeeklyContest
 from gatekeeper.rehearsal.weeks import Week
+from gatekeeper.settings import Settings
 
 JUDGED, REFIT = DEPLOYS
 NEVER, NEWEST, UNGATED = "never retrained", "always the newest", "ungated"

@@ -10,11 +10,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
 from gatekeeper.market.ideas import Dataset, instant
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.market.sources import Known

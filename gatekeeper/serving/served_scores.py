@@ -6,11 +6,11 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.config import Settings
 from gatekeeper.features import FEATURES
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.answered import answers
 from gatekeeper.serving.sql_source import vector_of
+from gatekeeper.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.market.data.closed_trades import (
@@ -37,6 +36,7 @@ from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.log import history
 from gatekeeper.registry.decision_log.rldataset import SECONDS_BELOW
 from gatekeeper.registry.decision_log.tables import DATASET
+from gatekeeper.settings import Settings
 
 _NEVER = np.datetime64("NaT", "ns")
 

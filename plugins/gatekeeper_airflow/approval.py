@@ -13,11 +13,11 @@ from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import page_of
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
     from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.documents.step_output import ApprovalAnswer
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
+    from gatekeeper.settings import Settings
 
 TASK = "approve"
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, params
 
-    from gatekeeper.config import Settings
     from gatekeeper.desks import Desk
+    from gatekeeper.settings import Settings
 
 PREFIX = "/gatekeeper"
 

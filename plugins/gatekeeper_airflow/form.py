@@ -4,13 +4,13 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from gatekeeper import config
 from gatekeeper.errors import mask
 from gatekeeper.model.recipes import RECIPES  # names alone: scikit-learn comes with a fit
+from gatekeeper.settings import Settings
 
 DEMO_LAST_MONDAY = "2018-12-31T02:00:00Z"
 WEEKLY_RUN, TRAINING, JUDGEMENT = "Weekly run", "Training", "Judgement"
-KNOWN = config.Settings.model_json_schema()["properties"]
+KNOWN = Settings.model_json_schema()["properties"]
 LIMITS = {"minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most", "exclusiveMaximum": "under"}
 POLICIES = {
     "better": "better: a measured gain",
@@ -50,7 +50,7 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 }
 
 
-def params(settings: config.Settings) -> dict[str, Param]:
+def params(settings: Settings) -> dict[str, Param]:
     """The fields in order, each filled with the desk's setting; an emptied field means that setting too."""
     on_demo = settings.data.startswith("demo:")
     return {

@@ -8,8 +8,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from gatekeeper.config import Settings
     from gatekeeper.registry import Registry
+    from gatekeeper.settings import Settings
 
 CONNECTION = "gatekeeper_registry"
 

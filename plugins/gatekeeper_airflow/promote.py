@@ -10,9 +10,9 @@ from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
     from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.registry import Promotion, Registry
+    from gatekeeper.settings import Settings
 
 log = logging.getLogger("gatekeeper")
 

@@ -21,7 +21,6 @@ from weekly_house import NOW, House
 import gatekeeper as package
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
-from gatekeeper.config import PREFIX, Settings
 from gatekeeper.documents import check, evaluation, receipt
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.pipeline.monitoring.monitor import monitor
@@ -29,6 +28,7 @@ from gatekeeper.registry import upgrade
 from gatekeeper.registry.decision_log.line_format import Outcome, decision_lines, outcome_lines
 from gatekeeper.registry.views import receipts
 from gatekeeper.serving.http.counters import PATHS
+from gatekeeper.settings import PREFIX, Settings
 
 pytestmark = pytest.mark.xdist_group("docs")  # the weeks are run once for all
 

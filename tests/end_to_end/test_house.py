@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gatekeeper.config import PREFIX, Settings
+from gatekeeper.settings import PREFIX, Settings
 
 HOUSE = Path(__file__).parents[2]
 

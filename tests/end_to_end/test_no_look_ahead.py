@@ -29,10 +29,10 @@ from threadpoolctl import threadpool_limits
 from weekly_data import write_ideas
 from weekly_house import House
 
-from gatekeeper.config import Settings
 from gatekeeper.features import FEATURES
 from gatekeeper.market.sources import load
 from gatekeeper.registry import Details, Registry
+from gatekeeper.settings import Settings
 
 __all__ = ["postgres"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement import Contender, Policy, Scorecard, Window, max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas
+from gatekeeper.settings import Settings
 
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 

@@ -10,11 +10,11 @@ import pytest
 from arch.data import nasdaq, sp500
 from market_bars import daily, random_bars, utc, write
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError, StaleData
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.market.sources import check_as_of, load
+from gatekeeper.settings import Settings
 
 NOW = utc("2026-01-01")
 BARS = random_bars(260, seed=1)  # to Friday 2016-12-30
@@ -174,7 +174,7 @@ def test_a_source_of_another_package(tmp_path: Path) -> None:
     script = (
         f"import sys; sys.path.append({str(tmp_path)!r})\n"
         "from datetime import UTC, datetime\n"
-        "from gatekeeper.config import Settings\n"
+        "from gatekeeper.settings import Settings\n"
         "from gatekeeper.errors import ConfigError\n"
         "from gatekeeper.market.sources import load\n"
         "print(load('mine:host/7', datetime(2018, 1, 1, 2, tzinfo=UTC), Settings()).source)\n"

@@ -15,7 +15,6 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ExportRefused
 from gatekeeper.features import FEATURES
 from gatekeeper.market.ideas import Dataset
@@ -23,6 +22,7 @@ from gatekeeper.model.export import convert, export, parity_rows, prove_parity
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.training import Trained, train
 from gatekeeper.model.verify import open_scorer, verify, verify_exact
+from gatekeeper.settings import Settings
 
 MakeDataset = Callable[..., Dataset]
 RECIPE_NAMES = sorted(RECIPES)

@@ -14,10 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ExportRefused, TrainingRefused
 from gatekeeper.model.export import convert, export
 from gatekeeper.model.training import Trained, train
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("known wrong")  # what its tests share is made once
 

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, DataError, ModelRefused, TrainingRefused, Unavailable
 from gatekeeper.market.ideas import Dataset, instant
 from gatekeeper.model.export import export
 from gatekeeper.model.recipes import RECIPES
 from gatekeeper.model.training import Trained, load_estimator, save_estimator, train, training_ideas
+from gatekeeper.settings import Settings
 
 HOUR = np.timedelta64(1, "h")
 SETTINGS = Settings(recipe="logistic")
@@ -196,7 +196,7 @@ def test_an_estimator_that_cannot_be_written_leaves_nothing(make_dataset: MakeDa
 SCRIPT = """
 import hashlib, sys
 from pathlib import Path
-from gatekeeper.config import Settings
+from gatekeeper.settings import Settings
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.model.export import export
 from gatekeeper.model.training import train

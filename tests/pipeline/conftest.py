@@ -13,6 +13,7 @@ from weekly_data import write_ideas
 from weekly_house import House
 
 from gatekeeper import config
+from gatekeeper.settings import Settings
 
 BEGAN = datetime(2017, 12, 4, 2, tzinfo=UTC)
 MONDAY = datetime(2018, 6, 4, 2, tzinfo=UTC)  # the primary's promotion
@@ -56,5 +57,5 @@ def receiver() -> Iterator[Receiver]:
         yield one
 
 
-def with_settings(house: House, **changes: object) -> config.Settings:
+def with_settings(house: House, **changes: object) -> Settings:
     return config.override(house.settings, changes)

@@ -10,17 +10,17 @@ from sqlalchemy import create_engine, text
 from weekly_house import House
 
 from gatekeeper import config
-from gatekeeper.config import ALARM_KINDS
 from gatekeeper.errors import ConfigError, DataError, StaleData
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm, levels, rehearse, tell, tell_promotion, tells_of_faults
+from gatekeeper.settings import ALARM_KINDS, Settings
 
 LATER = datetime(2018, 12, 3, 2, tzinfo=UTC)
 pytestmark = pytest.mark.xdist_group("monitor")  # the house of conftest is made once
 SECRETS = ("geheim", "verborgen")
 
 
-def to(*urls: str, **changes: object) -> config.Settings:
+def to(*urls: str, **changes: object) -> Settings:
     return config.load({"alarms": " ".join(urls), **changes})
 
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.rehearsal.live_simulation import Stage, Track
+from gatekeeper.settings import Settings
 
 CLOSE = 1e-15
 MONDAYS = [datetime(2018, 3, day, 2, tzinfo=UTC) for day in (5, 12, 19)]

@@ -11,12 +11,13 @@ from weekly_data import write_ideas
 from weekly_house import NOW, House
 
 from gatekeeper import rehearsal
-from gatekeeper.config import Settings, override
+from gatekeeper.config import override
 from gatekeeper.documents import rehearsal as documents
 from gatekeeper.errors import AsOfError, ConfigError, DataError, TrainingRefused
 from gatekeeper.rehearsal import mondays, plan, rehearse
 from gatekeeper.rehearsal.plan import Plan
 from gatekeeper.rehearsal.report import render
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("rehearsal")  # what its tests share is made once
 

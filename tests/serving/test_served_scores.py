@@ -6,8 +6,8 @@ from datetime import timedelta
 import numpy as np
 from decision_samples import NOON, decision, parsed
 
-from gatekeeper.config import Settings
 from gatekeeper.serving.served_scores import Answers, answered
+from gatekeeper.settings import Settings
 
 UNTIL = NOON + timedelta(days=1)
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_site import Site
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, ConfigError, DataError, SchemaOutOfDate, StaleData
 from gatekeeper.features import FEATURES
 from gatekeeper.market.ideas import Dataset
@@ -21,6 +20,7 @@ from gatekeeper.market.sources import load
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome
 from gatekeeper.serving.decision_log.log import DecisionLog
+from gatekeeper.settings import Settings
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)

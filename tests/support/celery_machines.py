@@ -28,6 +28,7 @@ from postgres_server import new_database
 from gatekeeper import config
 from gatekeeper import registry as registries
 from gatekeeper.registry import Registry
+from gatekeeper.settings import Settings
 
 SLOTS = 2
 UNHEARD = 20
@@ -176,7 +177,7 @@ class Machines(Airflow):
             raise
         return self
 
-    def settings(self, desk: str) -> config.Settings:
+    def settings(self, desk: str) -> Settings:
         """The desk's, as its tasks have them."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.mine.items():

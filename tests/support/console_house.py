@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, params
 from gatekeeper import config
 from gatekeeper.console import House, create
 from gatekeeper.desks import Desk
+from gatekeeper.settings import Settings
 
 PATIENCE = 120.0  # seconds; a busy machine is no fault of the console
 EVIL = "<script>alert(1)</script>"
@@ -44,7 +45,7 @@ class Insider:
 def console(folder: Path, entrance: Insider, **settings: object) -> FastAPI:
     """The console of the registry in `folder`, and of a desk that has none yet."""
 
-    def settings_of(desk: Desk) -> config.Settings:
+    def settings_of(desk: Desk) -> Settings:
         home = folder if desk.is_default else folder / desk.name
         return config.load(
             {

@@ -18,7 +18,7 @@ from gatekeeper.market.ideas import Dataset, Ideas, instant
 from gatekeeper.market.replay.costs import Rates
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 
 AROUND_THE_CLOCK = 365

@@ -11,7 +11,7 @@ from gatekeeper.errors import DataError
 from gatekeeper.market.ideas import Ideas
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 Mask = NDArray[np.bool_]
 Size = float | NDArray[np.float64]

@@ -18,7 +18,7 @@ from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_differenc
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from gatekeeper.documents.evaluation import PolicyName, PolicyRecord
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 DEPLOYS = ("judged", "refit")

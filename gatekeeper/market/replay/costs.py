@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gatekeeper.documents.evaluation import RatesRecord
 
 if TYPE_CHECKING:
-    from gatekeeper.config import Settings
+    from gatekeeper.settings import Settings
 
 PARTS = ("commission", "spread", "slippage", "carry")
 WHOLE = ("cost",)

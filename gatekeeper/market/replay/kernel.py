@@ -10,12 +10,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.config import Settings
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.ideas import Ideas, instant, join
 from gatekeeper.market.replay.costs import Rates
 from gatekeeper.market.replay.indicators import Indicators, indicators
 from gatekeeper.market.replay.strategies import Index, Mask, Signals, find
+from gatekeeper.settings import Settings
 
 Floats = NDArray[np.float64]
 

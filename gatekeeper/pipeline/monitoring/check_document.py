@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from gatekeeper.config import Settings, override
+from gatekeeper.config import override
 from gatekeeper.documents.check import (
     FORMAT,
     CheckDocument,
@@ -24,6 +24,7 @@ from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
 from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
 from gatekeeper.registry import Evaluation, Model, Promotion, Registry
 from gatekeeper.serving.served_scores import Answers
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.documents.check import Breaker

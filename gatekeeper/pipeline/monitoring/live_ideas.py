@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.registry import Evaluation, Promotion
 from gatekeeper.serving.served_scores import Answers, answered
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.market.ideas import Dataset

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.step_output import MonitorOutput
 from gatekeeper.errors import AsOfError, GatekeeperError, NoModel
 from gatekeeper.pipeline import alarms
@@ -14,6 +13,7 @@ from gatekeeper.pipeline.monitoring.live_ideas import logs_only
 from gatekeeper.registry import Registry
 from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.serving import load
+from gatekeeper.settings import Settings
 
 log = logging.getLogger("gatekeeper")
 

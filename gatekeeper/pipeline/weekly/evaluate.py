@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
@@ -15,6 +14,7 @@ from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Evaluation, Model, Registry
 from gatekeeper.registry.records import WHAT_IF
+from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
     from gatekeeper.judgement.backtest.contender import Contender

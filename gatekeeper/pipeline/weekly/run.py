@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from gatekeeper.config import Settings, override
+from gatekeeper.config import override
 from gatekeeper.errors import AsOfError, ConfigError
+from gatekeeper.settings import Settings
 
 DAG_ID = "gatekeeper_weekly"
 PARAMETERS = ("data", "recipe", "seed", "threshold", "holdout_days", "policy", "tolerance", "margin")

@@ -16,13 +16,13 @@ from typing import Any
 
 import uvicorn
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.serving.http.error_middleware import FastPath
 from gatekeeper.serving.http.peer_workers import LONGEST_PATH
 from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
+from gatekeeper.settings import Settings
 
 STOP_SECONDS = 20  # for running requests; longer ones are cut off
 START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Message, Receive
+from gatekeeper.settings import Settings
 
 READ_SECONDS = 30.0  # for a body that does not come with its headers
 READ_ON = 16  # times the limit: a larger body is read up to here and discarded, so that its sender sees the refusal

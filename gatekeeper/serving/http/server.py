@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
@@ -32,6 +31,7 @@ from gatekeeper.serving.http.replies import Reply
 from gatekeeper.serving.http.request_limits import RequestLimits
 from gatekeeper.serving.http.worker_state import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
+from gatekeeper.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import Contender, keeps, run, sharpe_ratio, window
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.market.ideas import Dataset, Ideas, no_ideas
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 from evaluation_documents import cards, document
 from msgspec import structs
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import serialization
 from gatekeeper.documents.evaluation import EvaluationDocument, Refit, Twins
 from gatekeeper.judgement import Policy, judge, run
 from gatekeeper.judgement.backtest.refit_agreement import faults
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 

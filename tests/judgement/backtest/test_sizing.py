@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import of_object
 from gatekeeper.errors import DataError
@@ -19,6 +18,7 @@ from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.report import document, glossary, report
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.market.ideas import Ideas
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 CLOSE = 1e-15

@@ -19,6 +19,7 @@ from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.league.league import Field, FieldResult, contest
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("league")
 
@@ -246,8 +247,8 @@ def test_numbers_are_finite_and_the_same_again(entered: Callable[..., Field], pr
 
 def test_a_league_needs_a_test_and_the_judged_bytes() -> None:
     with pytest.raises(ConfigError, match=r"GATEKEEPER_LEAGUE=True.*Set GATEKEEPER_POLICY to safe or proven"):
-        config.override(config.Settings(), {"league": True, "policy": "better"})
+        config.override(Settings(), {"league": True, "policy": "better"})
     with pytest.raises(ConfigError, match="Set GATEKEEPER_DEPLOY to judged"):
-        config.override(config.Settings(), {"league": True, "deploy": "refit"})
+        config.override(Settings(), {"league": True, "deploy": "refit"})
     with pytest.raises(ConfigError, match="GATEKEEPER_LEAGUE_SIZE=0"):
-        config.override(config.Settings(), {"league_size": 0})
+        config.override(Settings(), {"league_size": 0})

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import serialization
 from gatekeeper.documents.check import LiveGain
 from gatekeeper.judgement import Contender
 from gatekeeper.judgement.live.live import measure
 from gatekeeper.market.ideas import Dataset, Ideas
+from gatekeeper.settings import Settings
 
 SINCE = datetime(2018, 10, 22, tzinfo=UTC)  # ten weekdays before the as-of of the fixtures
 FRACTION = 0.05

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import TradeOutcomes
 from gatekeeper.errors import DataError
@@ -16,6 +15,7 @@ from gatekeeper.judgement import Policy, document, judge, run
 from gatekeeper.judgement.backtest import breakdown as details_of
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.judgement.report.report import render
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 

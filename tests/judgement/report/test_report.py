@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement import Policy, document, judge, render, run
 from gatekeeper.market.ideas import Dataset
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("report")  # what its tests share is made once
 

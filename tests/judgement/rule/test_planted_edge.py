@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.judgement import Contender, Policy, Verdict, judge, run
 from gatekeeper.market.ideas import Dataset, Ideas
+from gatekeeper.settings import Settings
 
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 EDGE_BEGINS = np.datetime64("2016-01-01")

@@ -13,13 +13,13 @@ from msgspec import structs
 from pydantic import ValidationError
 from scipy import stats
 
-from gatekeeper.config import Settings
 from gatekeeper.documents.evaluation import Scorecards
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement import Policy, judge
 from gatekeeper.judgement.rule.power import measured, sights, supposed
 from gatekeeper.judgement.rule.promotion import gain_of
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
+from gatekeeper.settings import Settings
 
 
 def test_the_closed_form_is_the_one_of_the_issue() -> None:

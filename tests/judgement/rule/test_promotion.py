@@ -14,10 +14,10 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gatekeeper.config import Settings
 from gatekeeper.documents import serialization
 from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, sharpe_ratio
+from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
 ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound"]

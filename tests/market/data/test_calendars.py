@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from market_bars import DAY, random_bars, utc, write
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.market.data import calendars
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.sessions import periods_per_year
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.market.sources import load
+from gatekeeper.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("calendars")  # a calendar is made once in a process
 

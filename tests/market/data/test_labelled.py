@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from market_bars import utc, write
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import AsOfError, DataError, StaleData
 from gatekeeper.features import FEATURES
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.market.sources import load
+from gatekeeper.settings import Settings
 
 AS_OF = utc("2018-03-05T02:00")
 OUTCOMES = [0.02, -0.01, 0.005, 0.0, -0.03]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from market_bars import DAY, candles, daily, utc
 
-from gatekeeper.config import Settings, load
+from gatekeeper.config import load
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.market.data import labelled
 from gatekeeper.market.data.files import tables
@@ -16,6 +16,7 @@ from gatekeeper.market.ideas import Ideas
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.market.replay.strategies import BOUNCE, PULLBACK
 from gatekeeper.market.sources import load as read
+from gatekeeper.settings import Settings
 
 LAST = 219
 BASE = [(c, c + 1, c - 1, c) for c in (100 + 0.01 * i for i in range(LAST + 1))]

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars, utc, write
 
-from gatekeeper.config import Settings
 from gatekeeper.market.data.candles import book
 from gatekeeper.market.data.files import Table
 from gatekeeper.market.ideas import instant
 from gatekeeper.market.replay.kernel import follow
 from gatekeeper.market.replay.strategies import Signals
 from gatekeeper.market.sources import load
+from gatekeeper.settings import Settings
 
 MONDAYS = st.integers(0, 500).map(lambda week: utc("2008-06-02T02:00") + timedelta(days=7 * week))
 

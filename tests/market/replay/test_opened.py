@@ -9,9 +9,9 @@ import pytest
 from market_bars import random_bars, utc
 from weekly_data import write_ideas
 
-from gatekeeper.config import Settings
 from gatekeeper.errors import DataError, GatekeeperError
 from gatekeeper.market.sources import load, opened
+from gatekeeper.settings import Settings
 
 LAST = utc("2017-06-05T02:00")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from market_bars import DAY, candles, daily, utc
 
-from gatekeeper.config import Settings
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.replay.kernel import Replay, replay
 from gatekeeper.market.replay.strategies import BOUNCE, PULLBACK
+from gatekeeper.settings import Settings
 
 LAST = 219
 BASE = [(c, c + 1, c - 1, c) for c in (100 + 0.01 * i for i in range(LAST + 1))]

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars
 
-from gatekeeper.config import Settings
 from gatekeeper.market.data.candles import Book, book
 from gatekeeper.market.data.files import Table
 from gatekeeper.market.replay.kernel import replay
+from gatekeeper.settings import Settings
 
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

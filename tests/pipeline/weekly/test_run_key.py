@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatekeeper.config import Settings
 from gatekeeper.pipeline.weekly.run import Run
+from gatekeeper.settings import Settings
 
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 # As the first version gave it, with its defaults; its recipe was `logistic`.
