@@ -78,6 +78,10 @@ class Quarantined(PromotionRefused):
     """The bytes are quarantined: clear that with `gatekeeper release --quarantine ID --reason ...`."""
 
 
+class Unapproved(PromotionRefused):
+    """No person has approved exactly this promotion: ask by clearing the task `approve`."""
+
+
 class EvaluationOutdated(PromotionRefused):
     """The bytes are not the judged ones any more, or a later as-of was promoted: evaluate again."""
 

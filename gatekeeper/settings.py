@@ -193,6 +193,10 @@ class Settings(BaseSettings):
     approval_timeout_hours: float = Field(
         24.0, gt=0, description="Airflow: hours after which an unanswered approval counts as rejected"
     )
+    approvers: str = Field(
+        "",
+        description="Airflow: users who may approve, by name, separated by spaces; empty: anyone but the one who asked",
+    )
 
     max_hold: int | None = Field(
         None,
@@ -238,6 +242,11 @@ class Settings(BaseSettings):
                 "Set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false."
             )
         return on
+
+    @property
+    def approver_names(self) -> tuple[str, ...]:
+        """The users of `approvers`."""
+        return tuple(self.approvers.replace(",", " ").split())
 
     @property
     def holdout(self) -> timedelta:

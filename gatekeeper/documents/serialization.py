@@ -55,9 +55,14 @@ def of_object(value: object, kind: type[Record], what: str, known: int | None = 
     if known is not None and isinstance(value, Mapping):
         _refuse_format(value.get("format"), what, known)
     try:
-        return _checked(msgspec.convert(value, kind))
+        return converted(value, kind)
     except (ValueError, RecursionError) as fault:
         raise damaged(what, fault, known) from None
+
+
+def converted(value: object, kind: type[Record]) -> Record:
+    """The record that a JSON value holds. Raises ValueError or RecursionError for any other value."""
+    return _checked(msgspec.convert(value, kind))
 
 
 def read_object(content: str | bytes, what: str) -> JsonObject:

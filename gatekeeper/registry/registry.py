@@ -16,6 +16,7 @@ from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.models import catalogue, refits, registration, retirement
 from gatekeeper.registry.models.verification import refuse_unregistered
 from gatekeeper.registry.promotion import checks, effects, evaluations, holds, promotions, rollback, tests_spent
+from gatekeeper.registry.promotion.approvals import Approvals
 from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.store.base import blob_name
@@ -51,8 +52,7 @@ class Registry:
     ) -> Self:
         """The registry at `url`. Raises ConfigError, Unavailable, and SchemaOutOfDate: it never migrates the tables.
 
-        `threshold` is for models whose file and caller give none; default 0.55. `step` is called with the name of each
-        step of a change as it is reached; tests stop the process there.
+        `threshold` is for models whose file and caller give none; default 0.55. Tests stop the process at a `step`.
         """
         context = RegistryContext.at(
             url,
@@ -98,6 +98,11 @@ class Registry:
         """The registry read a page at a time."""
         return Pages(self._context.database)
 
+    @property
+    def approvals(self) -> Approvals:
+        """The questions whether to promote, and their answers."""
+        return Approvals(self._context)
+
     # Models
 
     def register(
@@ -113,9 +118,8 @@ class Registry:
     ) -> Model:
         """Verify `file` and register a copy under a new row. Repeating run key and bytes returns the existing row.
 
-        `details` come with Gatekeeper's own exports; any other file is tried in a child process first. `judged_model`
-        is the id of the model that was judged for this refit (refit_agreement.py). Raises ModelRefused,
-        ClaimsUnsettled, ConfigError, Unavailable.
+        `details` come with our own exports; any other file is tried in a child process first. `judged_model`: the id of
+        the model that was judged for this refit. Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
         """
         return registration.register(
             self._context,
@@ -185,11 +189,12 @@ class Registry:
         run_key: str | None = None,
         kind: str = "manual",
         now: datetime | None = None,
+        needs_approval: bool = False,
     ) -> Promotion:
         """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery).
 
-        Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
-        ClaimsUnsettled, ConfigError, Unavailable.
+        `needs_approval`: only if a person has approved just this. Raises UnknownModel, ModelRefused, PromotionRefused
+        (Held, Quarantined, Unapproved, EvaluationOutdated, GenerationMoved), ClaimsUnsettled, ConfigError, Unavailable.
         """
         order = promotions.PromotionOrder(
             model_id,
@@ -201,15 +206,14 @@ class Registry:
             as_of=as_of,
             run_key=run_key,
             now=now,
+            needs_approval=needs_approval,
         )
         return promotions.promote(self._context, order)
 
     def examine(self, model_id: int, *, run_key: str | None = None) -> Promotion | None:
         """Check all that `promote` by hand checks, without promoting. Returns the promotion if it is done already."""
-        return promotions.examine(
-            self._context,
-            promotions.PromotionOrder(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key),
-        )
+        order = promotions.PromotionOrder(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key)
+        return promotions.examine(self._context, order)
 
     def rollback(
         self,
@@ -222,8 +226,7 @@ class Registry:
     ) -> Promotion:
         """Restore the previous primary, once it is verified to load, and quarantine the bytes of the current one.
 
-        Repeating a run key changes nothing. Raises PromotionRefused, ModelRefused, GenerationMoved, ClaimsUnsettled,
-        Unavailable.
+        Repeating a run key changes nothing. Raises what `promote` raises.
         """
         return rollback.roll_back(
             self._context, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
@@ -236,9 +239,7 @@ class Registry:
     def effect(self, made: Promotion | None, because: str = "", act: str = "promoted") -> str:
         """What an act changed, read back from the registry, in one line. Without a promotion: why nothing was `act`."""
         with self._context.database.read() as connection:
-            if made is not None:
-                return effects.of_promotion(connection, made)
-            return effects.of_nothing(connection, because, act)
+            return effects.of_promotion(connection, made) if made else effects.of_nothing(connection, because, act)
 
     def hold_effect(self, quarantine: int | None = None) -> str:
         """Whether promotions are held now, in one line; with `quarantine` (a model's id), whether its bytes are out."""
@@ -293,10 +294,9 @@ class Registry:
     # Evaluations
 
     def record_evaluation(self, **new: Unpack[evaluations.NewEvaluation]) -> Evaluation:
-        """Record an evaluation, bound to the bytes of both models.
+        """Record an evaluation, bound to the bytes of both models; the same run and models give the same row.
 
-        Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
-        ModelRefused, DataError, ConfigError.
+        Raises UnknownModel, ModelRefused, DataError, ConfigError.
         """
         return evaluations.record(self._context, **new)
 

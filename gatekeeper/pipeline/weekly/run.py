@@ -44,6 +44,7 @@ _PLACES = frozenset(
         "breaker_level",
         "approval",
         "approval_timeout_hours",
+        "approvers",
     }
 )
 

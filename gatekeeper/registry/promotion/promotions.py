@@ -16,7 +16,7 @@ from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import refuse_taken
 from gatekeeper.registry.models.retirement import mark, sweep
 from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
-from gatekeeper.registry.promotion import holds
+from gatekeeper.registry.promotion import approvals, holds
 from gatekeeper.registry.promotion.evaluations import refuse_outdated
 from gatekeeper.registry.promotion.history_chain import chained
 from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion
@@ -38,6 +38,7 @@ class PromotionOrder:
     as_of: datetime | None = None
     run_key: str | None = None
     now: datetime | None = None
+    needs_approval: bool = False
 
     def __post_init__(self) -> None:
         plain(self.actor, "actor")
@@ -64,8 +65,8 @@ class Standing:
 def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
     """Make the model the primary. Nothing changes if it is already, or if the run key has promoted before.
 
-    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
-    ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
+    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, Unapproved, EvaluationOutdated,
+    GenerationMoved), ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
     """
     if done := examine(context, order):
         return done
@@ -78,6 +79,8 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
             return done
         model = catalogue.model(connection, order.model_id)
         evaluated_as_of = _refuse(context, connection, work.generation, order, model)
+        if order.needs_approval:
+            order = replace(order, actor=approvals.actor(connection, order, model, work.generation))
         promotion = move(context, work, found, model, order, as_of=evaluated_as_of or order.as_of)
     context.step("committed")
     sweep(context)
