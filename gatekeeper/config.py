@@ -5,6 +5,7 @@ The environment is read once, by `load()`; everything else takes a `Settings` as
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,21 +31,40 @@ def load(overrides: Mapping[str, object] | None = None, desk: str | None = None)
     declared = desks()
     named = desk or os.environ.get(f"{PREFIX}DESK")
     chosen = desks_file.chosen(declared, named)
-    if len(declared) > 1:
-        every_desk()
+    if len(declared) > 1 and (fault := standing_desks().faults.get(chosen.name)):
+        raise fault
     return _of(chosen, overrides or {})
 
 
-def every_desk() -> list[tuple[Desk, Settings]]:
-    """Each desk with its settings, the default first. Raises ConfigError, also if two desks share a place."""
-    each = [(desk, _of(desk, {})) for desk in desks()]
+@dataclass(frozen=True, slots=True)
+class StandingDesks:
+    """The desks that can run, each with its settings, the default first; by name what is wrong with the others."""
+
+    ready: tuple[tuple[Desk, Settings], ...]
+    faults: Mapping[str, ConfigError]
+
+    def refuse_faults(self) -> None:
+        """Raise ConfigError with what is wrong with each desk that can't run."""
+        if self.faults:
+            raise ConfigError(" ".join(map(str, self.faults.values())))
+
+
+def standing_desks() -> StandingDesks:
+    """All desks: a mistake in one leaves the others standing. Raises ConfigError if the file itself can't be read."""
+    each: list[tuple[Desk, Settings]] = []
+    faults: dict[str, ConfigError] = {}
+    for desk in desks():
+        try:
+            each.append((desk, _of(desk, {})))
+        except ConfigError as fault:
+            faults[desk.name] = fault
     own = {desk.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for desk, of in each}
-    desks_file.refuse_shared(own)
-    return each
+    faults |= {name: ConfigError(why) for name, why in desks_file.shared(own).items()}
+    return StandingDesks(tuple(one for one in each if one[0].name not in faults), faults)
 
 
 def desks() -> tuple[Desk, ...]:
-    """All desks, the default first. Raises ConfigError."""
+    """All desks, the default first, those that can't run too. Raises ConfigError."""
     return desks_file.from_environment(os.environ)
 
 
@@ -54,10 +74,14 @@ def choose(desk: str) -> None:
 
 
 def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
-    if unknown := sorted(set(desk.settings) - (set(Settings.model_fields) - {"desk", "desks"})):
-        raise ConfigError(
-            f"Desk {desk.name} sets {', '.join(unknown)}, which is not a setting. `gatekeeper config` lists them."
-        )
+    if desk.fault:
+        raise ConfigError(desk.fault)
+    known = set(Settings.model_fields) - {"desk", "desks"}
+    if unknown := sorted(set(desk.settings) - known):
+        meant = {name: get_close_matches(name.lower(), known | desks_file.KEYS, n=1) for name in unknown}
+        hints = [f"Did you mean {right[0]} instead of {name}?" for name, right in meant.items() if right]
+        sets = f"Desk {desk.name} sets {', '.join(unknown)}, which is not a setting."
+        raise ConfigError(" ".join([sets, *hints, "`gatekeeper config` lists them."]))
     _refuse_misspelt(os.environ)
     try:
         settings = _checked({**desk.settings, "desk": desk.name, **overrides})

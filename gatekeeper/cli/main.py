@@ -20,6 +20,7 @@ COMMANDS = {
     "hold": "registry",
     "release": "registry",
     "history": "registry",
+    "approvals": "registry",
     "doctor": "upkeep",
     "gc": "upkeep",
     "copy": "upkeep",

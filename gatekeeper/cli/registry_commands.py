@@ -1,4 +1,4 @@
-"""Commands on models and the primary: list, register, promote, rollback, hold, release, history."""
+"""Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -266,7 +266,25 @@ def history(as_json_: bool) -> None:
     table(columns, rows, empty="No promotions yet.")
 
 
+@click.command()
+@json_option
+def approvals(as_json_: bool) -> None:
+    """Show the newest questions whether to promote, with their answers."""
+    with opened() as registry:
+        found = registry.approvals.newest()
+    if as_json_:
+        as_json([asdict(each) for each in found])
+        return
+    rows = [
+        (a.id, a.asked_at, a.asked_by, a.question, a.model_id, a.evaluation_id, a.answer or "open", a.answered_by, a.at)
+        for a in found
+    ]
+    columns = ("id", "asked", "by", "in", "model", "evaluation", "answer", "by", "at")
+    table(columns, rows, empty="Nobody was asked yet.")
+
+
 COMMANDS: dict[str, click.Command] = {
+    "approvals": approvals,
     "list": list_models,
     "register": register,
     "promote": promote,

@@ -25,7 +25,8 @@ def config(as_json_: bool) -> None:
 def desks(as_json_: bool) -> None:
     """List the desks of desks.toml, the default first. Choose one with --desk NAME in any command."""
     rows = []
-    for desk, settings in settings_of.every_desk():
+    standing = settings_of.standing_desks()
+    for desk, settings in standing.ready:
         shown = (mask(settings.db), settings.models, settings.data)
         rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
     names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
@@ -33,6 +34,7 @@ def desks(as_json_: bool) -> None:
         as_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
         table(names, rows, empty="")
+    standing.refuse_faults()
 
 
 @click.group()

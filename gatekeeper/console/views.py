@@ -91,8 +91,16 @@ def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evalu
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
     evidence = evaluation_view.of(one)
-    late = _not_eligible(one, registry)
-    return _page(request, desk, registry, "evaluation", evaluation=one, evidence=evidence, not_eligible=late)
+    return _page(
+        request,
+        desk,
+        registry,
+        "evaluation",
+        evaluation=one,
+        evidence=evidence,
+        not_eligible=_not_eligible(one, registry),
+        approvals=registry.approvals.newest(evaluation_id=one.id),
+    )
 
 
 def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:

@@ -20,7 +20,8 @@ DAG = "gatekeeper_promote_byhand"
 def context(run_id: str = "one", **form: object) -> dict[str, Any]:
     """What a task of a run finds, whose form was sent like this."""
     run = SimpleNamespace(conf=form, dag_id="gatekeeper_promote", run_id=run_id, triggering_user_name="ann")
-    return {"dag_run": run, "params": {"model_id": None, "hold_until": None, **form}}
+    ti = SimpleNamespace(xcom_push=lambda **_: None)
+    return {"dag_run": run, "ti": ti, "params": {"model_id": None, "hold_until": None, **form}}
 
 
 def carried_out(run_id: str, **form: object) -> str:
