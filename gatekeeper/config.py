@@ -5,18 +5,20 @@ The environment is read once, by `load()`; everything else takes a `Settings` as
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from gatekeeper import desks as desks_file
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError, mask
-from gatekeeper.settings import PREFIX, Settings
+from gatekeeper.settings import ALARM_LEVELS, PREFIX, Settings
 
 LIKENESS = 0.8  # by difflib: an unknown name at least this similar to a setting's is taken for a misspelling
+ALARMS = ("alarms", "alarm_levels")
 OWN_FOLDERS = ("models", "work", "reports", "spool")  # folders that two desks never share
 
 
@@ -66,6 +68,17 @@ def standing_desks() -> StandingDesks:
 def desks() -> tuple[Desk, ...]:
     """All desks, the default first, those that can't run too. Raises ConfigError."""
     return desks_file.from_environment(os.environ)
+
+
+def alarms_alone(desk: str | None = None) -> Settings:
+    """Settings of which only the desk's alarms were read, unchecked: to report that the others are wrong."""
+    name, own = desk or os.environ.get(f"{PREFIX}DESK") or "", Desk()
+    with suppress(ConfigError):
+        own = desks_file.chosen(desks(), name)
+    given = {key: str(own.settings.get(key, os.environ.get(PREFIX + key.upper(), ""))) for key in ALARMS}
+    levels = given["alarm_levels"].replace(",", " ").split()
+    known = " ".join(word for word in levels if word.partition("=")[2] in ALARM_LEVELS)
+    return Settings.model_construct(desk=name or own.name, alarms=SecretStr(given["alarms"]), alarm_levels=known)
 
 
 def choose(desk: str) -> None:

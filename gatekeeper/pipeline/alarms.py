@@ -133,10 +133,10 @@ def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
 
 @contextmanager
 def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
-    """Send an alarm about a GatekeeperError raised within, and raise it on."""
+    """Send an alarm about any error raised within, and raise it on; not about an interruption by a person."""
     try:
         yield
-    except GatekeeperError as fault:
+    except Exception as fault:
         tell(settings, None, of_fault(fault, key, what))
         raise
 

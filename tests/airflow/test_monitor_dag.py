@@ -102,3 +102,16 @@ def test_a_look_is_kept_and_a_feed_that_died_is_told_of(
 def receiver() -> Any:
     with Receiver() as one:
         yield one
+
+
+def test_a_task_whose_settings_are_wrong_sends_its_alarm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings that name the receivers are read all the same."""
+    from gatekeeper_airflow.alarms import tell
+
+    task = SimpleNamespace(dag_id="gatekeeper_weekly", run_id="one", task_id="retrain", try_number=1)
+    with Receiver() as receiver:
+        monkeypatch.setenv("GATEKEEPER_ALARMS", receiver.url)
+        monkeypatch.setenv("GATEKEEPER_THRESHOLD", "7")
+        tell({"task_instance": task, "exception": ValueError("GATEKEEPER_THRESHOLD=7")}, None)
+    assert receiver.kinds == ["ALARM: failed"]
+    assert "task retrain of gatekeeper_weekly, run one, failed" in receiver.got[0]["message"]
