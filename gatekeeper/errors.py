@@ -13,13 +13,27 @@ def mask(text: str) -> str:
     return re.sub(r"(?i)([?&;][^=&\s]*(?:password|passwd|token|secret|key|sig)[^=&\s]*=)[^&\s]+", r"\1***", text)
 
 
+def slug(kind: type[BaseException]) -> str:
+    """The class's name as a slug, such as `stale_data`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def with_reason(fault: BaseException) -> str:
+    """The message with its slug at the end, as logs and error lines show it: `... Fix the feed. [stale_data]`."""
+    return f"{fault} [{fault.reason if isinstance(fault, GatekeeperError) else 'unexpected'}]"
+
+
 class GatekeeperError(Exception):
-    """Base class of all refusals. Its message is written for an operator, with secrets masked."""
+    """Base class of all refusals. Its message is written for an operator, with secrets masked.
+
+    `reason`: a slug for logs, metrics and `gatekeeper explain-reason`: the class's name, unless it has one of its own.
+    """
 
     retryable = False
 
     def __init__(self, message: str) -> None:
         super().__init__(mask(message))
+        self.reason = slug(type(self))
 
 
 class ConfigError(GatekeeperError):

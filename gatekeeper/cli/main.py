@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gatekeeper.errors import GatekeeperError
+from gatekeeper.errors import GatekeeperError, with_reason
 
 # Each command's module is imported when it is called: `gatekeeper active` needs no model runtime.
 COMMANDS = {
@@ -37,6 +37,7 @@ COMMANDS = {
     "plan": "plan",
     "monitor": "monitor",
     "alarms": "monitor",
+    "explain-reason": "setup",
     "config": "setup",
     "desks": "setup",
     "db": "setup",
@@ -107,12 +108,12 @@ def main(arguments: list[str] | None = None) -> None:
         fault.show()
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
-        _end(str(fault), 1)
+        _end(with_reason(fault), 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
         sys.exit(0)
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
-        _end(f"Unexpected {type(fault).__name__}: {fault}. Please report it.", 70)
+        _end(f"Unexpected {type(fault).__name__}: {fault}. Please report it. [unexpected]", 70)
     sys.exit(result if isinstance(result, int) else 0)
 
 

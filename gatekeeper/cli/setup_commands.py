@@ -37,6 +37,29 @@ def desks(as_json_: bool) -> None:
     standing.refuse_faults()
 
 
+@click.command("explain-reason")
+@click.argument("slug", required=False)
+@json_option
+def explain_reason(slug: str | None, as_json_: bool) -> None:
+    """Explain the reason in brackets at the end of an error: what it means, and the way out.
+
+    Without SLUG, all reasons.
+    """
+    from gatekeeper import reasons
+
+    if slug is not None:
+        found = reasons.find(slug)
+        if as_json_:
+            as_json(asdict(found))
+            return
+        click.echo(f"{', '.join(found.slugs)}: {found.meaning}.\nWhat to do: {found.way_out}.")
+        return
+    if as_json_:
+        as_json([asdict(one) for one in reasons.REASONS])
+        return
+    table(("reason", "what it means"), [(", ".join(one.slugs), one.meaning) for one in reasons.REASONS], empty="")
+
+
 @click.group()
 def db() -> None:
     """Manage the registry's tables."""
@@ -77,4 +100,4 @@ def upgrade(as_json_: bool) -> None:
         )
 
 
-COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}
+COMMANDS: dict[str, click.Command] = {"explain-reason": explain_reason, "config": config, "desks": desks, "db": db}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.documents.step_output import Promoted
-from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
+from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask, with_reason
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
 from gatekeeper.settings import Settings
@@ -128,7 +128,7 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: P
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
     """The alarm that `what` failed: `stale_feed` or `failed`."""
     kind = "stale_feed" if isinstance(fault, StaleData) else "failed"
-    return Alarm(kind, key, f"{what} failed", mask(f"{type(fault).__name__}: {fault}"))
+    return Alarm(kind, key, f"{what} failed", mask(f"{type(fault).__name__}: {with_reason(fault)}"))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ tried again.
 """
 
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 from types import MappingProxyType
 
-from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable
+from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable, slug
 from gatekeeper.registry import Model, Registry
 from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
@@ -234,9 +233,7 @@ class Watch:
 
 def _slug(fault: Exception) -> str:
     """The metric label of a fault: a refusal's own reason, else the error's class."""
-    if isinstance(fault, ModelRefused):
-        return fault.reason
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(fault).__name__).lower()
+    return fault.reason if isinstance(fault, GatekeeperError) else slug(type(fault))
 
 
 def _message(loaded: Loaded | None, fault: str | None) -> str | None:
