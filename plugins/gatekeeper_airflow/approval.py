@@ -110,8 +110,10 @@ class _Approval(ApprovalOperator):
         )
         hold, hours = registry.current_hold(), f"{settings.approval_timeout_hours:g} hours"
         late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
-        held = f"**A hold was in force when this was asked**, by {literal(hold.actor)}: {literal(hold.reason)}"
-        parts = [asked.body, held if hold else "", _may_answer(who, approvers), late]
+        held = ""
+        if hold is not None:
+            held = f"**A hold was in force when this was asked**, by {literal(hold.actor)}: {literal(hold.reason)}"
+        parts = [asked.body, held, _may_answer(who, approvers), late]
         self.subject, self.body = asked.subject, "\n\n".join(filter(None, parts))
         self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
         self.log.info("%s Answer it under Required Actions. %s", asked.subject, late)
