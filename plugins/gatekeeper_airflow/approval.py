@@ -140,13 +140,24 @@ class _Approval(ApprovalOperator):
                 if by is not None:
                     answer = approvals.APPROVED if approves else approvals.REJECTED
                 found = registry.approvals.answer(question_of(run), answer=answer, by=by)
-        approved = found.answer == approvals.APPROVED
-        summary = approvals.in_words(found) + ("" if approved else ": nothing is promoted")
+                summary, approved = approvals.in_words(found), found.answer == approvals.APPROVED
+                if not approved:
+                    summary = registry.effect(None, summary)
+                    self._tell_no(context, settings, registry, summary)
         self.log.info("%s", summary)
         given = written(ApprovalAnswer(approved, by, summary))
         context["ti"].xcom_push(key="return_value", value=given)  # now, since a rejection raises
         super().execute_complete(context, event if approved else {**event, "chosen_options": [self.REJECT]})
         return given
+
+    def _tell_no(self, context: Mapping[str, Any], settings: "Settings", registry: "Registry", effect: str) -> None:
+        """What came of the run: the next task, which would say so, is skipped."""
+        from gatekeeper.pipeline import alarms
+        from gatekeeper_airflow import run_note
+
+        run_note.write(context, effect)
+        more = f"Run {context['ti'].run_id} of {self.dag_id}. Clear its task {self.task_id} to ask again."
+        alarms.tell(settings, registry, alarms.Alarm("approval", f"{context['ti'].id}/no", effect, more))
 
 
 class WeeklyApproval(_Approval):

@@ -260,13 +260,15 @@ def test_a_week_waits_for_its_answer(airflow: Airflow) -> None:
     assert airflow.ended(WEEKLY, "week") == "success"
     assert airflow.tasks(WEEKLY, "week")["promote"][0] == "skipped"
     said = handed_on(airflow, WEEKLY, "week", "approve")
-    assert said == {"approved": False, "by": "operator", "summary": "Rejected by operator: nothing is promoted"}
-    assert "Rejected by operator: nothing is promoted" in airflow.log(WEEKLY, "week", "approve")
+    effect = "Nothing was promoted: rejected by operator. There is no primary."
+    assert said == {"approved": False, "by": "operator", "summary": effect}
+    assert effect in airflow.log(WEEKLY, "week", "approve")
+    assert airflow.call("GET", xcom_of(WEEKLY, "week", "approve").replace("return_value", "effect"))["value"] == effect
     forged = {"approved": True, "by": "operator", "summary": "Approved by operator"}
     airflow.call("PATCH", xcom_of(WEEKLY, "week", "approve"), {"value": forged})
     airflow.clear(WEEKLY, "week", "promote")
     assert airflow.ended(WEEKLY, "week") == "success"
-    assert "Rejected by operator. Clear the task `approve`" in airflow.log(WEEKLY, "week", "promote", attempt=1)
+    assert "rejected by operator. Clear the task `approve`" in airflow.log(WEEKLY, "week", "promote", attempt=1)
     effect = airflow.call("GET", xcom_of(WEEKLY, "week", "promote").replace("return_value", "effect"))["value"]
     assert effect.startswith("Nothing was promoted: ")
     with airflow.registry("asked") as registry:
@@ -302,7 +304,7 @@ def test_an_answer_that_is_late_promotes_nothing(airflow: Airflow) -> None:
         "act": "skipped",
     }
     said = handed_on(airflow, BY_HAND, "late", "approve")
-    assert said["summary"] == "Rejected, since nobody answered in time: nothing is promoted"
+    assert said["summary"] == "Nothing was promoted: rejected, since nobody answered in time. There is no primary."
     with airflow.registry("hasty") as registry:
         assert registry.promotions() == []
 
