@@ -12,6 +12,8 @@ import pytest
 from airflow_runs import DAGS, HOUSE, Runs
 from gatekeeper_airflow import weekly
 
+from gatekeeper.documents.evaluation import Training
+from gatekeeper.documents.step_output import Backtested, written
 from gatekeeper.errors import AsOfError
 from gatekeeper.registry import Registry
 from gatekeeper.serving import load
