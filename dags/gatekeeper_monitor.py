@@ -53,7 +53,7 @@ def monitor_of(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
     with DAG(
         desk.dag_id("monitor"),
-        dag_display_name=f"Gatekeeper: monitor{'' if desk.is_default else f' ({desk.title or desk.name})'}",
+        dag_display_name=f"Gatekeeper: monitor{f' ({desk.title or desk.name})' if desk.is_apart else ''}",
         schedule=schedule(settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,

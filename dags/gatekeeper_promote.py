@@ -21,12 +21,12 @@ Each run is one act, by form, with a reason. The history (`gatekeeper history`) 
 * **roll back** returns to the primary before and quarantines the current one. Leave the id empty, or give the id of the
   model to roll back: if another model is the primary by then, the act is refused.
 * **hold** stops weekly runs from promoting, until **release** or until the end that you give. They still judge and
-  record.
+  record. Holds stack: **release** takes the id of one, or releases the only one.
 * **release quarantine** lets the bytes of that model be promoted again.
 
 `check` loads and verifies the model that would become the primary. If that fails, nothing has changed. `act` then
-changes the primary, unless another promotion came between. A run promotes or rolls back once, however often its tasks
-are cleared.
+changes the primary, unless another promotion came between. A run does its act once, however often its tasks are
+cleared; a run id that did another act before is refused.
 
 With `GATEKEEPER_APPROVAL` a promotion waits between the two tasks for a person, under *Required Actions*. A rejection,
 or no answer within `GATEKEEPER_APPROVAL_TIMEOUT_HOURS`, skips `act`. Roll back and hold never wait.
@@ -61,6 +61,13 @@ PARAMS = {
         format="date-time",
         title="Hold until",
         description_md="**hold** only: the instant at which it ends by itself. Empty: it ends when released.",
+    ),
+    "hold_id": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Hold id",
+        description_md="**release** only: the hold to release, as the page *Holds* lists it. Empty: the only one.",
     ),
 }
 

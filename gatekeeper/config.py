@@ -103,7 +103,7 @@ def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
     own: dict[str, object] = {}
     if desk.schema is not None and "db" not in overrides:
         own["db"] = desks_file.database_of(desk, settings.db)
-    if not desk.is_default:
+    if desk.is_apart:
         apart = {name for name in OWN_FOLDERS if name not in desk.settings and name not in overrides}
         own |= {name: f"{getattr(settings, name).rstrip('/')}/{desk.name}" for name in sorted(apart)}
     return settings.model_copy(update=own)
@@ -145,10 +145,10 @@ def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
     desk = desks_file.chosen(desks(), settings.desk)
     environment = {name.upper() for name in os.environ}
     own = {"desk", "db"} if desk.schema else {"desk"}
-    own = own | (set() if desk.is_default else set(OWN_FOLDERS)) | set(desk.settings)
+    own = own | (set(OWN_FOLDERS) if desk.is_apart else set()) | set(desk.settings)
 
     def source(name: str) -> str:
-        if name in own and (desk.settings or not desk.is_default):
+        if name in own and (desk.settings or desk.is_apart):
             return "desks.toml"
         return "environment" if PREFIX + name.upper() in environment else "default"
 

@@ -35,9 +35,17 @@ class Desk:
     fault: str = ""
     """What is wrong with its table, so that it can't run; empty if nothing is."""
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether its folders, DAGs and connection bear its name: they go with its registry.
+
+        Being the default is no part of it: `default = NAME` in the file would move them otherwise.
+        """
+        return self.name != DEFAULT and not (self.is_default and self.schema is None and "db" not in self.settings)
+
     def dag_id(self, act: str) -> str:
         """The id of its DAG for `act`: weekly, promote or monitor."""
-        return f"gatekeeper_{act}" if self.is_default else f"gatekeeper_{act}_{self.name}"
+        return f"gatekeeper_{act}_{self.name}" if self.is_apart else f"gatekeeper_{act}"
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Desk, ...]:

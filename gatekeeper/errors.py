@@ -104,6 +104,14 @@ class GenerationMoved(PromotionRefused):
     """Another promotion came first: evaluate again against the new primary."""
 
 
+class KeyUsed(GatekeeperError):
+    """The run key was used for another act, which stands: give this act a key of its own, such as that of a new run."""
+
+
+class ClockBehind(GatekeeperError):
+    """The registry holds times ahead of the clock: set the clock right, or run `gatekeeper doctor --repair`."""
+
+
 class NoModel(GatekeeperError):
     """No model may answer."""
 

@@ -160,6 +160,16 @@ REASONS = (
         "the promotion is refused, and nothing has changed",
         "the message says by what: the verdict, who may approve, or which way back there is",
     ),
+    Reason(
+        ("key_used",),
+        "the run key did another act before, and does one act only",
+        "use a new key; in Airflow, trigger a new run instead of clearing this one",
+    ),
+    Reason(
+        ("clock_behind",),
+        "the database's clock is behind what is recorded",
+        "set the clock right; `gatekeeper doctor` names the rows, `--repair` marks them",
+    ),
     Reason(("held",), "someone stopped promotions", "`gatekeeper release`"),
     Reason(
         ("quarantined",),

@@ -1,7 +1,6 @@
 """Processes of `make up` on this machine: start, state and end, by supervisord."""
 
 import hashlib
-import json
 import os
 import secrets
 import socket
@@ -21,7 +20,6 @@ HOUSE = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 MARK = "UP_HOME"  # in the environment of each process of a folder, whatever its parent is by now
 LONGEST_SOCKET = 90  # bytes; Linux allows 107, and supervisord appends some while it binds
-USER = "admin"
 PARTS = ("api-server", "scheduler", "dag-processor", "serve")
 
 
@@ -38,10 +36,6 @@ class Machine:
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         short = Path(tempfile.gettempdir()) / f"gatekeeper-up-{digest}.sock"
         return own if len(os.fsencode(own)) <= LONGEST_SOCKET else short
-
-    def password(self) -> str:
-        """The password of Airflow's only user, made once, before Airflow makes one and prints it to a log."""
-        return str(json.loads(self._kept("passwords.json", json.dumps({USER: secrets.token_urlsafe(12)})))[USER])
 
     def secret(self) -> str:
         """The JWT secret of Airflow's parts; the one that Airflow generates is short."""

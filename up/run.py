@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import accounts
 import click
 import httpx
 from answers import Answers, dags, let_run, unreadable
-from machine import BIN, HOUSE, MARK, PARTS, USER, Machine, environment, is_free
+from machine import BIN, HOUSE, MARK, PARTS, Machine, environment, is_free
 from mondays import run_mondays
 
 from gatekeeper import config
@@ -23,6 +24,7 @@ from gatekeeper.errors import GatekeeperError, mask
 PATIENCE = 240.0  # seconds to wait for a part; all of them usually take half a minute
 STOPPING = 130.0  # seconds: the sum of what supervisord.conf allows the parts
 LIVE = ("STARTING", "RUNNING")  # supervisord calls a part starting for its first ten seconds, even if it is healthy
+LISTED = "UP_ACCOUNTS"  # in the environment of each process: Airflow's accounts when it started
 AIRFLOW_PORT = "AIRFLOW__API__PORT"  # the only one of Airflow's settings that the caller sets; others go to airflow.cfg
 
 
@@ -42,7 +44,8 @@ def surround(machine: Machine) -> Answers:
         raise SystemExit("GATEKEEPER_PORT=0 would take a port that nobody knows. Name one, or unset it.")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # to ask, not to bind
     server = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    return Answers(f"http://127.0.0.1:{port}", server, USER, machine.password())
+    administrator = accounts.administrator(machine.folder / "airflow")
+    return Answers(f"http://127.0.0.1:{port}", server, administrator.name, administrator.password)
 
 
 def own_registry(machine: Machine) -> str:
@@ -55,6 +58,8 @@ def of_airflow(machine: Machine, port: str) -> dict[str, str]:
     home = machine.folder / "airflow"
     return {
         MARK: str(machine.folder),
+        LISTED: accounts.listed(home),
+        "PYTHONPATH": with_local_settings(os.environ.get("PYTHONPATH", "")),
         "UP_BIN": str(BIN),
         "UP_SOCKET": str(machine.socket),
         "SPT_NOENV": "1",  # Airflow's processes set their titles; without this the title would overwrite the mark
@@ -66,13 +71,21 @@ def of_airflow(machine: Machine, port: str) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(accounts.passwords_file(home)),
         "AIRFLOW__API_AUTH__JWT_SECRET": machine.secret(),
         AIRFLOW_PORT: port,
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # What a killed scheduler or task leaves is taken up within a minute: the defaults of both are five.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "45",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
     }
+
+
+def with_local_settings(path: str) -> str:
+    """The module path with our `airflow_local_settings` before whatever is on it."""
+    own = str(HOUSE / "up" / "local_settings")
+    return os.pathsep.join([own, *(folder for folder in path.split(os.pathsep) if folder not in {"", own})])
 
 
 def of_its_database(home: Path) -> dict[str, str]:
@@ -113,7 +126,7 @@ def write_shell_environment(machine: Machine) -> None:
 
     It leaves out the mark: else `down` would end the shell.
     """
-    names = sorted(name for name in os.environ if name.startswith(("AIRFLOW", "GATEKEEPER_")))
+    names = sorted(name for name in os.environ if name.startswith(("AIRFLOW", "GATEKEEPER_")) or name == "PYTHONPATH")
     lines = [f"export {name}={shlex.quote(os.environ[name])}" for name in names]
     path = machine.folder / "environment"
     path.touch(0o600)
@@ -123,6 +136,11 @@ def write_shell_environment(machine: Machine) -> None:
 def refuse_other_settings(machine: Machine) -> None:
     """Raise SystemExit if the running parts were started with other settings."""
     running = environment(machine.processes()[0])
+    if running.get(LISTED) != os.environ[LISTED]:
+        raise SystemExit(
+            f"{machine.folder / 'airflow' / 'airflow.cfg'} lists other accounts than at the start, when Airflow reads "
+            f"them ({running.get(LISTED)}; now {os.environ[LISTED]}). Run `make down`, then `make up`."
+        )
     names = {name for name in (*running, *os.environ) if name.startswith("GATEKEEPER_")} | {AIRFLOW_PORT}
     if other := sorted(name for name in names if running.get(name) != os.environ.get(name)):
         raise SystemExit(f"It is running with another {', '.join(other)} than now. Run `make down`, then `make up`.")
@@ -153,6 +171,7 @@ def prepare(machine: Machine, answers: Answers) -> None:
             words = [str(BIN / command[0]), *command[1:]]
             if subprocess.run(words, stdout=output, stderr=output, check=False).returncode:  # noqa: S603  # fixed commands
                 raise SystemExit(f"`{' '.join(command)}` failed.\n{machine.tail('tables')}")
+    accounts.settle(machine.folder / "airflow")
 
 
 def wait(machine: Machine, answers: Answers, begun: float) -> None:
@@ -197,7 +216,10 @@ def unpause(machine: Machine, answers: Answers) -> None:
 def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     """The addresses, the login and the paused DAGs, in lines."""
     yield ""
-    yield f"Airflow         {answers.airflow}    user {USER}, password {machine.password()}"
+    yield f"Airflow         {answers.airflow}    user {answers.user}, password {answers.password}"
+    for account in accounts.accounts(machine.folder / "airflow"):
+        if account.name != answers.user:
+            yield f"                {' ' * len(answers.airflow)}    user {account.name}, password {account.password}"
     yield f"console         {answers.airflow}/gatekeeper/"
     yield f"scoring server  {answers.server}"
     yield from of_the_caller(machine)

@@ -1,13 +1,19 @@
 """Entry point of the command line: finds the command, and turns errors into one line on stderr and an exit code."""
 
+import errno
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from gatekeeper.cli import extras
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.errors import GatekeeperError, with_reason
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what a write to a full disk ends with
 
 # Each command's module is imported when it is called: `gatekeeper active` needs no model runtime.
 COMMANDS = {
@@ -44,11 +50,12 @@ COMMANDS = {
 }
 
 
-def _choose(_ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+def _choose(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
     if name is not None:
         from gatekeeper import config
 
         config.choose(name)
+        ctx.obj["desk"] = name
 
 
 desk_option = click.Option(
@@ -100,23 +107,46 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 refused or failed, 2 invalid usage, 70 unexpected error, 130 interrupted."""
     # Otherwise pydantic searches all installed packages for plugins, a tenth of a command's time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    chosen: dict[str, str] = {}
     try:
-        result: Any = gatekeeper.main(args=arguments, standalone_mode=False)
-    except click.exceptions.Abort:
+        result: Any = gatekeeper.main(args=arguments, obj=chosen, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (click.exceptions.Abort, KeyboardInterrupt):
         _end("Interrupted.", 130)
     except click.ClickException as fault:
         fault.show()
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
-        _end(with_reason(fault), 1)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has gone, as `| head` does
+        _end(with_desk(with_reason(fault), chosen.get("desk")), 1)
+    except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
+        _silence()
         sys.exit(0)
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
-        _end(f"Unexpected {type(fault).__name__}: {fault}. Please report it. [unexpected]", 70)
+        _end(*_said(fault, arguments if arguments is not None else sys.argv[1:]))
     sys.exit(result if isinstance(result, int) else 0)
 
 
+def _said(fault: Exception, arguments: list[str]) -> tuple[str, int]:
+    """The message and the exit code for an error of another library."""
+    if isinstance(fault, ModuleNotFoundError):
+        named = next((word for word in arguments if word in COMMANDS), "This command")
+        lacks = extras.missing(fault, f"`gatekeeper {named}`" if named in COMMANDS else named)
+        if lacks is not None:
+            return str(lacks), 1
+    if isinstance(fault, OSError) and fault.filename is None and fault.errno in _FULL:
+        _silence()
+        return f"The output can't be written ({fault.strerror}). Free some space, or send it elsewhere.", 1
+    return f"Unexpected {type(fault).__name__}: {fault}. Please report it.", 70
+
+
+def _silence() -> None:
+    """Let nothing more be written to stdout: Python would try once more, and complain, when it ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end(message: str, code: int) -> None:
-    click.echo(f"gatekeeper: {message}", err=True)
+    with suppress(OSError):  # nobody reads stderr either
+        click.echo(f"gatekeeper: {message}", err=True)
     sys.exit(code)

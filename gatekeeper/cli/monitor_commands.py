@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.errors import ConfigError
 
@@ -41,7 +42,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
         document = checks.as_object(done.check.document) if done.check else None
         as_json({**step_output.written(done.output), "desk": settings.desk, "document": document})
         return
-    click.echo(done.summary)
+    click.echo(with_desk(done.summary))
     if done.check is not None:
         _show(done.check)
 

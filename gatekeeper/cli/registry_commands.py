@@ -1,16 +1,22 @@
 """Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import actor_options, as_json, json_option, opened, table
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Model, Promotion, Registry
+
+PAGE = 50
+"""Lines of a list without `--limit`."""
+NO_LIMIT = 2**62
 
 
 def described(model: "Model") -> dict[str, object]:
@@ -19,12 +25,39 @@ def described(model: "Model") -> dict[str, object]:
     return {name: value for name, value in asdict(model).items() if name not in hidden} | {"active": model.is_primary}
 
 
+def page_options(what: str, key: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options `--limit`, `--before` and `--all` of a list of `what`, whose lines begin with the number `key`."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option("--all", "everything", is_flag=True, help=f"List all {what}.")(command)
+        command = click.option(
+            "--before", type=int, metavar=key, help=f"List only {what} before this {key.lower()}: the next page."
+        )(command)
+        return click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            help=f"List at most so many {what}; default {PAGE}, and with --json all.",
+        )(command)
+
+    return add
+
+
+def _wanted(limit: int | None, *, everything: bool, as_json_: bool) -> int:
+    """How many to list at most."""
+    if everything and limit is not None:
+        raise click.UsageError("Give --limit or --all, not both.")
+    return limit if limit is not None else NO_LIMIT if everything or as_json_ else PAGE
+
+
 @click.command("list")
+@page_options("models", "ID")
 @json_option
-def list_models(as_json_: bool) -> None:
-    """List all models, newest first."""
+def list_models(limit: int | None, before: int | None, everything: bool, as_json_: bool) -> None:
+    """List the models, newest first."""
+    wanted = _wanted(limit, everything=everything, as_json_=as_json_)
     with opened() as registry:
-        models = registry.models()
+        found = registry.models(limit=wanted + 1, before=before)
+    models = found[:wanted]
     if as_json_:
         as_json([described(model) for model in models])
         return
@@ -42,6 +75,8 @@ def list_models(as_json_: bool) -> None:
     ]
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
     table(columns, rows, empty="No models yet. Add one with `gatekeeper register -p FILE`.")
+    if len(found) > wanted:
+        click.echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
 
 
 @click.command()
@@ -91,7 +126,7 @@ def register(
     click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     click.echo(f"score read from: {model.recognised}")
     if not promoting:
-        click.echo(f"next: gatekeeper promote -i {model.id}")
+        click.echo(with_desk(f"next: gatekeeper promote -i {model.id}"))
 
 
 def parse_day(text: str) -> datetime:
@@ -127,20 +162,20 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
     The current one is quarantined, so that no weekly run promotes it again.
     """
     with opened() as registry:
-        promotion = registry.rollback(actor=actor, reason=reason, now=datetime.now(UTC))
+        promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
         if not as_json_:
             left = promotion.from_id
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
-            click.echo(f"Model {left} is quarantined. Clear that with {way}.")
+            click.echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 
 
 def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
     """Promote by hand; the effect, and the promotion that made this model the primary, ours or another's."""
-    now = datetime.now(UTC)
-    promotion = registry.promote(model_id, actor=actor, reason=reason, now=now)
-    if promotion.at != now:
+    before = registry.generation()
+    promotion = registry.promote(model_id, actor=actor, reason=reason)
+    if promotion.generation <= before:
         return registry.effect(None, f"model {model_id} is the primary already"), promotion
     _send_alarm(registry, promotion)
     return registry.effect(promotion), promotion
@@ -166,8 +201,7 @@ def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
 
 
 def _warn_of_hold(registry: "Registry") -> None:
-    hold = registry.current_hold()
-    if hold is not None:
+    for hold in registry.holds():
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
         by = f"by {hold.actor} ({hold.reason})"
         click.echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
@@ -182,7 +216,7 @@ def active(as_json_: bool) -> int:
     if as_json_:
         as_json(model and described(model))
     elif model is None:
-        click.echo("There is no primary. Promote a model with `gatekeeper promote -i ID`.", err=True)
+        click.echo(with_desk("There is no primary. Promote a model with `gatekeeper promote -i ID`."), err=True)
     else:
         click.echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
     return 0 if model else 1
@@ -218,7 +252,8 @@ def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, 
 def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> None:
     """Hold promotions by weekly runs.
 
-    They go on judging and recording, but promote nothing. A promotion by hand still works.
+    They go on judging and recording, but promote nothing. A promotion by hand still works. Holds stack: each is
+    released by itself, and weekly runs promote again when none is in force.
     """
     from gatekeeper.cli.show import user
 
@@ -228,33 +263,58 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
     if as_json_:
         as_json({**asdict(held), "effect": effect})
     else:
-        click.echo(f"{effect}\nRelease the hold with `gatekeeper release`.")
+        click.echo(with_desk(f"{effect}\nRelease hold {held.id} with `gatekeeper release {held.id}`."))
 
 
 @click.command()
+@click.argument("hold_id", required=False, type=int)
+@click.option("--all", "every", is_flag=True, help="Release all holds; needs --reason.")
 @click.option("--quarantine", type=int, metavar="ID", help="Clear this model's quarantine instead.")
 @actor_options("released by hand")
 @json_option
-def release(quarantine: int | None, actor: str, reason: str, as_json_: bool) -> None:
-    """Release the current hold. With --quarantine ID, clear that model's quarantine instead."""
+@click.pass_context
+def release(
+    context: click.Context,
+    hold_id: int | None,
+    every: bool,
+    quarantine: int | None,
+    actor: str,
+    reason: str,
+    as_json_: bool,
+) -> None:
+    """Release hold HOLD_ID, or the only one that is in force.
+
+    If several are, it refuses and lists them: name one, or release --all. With --quarantine ID, clear that model's
+    quarantine instead.
+    """
+    if sum((hold_id is not None, every, quarantine is not None)) > 1:
+        raise click.UsageError("Give one of HOLD_ID, --all and --quarantine.")
+    if every and context.get_parameter_source("reason") is click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--all needs a --reason, which is kept with each hold.")
     with opened() as registry:
-        released = registry.release(actor=actor, reason=reason, quarantine=quarantine)
-        now_in_force = registry.hold_effect(quarantine)
-    what = "hold" if quarantine is None else f"quarantine of model {quarantine}"
-    done = f"{'Released' if quarantine is None else 'Cleared'} the {what}." if released else f"There was no {what}."
-    effect = f"{done} {now_in_force}"
+        if quarantine is None:
+            holds = registry.release(hold_id, every=every, actor=actor, reason=reason)
+            what, ids, effect = "hold", [one.id for one in holds], registry.release_effect(holds, hold_id)
+        else:
+            cleared = registry.release_quarantine(quarantine, actor=actor, reason=reason)
+            what, ids = f"quarantine of model {quarantine}", [quarantine] if cleared else []
+            done = f"Cleared the {what}." if cleared else f"There was no {what}."
+            effect = f"{done} {registry.hold_effect(quarantine)}"
     if as_json_:
-        as_json({"what": what, "released": released, "effect": effect})
+        as_json({"what": what, "released": bool(ids), "ids": ids, "effect": effect})
     else:
         click.echo(effect)
 
 
 @click.command()
+@page_options("promotions", "GENERATION")
 @json_option
-def history(as_json_: bool) -> None:
-    """Show all promotions, newest first."""
+def history(limit: int | None, before: int | None, everything: bool, as_json_: bool) -> None:
+    """List the promotions, newest first."""
+    wanted = _wanted(limit, everything=everything, as_json_=as_json_)
     with opened() as registry:
-        promotions = registry.promotions()
+        found = [one for one in registry.promotions() if before is None or one.generation < before]
+    promotions = found[:wanted]
     if as_json_:
         as_json([asdict(promotion) for promotion in promotions])
         return
@@ -264,6 +324,9 @@ def history(as_json_: bool) -> None:
     ]
     columns = ("generation", "at", "kind", "from", "to", "as-of", "evaluation", "actor", "reason")
     table(columns, rows, empty="No promotions yet.")
+    if len(found) > wanted:
+        last = promotions[-1].generation
+        click.echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
 
 
 @click.command()

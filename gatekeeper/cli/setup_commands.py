@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from gatekeeper import config as settings_of
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, table
 from gatekeeper.errors import mask
 
@@ -91,12 +92,23 @@ def upgrade(as_json_: bool) -> None:
     if report.adopted:
         click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        click.echo(f"Not usable, and never served: model {mark.model_id}: {mark.message}")
+        click.echo(with_desk(f"Not usable, and never served: model {mark.model_id}: {mark.message}"))
+    for refused in report.refused:
+        click.echo(with_desk(f"Not adopted: {refused}"))
+    for mark in report.undated:
+        click.echo(f"Time unknown: model {mark.model_id}: {mark.message}")
+    if report.similar:
+        click.echo(
+            f'Not read: this database also has {", ".join(report.similar)}. Gatekeeper reads "RLModel" alone, in '
+            "exactly this spelling: if your models are in the other one, rename it."
+        )
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
         click.echo(
-            f"The rows {rows} are all named as the primary. Promotions are refused until you run "
-            "`gatekeeper migrate-naming`."
+            with_desk(
+                f"The rows {rows} are all named as the primary. Promotions are refused until you run "
+                "`gatekeeper migrate-naming`."
+            )
         )
 
 

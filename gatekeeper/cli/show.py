@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gatekeeper.cli.hints import with_desk
+
 if TYPE_CHECKING:
     from gatekeeper.registry import Registry
 
 PIPE_WIDTH = 240
+LONGEST_NAME = 40  # characters of an id or a name, which stays whole
+NARROWEST = 12  # characters that any other column keeps
+BETWEEN = 3  # spaces between two columns
 
 json_option = click.option("--json", "as_json_", is_flag=True, help="Output JSON.")
 
@@ -61,18 +66,33 @@ def _plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Print `rows` as a table, as wide as the terminal, or as needed if the output is piped."""
+    """Print `rows` as a table, as wide as the terminal, or as needed if the output is piped.
+
+    Nothing is cut off: a cell of several words or of a long word goes on below, an id or a name stays whole, if need be
+    beyond the terminal's edge.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     if not rows:
-        click.echo(empty)
+        click.echo(with_desk(empty))
         return
-    shown = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for row in rows:
-        shown.add_row(*(text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+    cells = [[text(cell) for cell in row] for row in rows]
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    needed = 0
+    for place, name in enumerate(columns):
+        longest = max(len(row[place]) for row in cells)
+        whole = longest <= LONGEST_NAME and not any(" " in row[place] for row in cells)
+        least = max(longest, len(name)) if whole else min(longest, NARROWEST)
+        needed += least + BETWEEN
+        shown.add_column(name, no_wrap=whole, min_width=least, overflow="fold")
+    for row in cells:
+        shown.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    console.width = (
+        max(console.width, needed) if sys.stdout is not None and sys.stdout.isatty() else max(PIPE_WIDTH, needed)
+    )
     with console.capture() as captured:
         console.print(shown)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, opened, table
 from gatekeeper.errors import ConfigError, mask
 
@@ -41,9 +42,10 @@ def doctor(repair: bool, as_json_: bool) -> int:
         click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        click.echo(f"wrong     {_line(one)}: {one.text}{way}")
+        click.echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
     for one in found.marked:
-        click.echo(f"marked    {_line(one)}: {one.text} It is never served.")
+        end = "" if one.kind == "undated" else " It is never served."
+        click.echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
     if found.well:
         click.echo("All is well.")
     return 0 if found.well else 1

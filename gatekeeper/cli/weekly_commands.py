@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import as_json, json_option, opened, pairs, table, text
 from gatekeeper.errors import UnknownModel
 
@@ -50,7 +51,7 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
         as_json({"as_of": weekly_run.as_of, **step_output.written(output)})
     elif isinstance(output, Promoted):
         click.echo(f"report: {output.report}")
-        click.echo(f"next: gatekeeper explain {output.challenger_id}")
+        click.echo(with_desk(f"next: gatekeeper explain {output.challenger_id}"))
 
 
 @click.command()

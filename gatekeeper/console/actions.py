@@ -70,9 +70,9 @@ def promote(
             f"nothing was promoted: promotions of this desk need approval. Trigger the DAG {desk.dag_id('promote')}, "
             "which asks for it"
         )
-    now = datetime.now(UTC)
-    promotion = registry.promote(model, actor=actor, reason=order.reason, expected_generation=order.generation, now=now)
-    if promotion.at != now:
+    before = registry.generation()
+    promotion = registry.promote(model, actor=actor, reason=order.reason, expected_generation=order.generation)
+    if promotion.generation <= before:
         return Done(message=registry.effect(None, f"{registry.model(model).version} is the primary already"))
     later.add_task(_tell, settings, promotion)
     return Done(message=registry.effect(promotion))
@@ -83,31 +83,40 @@ def roll_back(
     order: Move, settings: DeskSettings, registry: OpenRegistry, actor: Actor, later: BackgroundTasks
 ) -> Done:
     """Roll back to the primary before, once it is verified; the bytes of the current one are quarantined."""
-    promotion = registry.rollback(
-        actor=actor, reason=order.reason, expected_generation=order.generation, now=datetime.now(UTC)
-    )
+    promotion = registry.rollback(actor=actor, reason=order.reason, expected_generation=order.generation)
     later.add_task(_tell, settings, promotion)
     return Done(message=f"{registry.effect(promotion)} Model {promotion.from_id} is quarantined.")
 
 
 @router.post("/hold")
 def hold(order: HoldOrder, registry: OpenRegistry, actor: Actor) -> Done:
-    """Place a hold: weekly runs judge and record but promote nothing."""
+    """Place a hold, beside those in force: weekly runs judge and record but promote nothing."""
     registry.hold(actor=actor, reason=order.reason, until=order.until)
     return Done(message=registry.hold_effect())
 
 
 @router.post("/release")
-def release(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
-    """Release the current hold."""
-    released = registry.release(actor=actor, reason=order.reason)
-    return Done(message=("Released the hold. " if released else "There was no hold. ") + registry.hold_effect())
+def release_only(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
+    """Release the only hold in force; refused if there are more."""
+    return Done(message=registry.release_effect(registry.release(actor=actor, reason=order.reason)))
+
+
+@router.post("/release/{hold}")
+def release(hold: ModelId, order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
+    """Release one hold; the others stay in force."""
+    return Done(message=registry.release_effect(registry.release(hold, actor=actor, reason=order.reason), hold))
+
+
+@router.post("/release-all")
+def release_all(order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
+    """Release every hold in force."""
+    return Done(message=registry.release_effect(registry.release(every=True, actor=actor, reason=order.reason)))
 
 
 @router.post("/release-quarantine/{model}")
 def release_quarantine(model: ModelId, order: ActForm, registry: OpenRegistry, actor: Actor) -> Done:
     """Release the model's bytes from quarantine, so that they may be promoted again."""
-    released = registry.release(actor=actor, reason=order.reason, quarantine=model)
+    released = registry.release_quarantine(model, actor=actor, reason=order.reason)
     what = f"quarantine of model {model}"
     done = f"Cleared the {what}." if released else f"There was no {what}."
     return Done(message=f"{done} {registry.hold_effect(model)}")

@@ -12,7 +12,6 @@ from gatekeeper.console import evaluation_view, rendering
 from gatekeeper.console.dependencies import DeskOfPath, DeskSettings, OpenRegistry, house_of
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
-from gatekeeper.judgement.rule.gate_texts import not_eligible
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
 from gatekeeper.registry.records import WHAT_IF
@@ -107,8 +106,8 @@ def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:
     """The reason that an evaluation of a past week can't promote; None for the others."""
     if evaluation.kind != WHAT_IF:
         return None
-    before = [one.as_of for one in registry.promotions() if one.generation <= evaluation.generation and one.as_of]
-    return not_eligible(evaluation.as_of, max(before, default=None))
+    why = registry.not_eligible(evaluation.as_of, evaluation.generation)
+    return f"not eligible: {why or 'a later week was promoted already'}"
 
 
 @router.get("/evaluations/{evaluation}/report")

@@ -240,6 +240,7 @@ class DataPart(Struct, frozen=True):
     """As in DataRecord."""
 
     source: str | None = None
+    newest: datetime | None = None
     notes: list[str] | None = None
 
 

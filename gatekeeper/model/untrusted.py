@@ -20,9 +20,9 @@ TIME_SIGNALS = (signal.SIGPROF, signal.SIGALRM)
 def verify_untrusted(content: bytes, *, cap: int, seconds: float = 3.0, memory_mb: int = 1024) -> Canary:
     """Run every check of `verify` and the first canary run in a child process; returns the canary.
 
-    The limits count from the end of the child's imports (about 0.4 s): `seconds` of processor time, one more of wall
-    time, and `memory_mb` of memory. Raises ModelRefused with the reasons of `verify`, or `time`, `memory` or `crash` if
-    the child had to be ended; Unavailable if it can't be started.
+    The limits count from the end of the child's imports (about 0.4 s): `seconds` of processor time, thirty more
+    of wall time, and `memory_mb` of memory. Raises ModelRefused with the reasons of `verify`, or `time`, `memory` or
+    `crash` if the child had to be ended; Unavailable if it can't be started.
     """
     refuse_other_content(content, cap=cap)
     try:

@@ -162,7 +162,7 @@ def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Le
         delivery = _notify(url, settings.desk, alarm, level)
         if delivery.fault is None and registry is not None:
             try:
-                registry.note_alarm(alarm.kind, alarm.key, receiver)
+                registry.checks.note_alarm(alarm.kind, alarm.key, receiver)
             except GatekeeperError as fault:
                 log.warning("could not record that %s got the alarm %r: %s", delivery.receiver, alarm.kind, fault)
         yield delivery
@@ -172,7 +172,7 @@ def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
     if registry is None:
         return set()
     try:
-        return registry.alarm_reached(alarm.kind, alarm.key)
+        return registry.checks.alarm_reached(alarm.kind, alarm.key)
     except GatekeeperError as fault:
         log.warning("could not read which receivers have the alarm %r, so all get it: %s", alarm.kind, fault)
         return set()

@@ -94,6 +94,15 @@ class Promotion:
     """The sha256 of the promoted bytes; None for an adopted row that is not a usable model."""
     chain: str | None = None
     """A hash over this row, its evidence and the row before (history_chain.py)."""
+    order_digest: str | None = None
+    """The sha256 of what was ordered (orders.py); None in rows of an older Gatekeeper and without an order."""
+    discounted_at: datetime | None = None
+    """When `doctor --repair` marked the row, whose time or as-of lay ahead of the clock; None for all others."""
+
+    @property
+    def by_evaluation(self) -> bool:
+        """Whether a weekly run made it, and nobody by hand."""
+        return self.kind in KINDS_BY_EVALUATION
 
 
 @dataclass(frozen=True)  # without slots: what is read of the document is read once
@@ -114,6 +123,8 @@ class Evaluation:
     run_key: str
     report: str | None
     at: datetime
+    discounted_at: datetime | None = None
+    """As in Promotion."""
 
     @cached_property
     def document(self) -> "EvaluationDocument":
@@ -191,7 +202,14 @@ class Quarantine:
 def model_of(row: Row[Any]) -> Model:
     """A row of `catalogue.MODELS` as a record: its columns are the fields, in their order."""
     number, version, path, description, *others = list(row)
-    return Model(number, version or "", path or "", description or "", *others)
+    return Model(int(number), _words(version), _words(path), _words(description), *others)
+
+
+def _words(stored: object) -> str:
+    """Text of a table that another tool made: "" for null, and bytes as SQL writes them, since they name nothing."""
+    if isinstance(stored, str):
+        return stored
+    return f"x'{stored.hex()}'" if isinstance(stored, bytes) else "" if stored is None else str(stored)
 
 
 def promotion_of(row: Row[Any]) -> Promotion:

@@ -7,26 +7,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self, Unpack
 
+from gatekeeper.errors import ConfigError
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
 from gatekeeper.registry.decision_log import log
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.models import catalogue, refits, registration, retirement
 from gatekeeper.registry.models.verification import refuse_unregistered
-from gatekeeper.registry.promotion import checks, effects, evaluations, holds, promotions, rollback, tests_spent
+from gatekeeper.registry.promotion import clock, effects, eligibility, evaluations, holds, promotions, rollback
 from gatekeeper.registry.promotion.approvals import Approvals
-from gatekeeper.registry.promotion.checks import Check
+from gatekeeper.registry.promotion.checks import Checks
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.store.base import blob_name
 from gatekeeper.registry.upkeep import copy_model, doctor, rename
 from gatekeeper.registry.views import receipts
 from gatekeeper.registry.views.pages import Pages
 from gatekeeper.settings import Settings
-
-if TYPE_CHECKING:
-    from gatekeeper.documents.check import CheckDocument
 
 
 class Registry:
@@ -102,6 +100,11 @@ class Registry:
     def approvals(self) -> Approvals:
         """The questions whether to promote, and their answers."""
         return Approvals(self._context)
+
+    @property
+    def checks(self) -> Checks:
+        """The monitor's checks and the delivered alarms."""
+        return Checks(self._context.database)
 
     # Models
 
@@ -188,14 +191,18 @@ class Registry:
         as_of: datetime | None = None,
         run_key: str | None = None,
         kind: str = "manual",
-        now: datetime | None = None,
         needs_approval: bool = False,
     ) -> Promotion:
-        """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery).
+        """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery) as of `as_of`.
 
-        `needs_approval`: only if a person has approved just this. Raises UnknownModel, ModelRefused, PromotionRefused
-        (Held, Quarantined, Unapproved, EvaluationOutdated, GenerationMoved), ClaimsUnsettled, ConfigError, Unavailable.
+        A run key carries out one order; with `needs_approval`, one that a person has approved. Raises KeyUsed for
+        another, UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, Unapproved, EvaluationOutdated,
+        GenerationMoved), AsOfError, ClockBehind, ClaimsUnsettled, ConfigError, Unavailable.
         """
+        if evaluation is None and as_of is not None:
+            raise ConfigError(
+                f"A promotion by hand takes no as-of, but {as_of} was given: the database's clock counts."
+            )
         order = promotions.PromotionOrder(
             model_id,
             actor=actor,
@@ -205,14 +212,13 @@ class Registry:
             evaluation=evaluation,
             as_of=as_of,
             run_key=run_key,
-            now=now,
             needs_approval=needs_approval,
         )
         return promotions.promote(self._context, order)
 
-    def examine(self, model_id: int, *, run_key: str | None = None) -> Promotion | None:
+    def examine(self, model_id: int, *, reason: str = "none", run_key: str | None = None) -> Promotion | None:
         """Check all that `promote` by hand checks, without promoting. Returns the promotion if it is done already."""
-        order = promotions.PromotionOrder(model_id, actor="examiner", reason="none", kind="manual", run_key=run_key)
+        order = promotions.PromotionOrder(model_id, actor="examiner", reason=reason, kind="manual", run_key=run_key)
         return promotions.examine(self._context, order)
 
     def rollback(
@@ -222,14 +228,14 @@ class Registry:
         reason: str,
         expected_generation: int | None = None,
         run_key: str | None = None,
-        now: datetime | None = None,
     ) -> Promotion:
         """Restore the previous primary, once it is verified to load, and quarantine the bytes of the current one.
 
-        Repeating a run key changes nothing. Raises what `promote` raises.
+        A run key rolls back once. Raises KeyUsed if it did something else, PromotionRefused, ModelRefused,
+        GenerationMoved, ClockBehind, ClaimsUnsettled, Unavailable.
         """
         return rollback.roll_back(
-            self._context, actor=actor, reason=reason, expected=expected_generation, run_key=run_key, now=now
+            self._context, actor=actor, reason=reason, expected=expected_generation, run_key=run_key
         )
 
     def way_back(self) -> Model:
@@ -246,6 +252,11 @@ class Registry:
         with self._context.database.read() as connection:
             return effects.of_hold(connection) if quarantine is None else effects.of_quarantine(connection, quarantine)
 
+    def release_effect(self, released: Sequence[Hold], asked: int | None = None) -> str:
+        """Which holds were released, and those still in force, read back, in one line. `asked`: the ordered hold."""
+        with self._context.database.read() as connection:
+            return effects.of_release(connection, released, asked)
+
     def generation(self) -> int:
         """The number of promotions so far: it changes whenever the primary does."""
         with self._context.database.glance() as connection:
@@ -256,10 +267,15 @@ class Registry:
         with self._context.database.glance() as connection:
             return catalogue.promotions(connection)
 
-    def highest_as_of(self) -> datetime | None:
-        """The latest as-of of all promotions."""
-        with self._context.database.glance() as connection:
-            return catalogue.highest_as_of(connection)
+    def not_eligible(self, as_of: datetime, generation: int | None = None) -> str | None:
+        """Why a weekly run of `as_of` can't promote, as a clause; None if it may. With `generation`, as it was then."""
+        with self._context.database.read() as connection:
+            return eligibility.not_eligible(connection, as_of, generation)
+
+    def refuse_future(self, as_of: datetime) -> None:
+        """Raise AsOfError if `as_of` lies beyond the database's clock, ClockBehind if a promoted as-of does."""
+        with self._context.database.read() as connection:
+            clock.refuse_future(connection, as_of)
 
     def primary_before(self, as_of: datetime) -> Model | None:
         """The primary just before `as_of`, by the promotion history."""
@@ -268,23 +284,36 @@ class Registry:
 
     # Holds and quarantines
 
-    def hold(self, *, actor: str, reason: str, until: datetime | None = None) -> Hold:
-        """Refuse promotions by evaluation until `release`, or until the time `until`. Raises ConfigError."""
-        return holds.set_hold(self._context, actor=actor, reason=reason, until=until)
+    def hold(self, *, actor: str, reason: str, until: datetime | None = None, run_key: str | None = None) -> Hold:
+        """Refuse promotions by evaluation until `release`, or until the time `until`. Holds stack.
 
-    def release(self, *, actor: str, reason: str = "", quarantine: int | None = None) -> bool:
-        """Release the current hold; with `quarantine` (a model's id), clear that model's quarantine instead.
-
-        Returns False if there was none. Raises UnknownModel, ConfigError.
+        A run key places one hold. Raises ConfigError, KeyUsed.
         """
-        if quarantine is None:
-            return holds.release_hold(self._context, actor=actor, reason=reason)
-        return holds.release_quarantine(self._context, quarantine, actor=actor, reason=reason)
+        return holds.set_hold(self._context, actor=actor, reason=reason, until=until, run_key=run_key)
 
-    def current_hold(self) -> Hold | None:
-        """The hold in force now, by the database's time; None if there is none."""
+    def release(
+        self,
+        hold_id: int | None = None,
+        *,
+        every: bool = False,
+        actor: str,
+        reason: str = "",
+        run_key: str | None = None,
+    ) -> list[Hold]:
+        """Release this hold, or the only one, or with `every` all; returns the released ones.
+
+        A run key releases once. Raises PromotionRefused if several are in force and none is named, KeyUsed.
+        """
+        return holds.release(self._context, hold_id, every=every, actor=actor, reason=reason, run_key=run_key)
+
+    def release_quarantine(self, model_id: int, *, actor: str, reason: str, run_key: str | None = None) -> bool:
+        """Clear the quarantine of a model's bytes; False if there was none. Raises UnknownModel, KeyUsed."""
+        return holds.release_quarantine(self._context, model_id, actor=actor, reason=reason, run_key=run_key)
+
+    def holds(self) -> list[Hold]:
+        """The holds in force now, by the database's time, oldest first."""
         with self._context.database.read() as connection:
-            return holds.current_hold(connection)
+            return holds.standing(connection)
 
     def quarantined(self, sha256: str | None) -> Quarantine | None:
         """The quarantine in force on these bytes; None if there is none."""
@@ -317,40 +346,10 @@ class Registry:
         with self._context.database.glance() as connection:
             return evaluations.passed(connection)
 
-    def spent_tests(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.SpentCount:
-        """The number of statistical tests spent in the `days` up to `as_of`, that of `run_key` included."""
-        with self._context.database.read() as connection:
-            return tests_spent.spent(connection, as_of, run_key, days)
-
     def last_verdict(self) -> datetime | None:
         """The time of the newest evaluation by this registry's own weekly runs; None if there is none."""
         with self._context.database.glance() as connection:
             return evaluations.last_verdict(connection)
-
-    # Checks of the monitor, and its alarms
-
-    def record_check(self, model: Model, *, as_of: datetime, generation: int, document: "CheckDocument") -> Check:
-        """Record a check of the monitor; an existing check of the same as-of and bytes stays as it is."""
-        return checks.record(self._context, model, as_of=as_of, generation=generation, document=document)
-
-    def check(self, as_of: datetime, sha256: str) -> Check | None:
-        """The monitor's check of these bytes at this as-of; None if there is none."""
-        with self._context.database.glance() as connection:
-            return checks.find(connection, as_of, sha256)
-
-    def checks(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
-        """All checks of the monitor, newest first; or a page of at most `limit` with ids below `before`."""
-        with self._context.database.glance() as connection:
-            return checks.newest(connection, limit, before)
-
-    def alarm_reached(self, kind: str, run_key: str) -> set[str]:
-        """The digests of the receivers that this alarm has reached."""
-        with self._context.database.glance() as connection:
-            return checks.reached(connection, kind, run_key)
-
-    def note_alarm(self, kind: str, run_key: str, receiver: str) -> None:
-        """Record that this alarm has reached this receiver."""
-        checks.note_reached(self._context.database, kind, run_key, receiver)
 
     def receipt(self, model_id: int, evaluation: int | None = None) -> bytes:
         """A receipt, which can be verified offline: the model, its evidence and the promotion history (receipts.py).

@@ -34,7 +34,6 @@ from gatekeeper.market.ideas import Dataset, Ideas, instant, join, moment
 from gatekeeper.registry.db import created_at
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.log import history
-from gatekeeper.registry.decision_log.rldataset import SECONDS_BELOW
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.settings import Settings
 
@@ -97,7 +96,7 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:
     """The rows with their times."""
     ours = np.array([_side(row, "idea_id") is not None for row in rows], dtype=np.bool_)
-    times = [_side(row, "time") or _ts(row) for row in rows]
+    times = [_side(row, "time") or created_at.read(row.ts) for row in rows]
     origin = RowOrigin(
         f'"{DATASET}"',
         np.array([row.id for row in rows], dtype=np.int64),
@@ -233,18 +232,6 @@ def _notes(received: _Log, known: _Log, as_of: datetime, settings: Settings) -> 
 def _side(row: Row[Any], name: str) -> Any:
     """A column of the side table; None if there is no side table or no row in it."""
     return getattr(row, name, None)
-
-
-def _ts(row: Row[Any]) -> datetime | None:
-    """The time of a row, which other servers write as seconds, milliseconds, text or timestamp."""
-    stored = row.ts
-    try:
-        number = float(stored) if isinstance(stored, (int, float, str, Decimal)) else None
-    except ValueError:
-        number = None
-    if number is not None and abs(number) < SECONDS_BELOW:
-        return created_at.read(number * 1000)
-    return created_at.read(stored)
 
 
 def _instants(moments: Sequence[datetime | None]) -> NDArray[np.datetime64]:

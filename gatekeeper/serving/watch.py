@@ -11,18 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from threading import Event, Lock, Thread
+from threading import Lock
 from types import MappingProxyType
 
 from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable, slug
 from gatekeeper.registry import Model, Registry
 from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
+from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 60.0  # seconds; a lasting fault is logged again at this interval
 FILE_SHARE = 100  # reading the primary's file again takes at most 1/100 of the time
+LATE = 60.0  # seconds that a poll may take before its loop counts as stalled
 OVERDUE = 1.0  # seconds that a poll may take before the model counts as behind the registry
 
 Seen = tuple[int, tuple[int, str, str | None] | None]  # the generation; the primary's id, version and sha256
@@ -75,8 +77,8 @@ class Watch:
         self._clock = clock
         self._now = now
         self._lock = Lock()  # one poll at a time
-        self._stop = Event()
-        self._thread: Thread | None = None
+        self._loop = SupervisedLoop("watch", self._look, late_after=LATE + poll_seconds)
+        self._looked = False  # nothing is known before the first poll has ended
         self._loaded: Loaded | None = None
         self._state = ServingState()
         self._behind = True
@@ -89,28 +91,23 @@ class Watch:
 
     def current(self) -> Loaded:
         """The model that answers now. Raises NoModel."""
-        if self._thread is None and self._clock() >= self._next_poll:
+        if not self._looked or (not self._loop.started and self._clock() >= self._next_poll):
             self._poll_if_due()
         loaded = self._loaded
         if loaded is None:
-            raise NoModel(str(self._state.fault))
+            raise NoModel(self._state.fault or "No model may answer just now.")
         return loaded
 
     def start(self) -> None:
         """Poll once, then in a thread of its own."""
         with self._lock:
-            if self._thread is None:
+            if not self._loop.started:
                 self._poll()
-                self._stop = Event()
-                self._thread = Thread(target=self._run, args=[self._stop], name="gatekeeper-watch", daemon=True)
-                self._thread.start()
+                self._loop.start(pause=self._poll_seconds)
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the thread; a poll that hangs is abandoned after `timeout` seconds."""
-        thread, self._thread = self._thread, None
-        self._stop.set()
-        if thread is not None:
-            thread.join(timeout)
+        self._loop.stop(timeout)
 
     def state(self) -> ServingState:
         """The current state; never raises, never waits."""
@@ -119,13 +116,17 @@ class Watch:
             since = 0.0
         return replace(self._state, lag_seconds=since)
 
-    def _run(self, stop: Event) -> None:
-        while not stop.wait(self._poll_seconds):
-            with self._lock:
-                self._poll()
+    def loop(self) -> LoopState:
+        """The state of the thread that polls."""
+        return self._loop.state()
+
+    def _look(self) -> float:
+        with self._lock:
+            self._poll()
+        return self._poll_seconds
 
     def _poll_if_due(self) -> None:
-        """Poll, unless another thread does so already and a model is loaded."""
+        """Poll, unless another thread does so already and a model is loaded; all wait for the first poll."""
         if self._lock.acquire(blocking=self._loaded is None):
             try:
                 if self._clock() >= self._next_poll:
@@ -153,6 +154,7 @@ class Watch:
             self._registry.close()  # a connection may hold on to a file or server that is gone for good
         self._failures.update(reasons)
         self._note(started, fault)
+        self._looked = True
 
     def _follow(self, now: float, reasons: set[str]) -> None:
         """Load a model if the registry has changed, or if a failed load is due again."""

@@ -108,13 +108,14 @@ class _Approval(ApprovalOperator):
             question=question_of(run),
             asked_by=who.name if who.known else None,
         )
-        hold, hours = registry.current_hold(), f"{settings.approval_timeout_hours:g} hours"
+        hours = f"{settings.approval_timeout_hours:g} hours"
         late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
-        held = ""
-        if hold is not None:
-            held = f"**A hold was in force when this was asked**, by {literal(hold.actor)}: {literal(hold.reason)}"
-        parts = [asked.body, held, _may_answer(who, approvers), late]
-        self.subject, self.body = asked.subject, "\n\n".join(filter(None, parts))
+        held = [
+            f"**A hold was in force when this was asked**, by {literal(one.actor)}: {literal(one.reason)}"
+            for one in registry.holds()
+        ]
+        self.subject = asked.subject
+        self.body = "\n\n".join([asked.body, *held, _may_answer(who, approvers), late])
         self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
         self.log.info("%s Answer it under Required Actions. %s", asked.subject, late)
         where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {run.run_id}. {late}"

@@ -37,7 +37,7 @@ class RegistryHook(BaseHook):
 
         settings = config.load(desk=self.desk)
         declared = desks.chosen(config.desks(), settings.desk)
-        own = CONNECTION if declared.is_default else f"{CONNECTION}_{declared.name}"
+        own = f"{CONNECTION}_{declared.name}" if declared.is_apart else CONNECTION
         try:
             connection = self.get_connection(self.gatekeeper_conn_id or own)
         except AirflowNotFoundException:

@@ -1,7 +1,6 @@
 """Operators for your own DAGs: register a model, promote, migrate naming, check the primary."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -28,7 +27,7 @@ class _RegistryOperator(BaseOperator):
         except (TemplateError, KeyError, TypeError, AttributeError, IndexError) as fault:
             raise AirflowFailException(
                 f"A template of {', '.join(self.template_fields)} can't be rendered ({fault}): a task before was "
-                "marked as success by hand, or its XCom is missing or another. Clear that task, with all tasks after it."
+                "marked as success by hand, or its XCom is missing or another. Clear it, with all tasks after it."
             ) from None
 
     @property
@@ -70,8 +69,8 @@ class RegisterModelOperator(_RegistryOperator):
 class PromoteModelOperator(_RegistryOperator):
     """Make the model `model_id` the primary, with the kind `manual`; changes nothing if it is the primary already.
 
-    `run_key` makes it idempotent: a task that is cleared later does not promote again over a newer primary. It
-    defaults to the task of this run.
+    `run_key` makes it idempotent: a task that is cleared later does not promote again over a newer primary, and fails
+    if its model or reason was edited since. It defaults to the task of this run.
     """
 
     template_fields: Sequence[str] = ("model_id", "reason", "run_key")
@@ -95,9 +94,7 @@ class PromoteModelOperator(_RegistryOperator):
         """Promote the model."""
         with final_faults(), self.hook.get_conn() as registry:
             model_id = _model_id(self.model_id)
-            promotion = registry.promote(
-                model_id, actor=self.actor, reason=self.reason, run_key=self.run_key, now=datetime.now(UTC)
-            )
+            promotion = registry.promote(model_id, actor=self.actor, reason=self.reason, run_key=self.run_key)
             model = registry.model(model_id)
             already = f"model {model.id} is the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)

@@ -11,12 +11,12 @@ from gatekeeper_airflow.hook import RegistryHook
 
 if TYPE_CHECKING:
     from gatekeeper.documents.serialization import JsonObject
-    from gatekeeper.registry import Promotion, Registry
+    from gatekeeper.registry import Hold, Promotion, Registry
     from gatekeeper.settings import Settings
 
 log = logging.getLogger("gatekeeper")
 
-PARAMETERS = ("act", "model_id", "reason", "hold_until")
+PARAMETERS = ("act", "model_id", "reason", "hold_until", "hold_id")
 PROMOTE, ROLL_BACK, HOLD, RELEASE, RELEASE_QUARANTINE = ACTS = (
     "promote",
     "roll back",
@@ -36,8 +36,9 @@ class RequestedAct:
     model_id: int | None
     reason: str
     until: datetime | None
+    hold_id: int | None
     actor: str
-    key: str  # the run's key: it promotes or rolls back once, even if its tasks are retried or cleared
+    key: str  # the run's key: it does one act once, even if its tasks are retried or cleared
 
 
 def ordered(context: Mapping[str, Any]) -> RequestedAct:
@@ -48,6 +49,7 @@ def ordered(context: Mapping[str, Any]) -> RequestedAct:
     if unknown := sorted(set(run.conf or {}) - set(PARAMETERS)):
         raise ConfigError(f"Unknown parameter {', '.join(unknown)}. This DAG takes {', '.join(PARAMETERS)}.")
     act, model_id, until = given.get("act"), given.get("model_id"), given.get("hold_until")
+    hold_id = given.get("hold_id")
     reason = str(given.get("reason") or "").strip()
     if act not in ACTS:
         raise ConfigError(f"The act {act!r} is unknown. Choose one of {', '.join(ACTS)}.")
@@ -59,11 +61,14 @@ def ordered(context: Mapping[str, Any]) -> RequestedAct:
         raise ConfigError(f"The act {act!r} takes no model_id, but {model_id} was given. Leave it empty.")
     if act != HOLD and until is not None:
         raise ConfigError(f"The act {act!r} takes no hold_until, but {until} was given. Leave it empty.")
+    if act != RELEASE and hold_id is not None:
+        raise ConfigError(f"The act {act!r} takes no hold_id, but {hold_id} was given. Leave it empty.")
     return RequestedAct(
         act=act,
         model_id=model_id,
         reason=reason,
         until=_instant(until) if until else None,
+        hold_id=hold_id,
         actor=run.triggering_user_name or "airflow",
         key=f"{run.dag_id}/{run.run_id}",
     )
@@ -117,12 +122,13 @@ def act(desk: str, context: Mapping[str, Any], check_output: object) -> "JsonObj
 def examine_promote(doing: Doing) -> tuple[bool, str]:
     """Whether the promotion is made already, and its expected effect in a sentence."""
     registry = doing.registry
-    done = registry.examine(doing.model_id, run_key=doing.order.key)
-    model, primary, hold = registry.model(doing.model_id), registry.primary(), registry.current_hold()
+    done = registry.examine(doing.model_id, reason=doing.order.reason, run_key=doing.order.key)
+    model, primary, holds = registry.model(doing.model_id), registry.primary(), registry.holds()
     if done is not None:
         return True, f"{model.version} was promoted in generation {done.generation} already"
     place = f"take the place of {primary.version}" if primary else "be the first primary"
-    through = f", despite the hold by {hold.actor} ({hold.reason})" if hold else ""
+    by = ", ".join(f"{hold.actor} ({hold.reason})" for hold in holds)
+    through = f", despite the hold{'s' if len(holds) > 1 else ''} by {by}" if holds else ""
     return False, (
         f"{model.version} (sha256 {str(model.sha256)[:12]}) loads and scores as at registration; it would "
         f"{place}{through}"
@@ -131,9 +137,13 @@ def examine_promote(doing: Doing) -> tuple[bool, str]:
 
 def _examine_rollback(doing: Doing) -> tuple[bool, str]:
     from gatekeeper.errors import PromotionRefused
+    from gatekeeper.registry import orders
+    from gatekeeper.registry.promotion import keys
 
     registry, order = doing.registry, doing.order
     if done := next((promotion for promotion in registry.promotions() if promotion.run_key == order.key), None):
+        if done.kind != "rollback":
+            raise orders.key_used(order.key, keys.moved(done), f"roll back: {order.reason}")
         return True, f"rolled back to model {done.to_id} in generation {done.generation} already"
     back, primary = registry.way_back(), registry.primary()
     if primary is not None and order.model_id not in (None, primary.id):
@@ -145,13 +155,14 @@ def _examine_rollback(doing: Doing) -> tuple[bool, str]:
 
 
 def _examine_hold(doing: Doing) -> tuple[bool, str]:
-    hold = doing.registry.current_hold()
-    return False, f"it replaces the hold by {hold.actor} ({hold.reason})" if hold else "there is no hold yet"
+    holds = doing.registry.holds()
+    return False, f"it stands beside {_listed(holds)}" if holds else "there is no hold yet"
 
 
 def _examine_release(doing: Doing) -> tuple[bool, str]:
-    hold = doing.registry.current_hold()
-    return hold is None, f"a hold by {hold.actor} is in force ({hold.reason})" if hold else "there is no hold"
+    holds = doing.registry.holds()
+    which = "; without a hold_id, nothing is released" if doing.order.hold_id is None and len(holds) > 1 else ""
+    return not holds, f"in force: {_listed(holds)}{which}" if holds else "there is no hold"
 
 
 def _examine_quarantine(doing: Doing) -> tuple[bool, str]:
@@ -171,7 +182,6 @@ def _promote(doing: Doing) -> str:
         reason=order.reason,
         expected_generation=doing.generation,
         run_key=order.key,
-        now=datetime.now(UTC),
         needs_approval=doing.settings.approval,
     )
     if promotion.run_key != order.key:
@@ -187,7 +197,6 @@ def _roll_back(doing: Doing) -> str:
         reason=order.reason,
         expected_generation=doing.generation,
         run_key=order.key,
-        now=datetime.now(UTC),
     )
     _tell(doing, promotion)
     left = f"The bytes of model {promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears."
@@ -202,20 +211,21 @@ def _tell(doing: Doing, promotion: "Promotion") -> None:
 
 def _hold(doing: Doing) -> str:
     registry, order = doing.registry, doing.order
-    hold = registry.current_hold()
-    if hold is None or (hold.actor, hold.reason, hold.until) != (order.actor, order.reason, order.until):
-        registry.hold(actor=order.actor, reason=order.reason, until=order.until)
+    registry.hold(actor=order.actor, reason=order.reason, until=order.until, run_key=order.key)
     return registry.hold_effect()
 
 
 def _release(doing: Doing) -> str:
-    released = doing.registry.release(actor=doing.order.actor, reason=doing.order.reason)
-    return ("Released the hold. " if released else "There was no hold. ") + doing.registry.hold_effect()
+    order = doing.order
+    released = doing.registry.release(order.hold_id, actor=order.actor, reason=order.reason, run_key=order.key)
+    return doing.registry.release_effect(released, order.hold_id)
 
 
 def _release_quarantine(doing: Doing) -> str:
     order = doing.order
-    released = doing.registry.release(actor=order.actor, reason=order.reason, quarantine=doing.model_id)
+    released = doing.registry.release_quarantine(
+        doing.model_id, actor=order.actor, reason=order.reason, run_key=order.key
+    )
     what = f"quarantine of model {doing.model_id}"
     done = f"Cleared the {what}." if released else f"There was no {what}."
     return f"{done} {doing.registry.hold_effect(doing.model_id)}"
@@ -235,6 +245,10 @@ _CARRY_OUT: Mapping[str, Callable[[Doing], str]] = {
     RELEASE: _release,
     RELEASE_QUARANTINE: _release_quarantine,
 }
+
+
+def _listed(holds: "list[Hold]") -> str:
+    return "; ".join(f"hold {one.id} by {one.actor} ({one.reason})" for one in holds)
 
 
 def _instant(text: str) -> datetime:

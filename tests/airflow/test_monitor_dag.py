@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_runs import DAGS, Runs
 from alarm_receiver import Receiver
 from model_files import constant_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 
 from gatekeeper.registry import Registry
@@ -82,17 +83,18 @@ def test_a_look_is_kept_and_a_feed_that_died_is_told_of(
     monkeypatch.setenv("GATEKEEPER_ALARMS", receiver.url)
     with Registry.open(f"sqlite:///{place / 'registry.db'}", models=place / "models") as registry:
         model = registry.register(constant_model(0.6), trained_to=datetime(2017, 1, 1, tzinfo=UTC))
-        registry.promote(model.id, actor="test", reason="test", as_of=PROMOTED)
+        with by_hand_as_of(PROMOTED):
+            registry.promote(model.id, actor="test", reason="test")
         good = runs.run(DAGS, "gatekeeper_monitor", datetime(2018, 12, 3, tzinfo=UTC), {"as_of": "2018-12-03"})
         assert good.state == "success", good.log[-4000:]
-        (check,) = registry.checks()
+        (check,) = registry.checks.newest()
         assert (check.as_of, check.model_id) == (datetime(2018, 12, 3, 2, tzinfo=UTC), model.id)
         assert "gatekeeper_primary1, primary since 2018-06-04, on " in good.log
         assert receiver.kinds == []
         stale = runs.run(DAGS, "gatekeeper_monitor", datetime(2019, 6, 3, tzinfo=UTC), {"as_of": "2019-06-03"})
         assert stale.state == "failed"
         assert "UP_FOR_RETRY" not in stale.log
-        assert registry.checks() == [check]
+        assert registry.checks.newest() == [check]
     assert receiver.kinds == ["ALARM: stale feed"]
     assert "task monitor of gatekeeper_monitor, run " in receiver.got[0]["message"]
     assert "is stale: its newest idea or outcome is of 2018-12-2" in receiver.got[0]["message"]

@@ -87,7 +87,7 @@ def test_what_the_form_cannot_mean_is_refused_at_once(registry: Registry) -> Non
         with pytest.raises(AirflowFailException, match=said):
             promote.check("default", context(**form))
     assert promotions(registry) == [("manual", None, 1)]
-    assert registry.current_hold() is None
+    assert registry.holds() == []
 
 
 def test_a_promotion_is_checked_then_made_once(registry: Registry) -> None:
@@ -151,11 +151,11 @@ def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: R
 def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     said = carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
     assert said.startswith("Promotions are held until 2099-12-31 22:00 UTC, by ")
-    first = registry.current_hold()
+    first = registry.holds()
     carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
-    assert registry.current_hold() == first
+    assert registry.holds() == first
     assert "No hold is in force" in carried_out("two", act="release", reason="done")
-    assert registry.current_hold() is None
+    assert registry.holds() == []
     assert carried_out("three", act="release", reason="again").startswith("There was no hold. No hold is in force")
     with pytest.raises(AirflowFailException, match="lies in the past"):
         carried_out("four", act="hold", reason="late", hold_until="2018-01-01")

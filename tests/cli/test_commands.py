@@ -110,7 +110,7 @@ def test_a_hold_stands_is_said_and_gone_through_by_hand(shell: Shell) -> None:
     assert "is in force" in err
     assert "audit week" in err
     assert "gatekeeper_primary1" in out
-    assert shell("release")[1] == "Released the hold. No hold is in force: weekly runs may promote.\n"
+    assert shell("release")[1] == "Released hold 1. No hold is in force: weekly runs may promote.\n"
     assert shell("release")[1].startswith("There was no hold. No hold is in force")
 
 

@@ -67,7 +67,11 @@ def test_each_desk_has_a_registry_and_folders_of_its_own(two: Shell) -> None:
 def test_a_desk_of_the_file_can_be_the_default(two: Shell) -> None:
     (two.folder / "desks.toml").write_text('default = "crypto"\n' + TWO.format(folder=two.folder))
     (row,) = two.json("desks")
-    assert (row["desk"], row["dag"], row["db"]) == ("crypto", "gatekeeper_weekly", f"sqlite:///{two.folder}/crypto.db")
+    assert (row["desk"], row["dag"], row["db"]) == (
+        "crypto",
+        "gatekeeper_weekly_crypto",
+        f"sqlite:///{two.folder}/crypto.db",
+    )
     assert config.load().threshold == 0.6
     assert config.load({"threshold": 0.7}).threshold == 0.7
 
@@ -209,3 +213,68 @@ def test_the_former_names_are_refused_with_the_new_ones(bare: Shell, monkeypatch
         assert (code, f"{former} is called {name} now" in err) == (1, True)
         monkeypatch.delenv(former)
     assert [row["desk"] for row in bare.json("desks")] == ["default", "fx"]
+
+
+PLACES = ("db", *config.OWN_FOLDERS)
+
+
+def places(name: str) -> dict[str, str]:
+    """Registry, folders and DAG of a desk, by the file as it is now."""
+    settings = config.load(desk=name)
+    dag = desks.chosen(config.desks(), name).dag_id("weekly")
+    return {place: getattr(settings, place) for place in PLACES} | {"dag": dag}
+
+
+FX = '[fx]\ndb = "sqlite:///fx.db"\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'default = "fx"\n{FX}',
+        f'default = "fx"\n{FX}[shares]\ndb = "sqlite:///shares.db"\n',
+        f'default = "shares"\n{FX}[shares]\ndb = "sqlite:///shares.db"\n',
+        f"[default]\nthreshold = 0.6\n{FX}",
+    ],
+)
+def test_no_folder_moves_by_who_is_the_default(bare: Shell, content: str) -> None:
+    """Case 117: fx's folders moved to those of the environment, and no model might answer."""
+    file = bare.folder / "desks.toml"
+    file.write_text(FX)
+    before = places("fx")
+    assert before["models"] == f"{bare.folder}/models/fx"
+    assert before["dag"] == "gatekeeper_weekly_fx"
+    file.write_text(content)
+    assert places("fx") == before
+
+
+def test_the_environments_desk_moves_nothing_when_it_gets_a_file_or_a_name(
+    bare: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 117's kin: one desk by the environment alone, later with settings of its own, with others, under a name."""
+    monkeypatch.setenv("GATEKEEPER_SPOOL", str(bare.folder / "spool"))
+    before = places("default")
+    assert before["dag"] == "gatekeeper_weekly"
+    file = bare.folder / "desks.toml"
+    for content in (FX, "[default]\nthreshold = 0.6\n", f"[default]\nthreshold = 0.6\n{FX}"):
+        file.write_text(content)
+        assert places("default") == before
+    for content in ('default = "mine"\n[mine]\n', f'default = "mine"\n[mine]\ntitle = "Mine"\n{FX}'):
+        file.write_text(content)
+        assert places("mine") == before
+
+
+def test_a_model_goes_on_answering_when_its_desk_becomes_the_default(
+    bare: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 117, as it happened: registered, promoted, then `default = "fx"` is written above."""
+    monkeypatch.setenv("GATEKEEPER_DESK", "")  # what a command chooses is gone after the test
+    (bare.folder / "desks.toml").write_text(FX)
+    assert bare("db", "upgrade", "--desk", "fx")[0] == 0
+    path = bare.file("a.onnx", constant_model(0.5))
+    assert bare("register", "-p", path, "--promote", "--desk", "fx")[0] == 0
+    monkeypatch.setenv("GATEKEEPER_DESK", "")
+    (bare.folder / "desks.toml").write_text(f'default = "fx"\n{FX}')
+    code, out, err = bare("doctor")
+    assert (code, out) == (0, "All is well.\n"), err
+    assert bare.json("active")["id"] == 1

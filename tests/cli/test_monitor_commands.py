@@ -7,6 +7,7 @@ import pytest
 from alarm_receiver import Receiver
 from command_shell import Shell
 from model_files import constant_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 
 from gatekeeper.registry import Registry
@@ -19,7 +20,8 @@ def watched(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setenv("GATEKEEPER_DATA", data)
     with Registry.open(f"sqlite:///{shell.folder / 'registry.db'}", models=shell.folder / "models") as registry:
         registry.register(constant_model(0.6), trained_to=datetime(2017, 1, 1, tzinfo=UTC))
-        registry.promote(1, actor="test", reason="test", as_of=datetime(2018, 6, 4, tzinfo=UTC))
+        with by_hand_as_of(datetime(2018, 6, 4, tzinfo=UTC)):
+            registry.promote(1, actor="test", reason="test")
     return shell
 
 

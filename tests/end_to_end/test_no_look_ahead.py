@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from market_bars import random_bars
 from model_files import constant_model, contract_model
 from postgres_server import new_database
+from promotion_steps import by_hand_as_of
 from registry_site import Site
 from site_fixtures import postgres
 from threadpoolctl import threadpool_limits
@@ -68,7 +69,8 @@ class World:
 def begun(house: House) -> House:
     """With a primary since FIRST that keeps all ideas."""
     first = house.registry.register(constant_model(0.9), details=Details(trained_to=FIRST))
-    house.registry.promote(first.id, actor="test", reason="the first", now=FIRST)
+    with by_hand_as_of(FIRST):
+        house.registry.promote(first.id, actor="test", reason="the first")
     return house
 
 
@@ -185,8 +187,10 @@ def later(registry: Registry) -> None:
             report=None,
         )
     registry.promote(others[0].id, actor="test", reason="later", evaluation=judged.id - 1, kind="weekly")
-    registry.promote(by_hand.id, actor="test", reason="later still", now=LATER + 2 * week)
-    registry.rollback(actor="test", reason="it lost money", now=LATER + 3 * week)
+    with by_hand_as_of(LATER + 2 * week):
+        registry.promote(by_hand.id, actor="test", reason="later still")
+    with by_hand_as_of(LATER + 3 * week):
+        registry.rollback(actor="test", reason="it lost money")
     registry.hold(actor="test", reason="holidays")
 
 

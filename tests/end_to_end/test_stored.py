@@ -72,7 +72,7 @@ def test_the_documents_say_what_they_said(kept: Shell) -> None:
     """By the JSON itself: who was judged, compared and deployed, and with which figures."""
     with opened(kept) as registry:
         found = {one.id: one for one in registry.evaluations()}
-        (seen,) = registry.checks()
+        (seen,) = registry.checks.newest()
         primary = registry.primary()
     assert primary is not None and primary.id == 5
     assert {number: (one.challenger, one.champion, one.deploys_id, one.faced_id) for number, one in found.items()} == {

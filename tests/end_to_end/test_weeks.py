@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from model_files import constant_model, contract_model
+from promotion_steps import promote_by_hand
 from weekly_data import write_ideas
 from weekly_house import House, step
 
@@ -216,8 +217,7 @@ def test_two_runs_of_one_week_leave_each_other_alone(edge: House) -> None:
 def test_a_hold_lets_weeks_judge_and_promotes_nothing(begun: House) -> None:
     begun.registry.hold(actor="test", reason="audit week")
     held = begun.week(LATER, policy="proven")
-    assert (held["verdict"], held["promoted"]) == ("promote", False)
-    assert "audit week" in held["summary"]
+    assert (held["verdict"], held["promoted"], "audit week" in held["summary"]) == ("promote", False, True)
     begun.registry.release(actor="test")
     assert begun.week(LATER, policy="proven")["promoted"]
 
@@ -262,7 +262,7 @@ def test_bytes_changed_after_the_evaluation_are_not_promoted(begun: House) -> No
 def test_a_primary_that_moved_is_judged_again_as_the_same_look(begun: House) -> None:
     run, handed = begun.until("backtest", LATER, policy="proven")
     other = begun.registry.register(contract_model([0.001, 0, 0, 0, 0, 0, 0], 0.3), trained_to=FIRST)
-    begun.registry.promote(other.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    promote_by_hand(begun.registry, other.id, FIRST + timedelta(days=1))
     ended = step("promote", run, begun.registry, handed)
     evaluations = begun.registry.evaluations(handed["model_id"])
     assert [(e.champion, e.run_key == run.key) for e in evaluations] == [(other.id, True), (1, True)]
@@ -308,7 +308,7 @@ def test_a_lost_name_is_put_back_from_its_blob(noise: House) -> None:
 def test_a_primary_that_is_gone_is_replaced_by_recovery(begun: House) -> None:
     """Judged against the model that servers fall back to."""
     worse = begun.registry.register(contract_model([0, 0, 0, 0, 0, 0, 0.01], 0.4), trained_to=FIRST)
-    begun.registry.promote(worse.id, actor="test", reason="by hand", now=FIRST + timedelta(days=1))
+    promote_by_hand(begun.registry, worse.id, FIRST + timedelta(days=1))
     for file in begun.files_of(worse.id):
         file.unlink()
     ended = begun.week(LATER, policy="proven")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alarm_receiver import Receiver
 from model_files import constant_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 from weekly_house import House
 
@@ -34,7 +35,8 @@ def settled(data: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[],
         folder.mkdir()
         house = House(folder, data)
         first = house.registry.register(constant_model(0.6), trained_to=datetime(2012, 1, 1, tzinfo=UTC))
-        house.registry.promote(first.id, actor="test", reason="knows nothing", as_of=BEGAN)
+        with by_hand_as_of(BEGAN):
+            house.registry.promote(first.id, actor="test", reason="knows nothing")
         assert house.week(MONDAY)["promoted"]
         house.registry.close()
         return folder

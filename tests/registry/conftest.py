@@ -22,6 +22,7 @@ from site_fixtures import (
 )
 
 from gatekeeper.registry import Evaluation, Model, Registry
+from gatekeeper.registry.db.database import now
 
 __all__ = [
     "dialect",
@@ -50,16 +51,22 @@ def promote(registry: Registry) -> Callable[[Model], object]:
 
 @pytest.fixture
 def judged(registry: Registry) -> Callable[..., Evaluation]:
-    """A verdict `promote` on a challenger, as of some weeks after MONDAY."""
+    """A verdict `promote` on a challenger, as of some weeks after MONDAY; `today`: of now, by the database's clock."""
 
-    def judge(challenger: Model, weeks: int = 0, verdict: str = "promote", **others: object) -> Evaluation:
+    def judge(
+        challenger: Model, weeks: int = 0, verdict: str = "promote", *, today: bool = False, **others: object
+    ) -> Evaluation:
+        as_of = MONDAY + timedelta(weeks=weeks)
+        if today:
+            with registry._context.database.read() as connection:
+                as_of = now(connection)
         champion = registry.primary()
         return registry.record_evaluation(
             **{
                 "challenger": challenger.id,
                 "champion": champion.id if champion else None,
                 "generation": registry.generation(),
-                "as_of": MONDAY + timedelta(weeks=weeks),
+                "as_of": as_of,
                 "kind": "weekly",
                 "verdict": verdict,
                 "document": {"gain": 0.25, "p": None},

@@ -24,7 +24,7 @@ def act(site: Site, registry, name: str, number: int) -> None:
     elif name == "rollback":
         registry.rollback(**words)
     elif name == "release":
-        registry.release(quarantine=number, **words)
+        registry.release_quarantine(number, **words)
     elif name == "lose name":
         (site.models / registry.model(number).file_name).unlink(missing_ok=True)
     elif name == "migrate":

@@ -39,20 +39,17 @@ def test_each_is_refused_for_its_own_reason(told: dict[str, Any], name: str) -> 
     """Cases 21, 24 and 25: as the primary's file, and as file and blob of a primary whose sha256 is the file's."""
     found, own = told["found"][name], {**BY_THEMSELVES, **ODD}[name]
     in_place = own if name in ODD or own in PLAINLY_NO_MODEL else "sha256"
-    reason, seconds, fallback, degraded = found["in place"]
+    reason, fallback, degraded = found["in place"]
     assert (reason, fallback, degraded) == (in_place, "blob", False)  # its blob answers
-    assert seconds < 5
-    reason, seconds, fallback, degraded = found["registered"]
+    reason, fallback, degraded = found["registered"]
     assert (reason, fallback, degraded) == (own, "last_served", True)  # what answered before goes on
-    assert seconds < 5
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_only_a_run_would_show_is_never_run_here(told: dict[str, Any], name: str) -> None:
     """In the place of another model its sha256 speaks against it."""
-    reason, seconds, fallback, degraded = told["found"][name]["in place"]
+    reason, fallback, degraded = told["found"][name]["in place"]
     assert (reason, fallback, degraded) == ("sha256", "blob", False)
-    assert seconds < 5
 
 
 @pytest.mark.parametrize("name", [name for name in BOMBS if name != "hours of work"])

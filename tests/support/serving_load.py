@@ -10,6 +10,7 @@ from time import monotonic
 
 import numpy as np
 from model_files import constant_model
+from promotion_steps import by_hand_as_of
 from registry_site import OWN, Site
 
 from gatekeeper.registry import Registry
@@ -124,7 +125,8 @@ def add(registry: Registry, score: float, *, promoted: int | None = None) -> int
     """A model that gives every idea `score`, promoted on day number `promoted` if that is given."""
     model = registry.register(constant_model(score), details=OWN)
     if promoted is not None:
-        registry.promote(model.id, actor="test", reason="test", now=WEDNESDAY + timedelta(days=promoted))
+        with by_hand_as_of(WEDNESDAY + timedelta(days=promoted)):
+            registry.promote(model.id, actor="test", reason="test")
     return model.id
 
 

@@ -8,9 +8,9 @@ import json
 import resource
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
 
 from hostile_files import BOMBS, ODD_FILES, contents
 from model_files import constant_model
@@ -18,6 +18,7 @@ from registry_site import OWN, Site
 from serving_load import Clock
 
 from gatekeeper.errors import ModelRefused
+from gatekeeper.model import verify
 from gatekeeper.registry import Registry
 from gatekeeper.serving import Gatekeeper
 
@@ -78,20 +79,18 @@ class Trial:
             self.gatekeeper.stop()
         return found
 
-    def look(self) -> tuple[str, float, str, bool]:
-        """What the next poll counts, how long it takes, the fallback that answers then, and whether it is degraded."""
+    def look(self) -> tuple[str, str, bool]:
+        """What the next poll counts, the fallback that answers then, and whether it is degraded."""
         before, answers = self.gatekeeper.state().failures, self.answers
-        started = monotonic()
         self.clock.now += 1000.0
         self.gatekeeper.stop()
         self.gatekeeper.start()
-        taken = monotonic() - started
         while self.answers < answers + 3:
             Event().wait(0.001)
         now = self.gatekeeper.state().failures
         reasons = sorted(reason for reason in now if now[reason] != before.get(reason))
         loaded = self.gatekeeper.current()
-        return ", ".join(reasons), taken, loaded.fallback, loaded.degraded
+        return ", ".join(reasons), loaded.fallback, loaded.degraded
 
     def file(self, reason: str, place: Callable[[Path], object]) -> dict[str, object]:
         return {"in place": self.in_place(place), "registered": self.registered(reason, place)}
@@ -105,7 +104,7 @@ class Trial:
             reason = refusal.reason
         return {"in place": self.in_place(put(content)), "registered": [reason]}
 
-    def in_place(self, place: Callable[[Path], object]) -> tuple[str, float, str, bool]:
+    def in_place(self, place: Callable[[Path], object]) -> tuple[str, str, bool]:
         """Over the primary's own file."""
         clear(self.own)
         place(self.own)
@@ -115,7 +114,7 @@ class Trial:
         self.heal()
         return found
 
-    def registered(self, reason: str, place: Callable[[Path], object]) -> tuple[str, float, str, bool]:
+    def registered(self, reason: str, place: Callable[[Path], object]) -> tuple[str, str, bool]:
         """As the named file and the blob of the new primary, whose sha256 the registry knows."""
         named = self.site.models / "gatekeeper_2.onnx"
         clear(named)
@@ -133,7 +132,7 @@ class Trial:
 
     def heal(self) -> None:
         healed = self.look()
-        if (healed[0], healed[2:]) != ("", ("primary", False)):
+        if healed != ("", "primary", False):
             raise AssertionError(healed)
 
     def switch(self, *statements: str) -> None:
@@ -159,6 +158,8 @@ def clear(path: Path) -> None:
 
 
 def main(root: Path) -> None:
+    # So much of the processor that memory is what ends each of them, however slow the machine (case 112).
+    verify.verify_untrusted = partial(verify.verify_untrusted, seconds=60)
     site = Site(root)
     site.upgrade()
     with site.open(size_cap=CAP) as registry:

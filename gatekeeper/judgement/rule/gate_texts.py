@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 
 from gatekeeper.documents.evaluation import HOLDOUT, Answer, Gate, Number, Refit, Verdict, Window
 from gatekeeper.judgement.backtest.scorecard import Scorecard
@@ -184,14 +183,6 @@ def _longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     ideas = challenger.ideas * policy.periods_per_year / len(challenger.daily)
     more = math.ceil(ideas * ((gain.detectable / policy.gain_of_interest) ** 2 - 1))
     return f"{text}; {more} more ideas a year of the same kind would do as well" if more > 0 else text
-
-
-def not_eligible(as_of: datetime, promoted: datetime | None) -> str:
-    """The reason that an evaluation of kind `what-if` can't promote. promoted: the latest as-of promoted before it."""
-    if promoted is None:
-        return "not eligible: a later week was promoted already"
-    which = "this week" if promoted == as_of else f"a later week (as of {promoted:%Y-%m-%d %H:%M} UTC)"
-    return f"not eligible: {which} was promoted already"
 
 
 def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind: str) -> Verdict:

@@ -62,7 +62,7 @@ def monitor(as_of: datetime, registry: Registry, settings: Settings, *, now: dat
         )
     _tell_degraded(registry, settings, as_of, primary.sha256)
     try:
-        check = registry.check(as_of, primary.sha256) or registry.record_check(
+        check = registry.checks.find(as_of, primary.sha256) or registry.checks.record(
             primary,
             as_of=as_of,
             generation=lasting.promotion.generation,
@@ -117,9 +117,9 @@ def _rolled_back(
     registry: Registry, settings: Settings, lasting: Reign, reason: str, key: str, actor: str
 ) -> tuple[str, int | None]:
     """The effect, and the new generation if rolled back. A hold, or no model to return to, keeps the primary."""
-    hold = registry.current_hold()
-    if hold is not None:
-        why = f"a hold by {hold.actor} is in force ({hold.reason}); `gatekeeper rollback` by hand goes through it"
+    if holds := registry.holds():
+        told = ", ".join(f"a hold by {hold.actor} is in force ({hold.reason})" for hold in holds)
+        why = f"{told}; `gatekeeper rollback` by hand goes through it"
         return registry.effect(None, why, "rolled back"), None
     try:
         promotion = registry.rollback(

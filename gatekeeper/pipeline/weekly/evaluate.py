@@ -30,6 +30,7 @@ def evaluated(run: Run, registry: Registry, model: Model, registered: Registered
 
     So clearing a task gives no second test, and a verdict against an opponent other than today's promotes nothing.
     """
+    registry.refuse_future(run.as_of)
     promoted = {p.evaluation_id for p in registry.promotions() if p.run_key == run.key}
     mine = league_entrants.recorded(registry, run.key, model)
     for evaluation in mine:
@@ -128,7 +129,7 @@ def _beside(
     from gatekeeper.judgement.rule import tests_spent
 
     compared = case.measured.champion is not None
-    spent = registry.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
+    spent = registry.pages.spent_tests(run.as_of, run.key if compared else None, days=tests_spent.DAYS)
     looks = tests_spent.stated(policy, spent=spent.spent, as_ofs=spent.as_ofs, promoted=spent.promoted)
     ours = registered.trained.fingerprint == case.model.fingerprint
     return Beside(looks, registered.trained if ours else None, case.league)
@@ -181,9 +182,8 @@ def in_its_stead(settings: Settings, registry: Registry, live: Model) -> "Conten
 
 
 def is_older(run: Run, registry: Registry) -> bool:
-    """Whether this is a past week, that is its as-of or a later one was promoted already."""
-    highest = registry.highest_as_of()
-    return highest is not None and run.as_of <= highest
+    """Whether this is a past week: its as-of or a later one was promoted, or an act by hand came after it."""
+    return registry.not_eligible(run.as_of) is not None
 
 
 def _opponent(run: Run, registry: Registry) -> tuple["Contender | None", str]:

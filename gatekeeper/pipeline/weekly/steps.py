@@ -194,10 +194,8 @@ def _approval(run: Run, registry: Registry, evaluation: Evaluation) -> dict[str,
 
 def _kept_out(evaluation: Evaluation, registry: Registry) -> str | None:
     """The reason that the evaluation promotes nothing, before the registry is asked; None if there is none."""
-    from gatekeeper.judgement.rule.gate_texts import not_eligible
-
     if evaluation.kind == WHAT_IF:
-        return not_eligible(evaluation.as_of, registry.highest_as_of()).removeprefix("not eligible: ")
+        return registry.not_eligible(evaluation.as_of) or "a later week was promoted already"
     if evaluation.verdict != "promote":
         return f"the verdict is {evaluation.verdict}"
     return None
@@ -207,7 +205,11 @@ STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")
 
 
 def take(name: str, run: Run, registry: Registry, handed_over: object = None) -> Retrained:
-    """One step by its name, with what the step before it returned, as the executor carried it. Raises DataError."""
+    """One step by its name, with what the step before it returned, as the executor carried it.
+
+    Raises DataError, and AsOfError for an as-of beyond the database's clock, ClockBehind if a promoted one is.
+    """
+    registry.refuse_future(run.as_of)
     match name:
         case "retrain":
             return retrain(run)
@@ -224,6 +226,7 @@ def take(name: str, run: Run, registry: Registry, handed_over: object = None) ->
 
 def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Retrained]]:
     """All steps in order, each with its output as soon as it is done; the last one is Promoted."""
+    registry.refuse_future(run.as_of)
     yield "retrain", (retrained := retrain(run))
     yield "export_onnx", (exported := export_onnx(run, retrained))
     yield "register", (registered := register(run, registry, exported))

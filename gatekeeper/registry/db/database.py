@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
+from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.dialect import Dialect
 from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.db.postgres import Postgres
@@ -23,7 +24,6 @@ from gatekeeper.registry.db.tables import Clock, lock, promotions
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
 
 _LOCKED = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
-_COUNTED = update(lock)
 _NOW = select(Clock())
 
 
@@ -56,7 +56,7 @@ class Work:
     def advance(self) -> int:
         """Increment the generation, and return it."""
         self.generation += 1
-        self.connection.execute(_COUNTED, {"generation": self.generation})
+        writes.change(self.connection, lock, lock.c.id == 1, {"generation": self.generation})
         return self.generation
 
 
@@ -138,7 +138,12 @@ class Database:
         generation: int | None = connection.execute(_LOCKED).scalar()
         if generation is None and first:
             generation = connection.execute(select(func.coalesce(func.max(promotions.c.generation), 0))).scalar_one()
-            connection.execute(lock.insert().values(id=1, generation=generation))
+            writes.add(connection, lock, {"id": 1, "generation": generation})
+        if generation is None and connection.execute(select(lock.c.id).where(lock.c.id == 1)).first() is not None:
+            raise ConfigError(  # a policy hides rows from FOR UPDATE alone
+                f"Row-level security of the registry {self.name} keeps this role from changing {lock.name}. Give it a "
+                "policy FOR ALL on Gatekeeper's tables."
+            )
         if generation is None:
             raise SchemaOutOfDate(f"The registry {self.name} has no lock row. {UPGRADE}")
         return generation
@@ -183,12 +188,14 @@ def next_id(connection: Connection) -> int:
 
 def insert_row(connection: Connection, row: Mapping[str, object]) -> None:
     """Insert a row of `"RLModel"` with the given id, even if the table generates ids."""
-    connection.execute(
+    writes.statement(
+        connection,
         text(
             'INSERT INTO "RLModel" (id, version, path, description, "createdAt") '  # noqa: S608  # constants of this module
             f"{of(connection).overriding} VALUES (:id, :version, :path, :description, :createdAt)"
         ),
         row,
+        table="RLModel",
     )
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from gatekeeper.errors import GatekeeperError
 
 BUSY_SECONDS = 30
+LARGEST_COUNTED = 2**53 - 1
+"""A larger id stays, but no new id is counted on from it: other languages read JSON's numbers as floats."""
 
 
 class Dialect(Protocol):
@@ -17,6 +19,7 @@ class Dialect(Protocol):
     reading: str  # the statement that begins a read transaction
     writing: str  # the statement that begins a write transaction
     overriding: str  # the clause of an INSERT that gives its own id
+    has_own_clock: bool  # whether a server tells the time, or each client's machine
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the file is missing."""
@@ -42,6 +45,9 @@ class Dialect(Protocol):
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether an object of this name exists; kind: `table` or `index`."""
 
+    def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
+        """All tables but `"RLModel"` and those of other registries, as (schema, name); "" for the own schema."""
+
     def declared_types(self, connection: Connection, table: str) -> dict[str, str]:
         """The declared type of each column, in lower case; empty if there is no such table."""
 
@@ -58,7 +64,12 @@ class Dialect(Protocol):
         """The package's own error for a driver error."""
 
 
-def highest_id(connection: Connection, table: str) -> int:
-    """The highest id of a table; 0 if it has no row."""
-    highest = text(f'SELECT coalesce(max(id), 0) FROM "{table}"')  # noqa: S608  # constants of this module
-    return int(connection.execute(highest).scalar_one())
+def is_id(column: str = "id") -> str:
+    """The SQL condition that a column holds a whole number; a table of another tool may hold anything."""
+    return f"CAST({column} AS BIGINT) = {column}"
+
+
+def highest_id(connection: Connection, table: str, largest: int = LARGEST_COUNTED) -> int:
+    """The highest id of a table from which ids can be counted on; 0 if it has no row."""
+    highest = text(f'SELECT id FROM "{table}" WHERE {is_id()} AND id <= :largest ORDER BY id DESC LIMIT 1')  # noqa: S608  # constants of this module
+    return max(0, int(connection.execute(highest, {"largest": largest}).scalar() or 0))

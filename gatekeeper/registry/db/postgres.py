@@ -9,9 +9,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from gatekeeper.errors import ConfigError, GatekeeperError
-from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
+from gatekeeper.registry.db.dialect import BUSY_SECONDS, LARGEST_COUNTED, highest_id
 from gatekeeper.registry.db.faults import another_writer, asks_for_more, no_tables, unusable
-from gatekeeper.registry.db.tables import models
+from gatekeeper.registry.db.tables import lock, models
 
 CONNECT_SECONDS = 10
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
@@ -23,6 +23,13 @@ _COMMENTS = text(
     "UNION ALL SELECT to_regclass(:name), NULL, NULL) a ON attrelid = c.oid "
     "WHERE c.oid = to_regclass(:name) AND pg_has_role(c.relowner, 'USAGE')"
 )
+_OTHERS = text(
+    "SELECT nspname AS schema, relname AS name, nspname = current_schema() AS own FROM pg_class "
+    "JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p', 'v', 'm', 'f') "
+    "AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' AND CASE WHEN nspname = current_schema() "
+    "THEN relname <> :own ELSE NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = :lock) END "
+    "ORDER BY 1, 2"
+)
 _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
 
 
@@ -32,6 +39,7 @@ class Postgres:
     reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
+    has_own_clock = True
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
         """The engine, which connects at first use. Raises ConfigError."""
@@ -91,7 +99,7 @@ class Postgres:
         """The sequence's next free id: other tools insert ids of their own without advancing the sequence."""
         sequence = self._sequence(connection, models.name)
         if sequence is None:
-            return highest_id(connection, models.name) + 1
+            return highest_id(connection, models.name, self._largest(connection)) + 1
         while True:
             drawn: int = connection.execute(text("SELECT nextval(:sequence)"), {"sequence": sequence}).scalar_one()
             if connection.execute(select(models.c.id).where(models.c.id == drawn)).first() is None:
@@ -119,6 +127,11 @@ class Postgres:
         """Whether a statement would find it along the search path."""
         relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
         return relkind is not None and (relkind in "iI") == (kind == "index")
+
+    def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
+        """The tables and views of the database; those of a schema with a registry belong to that."""
+        found = connection.execute(_OTHERS, {"own": models.name, "lock": lock.name}).all()
+        return [("" if row.own else str(row.schema), str(row.name)) for row in found]
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """The type as the server spells it."""
@@ -180,6 +193,12 @@ class Postgres:
         )
         named = re.search(r"nextval\('(.+)'::regclass\)", connection.execute(default, name).scalar() or "")
         return named[1] if named else None
+
+    def _largest(self, connection: Connection) -> int:
+        """The largest id of `"RLModel"` to count on from: its type has to hold the next ones."""
+        return {"smallint": 2**15 - 2**8, "integer": 2**31 - 2**20}.get(
+            self.declared_type(connection, "id"), LARGEST_COUNTED
+        )
 
     @staticmethod
     def _prepare(connection: Any, _record: object) -> None:

@@ -6,7 +6,7 @@ Alembic is imported lazily: opening a registry does not need it.
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
 from gatekeeper.errors import SchemaOutOfDate
 from gatekeeper.registry.db.database import Work, has_table, of
@@ -70,27 +70,33 @@ def secure_names(connection: Connection) -> None:
     Only for tables without duplicates: adoption checks first, and the naming migration removes them.
     """
     connection.execute(text(ONE_PRIMARY_DDL.replace("UNIQUE INDEX", "UNIQUE INDEX IF NOT EXISTS")))
-    if "version" not in of(connection).unique_columns(connection) and not _repeats(connection, "version"):
+    if "version" not in of(connection).unique_columns(connection) and _repeated(connection, "version") is None:
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_version ON "RLModel" (version)'))
 
 
 def _refuse_other_table(connection: Connection) -> None:
     if not has_table(connection, "RLModel"):
         return
-    missing = COLUMNS - {column["name"] for column in inspect(connection).get_columns("RLModel")}
+    there = of(connection).declared_types(connection, "RLModel")
+    missing = COLUMNS - there.keys()
     if missing:
+        others = sorted(there.keys() - COLUMNS)
         raise SchemaOutOfDate(
             f'The table "RLModel" lacks {", ".join(sorted(missing))}. '
-            f"Gatekeeper needs the columns {', '.join(sorted(COLUMNS))}."
+            f"Gatekeeper needs the columns {', '.join(sorted(COLUMNS))}, by these names."
+            + (f" It also has {', '.join(others)}: rename a column that is meant." if others else "")
         )
     if of(connection).declared_type(connection, "id") in NO_IDS:
         raise SchemaOutOfDate('The column id of the table "RLModel" is not a number. Gatekeeper needs integer ids.')
     if "id" not in of(connection).unique_columns(connection):
-        if _repeats(connection, "id"):
-            raise SchemaOutOfDate('The table "RLModel" has an id more than once. Give each row its own id first.')
+        if (twice := _repeated(connection, "id")) is not None:
+            raise SchemaOutOfDate(
+                f'The table "RLModel" has the id {twice} more than once. Give each row its own id first.'
+            )
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_id ON "RLModel" (id)'))
 
 
-def _repeats(connection: Connection, column: str) -> bool:
-    twice = f'SELECT 1 FROM "RLModel" GROUP BY "{column}" HAVING count(*) > 1 LIMIT 1'  # noqa: S608  # constants of this module
-    return connection.execute(text(twice)).first() is not None
+def _repeated(connection: Connection, column: str) -> object | None:
+    """A value that several rows have in this column; None if there is none. Nulls may repeat."""
+    twice = f'SELECT "{column}" FROM "RLModel" GROUP BY "{column}" HAVING count("{column}") > 1 LIMIT 1'  # noqa: S608  # constants of this module
+    return connection.execute(text(twice)).scalar()

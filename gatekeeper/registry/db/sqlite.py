@@ -9,12 +9,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
-from gatekeeper.registry.db.dialect import BUSY_SECONDS, highest_id
+from gatekeeper.registry.db.dialect import BUSY_SECONDS, LARGEST_COUNTED, highest_id
 from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
 from gatekeeper.registry.db.tables import models
 
 SWITCH_ATTEMPTS = 200
-_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name")
+_IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name COLLATE NOCASE")
 
 
 class Sqlite:
@@ -23,6 +23,7 @@ class Sqlite:
     reading = "BEGIN"
     writing = "BEGIN IMMEDIATE"
     overriding = ""
+    has_own_clock = False
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
@@ -73,15 +74,21 @@ class Sqlite:
 
     def draw_ids(self, connection: Connection, table: str, count: int, above: int) -> list[int]:
         """Ids under the lock of BEGIN IMMEDIATE; with AUTOINCREMENT, never one that was used before."""
-        used = text(
-            "SELECT seq FROM sqlite_sequence WHERE name = :table"
-        )  # exists, since Gatekeeper's tables use AUTOINCREMENT
-        highest = max(above, highest_id(connection, table), connection.execute(used, {"table": table}).scalar() or 0)
+        used = text(  # the table exists, since Gatekeeper's tables use AUTOINCREMENT
+            "SELECT seq FROM sqlite_sequence WHERE name = :table COLLATE NOCASE AND seq <= :largest"
+        )
+        drawn = connection.execute(used, {"table": table, "largest": LARGEST_COUNTED}).scalar() or 0
+        highest = max(above, highest_id(connection, table), drawn)
         return list(range(highest + 1, highest + 1 + count))
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether the schema table lists it."""
         return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
+
+    def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
+        """The tables and views of the file: SQLite takes the names of ours in any case."""
+        found = text("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name <> :own COLLATE NOCASE")
+        return [("", str(name)) for name in connection.execute(found, {"own": models.name}).scalars()]
 
     def declared_type(self, connection: Connection, column: str) -> str:
         """The declared type; "" if the column declares none."""
@@ -123,7 +130,13 @@ class Sqlite:
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.text_factory = _decoded
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
+
+
+def _decoded(stored: bytes) -> str:
+    """Text as UTF-8. What another tool stored in another encoding must not make the whole table unreadable."""
+    return str(stored, "utf-8", "replace")

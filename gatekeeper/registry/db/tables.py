@@ -29,11 +29,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from gatekeeper.registry.db.created_at import CreatedAt
+from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
-HEAD = "0006"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0007"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -102,7 +102,9 @@ models = Table(
     ),
     Column("path", Text, nullable=False, comment="Path of the model's file, as servers open it"),
     Column("description", Text, comment="Note of whoever registered it"),
-    Column("createdAt", CreatedAt, server_default=text("CURRENT_TIMESTAMP"), comment="When the model was registered"),
+    Column(
+        "createdAt", RegisteredAt, server_default=text("CURRENT_TIMESTAMP"), comment="When the model was registered"
+    ),
     sqlite_autoincrement=True,
     comment="Models, one row each, in the five columns that older servers read",
 )
@@ -145,6 +147,11 @@ artifacts = Table(
     Column("recognised", Text, nullable=False, comment="How the score is read from the model's outputs, in words"),
     Column(
         "run_key", Text, comment="Key of the weekly run or of the caller; the same key registers the same bytes once"
+    ),
+    Column(
+        "order_digest",
+        Text,
+        comment="SHA-256 of what was ordered with the run key, which does nothing else; null in older rows",
     ),
     UniqueConstraint("run_key", "sha256", name="gatekeeper_artifact_once"),
     comment="What is known of a model's file, one row for each usable model",
@@ -222,6 +229,12 @@ evaluations = Table(
     ),
     Column("report", Text, comment="Path of the HTML report; null if none was written"),
     Column("at", Instant, nullable=False, comment="When the evaluation was recorded"),
+    Column(
+        "discounted_at",
+        Instant,
+        comment="When `gatekeeper doctor --repair` marked the row, whose time or as-of lay ahead of the clock: neither "
+        "counts since; null for all others",
+    ),
     UniqueConstraint("run_key", "challenger", "generation", "kind", "champion", name="gatekeeper_evaluation_once"),
     sqlite_autoincrement=True,
     comment="Evaluations: one comparison of a challenger with the champion, and its verdict",
@@ -247,7 +260,12 @@ promotions = Table(
         ForeignKey("gatekeeper_evaluation.id"),
         comment="Evaluation that it rests on; null for a change by hand",
     ),
-    Column("as_of", Instant, nullable=False, comment="As-of of the evaluation, or the time of a change by hand"),
+    Column(
+        "as_of",
+        Instant,
+        nullable=False,
+        comment="As-of of the evaluation; by hand the time, or on historical data the as-of of the newest evaluation",
+    ),
     Column("at", Instant, nullable=False, comment="When it was done, by the database's clock"),
     Column("run_key", Text, unique=True, comment="Key of the weekly run; the same key promotes once"),
     Column(
@@ -260,6 +278,17 @@ promotions = Table(
         Text,
         comment="SHA-256 over this row, its evidence and the chain of the row before; a changed or deleted row shows "
         "in `gatekeeper doctor` and `gatekeeper verify`",
+    ),
+    Column(
+        "order_digest",
+        Text,
+        comment="SHA-256 of what was ordered with the run key, which does nothing else; null in older rows",
+    ),
+    Column(
+        "discounted_at",
+        Instant,
+        comment="When `gatekeeper doctor --repair` marked the row, whose time or as-of lay ahead of the clock: neither "
+        "counts since; null for all others",
     ),
     Index("gatekeeper_promotion_as_of", "as_of"),
     Index("gatekeeper_promotion_to", "to_id"),
@@ -277,8 +306,11 @@ holds = Table(
     Column("released_at", Instant, comment="When it was released; null while it is in force"),
     Column("released_by", Text, comment="Who released it"),
     Column("release_reason", Text, comment="Why it was released"),
+    Column("run_key", Text, comment="Key of the run that placed it; the same key places one hold"),
+    Column("order_digest", Text, comment="SHA-256 of what was ordered with the run key"),
+    Column("release_key", Text, comment="Key of the run that released it; the same key releases nothing more"),
     sqlite_autoincrement=True,
-    comment="Holds: while one is in force, weekly runs judge but promote nothing",
+    comment="Holds: while any is in force, weekly runs judge but promote nothing",
 )
 
 quarantines = Table(
@@ -295,6 +327,7 @@ quarantines = Table(
     Column("released_at", Instant, comment="When the quarantine was cleared; null while it is in force"),
     Column("released_by", Text, comment="Who cleared it"),
     Column("release_reason", Text, comment="Why it was cleared"),
+    Column("release_key", Text, comment="Key of the run that cleared it; the same key clears nothing more"),
     sqlite_autoincrement=True,
     comment="Quarantines: bytes that were rolled back from and may not be promoted again",
 )

@@ -9,10 +9,12 @@ from math import isclose
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from gatekeeper.errors import DataError, GatekeeperError
+from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.database import Database, has_table, of
+from gatekeeper.registry.db.faults import not_kept
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
@@ -85,7 +87,14 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
     if added == len(rows):
         return set(drawn)
     there = select(_d.dataset_id).where(_d.dataset_id.between(drawn[0], drawn[-1]))
-    return set(connection.execute(there).scalars()) & set(drawn)
+    fresh = set(connection.execute(there).scalars()) & set(drawn)
+    names, known = sorted({row[1] for row in rows}), 0
+    for start in range(0, len(names), AT_ONCE):
+        stored = select(func.count()).select_from(decisions).where(_d.idea_id.in_(names[start : start + AT_ONCE]))
+        known += connection.execute(stored).scalar_one()
+    if len(fresh) != added or known != len(names):  # an idea that was known already is no fault; one that is nowhere is
+        raise not_kept("INSERT", decisions.name, len(names), known)
+    return fresh
 
 
 def close(database: Database, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:
@@ -160,24 +169,26 @@ def _write_outcomes(
     if not news:
         return
     kinds = kinds_of(connection)
-    side = update(decisions).where(_d.dataset_id == bindparam("row"))
-    connection.execute(
-        side,
-        [
-            {
-                "row": known[idea_id]["dataset_id"],
-                "closed_at": outcome.closed_at,
-                "known_at": outcome.known_at,
-                "stated": outcome.stated,
-                "outcome_at": outcome.at,
-            }
-            for idea_id, outcome in news.items()
-        ],
-    )
-    connection.execute(
-        update(untyped).where(ids == bindparam("row")).values(outcome=bindparam("made")),
-        [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()],
-    )
+    facts = [
+        {
+            "row": known[idea_id]["dataset_id"],
+            "closed": outcome.closed_at,
+            "known": outcome.known_at,
+            "said": outcome.stated,
+            "came": outcome.at,
+        }
+        for idea_id, outcome in news.items()
+    ]
+    side: dict[str, object] = {
+        "closed_at": bindparam("closed"),
+        "known_at": bindparam("known"),
+        "stated": bindparam("said"),
+        "outcome_at": bindparam("came"),
+    }
+    writes.change(connection, decisions, _d.dataset_id == bindparam("row"), side, meant=len(news), each=facts)
+    made = [{"row": known[idea_id]["dataset_id"], "made": kinds.outcome(o.outcome)} for idea_id, o in news.items()]
+    values: dict[str, object] = {"outcome": bindparam("made")}
+    writes.change(connection, untyped, ids == bindparam("row"), values, meant=len(news), each=made)
 
 
 def history(connection: Connection, as_of: datetime, name: str) -> Sequence[Row[Any]]:

@@ -8,8 +8,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, column, select, table
@@ -22,12 +20,10 @@ from gatekeeper.registry.decision_log.tables import DATASET, dataset
 
 NEEDED = ("id", "ts", "symbol", "featureVec", "action", "outcome", "gateScore", "modelId")
 COLUMNS = (*NEEDED, "strategyVersionId")
-SECONDS_BELOW = 1e11  # a smaller number is epoch seconds (to the year 5138), a larger one milliseconds, as in files
 
 _TEXTS = ("text", "char", "varchar", "nvarchar", "clob", "string")
 _NUMBERS = ("int", "bigint", "smallint", "numeric", "decimal", "real", "double", "float")
 _ID = re.compile(r"[0-9]{1,9}")
-_DIGITS = re.compile(r"-?\d+(?:\.\d*)?")
 
 # Columns without types: an existing table may have any.
 untyped = table(DATASET, *(column(name) for name in COLUMNS))
@@ -101,7 +97,7 @@ def kinds_of(connection: Connection) -> Kinds:
     newest = _newest(connection)
     return Kinds(
         declared=declared,
-        time=_time(newest.get("ts"), declared["ts"], dialect),
+        time=created_at.writer(created_at.sample_of(newest.get("ts"), declared["ts"], dialect)),
         features=_features(newest.get("featureVec"), declared["featureVec"]),
         actions=_actions(newest.get("action"), declared["action"]),
         strategy=_strategy(declared.get("strategyVersionId", "")),
@@ -115,24 +111,6 @@ def _newest(connection: Connection) -> dict[str, object]:
     found = select(*wanted).where(*(one.is_not(None) for one in wanted)).order_by(ids.desc()).limit(1)
     row = connection.execute(found).first()
     return {} if row is None else dict(row._mapping)
-
-
-def _time(newest: object, declared: str, dialect: str) -> Written:
-    sample = created_at.sample_of(newest, declared, dialect)
-    number = float(sample) if isinstance(sample, (int, float, Decimal)) else _digits(sample)
-    if number is None or not 0 < abs(number) < SECONDS_BELOW:
-        return created_at.writer(sample)
-    if isinstance(sample, str):
-        return lambda time: str(_seconds(time))
-    return _seconds
-
-
-def _seconds(time: str) -> int:
-    return int(datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp())
-
-
-def _digits(sample: object) -> float | None:
-    return float(sample) if isinstance(sample, str) and _DIGITS.fullmatch(sample.strip()) else None
 
 
 def _features(sample: object, declared: str) -> Written:

@@ -1,14 +1,16 @@
 """Model catalogue: queries for models, the primary, the promotion history and the generation."""
 
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select, text
 
 from gatekeeper.errors import ClaimsUnsettled, SchemaOutOfDate, UnknownModel
 from gatekeeper.registry import naming
 from gatekeeper.registry.db import tables
+from gatekeeper.registry.db.dialect import is_id
 from gatekeeper.registry.db.faults import UPGRADE
-from gatekeeper.registry.records import Model, Promotion, model_of, promotion_of
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, Model, Promotion, model_of, promotion_of
 
 LARGEST_ID = 2**63 - 1
 _m, _a = tables.models.c, tables.artifacts.c
@@ -27,16 +29,23 @@ MODELS: Select[tuple[object, ...]] = (  # in the order of the fields
 # Built once: SQLAlchemy takes longer to compile these frequent queries than the database to answer them.
 _ONE = MODELS.where(_m.id == bindparam("model"))
 _CLAIMANTS = MODELS.where(tables.claims)
-_PAGE = MODELS.where(_m.id <= bindparam("last")).order_by(_m.id.desc()).limit(bindparam("limit", type_=_m.id.type))
+_PAGE = (
+    MODELS.where(_m.id <= bindparam("last"), text(is_id('"RLModel".id')))
+    .order_by(_m.id.desc())
+    .limit(bindparam("limit", type_=_m.id.type))
+)
 _AUDIT = select(tables.promotions).order_by(tables.promotions.c.generation.desc())
 _NEWEST = _AUDIT.limit(1)
+_HIGHEST = select(func.max(tables.promotions.c.as_of)).where(
+    tables.promotions.c.kind.in_(KINDS_BY_EVALUATION) & tables.promotions.c.discounted_at.is_(None)
+)
 _GENERATION = select(tables.lock.c.generation).where(tables.lock.c.id == 1)
 
 
 def model(connection: Connection, model_id: int) -> Model:
     """The model of this id. Raises UnknownModel if there is none."""
     row = None
-    if 0 <= model_id <= LARGEST_ID:
+    if -LARGEST_ID <= model_id <= LARGEST_ID:
         row = connection.execute(_ONE, {"model": model_id}).first()
     if row is None:
         raise UnknownModel(f"There is no model {model_id}. `gatekeeper list` shows the ids.")
@@ -52,16 +61,31 @@ def models(connection: Connection, limit: int | None = None, before: int | None 
 
 def claimants(connection: Connection) -> list[Model]:
     """The rows named as the primary, by id. At most one once the unique index exists."""
-    found = [model_of(row) for row in connection.execute(_CLAIMANTS).all()]
-    return sorted(found, key=lambda one: one.id)
+    return _claims(connection)[0]
 
 
 def primary(connection: Connection) -> Model | None:
-    """The primary. Raises ClaimsUnsettled if several rows are named as the primary."""
-    found = claimants(connection)
+    """The primary. Raises ClaimsUnsettled if several rows are named as the primary, or one without a usable id."""
+    found, strays = _claims(connection)
+    if strays:
+        raise ClaimsUnsettled(
+            f"The row {strays[0]!r} is named as the primary and has no whole number as its id. Give it one, or another "
+            "version, then run `gatekeeper db upgrade`."
+        )
     if len(found) > 1:
         raise unsettled(found)
     return found[0] if found else None
+
+
+def _claims(connection: Connection) -> tuple[list[Model], list[str]]:
+    """The rows named as the primary, by id, and the versions of those whose id is no whole number."""
+    rows = connection.execute(_CLAIMANTS).all()
+    found = [model_of(row) for row in rows if _is_whole(row.id)]
+    return sorted(found, key=lambda one: one.id), [str(row.version) for row in rows if not _is_whole(row.id)]
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) or (isinstance(number, (float, Decimal)) and number % 1 == 0)
 
 
 def unsettled(found: list[Model]) -> ClaimsUnsettled:
@@ -93,8 +117,11 @@ def promotion_by_key(connection: Connection, run_key: str | None) -> Promotion |
 
 
 def highest_as_of(connection: Connection) -> datetime | None:
-    """The latest as-of of all promotions."""
-    highest: datetime | None = connection.execute(select(func.max(tables.promotions.c.as_of))).scalar()
+    """The latest as-of that a weekly run promoted; None if none has.
+
+    Acts by hand don't count, nor rows that `doctor --repair` marked.
+    """
+    highest: datetime | None = connection.execute(_HIGHEST).scalar()
     return highest
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ConfigError, EvaluationOutdated, PromotionRefused
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.records import Evaluation, Model
@@ -31,7 +31,7 @@ def bind(work: Work, model_id: int, judged_id: int) -> None:
             f"Model {model_id} can't be a refit of model {judged.id}: a refit of a refit is not allowed, and one of "
             "them is part of such a pair already."
         )
-    work.connection.execute(tables.refits.insert().values(model_id=model_id, twin_id=judged.id))
+    writes.add(work.connection, tables.refits, {"model_id": model_id, "twin_id": judged.id})
 
 
 def judged_model_of(connection: Connection, model_id: int) -> int | None:

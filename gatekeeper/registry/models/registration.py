@@ -1,7 +1,7 @@
 """Model registration: verifies a file, copies it into the store, and gives it a row of its own."""
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, select
@@ -10,11 +10,13 @@ from gatekeeper.errors import ClaimsUnsettled
 from gatekeeper.model.files import read_model
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext, aware, checked_threshold, plain, storable
-from gatekeeper.registry.db import created_at, tables
+from gatekeeper.registry.db import created_at, tables, writes
 from gatekeeper.registry.db.database import Work, insert_row, next_id, now, of
+from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.retirement import unmark
 from gatekeeper.registry.models.verification import Inspected, inspect
+from gatekeeper.registry.orders import digest, key_used
 from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.store.base import blob_name, sha256_of
 
@@ -22,6 +24,28 @@ _m, _a = tables.models.c, tables.artifacts.c
 _OTHERS = select(_m.id).where((_m.version == bindparam("name")) & (_m.id != bindparam("model")))
 _BY_RUN = select(_a.model_id).where((_a.run_key == bindparam("run")) & (_a.sha256 == bindparam("these")))
 _CANARY = select(_a.canary).where(_a.sha256 == bindparam("these")).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationOrder:
+    """What is registered, as the caller gave it: `threshold` and `trained_to` are None if the caller gave none."""
+
+    run_key: str | None
+    sha256: str
+    note: str
+    threshold: float | None
+    trained_to: datetime | None
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the order; None without a key, which needs none."""
+        facts = {"note": self.note, "threshold": self.threshold, "trained_to": self.trained_to}
+        return None if self.run_key is None else digest("register", sha256=self.sha256, **facts)
+
+    def fits(self, model: Model) -> bool:
+        """Whether a row of an older Gatekeeper, which has no digest, has what the caller gave."""
+        known = (self.threshold in (None, model.threshold), self.trained_to in (None, model.trained_to))
+        return all(known) and self.note in ("", model.description)
 
 
 def register(
@@ -42,11 +66,13 @@ def register(
     note = storable(note or "", "note")
     if run_key is not None:
         plain(run_key, "run key")
-    threshold = context.threshold if threshold is None else checked_threshold(threshold)
-    aware(trained_to, "trained_to")
+    given = None if threshold is None else checked_threshold(threshold)
+    threshold = context.threshold if given is None else given
+    trained_to = _utc(aware(trained_to, "trained_to"))
     content = file if isinstance(file, bytes) else read_model(Path(file), root=None, cap=context.store.cap)
     sha256 = sha256_of(content)
-    found, canary = _seen(context, run_key, sha256, judged_model)
+    order = RegistrationOrder(run_key, sha256, note, given, trained_to)
+    found, canary = _seen(context, order, judged_model)
     if found is not None:
         return found
     inspected = inspect(content, cap=context.store.cap, details=details, known_canary=canary)
@@ -55,7 +81,7 @@ def register(
     context.step("verified")
     with context.database.write() as work:
         context.step("locked")
-        model = _row(context, work, content, inspected, note=note, threshold=threshold, run_key=run_key)
+        model = _row(context, work, content, inspected, order, threshold)
         if judged_model is not None:
             refits.bind(work, model.id, judged_model)
     context.step("committed")
@@ -67,28 +93,39 @@ def _row(
     work: Work,
     content: bytes,
     inspected: Inspected,
-    *,
-    note: str,
+    order: RegistrationOrder,
     threshold: float,
-    run_key: str | None,
 ) -> Model:
-    """The existing row of this run key and bytes, its missing files restored; else a new row."""
-    model = by_run(work.connection, run_key, inspected.sha256)
+    """The existing row of this run key and bytes, its missing files restored; else a new row. Raises KeyUsed."""
+    model = by_run(work.connection, order.run_key, inspected.sha256)
     if model is not None:
+        _refuse_other_order(work.connection, model, order)
         for name in _lost(context, model, inspected.sha256):
             work.on_failure(context.store.place(name, content))
         return model
-    model_id = new_row(context, work, content, note)
-    insert_artifact(work, model_id, inspected, threshold=threshold, run_key=run_key)
+    model_id = new_row(context, work, content, order.note)
+    insert_artifact(work, model_id, inspected, threshold=threshold, run_key=order.run_key, order=order.digest)
     context.step("described")
-    return catalogue.model(work.connection, model_id)
+    made = catalogue.model(work.connection, model_id)
+    if (made.version, made.sha256) != (naming.standard_version(model_id), inspected.sha256):
+        raise rewritten("the model", (made.version, made.sha256), (naming.standard_version(model_id), inspected.sha256))
+    return made
 
 
-def insert_artifact(work: Work, model_id: int, inspected: Inspected, *, threshold: float, run_key: str | None) -> None:
+def insert_artifact(
+    work: Work,
+    model_id: int,
+    inspected: Inspected,
+    *,
+    threshold: float,
+    run_key: str | None,
+    order: str | None = None,
+) -> None:
     """Insert the artifact row of model `model_id`: the facts about its bytes."""
     known = inspected.details
-    work.connection.execute(
-        tables.artifacts.insert(),
+    writes.add(
+        work.connection,
+        tables.artifacts,
         {
             "model_id": model_id,
             "sha256": inspected.sha256,
@@ -104,6 +141,7 @@ def insert_artifact(work: Work, model_id: int, inspected: Inspected, *, threshol
             "canary": inspected.canary_json,
             "recognised": inspected.recognised,
             "run_key": run_key,
+            "order_digest": order,
         },
     )
 
@@ -135,14 +173,31 @@ def by_run(connection: Connection, run_key: str | None, sha256: str) -> Model | 
 
 
 def _seen(
-    context: RegistryContext, run_key: str | None, sha256: str, judged_model: int | None
+    context: RegistryContext, order: RegistrationOrder, judged_model: int | None
 ) -> tuple[Model | None, str | None]:
     """The existing row of this run key and bytes, if it is complete; else the known canary of these bytes."""
+    sha256 = order.sha256
     with context.database.read() as connection:
-        found = by_run(connection, run_key, sha256)
-        if found is not None and _bound(connection, found, judged_model) and not _lost(context, found, sha256):
-            return found, None
+        found = by_run(connection, order.run_key, sha256)
+        if found is not None:
+            _refuse_other_order(connection, found, order)
+            if _bound(connection, found, judged_model) and not _lost(context, found, sha256):
+                return found, None
         return None, connection.execute(_CANARY, {"these": sha256}).scalar()
+
+
+def _refuse_other_order(connection: Connection, model: Model, order: RegistrationOrder) -> None:
+    """Raise KeyUsed if the key registered these bytes with another note, threshold or trained-to."""
+    stored = connection.execute(select(_a.order_digest).where(_a.model_id == model.id)).scalar()
+    if stored == order.digest or (stored is None and order.fits(model)):
+        return
+    until = "unknown" if model.trained_to is None else f"{model.trained_to:%Y-%m-%d %H:%M} UTC"
+    done = f"registered model {model.id} (threshold {model.threshold}, trained to {until}, {model.description!r})"
+    raise key_used(str(model.run_key), done, "the same bytes with another note, threshold or trained-to")
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.astimezone(UTC)
 
 
 def _bound(connection: Connection, model: Model, judged_model: int | None) -> bool:

@@ -12,19 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, select, union
+from sqlalchemy import Connection, select, union
 
 from gatekeeper.errors import ModelRefused, Unavailable
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import Work, now
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.store.base import BLOBS, blob_name, sha256_of
 
 log = logging.getLogger(__name__)
 _name = tables.retired.c.name
-_UNMARKED = delete(tables.retired).where(_name.in_(bindparam("names", expanding=True)))
 _AGES = select(_name, tables.retired.c.at, tables.Clock().label("now"))
 _EVER = datetime.min.replace(tzinfo=UTC)
 _OURS = re.compile(rf"({naming.PRIMARY}|{naming.STANDARD})\d+{re.escape(naming.SUFFIX)}")
@@ -55,12 +54,13 @@ def mark(work: Work, names: Sequence[str], *, held: Sequence[str] = (), at: date
     unmark(work, [*held, *names])
     if names:
         at = at or now(work.connection)
-        work.connection.execute(tables.retired.insert(), [{"name": name, "at": at} for name in names])
+        writes.add(work.connection, tables.retired, [{"name": name, "at": at} for name in names])
 
 
 def unmark(work: Work, names: Iterable[str]) -> None:
     """Remove the marks of names that a row holds again, or whose files are gone."""
-    work.connection.execute(_UNMARKED, {"names": list(names)})
+    gone = list(names)
+    writes.remove(work.connection, tables.retired, _name.in_(gone), most=len(gone))
 
 
 def marked(connection: Connection) -> dict[str, datetime]:

@@ -5,15 +5,16 @@ newest counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from gatekeeper.errors import PromotionRefused, Unapproved
 from gatekeeper.registry.context import RegistryContext, plain
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import now
+from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.verification import refuse_unregistered
 from gatekeeper.registry.promotion.evaluations import evaluation
@@ -111,10 +112,10 @@ class Approvals:
                     "weekly run."
                 )
             row = {**about, "question": question, "asked_by": asked_by, "asked_at": now(connection)}
-            connection.execute(tables.approvals.insert(), row)
+            writes.add(connection, tables.approvals, row)
             asked = _newest(connection, _a.question == question)
-        if asked is None:
-            raise AssertionError("a question was written under the lock")
+            if asked is None or any(getattr(asked, name) != value for name, value in row.items()):
+                raise rewritten("the question", asked, row)
         return asked
 
     def answer(self, question: str, *, answer: str, by: str | None) -> Approval:
@@ -135,10 +136,10 @@ class Approvals:
                     f"The question of {question} was answered already: {asked.answer} by {asked.answered_by}. {_AGAIN}"
                 )
             given = {"answer": answer, "answered_by": by, "at": now(connection)}
-            connection.execute(update(tables.approvals).where(_a.id == asked.id, _a.answer.is_(None)).values(given))
+            writes.change(connection, tables.approvals, (_a.id == asked.id) & _a.answer.is_(None), given)
             answered = _newest(connection, _a.id == asked.id)
-        if answered is None or answered.answer != answer:
-            raise AssertionError("an answer was written under the lock")
+            if answered is None or answered != replace(asked, answer=answer, answered_by=by, at=answered.at):
+                raise rewritten("the answer", answered, given)
         return answered
 
     def of(self, *, run_key: str, evaluation_id: int | None) -> Approval | None:

@@ -1,14 +1,15 @@
 """Effect of a run or an act: what changed in the registry, read back from it, in one line."""
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from gatekeeper.registry import naming
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue
-from gatekeeper.registry.promotion import holds
-from gatekeeper.registry.records import WHAT_IF, Promotion, promotion_of
+from gatekeeper.registry.promotion import eligibility, evaluations, holds
+from gatekeeper.registry.records import WHAT_IF, Hold, Promotion, promotion_of
 
 _SENTENCE = re.compile(
     r"(A|An|The|There|This|No|Nobody|Rejected|Approved|Model|Evaluation|Promotions?),? "
@@ -48,7 +49,9 @@ def of_evaluation(connection: Connection, evaluation_id: int, verdict: str, kind
     if made is not None:
         return of_promotion(connection, made)
     if kind == WHAT_IF:
-        return of_nothing(connection, "a later week was promoted already")
+        judged = evaluations.evaluation(connection, evaluation_id)
+        why = eligibility.not_eligible(connection, judged.as_of, judged.generation)
+        return of_nothing(connection, why or eligibility.UNKNOWN)
     if verdict == "promote":
         return of_nothing(connection, "the verdict is promote, and nobody has carried it out")
     return of_nothing(connection, f"the verdict is {verdict}")
@@ -56,12 +59,27 @@ def of_evaluation(connection: Connection, evaluation_id: int, verdict: str, kind
 
 def of_hold(connection: Connection) -> str:
     """Whether a hold is in force now, by the database's time."""
-    hold = holds.current_hold(connection)
-    if hold is None:
+    standing = holds.standing(connection)
+    if not standing:
         return "No hold is in force: weekly runs may promote."
-    until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until somebody releases the hold"
-    held = f"Promotions are held {until}, by {hold.actor} ({hold.reason})"
+    if len(standing) == 1:
+        (hold,) = standing
+        until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "until somebody releases the hold"
+        held = f"Promotions are held {until}, by {hold.actor} ({hold.reason})"
+    else:
+        held = f"Promotions are held by {len(standing)} holds: {'; '.join(map(holds.told, standing))}"
     return f"{held}: weekly runs judge and record, but promote nothing."
+
+
+def of_release(connection: Connection, released: Sequence[Hold], asked: int | None) -> str:
+    """Which holds were released, as their rows say, and whether any is in force now."""
+    standing = {hold.id for hold in holds.standing(connection)}
+    done = [hold.id for hold in released if hold.id not in standing]
+    if done:
+        numbers = ", ".join(map(str, done))
+        return f"Released {'hold' if len(done) == 1 else 'holds'} {numbers}. {of_hold(connection)}"
+    said = "There was no hold." if asked is None else f"Hold {asked} was not in force."
+    return f"{said} {of_hold(connection)}"
 
 
 def of_quarantine(connection: Connection, model_id: int) -> str:

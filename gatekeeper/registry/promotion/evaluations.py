@@ -1,7 +1,7 @@
 """Evaluations: records verdicts, and refuses those that no longer match the registry's bytes or generation."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, select
 
@@ -14,11 +14,12 @@ from gatekeeper.errors import (
     UnknownModel,
 )
 from gatekeeper.registry.context import RegistryContext, aware, plain
-from gatekeeper.registry.db import tables
-from gatekeeper.registry.db.database import now
+from gatekeeper.registry.db import tables, writes
+from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.verification import refuse_unregistered
-from gatekeeper.registry.promotion import holds
+from gatekeeper.registry.orders import key_used
+from gatekeeper.registry.promotion import clock, eligibility, holds
 from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
 from gatekeeper.registry.store.base import blob_name
 
@@ -45,7 +46,8 @@ class NewEvaluation(TypedDict):
 def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation:
     """Record an evaluation, bound to the sha256 of both models.
 
-    Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
+    Repeating run key, challenger, champion, generation and kind returns the existing row. Raises KeyUsed if that has
+    another as-of, verdict or bytes, AsOfError for an as-of beyond the database's clock, ClockBehind, UnknownModel,
     ModelRefused, DataError, ConfigError.
     """
     from gatekeeper.documents import evaluation as documents
@@ -56,14 +58,28 @@ def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation
     same = [_e[name] == values[name] for name in ("run_key", "challenger", "generation", "kind")]
     wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(new["champion"]))
     with context.database.write() as work:
-        row = work.connection.execute(wanted).first()
-        if row is None:
-            bound = {"challenger_sha256": _sha256(work.connection, new["challenger"]), "champion_sha256": None}
-            if new["champion"] is not None:
-                bound["champion_sha256"] = _sha256(work.connection, new["champion"])
-            work.connection.execute(tables.evaluations.insert(), {**values, **bound, "at": now(work.connection)})
-            row = work.connection.execute(wanted).one()
-    return evaluation_of(row)
+        connection = work.connection
+        bound = {"challenger_sha256": _sha256(connection, new["challenger"]), "champion_sha256": None}
+        if new["champion"] is not None:
+            bound["champion_sha256"] = _sha256(connection, new["champion"])
+        order = {"as_of": new["as_of"], "verdict": new["verdict"], **bound}
+        row = connection.execute(wanted).first()
+        if row is not None:
+            if any(row._mapping[name] != value for name, value in order.items()):
+                raise key_used(new["run_key"], *(_judged(**facts) for facts in (row._mapping, {**values, **bound})))
+            return evaluation_of(row)
+        clock.refuse_future(connection, new["as_of"])
+        at = clock.now(connection)
+        clock.refuse_behind(connection, at)
+        writes.add(connection, tables.evaluations, {**values, **bound, "at": at})
+        stored = connection.execute(wanted.order_by(_e.id.desc())).first()
+        if stored is None or any(stored._mapping[name] != value for name, value in {**order, "at": at}.items()):
+            raise rewritten("the evaluation", stored and evaluation_of(stored), order)
+        return evaluation_of(stored)
+
+
+def _judged(**row: Any) -> str:
+    return f"judged model {row['challenger']} as of {row['as_of']:%Y-%m-%d %H:%M} UTC, verdict {row['verdict']}"
 
 
 def evaluation(connection: Connection, evaluation_id: int) -> Evaluation:
@@ -135,11 +151,10 @@ def refuse_outdated(
         )
     holds.refuse_quarantined(connection, judged.challenger, judged.challenger_sha256)
     holds.refuse_held(connection)
-    highest = catalogue.highest_as_of(connection)
-    if highest is not None and judged.as_of <= highest:
+    clock.refuse_future(connection, judged.as_of)
+    if (why := eligibility.not_eligible(connection, judged.as_of)) is not None:
         raise EvaluationOutdated(
-            f"Evaluation {judged.id} has the as-of {judged.as_of.isoformat()}, but a model with the as-of "
-            f"{highest.isoformat()} was promoted already. An older as-of never replaces a later one."
+            f"Evaluation {judged.id} can't promote: {why}. An older as-of never replaces a later one; run a later week."
         )
     if judged.generation != generation:
         raise GenerationMoved(

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.records import Promotion, promotion_of
 
@@ -85,7 +85,7 @@ def seal(work: Work) -> None:
             sealed = replace(sealed, chain=link(before, as_hashed(entry(work.connection, sealed))))
             here = tables.promotions.c.generation == promotion.generation
             values = {"sha256": sealed.sha256, "chain": sealed.chain}
-            work.connection.execute(update(tables.promotions).where(here).values(**values))
+            writes.change(work.connection, tables.promotions, here, values)
         before = str(sealed.chain)
 
 

@@ -5,31 +5,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ClaimsUnsettled, ConfigError, GenerationMoved, ModelRefused
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext, aware, plain
-from gatekeeper.registry.db import tables
-from gatekeeper.registry.db.database import Work, has_index, now
+from gatekeeper.registry.db import tables, writes
+from gatekeeper.registry.db.database import Work, has_index
+from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import refuse_taken
 from gatekeeper.registry.models.retirement import mark, sweep
 from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
-from gatekeeper.registry.promotion import approvals, holds
+from gatekeeper.registry.orders import digest, key_used
+from gatekeeper.registry.promotion import approvals, clock, holds, keys
 from gatekeeper.registry.promotion.evaluations import refuse_outdated
 from gatekeeper.registry.promotion.history_chain import chained
-from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion, promotion_of
 from gatekeeper.registry.store.base import blob_name, sha256_of
 
-_RENAMED = update(tables.models).where(tables.models.c.id == bindparam("model"))
+_m = tables.models.c
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionOrder:
-    """A requested promotion: the model, the actor, the reason, and the evaluation if there is one."""
+    """A requested promotion: the model, the actor, the reason, and the evaluation if there is one.
 
-    model_id: int
+    `model_id` is None for a rollback, which finds its model itself. `as_of` of an order by hand is for a repair alone.
+    """
+
+    model_id: int | None
     actor: str
     reason: str
     kind: str
@@ -37,16 +42,38 @@ class PromotionOrder:
     evaluation: int | None = None
     as_of: datetime | None = None
     run_key: str | None = None
-    now: datetime | None = None
     needs_approval: bool = False
 
     def __post_init__(self) -> None:
         plain(self.actor, "actor")
         plain(self.reason, "reason")
         aware(self.as_of, "as-of")
-        aware(self.now, "now")
         if self.run_key is not None:
             plain(self.run_key, "run key")
+
+    @property
+    def asked(self) -> str:
+        """What is asked for, as a clause."""
+        what = "roll back" if self.model_id is None else f"promote model {self.model_id}"
+        by = "" if self.evaluation is None else f" by evaluation {self.evaluation}"
+        return f"{what}{by}: {self.reason.strip()}"
+
+    def digest(self, sha256: str | None) -> str:
+        """The digest of the order; `sha256` is that of the ordered model's bytes."""
+        facts = {"model": self.model_id, "sha256": sha256, "evaluation": self.evaluation}
+        return digest(self.kind, **facts, reason=self.reason.strip())
+
+    def is_that_of(self, made: Promotion, sha256: str | None) -> bool:
+        """Whether `made` fulfilled this very order. A row of an older Gatekeeper is compared by its columns."""
+        if made.order_digest is not None:
+            return made.order_digest == self.digest(sha256)
+        reason = self.reason.strip()
+        return (
+            made.kind == self.kind
+            and (self.model_id is None or (made.to_id, made.sha256) == (self.model_id, sha256))
+            and made.evaluation_id == self.evaluation
+            and (made.reason == reason or made.reason.startswith(f"{reason} (approved by "))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +90,11 @@ class Standing:
 
 
 def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
-    """Make the model the primary. Nothing changes if it is already, or if the run key has promoted before.
+    """Make the model the primary. Nothing changes if it is already, or if the run key has carried out this order.
 
     Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, Unapproved, EvaluationOutdated,
-    GenerationMoved), ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
+    GenerationMoved), KeyUsed, AsOfError, ClockBehind, ClaimsUnsettled, Unavailable; after each of them registry and
+    files are as before.
     """
     if done := examine(context, order):
         return done
@@ -75,9 +103,9 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
         context.step("locked")
         connection = work.connection
         found = _settle(work)
-        if done := _done(connection, order, found):
+        model = _ordered(connection, order)
+        if done := _done(connection, order, found, model):
             return done
-        model = catalogue.model(connection, order.model_id)
         evaluated_as_of = _refuse(context, connection, work.generation, order, model)
         if order.needs_approval:
             order = replace(order, actor=approvals.actor(connection, order, model, work.generation))
@@ -94,9 +122,10 @@ def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None
     """
     _refuse_kind(order)
     with audited_snapshot(context) as (connection, found):
-        model = catalogue.model(connection, order.model_id)
-        if done := _done(connection, order, found):
+        model = _ordered(connection, order)
+        if done := _done(connection, order, found, model):
             return done
+        clock.refuse_behind(connection, clock.now(connection))
         _refuse(context, connection, catalogue.generation(connection), order, model)
     verify_registered(context, model, _bytes_to_promote(context, model))
     return None
@@ -104,14 +133,12 @@ def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None
 
 def refuse_unsettled(connection: Connection) -> Model | None:
     """The primary. Raises ClaimsUnsettled unless the unique index exists that allows only one."""
-    found = catalogue.claimants(connection)
-    if len(found) > 1:
-        raise catalogue.unsettled(found)
+    found = catalogue.primary(connection)
     if not has_index(connection, tables.ONE_PRIMARY):
         raise ClaimsUnsettled(
             "This database has no unique index that allows only one primary. Make it with `gatekeeper migrate-naming`."
         )
-    return found[0] if found else None
+    return found
 
 
 def standing(connection: Connection) -> Standing:
@@ -145,7 +172,8 @@ def _settle(work: Work) -> Standing:
 
 def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | None) -> Promotion:
     """Record a primary that was found as a promotion; its as-of is the time its row was made, if that is known."""
-    at = now(work.connection)
+    at = clock.now(work.connection)
+    made = at if primary.created_at is None else min(primary.created_at, at)
     return _audit(
         work,
         last,
@@ -157,7 +185,7 @@ def record_adopted(work: Work, primary: Model, reason: str, last: Promotion | No
             actor="gatekeeper",
             reason=reason,
             evaluation_id=None,
-            as_of=(at if last else primary.created_at) or at,
+            as_of=clock.by_hand(work.connection, at) if last else made,
             at=at,
             run_key=None,
             sha256=primary.sha256,
@@ -188,7 +216,7 @@ def move(
         context.step("demoted")
     _rename_row(context, connection, model.id, naming.primary_version(model.id))
     context.step("promoted")
-    at = now(connection)
+    at = clock.now(connection)
     promotion = _audit(
         work,
         last,
@@ -200,12 +228,14 @@ def move(
             actor=order.actor.strip(),
             reason=order.reason.strip(),
             evaluation_id=order.evaluation,
-            as_of=as_of or order.now or at,
-            at=order.now or at,
+            as_of=as_of or clock.by_hand(connection, at),
+            at=at,
             run_key=order.run_key,
             sha256=model.sha256,
+            order_digest=order.digest(None if order.model_id is None else model.sha256),
         ),
     )
+    _read_back(context, work, model, before)
     context.step("audited")
     held = [naming.primary_version(model.id), *([] if before is None else [naming.standard_version(before.id)])]
     mark(work, retiring, held=[naming.file_name(version) for version in held], at=at)
@@ -220,11 +250,26 @@ def _refuse_kind(order: PromotionOrder) -> None:
         raise ConfigError(f"A promotion {grounds} can't have the kind {order.kind!r}. Use {' or '.join(allowed)}.")
 
 
-def _done(connection: Connection, order: PromotionOrder, found: Standing) -> Promotion | None:
-    """The promotion that has fulfilled this order already; None if there is none."""
-    if found.primary is not None and found.primary.id == order.model_id:
-        return found.newest
-    return catalogue.promotion_by_key(connection, order.run_key)
+def _ordered(connection: Connection, order: PromotionOrder) -> Model:
+    if order.model_id is None:
+        raise AssertionError("a promotion names its model; only a rollback finds it")
+    return catalogue.model(connection, order.model_id)
+
+
+def _done(connection: Connection, order: PromotionOrder, found: Standing, model: Model) -> Promotion | None:
+    """The promotion that has fulfilled this order already; None if there is none. Raises KeyUsed."""
+    if done := keyed(connection, order, model.sha256):
+        return done
+    return found.newest if found.primary is not None and found.primary.id == model.id else None
+
+
+def keyed(connection: Connection, order: PromotionOrder, sha256: str | None) -> Promotion | None:
+    """The promotion that the order's run key made; None if it made none. Raises KeyUsed if it did something else."""
+    keys.refuse_other_act(connection, order.run_key, keys.PROMOTION, order.asked)
+    made = catalogue.promotion_by_key(connection, order.run_key)
+    if made is not None and not order.is_that_of(made, sha256):
+        raise key_used(str(order.run_key), keys.moved(made), order.asked)
+    return made
 
 
 def _refuse(
@@ -290,11 +335,36 @@ def _find(context: RegistryContext, model: Model, sha256: str) -> bytes:
 
 
 def _rename_row(context: RegistryContext, connection: Connection, model_id: int, version: str) -> None:
-    connection.execute(_RENAMED, {"model": model_id, "version": version, "path": context.path_of(version)})
+    writes.change(connection, tables.models, _m.id == model_id, _names(context, version))
+
+
+def _names(context: RegistryContext, version: str) -> dict[str, str]:
+    return {"version": version, "path": context.path_of(version)}
 
 
 def _audit(work: Work, last: Promotion | None, promotion: Promotion) -> Promotion:
-    promotion = chained(work.connection, promotion, last)
+    """Write a row of the history and the generation with it, and read both back: a trigger may have changed them."""
+    connection = work.connection
+    clock.refuse_behind(connection, promotion.at)
+    promotion = chained(connection, promotion, last)
     row = {name: getattr(promotion, name) for name in Promotion.__slots__}
-    work.connection.execute(tables.promotions.insert(), row)
+    writes.add(connection, tables.promotions, row)
+    here = tables.promotions.c.generation == promotion.generation
+    for stored in connection.execute(select(tables.promotions).where(here)):
+        if promotion_of(stored) != promotion:
+            raise rewritten("the promotion", promotion_of(stored), promotion)
+    if (counted := catalogue.generation(connection)) != promotion.generation:
+        raise rewritten("the generation", counted, promotion.generation)
     return promotion
+
+
+def _read_back(context: RegistryContext, work: Work, primary: Model, before: Model | None) -> None:
+    """Raise ConfigError unless the rows of both models hold their new names, and only one is the primary's."""
+    versions = {primary.id: naming.primary_version(primary.id)}
+    if before is not None:
+        versions[before.id] = naming.standard_version(before.id)
+    meant = {model_id: _names(context, version) for model_id, version in versions.items()}
+    named = select(_m.id, _m.version, _m.path).where(tables.claims | _m.id.in_(sorted(meant)))
+    found = {row.id: {"version": row.version, "path": row.path} for row in work.connection.execute(named)}
+    if found != meant:
+        raise rewritten("the primary", found, meant)

@@ -1,7 +1,5 @@
 """Rollback: restores the previous primary, and quarantines the bytes of the current one."""
 
-from datetime import datetime
-
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import GenerationMoved, PromotionRefused
@@ -12,7 +10,7 @@ from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.retirement import sweep
 from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
 from gatekeeper.registry.promotion import holds
-from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, move, standing
+from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, keyed, move, standing
 from gatekeeper.registry.records import Model, Promotion
 
 
@@ -21,7 +19,6 @@ def roll_back(
     *,
     actor: str,
     reason: str,
-    now: datetime | None,
     expected: int | None = None,
     run_key: str | None = None,
 ) -> Promotion:
@@ -29,20 +26,20 @@ def roll_back(
 
     The restored model is verified before anything changes. A second rollback goes one further back, but a run key rolls
     back once. Raises PromotionRefused if there is no previous primary, ModelRefused if it doesn't load,
-    GenerationMoved if another promotion came first.
+    GenerationMoved if another promotion came first, KeyUsed if the key did something else, ClockBehind.
     """
+    order = PromotionOrder(None, actor=actor, reason=reason, kind="rollback", run_key=run_key)
     with audited_snapshot(context) as (connection, found):
-        if done := catalogue.promotion_by_key(connection, run_key):
+        if done := keyed(connection, order, None):
             return done
         left = found.primary
         back = predecessor(connection, left)
-    order = PromotionOrder(back.id, actor=actor, reason=reason, kind="rollback", run_key=run_key, now=now)
     verify_registered(context, back, context.store.find(back.file_name, refuse_unregistered(back)))
     context.step("verified")
     with context.database.write() as work:
         context.step("locked")
         connection = work.connection
-        if done := catalogue.promotion_by_key(connection, run_key):
+        if done := keyed(connection, order, None):
             return done
         found = standing(connection)
         current, back = _refuse_moved(work, expected, found.primary, left, back)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
-from gatekeeper.registry.db import comments, schema, tables
+from gatekeeper.registry.db import comments, schema, tables, writes
 from gatekeeper.registry.db.database import Work, has_index, has_table, now
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.registry.models import catalogue
@@ -21,14 +21,18 @@ from gatekeeper.registry.promotion.history_chain import seal
 from gatekeeper.registry.promotion.promotions import record_adopted
 from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
+from gatekeeper.registry.upkeep import older_table
 
+NEGATIVE = (
+    "An id must not be negative. Register the file with `gatekeeper register -p`, which gives it an id of its own."
+)
 OLDER_TABLES = (tables.models.name, DATASET)
 """Tables that another tool may have made; existing ones stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The reason why a row is not a usable model."""
+    """The reason why a row is not a usable model, or a value of it not usable."""
 
     model_id: int
     reason: str
@@ -45,6 +49,9 @@ class UpgradeReport:
     marked: tuple[Mark, ...]  # rows that are not usable models
     claims: tuple[int, ...]  # rows named as the primary: more than one has to be settled
     primary: int | None
+    refused: tuple[str, ...] = ()  # rows without a usable id, each in a sentence
+    undated: tuple[Mark, ...] = ()  # models whose `createdAt` can't be their time: it counts as unknown
+    similar: tuple[str, ...] = ()  # other tables whose name is nearly "RLModel"
 
     @property
     def settled(self) -> bool:
@@ -112,7 +119,7 @@ def take_in(context: RegistryContext, work: Work, finds: Sequence[Find]) -> list
         row = catalogue.model(work.connection, find.model.id)
         if row.sha256 is not None or (find.fault is not None and _is_marked(work.connection, find)):
             continue  # another writer has adopted it meanwhile, or it is marked already, with its first path
-        work.connection.execute(delete(tables.faults).where(tables.faults.c.model_id == find.model.id))
+        writes.remove(work.connection, tables.faults, tables.faults.c.model_id == find.model.id, most=1)
         if find.content is not None and find.inspected is not None:
             work.on_failure(context.store.put_blob(find.content))
             insert_artifact(work, find.model.id, find.inspected, threshold=context.threshold, run_key=None)
@@ -140,6 +147,12 @@ def _adopt(context: RegistryContext, work: Work, finds: list[Find], before: str 
         marked=tuple(Mark(f.model.id, f.fault.reason, str(f.fault)) for f in reversed(finds) if f.fault is not None),
         claims=tuple(one.id for one in claims),
         primary=claims[0].id if len(claims) == 1 else None,
+        refused=tuple(row.text for row in older_table.refused_rows(connection)),
+        undated=tuple(
+            Mark(number, "time", older_table.undated_text(stored))
+            for number, stored in sorted(older_table.undated(connection).items())
+        ),
+        similar=tuple(older_table.similar_tables(connection)),
     )
 
 
@@ -148,6 +161,8 @@ def _inspect_file(context: RegistryContext, model: Model, seen: dict[str, Inspec
         content = context.store.read(model.file_name)
     except ModelRefused as fault:
         return Find(model, None, None, ModelRefused(fault.reason, f"{model.path or 'no path'}: {fault}"))
+    if model.id < 0:
+        return Find(model, content, None, ModelRefused("id", f"{model.path}: {NEGATIVE}"))
     sha256 = sha256_of(content)
     if sha256 not in seen:
         try:
@@ -172,12 +187,14 @@ def _digest(find: Find) -> str | None:
 
 
 def _mark(work: Work, find: Find, fault: ModelRefused) -> None:
-    work.connection.execute(
-        tables.faults.insert().values(
-            model_id=find.model.id,
-            reason=fault.reason,
-            message=str(fault),
-            sha256=_digest(find),
-            at=now(work.connection),
-        )
+    writes.add(
+        work.connection,
+        tables.faults,
+        {
+            "model_id": find.model.id,
+            "reason": fault.reason,
+            "message": str(fault),
+            "sha256": _digest(find),
+            "at": now(work.connection),
+        },
     )

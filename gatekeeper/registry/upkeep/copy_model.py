@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry.context import RegistryContext
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.models.registration import by_run, insert_artifact, new_row
@@ -111,20 +111,22 @@ def _carry(work: Work, made: Evaluation, challenger: int) -> int | None:
     champion = work.connection.execute(
         select(a.model_id).where(a.sha256 == made.champion_sha256).order_by(a.model_id).limit(1)
     ).scalar()
-    work.connection.execute(
-        tables.evaluations.insert().values(
-            challenger=challenger,
-            champion=champion,
-            challenger_sha256=made.challenger_sha256,
-            champion_sha256=made.champion_sha256,
-            generation=made.generation,
-            as_of=made.as_of,
-            kind=COPIED,
-            verdict=made.verdict,
-            document=made.document_json,
-            run_key=run_key,
-            report=made.report,
-            at=made.at,
-        )
+    writes.add(
+        work.connection,
+        tables.evaluations,
+        {
+            "challenger": challenger,
+            "champion": champion,
+            "challenger_sha256": made.challenger_sha256,
+            "champion_sha256": made.champion_sha256,
+            "generation": made.generation,
+            "as_of": made.as_of,
+            "kind": COPIED,
+            "verdict": made.verdict,
+            "document": made.document_json,
+            "run_key": run_key,
+            "report": made.report,
+            "at": made.at,
+        },
     )
     return int(work.connection.execute(select(_e.id).where(known)).scalar_one())

@@ -5,14 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import func, select
 
 from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext
-from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.retirement import mark
+from gatekeeper.registry.promotion import clock
 from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, promote
 from gatekeeper.registry.upkeep import findings
 from gatekeeper.registry.upkeep.adopt import inspect_files, take_in, unadopted
@@ -105,6 +106,7 @@ def _repair(context: RegistryContext, found: Examination) -> None:
     kinds = {finding.kind for finding in found.findings if finding.repairable}
     with context.database.write() as work:
         context.step("locked")
+        _mark_ahead(work)  # first: until then no act is written on SQLite
         _repair_files(context, work)
     context.step("files mended")
     if findings.UNREGISTERED in kinds:
@@ -117,6 +119,16 @@ def _repair(context: RegistryContext, found: Examination) -> None:
         with audited_snapshot(context):
             pass  # it records the primary before it opens the snapshot
     context.step("mended")
+
+
+def _mark_ahead(work: Work) -> None:
+    """Mark the rows whose time or as-of lies ahead of the database's clock, so that neither counts any more."""
+    at = clock.now(work.connection)
+    for table in (tables.promotions, tables.evaluations):
+        ahead = table.c.discounted_at.is_(None) & ((table.c.at > at) | (table.c.as_of > at))
+        count = work.connection.execute(select(func.count()).select_from(table).where(ahead)).scalar_one()
+        if count:
+            writes.change(work.connection, table, ahead, {"discounted_at": at}, meant=count)
 
 
 def _repair_files(context: RegistryContext, work: Work) -> None:
@@ -132,7 +144,8 @@ def _repair_files(context: RegistryContext, work: Work) -> None:
             context.store.remove(finding.name)
         elif finding.kind == findings.COUNTER:
             newest = catalogue.newest_promotion(work.connection)
-            work.connection.execute(update(tables.lock).values(generation=newest.generation if newest else 0))
+            count = {"generation": newest.generation if newest else 0}
+            writes.change(work.connection, tables.lock, tables.lock.c.id == 1, count)
         else:
             continue
         context.step(f"mended {finding.kind} {finding.name}")
@@ -155,4 +168,5 @@ def _promote_again(context: RegistryContext) -> None:
         return
     reason = "no row was the primary any more; the newest promotion on record is of this model"
     with suppress(ModelRefused, PromotionRefused):  # the check after the repair shows that it remains
-        promote(context, PromotionOrder(last.to_id, actor=ACTOR, reason=reason, kind="manual", as_of=last.as_of))
+        as_of = None if last.discounted_at else last.as_of
+        promote(context, PromotionOrder(last.to_id, actor=ACTOR, reason=reason, kind="manual", as_of=as_of))

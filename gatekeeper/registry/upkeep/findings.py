@@ -1,7 +1,9 @@
 """Doctor findings: inconsistencies between database and store, found without changing anything."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from sqlalchemy import Connection, select
@@ -13,9 +15,10 @@ from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import has_index
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.retirement import held_digests, is_ours, marked
-from gatekeeper.registry.promotion import history_chain, holds
+from gatekeeper.registry.promotion import clock, history_chain, holds
 from gatekeeper.registry.records import Model, Promotion
 from gatekeeper.registry.store.base import BLOBS, Store, blob_name, sha256_of
+from gatekeeper.registry.upkeep import older_table
 
 MISSING = "missing"  # a row's file or blob does not exist
 DANGLING = "dangling"  # a file is a dangling link
@@ -31,8 +34,12 @@ HISTORY = "history"  # the promotion history does not end with the primary
 COUNTER = "counter"  # the generation is behind the promotion history
 BROKEN = "broken"  # rows refer to missing rows, a document is damaged, or the history was changed
 ORPHANED = "orphaned"  # bytes that no row names
+AHEAD = "ahead"  # a row's time or as-of lies ahead of the database's clock
 TEMPORARY = "temporary"  # a file left half-written by a killed writer
 MARKED = "marked"  # a row known not to be a usable model: it is never served, and not a finding
+STRAY = "stray"  # a file that belongs to no model: somebody's own, never served, and not a finding
+UNDATED = "undated"  # a row whose `createdAt` can't be its time, so that it counts as unknown; not a finding
+_KNOWN = {MARKED, STRAY, UNDATED}
 
 _KINDS = {"missing": MISSING, "dangling": DANGLING}
 _IN_THE_WAY = {"directory", "special", "size"}
@@ -57,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """All findings, and the rows marked as unusable models."""
+    """All findings, and the rows that are known not to be usable, or not to state a usable time."""
 
     findings: tuple[Finding, ...]
     marked: tuple[Finding, ...]
@@ -96,6 +103,7 @@ class _Evidence:
     marks: Mapping[int, str | None]  # model id -> sha256 of the file that was found not to be a usable model
     audit: Sequence[Promotion]  # oldest first
     generation: int
+    now: datetime  # by the database's clock
 
     @property
     def claims(self) -> list[int]:
@@ -141,13 +149,41 @@ def examine(context: RegistryContext, connection: Connection, digests: Digests) 
         marks={row.model_id: row.sha256 for row in faults},
         audit=catalogue.promotions(connection)[::-1],
         generation=catalogue.generation(connection),
+        now=clock.now(connection),
     )
-    checks = (_bytes, _unregistered, _names, _claims, _index, _documents, _history, _broken, _strays, _leftovers)
+    checks = (
+        _ahead,
+        _bytes,
+        _unregistered,
+        _older_rows,
+        _names,
+        _claims,
+        _index,
+        _documents,
+        _history,
+        _broken,
+        _strays,
+        _leftovers,
+    )
     found = [finding for check in checks for finding in check(evidence)]
     return Examination(
-        findings=tuple(one for one in found if one.kind != MARKED),
-        marked=tuple(one for one in found if one.kind == MARKED),
+        findings=tuple(one for one in found if one.kind not in _KNOWN),
+        marked=tuple(one for one in found if one.kind in _KNOWN),
     )
+
+
+def _ahead(e: _Evidence) -> Iterator[Finding]:
+    """Check for acts whose time or as-of lies ahead of the database's clock, as one with a wrong clock left them."""
+    for table, what in ((tables.promotions, "Promotion"), (tables.evaluations, "Evaluation")):
+        key = table.primary_key.columns[0]
+        ahead = table.c.discounted_at.is_(None) & ((table.c.at > e.now) | (table.c.as_of > e.now))
+        of = table.c.to_id if table is tables.promotions else table.c.challenger
+        rows = e.connection.execute(select(key, of, table.c.at, table.c.as_of).where(ahead).order_by(key))
+        for number, model_id, at, as_of in rows:
+            told = f"has the time {at:%Y-%m-%d %H:%M} UTC and the as-of {as_of:%Y-%m-%d %H:%M} UTC"
+            text = f"{what} {number} of model {model_id} {told}, ahead of the clock ({e.now:%Y-%m-%d %H:%M} UTC)."
+            remedy = "marked: its time and as-of no longer count, so that weekly runs promote again"
+            yield Finding(AHEAD, model_id, None, text, remedy)
 
 
 def _bytes(e: _Evidence) -> Iterator[Finding]:
@@ -203,6 +239,15 @@ def _unregistered(e: _Evidence) -> Iterator[Finding]:
             yield Finding(UNSERVED, model.id, name, text)
         else:
             yield Finding(MARKED, model.id, name, model.fault or "not a usable model")
+
+
+def _older_rows(e: _Evidence) -> Iterator[Finding]:
+    """Check the rows of another tool for ids and times that can't be used."""
+    for row in older_table.refused_rows(e.connection):
+        choice = " It is named as the primary, so nothing can be promoted." if row.claims else ""
+        yield Finding(PRIMARIES if row.claims else MARKED, None, None, row.text + choice)
+    for model_id, stored in sorted(older_table.undated(e.connection).items()):
+        yield Finding(UNDATED, model_id, None, older_table.undated_text(stored))
 
 
 def _names(e: _Evidence) -> Iterator[Finding]:
@@ -316,8 +361,9 @@ def _strays(e: _Evidence) -> Iterator[Finding]:
         if is_ours(name) and e.digests.of(blob_name(digest)) == digest:
             yield _orphan(e, name, "no row has this name, and its bytes are in a blob too.")
         elif digest not in held:
-            text = f"{e.context.store.where(name)} belongs to no row, and its bytes are nowhere else."
-            yield Finding(ORPHANED, None, name, f"{text} Register it with `gatekeeper register -p`, or move it away.")
+            where = e.context.store.where(name)
+            text = f"{where} belongs to no model. To make it one: `gatekeeper register -p {shlex.quote(where)}`."
+            yield Finding(STRAY, None, name, text)
 
 
 def _orphan(e: _Evidence, name: str, why: str) -> Finding:

@@ -6,12 +6,12 @@ The primary stays the same, no row or file is lost, and a second run changes not
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from gatekeeper.errors import GenerationMoved, ModelRefused, PromotionRefused
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext, plain
-from gatekeeper.registry.db import schema, tables
+from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Work, has_index
 from gatekeeper.registry.models import catalogue, retirement
 from gatekeeper.registry.promotion.promotions import record_adopted
@@ -196,10 +196,10 @@ def _rename(work: Work, steps: Sequence[NamingStep]) -> None:
     t = tables.models
     for step in steps:
         waiting = f"gatekeeper_migrating_{step.model_id}"
-        work.connection.execute(update(t).where(t.c.id == step.model_id).values(version=waiting))
+        writes.change(work.connection, t, t.c.id == step.model_id, {"version": waiting})
     for step in steps:
-        row = update(t).where(t.c.id == step.model_id)
-        work.connection.execute(row.values(version=step.new_version, path=step.new_path))
+        values = {"version": step.new_version, "path": step.new_path}
+        writes.change(work.connection, t, t.c.id == step.model_id, values)
 
 
 def _record(work: Work, plan: NamingPlan, reason: str) -> None:

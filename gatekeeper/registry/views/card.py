@@ -136,13 +136,16 @@ def _promotions(connection: Connection, model_id: int) -> list[CardPromotion]:
     """The promotions to it and away from it, newest first."""
     about = (_p.to_id == model_id) | (_p.from_id == model_id)
     rows = connection.execute(select(tables.promotions).where(about).order_by(_p.generation.desc()))
-    return [CardPromotion(**_fields(asdict(promotion_of(row)), "chain", "run_key")) for row in rows]
+    return [
+        CardPromotion(**_fields(asdict(promotion_of(row)), "chain", "run_key", "order_digest", "discounted_at"))
+        for row in rows
+    ]
 
 
 def _quarantines(connection: Connection, sha256: str | None) -> list[CardQuarantine]:
     """All quarantines on these bytes, past ones included, newest first."""
     rows = connection.execute(select(tables.quarantines).where(_q.sha256 == sha256).order_by(_q.id.desc()))
-    return [CardQuarantine(**_fields(dict(row._mapping), "id")) for row in rows]
+    return [CardQuarantine(**_fields(dict(row._mapping), "id", "release_key")) for row in rows]
 
 
 def _fields(columns: dict[str, Value], *hidden: str) -> dict[str, Value]:

@@ -13,7 +13,7 @@ from gatekeeper.errors import ClaimsUnsettled, PromotionRefused
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.models import catalogue, refits
-from gatekeeper.registry.promotion import effects, holds, league_candidates, rollback
+from gatekeeper.registry.promotion import effects, holds, league_candidates, rollback, tests_spent
 from gatekeeper.registry.promotion.promotions import refuse_unsettled
 from gatekeeper.registry.records import Evaluation, Hold, Model, Promotion, Quarantine, promotion_of
 from gatekeeper.registry.views import card
@@ -84,7 +84,8 @@ class RegistryState:
     newest: Judged | None
     effect: str | None
     """What came of the newest evaluation, in one line; None if there is none, or several rows are the primary."""
-    hold: Hold | None
+    holds: tuple[Hold, ...]
+    """The holds in force, oldest first."""
 
     @property
     def primary(self) -> Model | None:
@@ -107,7 +108,7 @@ class Pages:
     database: Database
 
     def state(self) -> RegistryState:
-        """The primary, the hold in force and the counts."""
+        """The primary, the holds in force and the counts."""
         with self.database.read() as connection:
             newest = _judged(connection, select(tables.evaluations).order_by(_e.id.desc()).limit(1))
             last, claimants = (newest[0] if newest else None), tuple(catalogue.claimants(connection))
@@ -121,7 +122,7 @@ class Pages:
                 promotion=catalogue.newest_promotion(connection),
                 newest=last,
                 effect=effect,
-                hold=holds.current_hold(connection),
+                holds=tuple(holds.standing(connection)),
             )
 
     def models(self, *, before: int | None = None, limit: int = PAGE) -> Page[ModelLine]:
@@ -206,6 +207,11 @@ class Pages:
         """All evaluations of one weekly run, newest first."""
         with self.database.read() as connection:
             return league_candidates.evaluations_of(connection, run_key)
+
+    def spent_tests(self, as_of: datetime, run_key: str | None, *, days: int) -> tests_spent.SpentCount:
+        """The number of statistical tests spent in the `days` up to `as_of`, that of `run_key` included."""
+        with self.database.read() as connection:
+            return tests_spent.spent(connection, as_of, run_key, days)
 
 
 def _newest_of(connection: Connection, ids: Sequence[int]) -> dict[int, Judged]:

@@ -1,7 +1,8 @@
 """Decision log delivery: writes the spool's lines to the database, each once, and sets refused lines aside."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,13 @@ MOST_REFUSED = 16  # refusals in a row without a success: then the table is at f
 # The errors for a row that the database will never take, or for a table that takes none.
 _REFUSALS = (ConfigError, SchemaOutOfDate, GenerationMoved, DataError, ValueError, OverflowError)
 
+PINNED_BYTES = 256 * 1024  # an active segment of this size is closed if only an outcome without its idea keeps it
+
+
+class SpoolFault(Unavailable):
+    """Some lines can't be read from the spool, or not set aside beside it. Those of other segments are delivered."""
+
+
 Ideas = list[tuple[bytes, list[Any]]]
 Ends = list[tuple[bytes, Outcome]]
 
@@ -31,10 +39,11 @@ def _read(lines: Sequence[bytes]) -> tuple[Ideas, Ends]:
 
 
 class Delivery:
-    """Delivers segments to the database, oldest first. One thread runs it.
+    """Delivers segments to the database. One thread runs it.
 
-    An outcome whose idea has not come yet waits in memory and stays on the spool: before its segment is removed, its
-    line is written to the next one.
+    In whatever order they come: no segment waits for another. An outcome whose idea has not come yet waits in memory
+    and stays on the spool: before its segment is removed, its line is moved to the active one, even if the spool is
+    full, since more is removed than written.
     """
 
     def __init__(self, registry: Registry, spool: Spool, clock: Callable[[], datetime]) -> None:
@@ -52,17 +61,37 @@ class Delivery:
         return len(self._pending)
 
     def run(self) -> None:
-        """Deliver all lines that are there now, each once. Raises GatekeeperError if it has to stop before the end."""
+        """Deliver all lines that are there now, each once.
+
+        Raises GatekeeperError if the database can't be reached, and SpoolFault, after all others, if a segment has to
+        wait.
+        """
+        faults: list[Exception] = []
         for segment in self._spool.segments():
             growing = self._spool.is_active(segment)  # checked first: a closed segment grows no more
-            self._take(segment)
-            if not growing:
-                self._finish(segment)
-            elif not self._pending_in(segment):
-                self._spool.empty(segment)
+            with _noted(faults):
+                self._take(segment)
+                if not self._pending_in(segment):
+                    if growing:
+                        self._spool.empty(segment)
+                    else:
+                        self._finish(segment)
         if self._pending and time.monotonic() >= self._next_retry:
             self._next_retry = time.monotonic() + len(self._pending) / RETRIES_PER_SECOND
-            self._close(list(self._pending.items()))
+            with _noted(faults):
+                self._close(list(self._pending.items()))
+        for segment in self._spool.segments():
+            with _noted(faults):
+                if not self._spool.is_active(segment):
+                    if segment.read() == ([], segment.done):
+                        self._finish(segment)
+                elif segment.done == segment.end >= PINNED_BYTES:
+                    self._spool.rotate(PINNED_BYTES)
+        if faults:
+            raise SpoolFault(
+                f"A part of the spool {self._spool.folder} can't be delivered now ({faults[0]}); the rest is. "
+                "Check its permissions, its disk, and the limit of open files."
+            ) from faults[0]
 
     def release(self) -> None:
         """Leave pending outcomes to the next process, by marking their segments as undelivered."""
@@ -94,15 +123,12 @@ class Delivery:
 
     def _carry_over(self, lines: Sequence[bytes]) -> None:
         """Write pending lines to the active segment before their own is removed."""
-        if not self._spool.append(b"".join(line + b"\n" for line in lines), len(lines)):
-            raise Unavailable(
-                f"The spool {self._spool.folder} is full, so outcomes whose ideas have not come stay in their segment. "
-                "Raise GATEKEEPER_SPOOL_CAP_MB."
-            )
+        home = self._spool.move(b"".join(line + b"\n" for line in lines), len(lines))
+        if home is None:
+            raise SpoolFault("outcomes whose ideas have not come stay in their segment, since it takes no line")
         self._spool.sync()
-        active = self._spool.segments()[-1]
         for line in lines:
-            self._pending[line] = (self._pending[line][0], active)
+            self._pending[line] = (self._pending[line][0], home)
 
     def _deliver(self, lines: list[bytes], segment: Segment) -> None:
         try:
@@ -199,6 +225,13 @@ class Delivery:
                 [{"at": at, "why": why, "line": line.decode("utf-8", "backslashreplace")} for why, line in lines]
             )
         except OSError as fault:
-            raise Unavailable(
-                f"Can't write rejected lines to {self._spool.folder} ({fault}). Check its permissions and free space."
-            ) from fault
+            raise SpoolFault(f"can't write rejected lines to {self._spool.folder}: {fault}") from fault
+
+
+@contextmanager
+def _noted(faults: list[Exception]) -> Iterator[None]:
+    """Note a fault of one segment, and go on with the next."""
+    try:
+        yield
+    except (OSError, SpoolFault) as fault:
+        faults.append(fault)

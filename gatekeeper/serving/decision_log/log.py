@@ -1,25 +1,26 @@
 """Decision log of a server: writes decisions and outcomes to the spool, and delivers them to the database.
 
-A decision is on the spool before it is answered. Two threads work in the background: one syncs the spool to disk each
-second, whatever the database does; the other delivers it in batches. A fault of the log never fails a score.
+A decision is on the spool before it is answered. Two supervised threads work in the background: one syncs the spool to
+disk each second, whatever the database does; the other delivers it in batches. A fault of the log never fails a score.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Literal
 
 from gatekeeper.errors import GatekeeperError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome, decision_lines, outcome_lines
 from gatekeeper.registry.decision_log.log import OutcomeRefused, OutcomeTooEarly
-from gatekeeper.serving.decision_log.delivery import Delivery
+from gatekeeper.serving.decision_log.delivery import Delivery, SpoolFault
 from gatekeeper.serving.decision_log.spool import Spool
+from gatekeeper.serving.supervised import LONGEST_PAUSE, LoopState, OutageLog, SupervisedLoop
 
 __all__ = ["Decision", "DecisionLog", "LogState", "Outcome", "OutcomeRefused", "OutcomeTooEarly"]
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds
 ADOPT_SECONDS = 5.0  # between two searches for segments of dead processes
-LONGEST_PAUSE = 30.0
+LATE = 60.0  # seconds: a disk or a database may be slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +68,43 @@ class DecisionLog:
         self._clock = clock
         self._spool = Spool(folder, cap_bytes=cap_bytes)
         self._delivery = Delivery(registry, self._spool, clock)
-        self._stop = Event()
-        self._threads: list[Thread] = []
-        self._disk_fault: str | None = None
-        self._fault: str | None = None
+        self._stopping = False
+        self._disk = SupervisedLoop("spool", self._keep_on_disk, late_after=LATE)
+        self._deliverer = SupervisedLoop("delivery", self._keep_delivering, late_after=2 * LATE)
+        self._next_adoption = self._pause = 0.0
+        self._disk_fault: str | None = None  # of the spool's folder or disk
+        self._fault: str | None = None  # why lines wait
+        self._broken: str | None = None  # the same, if it isn't the database
+        self._outages = {name: OutageLog(log) for name in ("disk", "delivery", "lines", "room", "outcomes")}
         self._last_flush: datetime | None = None
 
     def start(self) -> None:
         """Start both threads. Never raises: a folder that can't be written is logged, and tried again each second."""
+        self._stopping = False
         self._on_disk()
-        self._stop.clear()
-        self._threads = [Thread(target=work, daemon=True, name=name) for name, work in self._works()]
-        for thread in self._threads:
-            thread.start()
+        self._disk.start(pause=TICK)
+        self._deliverer.start()
 
-    def _works(self) -> list[tuple[str, Callable[[], None]]]:
-        return [("gatekeeper spool", self._keep_on_disk), ("gatekeeper log", self._keep_delivering)]
+    def loops(self) -> list[LoopState]:
+        """The states of both threads. A disk that refuses stalls them; a database that is away does not."""
+        disk, delivery = self._disk.state(), self._deliverer.state()
+        return [
+            replace(disk, fault=disk.fault or self._disk_fault),
+            replace(delivery, fault=delivery.fault or self._broken),
+        ]
 
     def stop(self, timeout: float = 10.0) -> None:
         """Deliver undelivered lines within `timeout` seconds; the rest stays on the spool for the next process."""
-        self._stop.set()
+        self._stopping = True
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        ended = [loop.stop(deadline - time.monotonic()) for loop in (self._deliverer, self._disk)]
+        if all(ended):
+            last = Thread(target=self._delivered, daemon=True, name="gatekeeper-last-delivery")  # it may hang
+            last.start()
+            last.join(max(0.0, deadline - time.monotonic()))
+            ended.append(not last.is_alive())
         self._on_disk()
-        if not any(thread.is_alive() for thread in self._threads):
+        if all(ended):
             self._delivery.release()
             self._spool.close()
 
@@ -103,12 +116,18 @@ class DecisionLog:
         try:
             lines = decision_lines(decisions)
         except (ValueError, TypeError, AttributeError, OverflowError) as fault:
-            log.error("%d decisions can't be logged: %s", len(decisions), fault)
+            self._outages["lines"].begin(f"{len(decisions)} decisions can't be logged: {fault}")
             self._spool.drop(len(decisions))
             return False
         taken = self._spool.append(lines, len(decisions))
-        if not taken:
+        if taken:
+            self._outages["room"].end(f"The spool {self._spool.folder} takes decisions again")
+        else:
             self._spool.drop(len(decisions))
+            self._outages["room"].begin(
+                f"The spool {self._spool.folder} is full or refuses to write, so decisions are answered with "
+                "`logged: false`. Bring the database back, make room, or raise GATEKEEPER_SPOOL_CAP_MB."
+            )
         return taken
 
     def close(self, outcomes: Sequence[Outcome]) -> list[Literal["recorded", "pending"]]:
@@ -125,8 +144,10 @@ class DecisionLog:
         except OutcomeRefused:
             raise
         except GatekeeperError as fault:
-            log.warning("%d outcomes wait on the spool: %s", len(outcomes), fault)
+            self._outages["outcomes"].begin(f"Outcomes wait on the spool: {fault}")
             states = ["unknown"] * len(outcomes)
+        else:
+            self._outages["outcomes"].end("Outcomes are recorded in the database again")
         waiting = [outcome for outcome, state in zip(outcomes, states, strict=True) if state == "unknown"]
         if waiting and not self._spool.append(outcome_lines(waiting), len(waiting)):
             self._spool.drop(len(waiting))
@@ -149,45 +170,67 @@ class DecisionLog:
             fault=self._disk_fault or self._fault,
         )
 
-    def _keep_on_disk(self) -> None:
-        while not self._stop.wait(TICK):
-            self._on_disk()
+    def _keep_on_disk(self) -> float:
+        self._on_disk()
+        return TICK
 
     def _on_disk(self) -> None:
-        try:
-            if not self._stop.is_set():
-                self._spool.open()
-                self._spool.rotate()
-                self._spool.measure()
-            self._spool.sync()
-        except (OSError, Unavailable) as fault:
-            if self._disk_fault is None:
-                log.error("The spool %s can't be written, so decisions may be lost: %s", self._spool.folder, fault)
-            self._disk_fault = str(fault)
+        steps = [self._spool.sync]
+        if not self._stopping:
+            steps = [self._spool.open, self._mend, self._spool.rotate, self._spool.measure, *steps]
+        faults = []
+        for step in steps:  # each by itself: a folder that can't be listed must not keep lines from being synced
+            try:
+                step()
+            except (OSError, Unavailable) as fault:
+                faults.append(str(fault))
+        folder = self._spool.folder
+        if faults:
+            self._outages["disk"].begin(f"The spool {folder} can't be written, so decisions may be lost: {faults[0]}")
         else:
-            self._disk_fault = None
+            self._outages["disk"].end(f"The spool {folder} can be written again")
+        self._disk_fault = faults[0] if faults else None
 
-    def _keep_delivering(self) -> None:
-        pause, next_adoption = 0.0, 0.0
-        while not self._stop.wait(pause):
-            if time.monotonic() >= next_adoption:
-                next_adoption = time.monotonic() + ADOPT_SECONDS
+    def _mend(self) -> None:
+        if mended := self._spool.mend():
+            log.error(
+                "%d files of the spool %s were taken away or not synced, and are written anew. Give the server a "
+                "folder that nobody else clears.",
+                mended,
+                self._spool.folder,
+            )
+
+    def _keep_delivering(self) -> float:
+        fault = None
+        if time.monotonic() >= self._next_adoption:
+            self._next_adoption = time.monotonic() + ADOPT_SECONDS
+            try:
                 if adopted := self._spool.adopt():
                     log.warning("Took over %d spool files of ended processes in %s", adopted, self._spool.folder)
-            pause = TICK if self._delivered() else min(LONGEST_PAUSE, max(TICK, 2 * pause))
-        self._delivered()
+            except OSError as refusal:
+                fault = refusal  # what is held already is delivered all the same
+        self._pause = TICK if self._delivered(fault) else min(LONGEST_PAUSE, max(TICK, 2 * self._pause))
+        return self._pause
 
-    def _delivered(self) -> bool:
+    def _delivered(self, fault: Exception | None = None) -> bool:
+        """Deliver; `fault`: one that was met before."""
         try:
             self._delivery.run()
-        except Exception as fault:  # noqa: BLE001  # whatever it is: the lines stay, and this thread too
-            if self._fault is None:
-                log.warning("Decisions wait on the spool %s: %s", self._spool.folder, fault)
+        except Exception as refusal:  # noqa: BLE001  # whatever it is: the lines stay, and this thread too
+            fault = refusal
+        folder = self._spool.folder
+        if fault is not None:
+            expected = isinstance(fault, GatekeeperError | OSError)
+            self._outages["delivery"].begin(
+                f"Decisions wait on the spool {folder}: {fault}", fault=None if expected else fault
+            )
             self._fault = str(fault)
+            waits = isinstance(fault, GatekeeperError) and not isinstance(fault, SpoolFault)
+            self._broken = None if waits else f"{type(fault).__name__}: {fault}"
             return False
-        if self._fault is not None:
-            log.warning("The decisions that waited on the spool %s are in the database", self._spool.folder)
-        self._fault, self._last_flush = None, self._clock()
+        self._outages["delivery"].end(f"The decisions that waited on the spool {folder} are in the database")
+        self._fault = self._broken = None
+        self._last_flush = self._clock()
         return True
 
 

@@ -14,6 +14,7 @@ TIMED = ("/v1/score", "/v1/outcomes")
 PATHS = frozenset({*TIMED, "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json"})
 SYMBOLS = 100  # the limit of the label `symbol`, which callers choose
 OTHER = "other"
+CUT = ("idle", "head", "body", "unread", "linger", "connections", "memory")  # why the server ended a connection
 
 
 class Duration(msgspec.Struct):
@@ -40,6 +41,8 @@ class Counts(msgspec.Struct):
     dropped: int = 0
     rejected: int = 0
     torn: int = 0
+    cut: dict[str, int] = {}  # connections that the server ended, by reason
+    loop_failures: dict[str, int] = {}  # failed turns of background loops, by name
 
     def add(self, other: "Counts") -> None:
         """Add another process's counts."""
@@ -56,8 +59,13 @@ class Counts(msgspec.Struct):
             sums = self.decisions.setdefault(name, [0, 0])
             sums[0] += approved
             sums[1] += vetoed
-        for reason, count in other.failures.items():
-            self.failures[reason] = self.failures.get(reason, 0) + count
+        for own_counts, others in (
+            (self.failures, other.failures),
+            (self.cut, other.cut),
+            (self.loop_failures, other.loop_failures),
+        ):
+            for reason, count in others.items():
+                own_counts[reason] = own_counts.get(reason, 0) + count
         self.unscored += other.unscored
         self.unlogged += other.unlogged
         self.dropped += other.dropped
@@ -69,7 +77,7 @@ class Counters:
     """The counters of this process. Only the event loop may update them."""
 
     def __init__(self) -> None:
-        self.counts = Counts(durations={path: Duration() for path in TIMED})
+        self.counts = Counts(durations={path: Duration() for path in TIMED}, cut=dict.fromkeys(CUT, 0))
 
     def request(self, path: str, status: int, seconds: float) -> None:
         """Count one answered request; `status` 0 if its caller had gone."""
@@ -78,6 +86,10 @@ class Counters:
         duration = self.counts.durations.get(path)
         if duration is not None:
             duration.add(seconds)
+
+    def cut(self, reason: str) -> None:
+        """Count one connection that the server ended."""
+        self.counts.cut[reason] = self.counts.cut.get(reason, 0) + 1
 
     def decided(self, made: Sequence["Decision"], *, logged: bool) -> None:
         """Count decided ideas. Call it in the event loop alone, as `request`."""

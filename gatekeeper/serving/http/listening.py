@@ -20,6 +20,7 @@ from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.serving.http.error_middleware import FastPath
 from gatekeeper.serving.http.peer_workers import LONGEST_PATH
+from gatekeeper.serving.http.protocol import StrictProtocol
 from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
 from gatekeeper.settings import Settings
@@ -55,6 +56,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             partial(worker, settings, shared),
             factory=True,
             workers=settings.workers,
+            http=StrictProtocol,
             ws="none",  # unused; avoids the import of its modules
             log_config=LOGGING,
             access_log=False,  # /metrics counts; the decisions are logged

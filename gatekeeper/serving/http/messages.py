@@ -104,12 +104,13 @@ class Serving(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """A model answers."""
+    """A model answers. `degraded`: it is another one than the primary, or `stalled` names background loops."""
 
     status: Literal["ready"]
     version: str
     degraded: bool
     reason: str | None
+    stalled: list[str]
 
 
 class Alive(Struct, frozen=True):

@@ -40,6 +40,7 @@ class _Merged:
         yield from self._registry()
         yield from self._log()
         yield from self._traffic()
+        yield from self._health()
 
     def _model(self) -> Iterator[Metric]:
         live = self._live
@@ -125,9 +126,35 @@ class _Merged:
         yield decisions
         yield _counter("ideas_unscored", "Ideas decided without a score.", None, counts.unscored)
 
+    def _health(self) -> Iterator[Metric]:
+        live, counts = self._live, self._counts
+        ages = GaugeMetricFamily(
+            "gatekeeper_loop_age_seconds",
+            "Time since a background loop last finished a turn; the longest of all processes.",
+            labels=["loop"],
+        )
+        for name in sorted({name for one in live for name in one.loops}):
+            ages.add_metric([name], max(one.loops[name] for one in live if name in one.loops))
+        yield ages
+        yield _counter("loop_failures", "Failed turns of a background loop.", "loop", counts.loop_failures)
+        yield _gauge("connections", "Open connections.", sum(one.connections for one in live))
+        yield _gauge(
+            "connections_limit", "Connections that one process may have; the lowest.", _least(live, "most_connections")
+        )
+        yield _counter(
+            "connections_ended",
+            "Connections that the server ended, by what it waited for, or what there was no room for.",
+            "reason",
+            counts.cut,
+        )
+
 
 def _labels(one: Gauges) -> tuple[str, str, str]:
     return (str(one.model_id), one.version or "", one.sha256 or "")
+
+
+def _least(live: Iterable[Gauges], name: str) -> float:
+    return min((getattr(one, name) for one in live), default=0)
 
 
 def _any(live: Iterable[Gauges], name: str) -> bool:

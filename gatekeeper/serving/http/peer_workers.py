@@ -6,7 +6,6 @@ the folder every second and when it ends, so that they outlive it.
 
 import asyncio
 import contextlib
-import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,7 @@ import msgspec
 
 from gatekeeper.files import replace
 from gatekeeper.serving.http.worker_state import Snapshot
-
-log = logging.getLogger(__name__)
+from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 
 ANSWER_SECONDS = 2.0
 LEAVE_SECONDS = 1.0
@@ -29,20 +27,28 @@ _decode = msgspec.msgpack.Decoder(Snapshot).decode
 class PeerWorkers:
     """The processes that share `folder`, this one included; `folder` None if it is the only one."""
 
-    def __init__(self, folder: Path | None, own: Callable[[], Snapshot]) -> None:
+    def __init__(self, folder: Path | None, own: Callable[..., Snapshot]) -> None:
         self._folder = folder
-        self._own = own
+        self._take = own
+        self._loop = SupervisedLoop("peers", self._leave, late_after=30.0)
         self._name = secrets.token_hex(6)
         self._server: asyncio.Server | None = None
         self._leaving: asyncio.Task[None] | None = None
+
+    def loops(self) -> list[LoopState]:
+        """The loop that writes the counters; none if this is the only process."""
+        return [] if self._folder is None else [self._loop.state()]
+
+    def _own(self) -> Snapshot:
+        return self._take(*self.loops())
 
     async def start(self) -> None:
         """Listen for the other processes."""
         if self._folder is None:
             return
-        self._leave()
+        self._loop.once()
         self._server = await asyncio.start_unix_server(self._tell, self._folder / f"{self._name}.socket")
-        self._leaving = asyncio.create_task(self._keep_leaving())
+        self._leaving = asyncio.create_task(repeat(self._loop))
 
     async def stop(self) -> None:
         """Write the counters and stop listening."""
@@ -51,7 +57,7 @@ class PeerWorkers:
         self._leaving.cancel()
         self._server.close()
         (self._folder / f"{self._name}.socket").unlink(missing_ok=True)
-        self._leave()
+        self._loop.once()
 
     async def snapshots(self) -> list[Snapshot]:
         """The snapshots of all processes, this one's first; an ended process has only its counters."""
@@ -78,20 +84,19 @@ class PeerWorkers:
             await writer.drain()
         writer.close()
 
-    async def _keep_leaving(self) -> None:
-        while True:
-            await asyncio.sleep(LEAVE_SECONDS)
-            self._leave()
-
-    def _leave(self) -> None:
+    def _leave(self) -> float:
         if self._folder is None:
-            return
+            return LEAVE_SECONDS
         own = self._own()
         path, content = self._folder / f"{self._name}.counts", _encode(Snapshot(own.counts, None))
-        try:
-            replace(path, content, mode=0o600, durable=False)  # no count outlives its server
-        except OSError as fault:
-            log.warning("Can't write the counters of worker %s to %s: %s", self._name, self._folder, fault.strerror)
+        replace(path, content, mode=0o600, durable=False)  # no count outlives its server
+        return LEAVE_SECONDS
+
+
+async def repeat(loop: SupervisedLoop) -> None:
+    """Run `loop` in the event loop, until it is cancelled."""
+    while True:
+        await asyncio.sleep(loop.once())
 
 
 def _counts_left(path: Path) -> Snapshot | None:

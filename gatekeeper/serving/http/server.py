@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,16 +22,18 @@ from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.serving.decision_log.log import DecisionLog
 from gatekeeper.serving.http import openapi
+from gatekeeper.serving.http.connections import Connections, raise_file_limit
 from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.http.error_middleware import ErrorMiddleware, FastPath, Get, Post, no_route
 from gatekeeper.serving.http.handlers import Closing, Scoring, utc_now
 from gatekeeper.serving.http.messages import Alive, Ready, Serving
-from gatekeeper.serving.http.peer_workers import PeerWorkers
+from gatekeeper.serving.http.peer_workers import PeerWorkers, repeat
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
 from gatekeeper.serving.http.request_limits import RequestLimits
 from gatekeeper.serving.http.worker_state import Snapshot, gauges
 from gatekeeper.serving.loader import Gatekeeper
+from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 from gatekeeper.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ class Parts:
     gatekeeper: Gatekeeper
     log: DecisionLog
     counters: Counters
+    connections: Connections
+    sweeper: SupervisedLoop
 
     @classmethod
     def of(cls, settings: Settings) -> "Parts":
@@ -58,11 +63,15 @@ class Parts:
             grace_seconds=settings.grace_seconds,
         )
         registry = Registry(context)
+        counters = Counters()
+        connections = Connections(raise_file_limit(), counters, time.monotonic)
         return cls(
             registry,
             Gatekeeper(registry, poll_seconds=settings.poll_seconds, threshold=settings.threshold),
             DecisionLog(registry, Path(settings.spool), cap_bytes=settings.spool_cap_mb * 1024 * 1024),
-            Counters(),
+            counters,
+            connections,
+            SupervisedLoop("connections", connections.sweep, late_after=10.0),
         )
 
     def start(self) -> None:
@@ -76,18 +85,24 @@ class Parts:
         self.log.stop()
         self.registry.close()
 
-    def snapshot(self, now: datetime) -> Snapshot:
+    def loops(self, *more: LoopState) -> list[LoopState]:
+        """The background loops of this process."""
+        return [self.gatekeeper.loop(), *self.log.loops(), self.sweeper.state(), *more]
+
+    def snapshot(self, now: datetime, *more: LoopState) -> Snapshot:
         """The counters and gauges of this process."""
         state, logged, counts = self.gatekeeper.state(), self.log.state(), self.counters.counts
+        loops = self.loops(*more)
         counts.failures = dict(state.failures)
         counts.dropped, counts.rejected, counts.torn = logged.dropped, logged.rejected, logged.torn
-        return Snapshot(counts, gauges(state, logged, now))
+        counts.loop_failures = {one.name: one.failures for one in loops}
+        return Snapshot(counts, gauges(state, logged, loops, self.connections, now))
 
 
 def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> FastPath:
     """The application of one process; `folder` is shared with the server's other processes, None if it has none."""
     parts = Parts.of(settings)
-    peers = PeerWorkers(folder, lambda: parts.snapshot(clock()))
+    peers = PeerWorkers(folder, lambda *more: parts.snapshot(clock(), *more))
     limits = RequestLimits.of(settings)
     posts = {path: Post(limits, answer) for path, answer in _posts(settings, parts, clock).items()}
     gets = {path: Get(answer) for path, answer in _gets(settings, parts, peers).items()}
@@ -101,7 +116,7 @@ def create(settings: Settings, folder: Path | None = None, clock: Callable[[], d
         lifespan=_lifespan(parts, peers),
     )
     app.router.redirect_slashes = False
-    return FastPath(app, counters=parts.counters, posts=posts)
+    return FastPath(app, counters=parts.counters, posts=posts, connections=parts.connections)
 
 
 def _posts(
@@ -136,7 +151,7 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
         return description
 
     async def ready() -> Reply:
-        return _ready(parts.gatekeeper)
+        return _ready(parts.gatekeeper, parts.loops(*peers.loops()))
 
     async def model() -> Reply:
         return _model(parts.gatekeeper)
@@ -144,9 +159,22 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
     return {"/v1/model": model, "/livez": live, "/readyz": ready, "/metrics": scrape, "/openapi.json": described}
 
 
-def _ready(gatekeeper: Gatekeeper) -> Reply:
+def _ready(gatekeeper: Gatekeeper, loops: Sequence[LoopState]) -> Reply:
     origin = _current(gatekeeper).origin
-    return Reply(200, _encode(Ready("ready", origin.version, origin.degraded, origin.reason)))
+    stalled = [one for one in loops if one.stalled]
+    reasons = [*([origin.reason] if origin.reason else []), *map(str, stalled)]
+    return Reply(
+        200,
+        _encode(
+            Ready(
+                "ready",
+                origin.version,
+                origin.degraded or bool(stalled),
+                " ".join(reasons) or None,
+                [one.name for one in stalled],
+            )
+        ),
+    )
 
 
 def _model(gatekeeper: Gatekeeper) -> Reply:
@@ -180,9 +208,11 @@ def _lifespan(parts: Parts, peers: PeerWorkers) -> Callable[[Starlette], Abstrac
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.start()
         await peers.start()
+        sweeping = asyncio.create_task(repeat(parts.sweeper))
         try:
             yield
         finally:
+            sweeping.cancel()
             await peers.stop()
             parts.stop()
 

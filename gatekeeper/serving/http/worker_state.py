@@ -1,5 +1,6 @@
 """Worker state: counters and gauges of one process, as its peers read them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from gatekeeper.serving.ladder import Fallback
 
 if TYPE_CHECKING:
     from gatekeeper.serving.decision_log.log import LogState
+    from gatekeeper.serving.http.connections import Connections
     from gatekeeper.serving.loader import ServingState
+    from gatekeeper.serving.supervised import LoopState
 
 
 class Gauges(msgspec.Struct, frozen=True):
-    """The current state of one process. Ages and lag in seconds."""
+    """The current state of one process. Ages and lag in seconds; `loops`: of each background loop's last turn."""
 
     model_id: int | None
     version: str | None
@@ -29,6 +32,9 @@ class Gauges(msgspec.Struct, frozen=True):
     backlog: int
     backlog_bytes: int
     flush_age: float | None
+    loops: dict[str, float]
+    connections: int
+    most_connections: int
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,7 +44,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     gauges: Gauges | None
 
 
-def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
+def gauges(
+    state: "ServingState", log: "LogState", loops: Sequence["LoopState"], connections: "Connections", now: datetime
+) -> Gauges:
     """The gauges of this process."""
     loaded = state.loaded
     created = loaded.model.created_at if loaded else None
@@ -56,6 +64,9 @@ def gauges(state: "ServingState", log: "LogState", now: datetime) -> Gauges:
         backlog=log.backlog,
         backlog_bytes=log.backlog_bytes,
         flush_age=_age(log.last_flush, now),
+        loops={one.name: one.age for one in loops},
+        connections=connections.count,
+        most_connections=connections.most,
     )
 
 

@@ -82,7 +82,7 @@ def test_a_young_primary_makes_up_no_numbers(house: House) -> None:
     done = look(house, MONDAY + timedelta(days=7))
     assert done.check is not None
     assert look(house, MONDAY + timedelta(days=7)).check == done.check
-    assert house.registry.checks() == [done.check]
+    assert house.registry.checks.newest() == [done.check]
     document = done.check.document
     assert (document.enough, document.scorecards.primary.sharpe) == (False, None)
     assert (document.gain.realised, document.drift.shifts) == (None, ())
@@ -250,7 +250,7 @@ def test_impossible_looks_are_refused(house: House) -> None:
         look(house, datetime(2019, 6, 3, tzinfo=UTC))
     with pytest.raises(DataError, match="nowhere"):
         look(house, data="ideas:nowhere.csv")
-    assert house.registry.checks() == []
+    assert house.registry.checks.newest() == []
 
 
 def test_logs_that_cant_be_used_are_said_and_the_replay_goes_on(house: House) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from model_files import constant_model, contract_model
+from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
 from weekly_house import House, approve, step
 
@@ -68,7 +69,8 @@ def empty(tmp_path: Path, data: str) -> Iterator[House]:
     house = House(tmp_path / "house", data)
     house.settings = config.override(house.settings, {"league": True, "league_size": 3, "policy": "proven"})
     house.registry.register(constant_model(0.6), details=TRAINED)
-    house.registry.promote(1, actor="test", reason="takes all", as_of=datetime(2017, 1, 2, tzinfo=UTC))
+    with by_hand_as_of(datetime(2017, 1, 2, tzinfo=UTC)):
+        house.registry.promote(1, actor="test", reason="takes all")
     yield house
     house.registry.close()
 
@@ -81,7 +83,8 @@ def won(tmp_path_factory: pytest.TempPathFactory, data: str) -> tuple[Path, dict
     house = House(folder, data)
     house.settings = config.override(house.settings, {"league": True, "policy": "proven"})
     house.registry.register(constant_model(0.6), details=TRAINED)
-    house.registry.promote(1, actor="test", reason="takes all", as_of=datetime(2017, 1, 2, tzinfo=UTC))
+    with by_hand_as_of(datetime(2017, 1, 2, tzinfo=UTC)):
+        house.registry.promote(1, actor="test", reason="takes all")
     reject(house, contract_model(KNOWS, -10.0), EARLIER)
     reject(house, contract_model((-0.01, 0, 0, 0, 0, 0, 0), 0.7), EARLIER + timedelta(weeks=1))
     reject(house, constant_model(0.61), EARLIER + timedelta(weeks=2))

@@ -29,7 +29,7 @@ def compared(model, **others):
 
 @pytest.fixture
 def evaluation(registry, refit, judged):
-    return judged(registry.judged_model(refit.id), weeks=900, document=compared(refit))
+    return judged(registry.judged_model(refit.id), today=True, document=compared(refit))
 
 
 def by(registry, evaluation, model_id):
@@ -55,7 +55,7 @@ def test_it_promotes_nothing_else(registry, refit, add, judged, evaluation):
     for model_id, error in ((2, PromotionRefused), (stranger.id, PromotionRefused), (other.id, EvaluationOutdated)):
         with pytest.raises(error, match=f"Evaluation {evaluation.id}"):
             by(registry, evaluation, model_id)
-    alone = judged(registry.model(2), weeks=901)
+    alone = judged(registry.model(2), today=True, run_key="later")
     with pytest.raises(PromotionRefused, match="judged model 2, not model 3"):
         by(registry, alone, refit.id)
     assert registry.evaluations(other.id) == []
@@ -90,8 +90,8 @@ def test_a_rollback_quarantines_both_and_a_release_lifts_both(registry, refit, j
     # Another refit of these judged bytes goes in by hand alone: what was judged is what was left.
     later = registry.register(own_model(6), details=OWN, judged_model=2)
     with pytest.raises(Quarantined, match="release --quarantine 2"):
-        by(registry, judged(registry.model(2), weeks=901, document=compared(later)), later.id)
-    assert registry.release(actor="ann", reason="it was the feed", quarantine=3)
+        by(registry, judged(registry.model(2), today=True, run_key="later", document=compared(later)), later.id)
+    assert registry.release_quarantine(3, actor="ann", reason="it was the feed")
     assert registry.pages.quarantines() == []
     assert registry.promote(3, actor="ann", reason="again").generation == 4
     check_history(registry)
@@ -105,7 +105,7 @@ def test_a_twin_that_was_live_itself_stays_free(registry, refit):
     assert registry.rollback(actor="ann", reason="r").to_id == 2
     assert [quarantine.id for quarantine in registry.pages.quarantines()] == [3]
     assert registry.rollback(actor="ann", reason="r").to_id == 1
-    assert registry.release(actor="ann", reason="r", quarantine=3)
+    assert registry.release_quarantine(3, actor="ann", reason="r")
     assert [quarantine.id for quarantine in registry.pages.quarantines()] == [2]  # its own, which nobody lifted
 
 
@@ -126,7 +126,7 @@ def test_what_can_not_be_bound_is_refused(registry, site, refit, add):
     before = site.rows()
     register = {"run_key": "week", "details": OWN}
     with pytest.raises(ConfigError, match="Model 3 is a refit of model 2 already, so it can't be a refit of model 4"):
-        registry.register(own_model(3), judged_model=other.id, **register)
+        registry.register(own_model(3), note="refit", judged_model=other.id, **register)
     with pytest.raises(ConfigError, match="a refit of a refit is not allowed"):
         registry.register(own_model(8), judged_model=refit.id, **register)
     with pytest.raises(UnknownModel):
@@ -178,9 +178,9 @@ def test_a_killed_registration_leaves_no_refit_without_its_twin(site, registry, 
             raise Killed
 
     with site.open(step=step) as mine, pytest.raises(Killed):
-        mine.register(own_model(3), run_key="week", details=OWN, judged_model=twin.id)
+        mine.register(own_model(3), note="refit", run_key="week", details=OWN, judged_model=twin.id)
     assert [model.id for model in registry.models()] == [twin.id]
-    bound = registry.register(own_model(3), run_key="week", details=OWN, judged_model=twin.id)
+    bound = registry.register(own_model(3), note="refit", run_key="week", details=OWN, judged_model=twin.id)
     assert registry.judged_model(bound.id).id == twin.id
     assert site.sql("SELECT model_id, twin_id FROM gatekeeper_twin") == [(bound.id, twin.id)]
 

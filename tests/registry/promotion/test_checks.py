@@ -11,7 +11,7 @@ from gatekeeper.errors import ConfigError, DataError, ModelRefused
 
 
 def keep(registry, number: int, *, as_of: datetime = MONDAY, **document: object):
-    return registry.record_check(registry.model(number), as_of=as_of, generation=1, document=document)
+    return registry.checks.record(registry.model(number), as_of=as_of, generation=1, document=document)
 
 
 def test_a_look_is_kept_once(registry, add):
@@ -20,13 +20,13 @@ def test_a_look_is_kept_once(registry, add):
     kept = keep(registry, first.id, text="one")
     assert keep(registry, first.id, text="another") == kept
     assert (kept.sha256, json.loads(kept.document_json), kept.generation) == (first.sha256, {"text": "one"}, 1)
-    assert registry.check(MONDAY, first.sha256) == kept
-    assert registry.check(MONDAY, second.sha256) is None
+    assert registry.checks.find(MONDAY, first.sha256) == kept
+    assert registry.checks.find(MONDAY, second.sha256) is None
     other = keep(registry, second.id, text="one")
     later = keep(registry, first.id, as_of=MONDAY + timedelta(days=1), text="one")
-    assert registry.checks() == [later, other, kept]
-    assert registry.checks(limit=1) == [later]
-    assert registry.checks(limit=2, before=other.id) == [kept]
+    assert registry.checks.newest() == [later, other, kept]
+    assert registry.checks.newest(limit=1) == [later]
+    assert registry.checks.newest(limit=2, before=other.id) == [kept]
 
 
 def test_an_as_of_of_another_zone_is_the_same_instant(registry, add):
@@ -70,8 +70,8 @@ def test_what_cant_be_kept_is_refused(site, registry, add):
 
 
 def test_whom_an_alarm_has_reached(registry):
-    assert registry.alarm_reached("failed", "run") == set()
+    assert registry.checks.alarm_reached("failed", "run") == set()
     for receiver in ("one", "two", "one"):
-        registry.note_alarm("failed", "run", receiver)
-    assert registry.alarm_reached("failed", "run") == {"one", "two"}
-    assert registry.alarm_reached("degraded", "run") == registry.alarm_reached("failed", "other") == set()
+        registry.checks.note_alarm("failed", "run", receiver)
+    assert registry.checks.alarm_reached("failed", "run") == {"one", "two"}
+    assert registry.checks.alarm_reached("degraded", "run") == registry.checks.alarm_reached("failed", "other") == set()

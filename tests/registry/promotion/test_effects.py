@@ -82,7 +82,7 @@ def test_a_quarantine_is_read_back(grown):
     assert grown.hold_effect(quarantine=2) == (
         "The bytes of gatekeeper_2 are quarantined, by ann (bad fills): no run promotes them."
     )
-    grown.release(actor="ann", reason="mended", quarantine=2)
+    grown.release_quarantine(2, actor="ann", reason="mended")
     assert grown.hold_effect(quarantine=2) == "The bytes of gatekeeper_2 are not quarantined."
 
 

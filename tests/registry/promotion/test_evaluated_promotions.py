@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from promotion_steps import by_hand_as_of
 from registry_site import MONDAY, check_history, own_model
 
 from gatekeeper.errors import (
@@ -11,6 +12,7 @@ from gatekeeper.errors import (
     EvaluationOutdated,
     GenerationMoved,
     Held,
+    KeyUsed,
     ModelRefused,
     PromotionRefused,
     UnknownModel,
@@ -25,7 +27,7 @@ def overwrite(path, content):
 
 def test_an_evaluation_promotes_what_it_judged(registry, add, promote, judged, promote_judged):
     promote(add(1))
-    evaluation = judged(add(2), weeks=900)
+    evaluation = judged(add(2), today=True)
     assert registry.evaluation(evaluation.id) == evaluation
     assert (evaluation.challenger_sha256, evaluation.champion_sha256) == (
         registry.model(2).sha256,
@@ -40,7 +42,10 @@ def test_the_same_run_key_challenger_and_generation_are_one_row(registry, add, p
     """Case 46, the evaluation's side."""
     model = add(1)
     first = judged(model)
-    assert judged(model, verdict="keep") == first
+    assert judged(model) == first
+    for other in ({"verdict": "keep"}, {"as_of": MONDAY + timedelta(days=1)}):
+        with pytest.raises(KeyUsed, match=r"'week 0' was used already: it judged model 1 as of 2018-06-04 02:00 UTC"):
+            judged(model, **other)
     promote(add(2))
     again = judged(model)
     assert again.id != first.id
@@ -63,7 +68,7 @@ def test_other_bytes_than_those_judged_are_refused(registry, site, add, judged, 
 def test_the_champions_name_is_put_back_from_its_blob_first(registry, site, add, promote, judged, promote_judged):
     """Case 58: the champion was overwritten in place."""
     promote(add(1))
-    evaluation = judged(add(2), weeks=900)
+    evaluation = judged(add(2), today=True)
     overwrite(site.models / "gatekeeper_primary1.onnx", own_model(3))
     promote_judged(evaluation)
     assert (site.models / "gatekeeper_primary1.onnx").read_bytes() == own_model(1)
@@ -73,7 +78,7 @@ def test_the_champions_name_is_put_back_from_its_blob_first(registry, site, add,
 def test_a_champion_whose_bytes_are_lost_was_not_what_was_judged(registry, site, add, promote, judged, promote_judged):
     champion = add(1)
     promote(champion)
-    evaluation = judged(add(2), weeks=900)
+    evaluation = judged(add(2), today=True)
     (site.models / ".blobs" / champion.sha256).unlink()
     overwrite(site.models / "gatekeeper_primary1.onnx", own_model(3))
     with pytest.raises(EvaluationOutdated, match="model 1"):
@@ -96,18 +101,20 @@ def test_an_older_as_of_never_replaces_a_newer_one(registry, site, add, judged, 
 
 def test_a_manual_promotion_counts_with_the_as_of_of_its_moment(registry, add, judged, promote_judged):
     promote_judged(judged(add(1), weeks=2))
-    registry.promote(add(2).id, actor="ann", reason="r", now=MONDAY + timedelta(weeks=4))
+    with by_hand_as_of(MONDAY + timedelta(weeks=4)):
+        registry.promote(add(2).id, actor="ann", reason="r")
     with pytest.raises(EvaluationOutdated):
         promote_judged(judged(registry.model(1), weeks=3))
     assert promote_judged(judged(registry.model(1), weeks=5)).generation == 3
 
 
 def test_a_generation_that_moved_is_judged_again(registry, add, judged, promote_judged):
-    evaluation = judged(add(1), weeks=900)
-    registry.promote(add(2).id, actor="ann", reason="r", now=MONDAY)
+    evaluation = judged(add(1), today=True)
+    with by_hand_as_of(MONDAY):
+        registry.promote(add(2).id, actor="ann", reason="r")
     with pytest.raises(GenerationMoved, match="generation 0, but the registry is at 1"):
         promote_judged(evaluation)
-    assert promote_judged(judged(registry.model(1), weeks=900)).to_id == 1
+    assert promote_judged(judged(registry.model(1), today=True)).to_id == 1
 
 
 def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, add, judged, promote_judged):
@@ -131,34 +138,69 @@ def test_only_a_verdict_of_promote_promotes_and_only_its_challenger(registry, ad
 
 def test_a_hold_stops_evaluations_and_not_people(registry, site, add, judged, promote_judged):
     hold = registry.hold(actor="ann", reason="release week")
-    assert registry.current_hold() == hold
+    assert registry.holds() == [hold]
     evaluation = judged(add(1))
     before = site.rows(), site.files()
     with pytest.raises(Held, match=r"release week.*gatekeeper release"):
         promote_judged(evaluation)
     assert (site.rows(), site.files()) == before
-    assert registry.promote(add(2).id, actor="ann", reason="by hand", now=MONDAY).to_id == 2
+    with by_hand_as_of(MONDAY):
+        assert registry.promote(add(2).id, actor="ann", reason="by hand").to_id == 2
     assert registry.release(actor="ann")
-    assert registry.current_hold() is None
+    assert registry.holds() == []
     assert not registry.release(actor="ann")
     assert promote_judged(judged(registry.model(1), weeks=1)).to_id == 1
 
 
 def test_a_hold_ends_by_itself(registry, site):
     registry.hold(actor="ann", reason="r", until=datetime(2999, 1, 1, tzinfo=UTC))
-    assert registry.current_hold().until == datetime(2999, 1, 1, tzinfo=UTC)
+    assert registry.holds()[0].until == datetime(2999, 1, 1, tzinfo=UTC)
     site.sql("UPDATE gatekeeper_hold SET until = '2020-01-01 00:00:00.000000'")
-    assert registry.current_hold() is None
+    assert registry.holds() == []
     with pytest.raises(ConfigError, match="lies in the past"):
         registry.hold(actor="ann", reason="r", until=datetime(2020, 1, 1, tzinfo=UTC))
 
 
-def test_a_new_hold_replaces_the_one_before(registry):
-    registry.hold(actor="ann", reason="first")
-    registry.hold(actor="bob", reason="second")
-    assert registry.current_hold().reason == "second"
-    assert registry.release(actor="bob")
-    assert registry.current_hold() is None
+def test_holds_stack(registry, site, add, judged, promote_judged):
+    """Case 68: the second neither replaces nor shortens the first; promotion is open when none stands."""
+    evaluation = judged(add(1))
+    first = registry.hold(actor="ann", reason="audit")
+    second = registry.hold(actor="bob", reason="holidays", until=datetime(2999, 1, 1, tzinfo=UTC))
+    assert registry.holds() == [first, second]
+    with pytest.raises(Held, match=r"2 holds are in force: hold 1 by ann \(audit\); hold 2 by bob \(holidays\), until"):
+        promote_judged(evaluation)
+    before = site.rows()
+    with pytest.raises(PromotionRefused, match=r"2 holds .*hold 1 by ann .*hold 2 by bob .*gatekeeper release HOLD_ID"):
+        registry.release(actor="cem")
+    with pytest.raises(PromotionRefused, match=r"There is no hold 9\. In force: hold 1 by ann"):
+        registry.release(9, actor="cem")
+    assert site.rows() == before
+    assert registry.release(second.id, actor="cem", reason="back") == [second]
+    assert registry.holds() == [first]
+    assert registry.release(second.id, actor="cem") == []
+    with pytest.raises(Held, match=r"A hold by ann is in force \(audit\)\. Release it with `gatekeeper release 1`"):
+        promote_judged(evaluation)
+    assert registry.release(actor="cem") == [first]
+    assert promote_judged(evaluation).to_id == 1
+
+
+def test_all_holds_are_released_at_once_with_a_reason(registry):
+    placed = [registry.hold(actor="ann", reason=reason) for reason in ("a", "b", "c")]
+    with pytest.raises(ConfigError, match="reason is blank"):
+        registry.release(every=True, actor="bob", reason=" ")
+    with pytest.raises(ConfigError, match="Hold 1 and all holds"):
+        registry.release(1, every=True, actor="bob", reason="r")
+    assert registry.release(every=True, actor="bob", reason="done") == placed
+    assert registry.holds() == registry.release(every=True, actor="bob", reason="done") == []
+    assert {(each.released_by, each.release_reason) for each in registry.pages.holds()} == {("bob", "done")}
+
+
+def test_a_hold_that_ends_leaves_the_others(registry, site):
+    registry.hold(actor="ann", reason="short", until=datetime(2999, 1, 1, tzinfo=UTC))
+    lasting = registry.hold(actor="bob", reason="long")
+    site.sql("UPDATE gatekeeper_hold SET until = '2020-01-01 00:00:00.000000' WHERE id = 1")
+    assert registry.holds() == [lasting]
+    assert registry.release(actor="cem") == [lasting]
 
 
 def test_documents_hold_what_json_can(registry, add, judged):

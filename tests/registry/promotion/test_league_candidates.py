@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from promotion_steps import by_hand_as_of
 from registry_site import MONDAY, OWN, own_model
 
 RUNS = "gatekeeper_weekly/"
@@ -17,7 +18,8 @@ def test_those_that_a_verdict_turned_down_before_newest_first(registry, judged):
         return [model.id for model in registry.pages.rejected(before=AT, run_keys=RUNS)]
 
     champion = add(1)
-    registry.promote(champion.id, actor="ann", reason="first", as_of=datetime(2018, 1, 1, tzinfo=UTC))
+    with by_hand_as_of(datetime(2018, 1, 1, tzinfo=UTC)):
+        registry.promote(champion.id, actor="ann", reason="first")
     kept, undecided, later, by_hand = add(2), add(3), add(4), add(5, "")
     held, twice, other = add(6), add(7), add(8, "gatekeeperXweekly/8")
     judged(kept, weeks=1, verdict="keep")
@@ -33,20 +35,25 @@ def test_those_that_a_verdict_turned_down_before_newest_first(registry, judged):
     filled = add(10, f"{RUNS}0")  # of an earlier week, made now
     judged(filled, weeks=0, verdict="keep", kind="what-if")
     assert ids() == [twice.id, undecided.id, kept.id, filled.id]
-    registry.promote(filled.id, actor="ann", reason="by hand", as_of=datetime(2018, 1, 2, tzinfo=UTC))
+    with by_hand_as_of(datetime(2018, 1, 2, tzinfo=UTC)):
+        registry.promote(filled.id, actor="ann", reason="by hand")
     assert [model.id for model in registry.pages.rejected(before=MONDAY + timedelta(weeks=2), run_keys=RUNS)] == [
         kept.id
     ]
 
-    registry.promote(undecided.id, actor="ann", reason="by hand", as_of=AT)
+    with by_hand_as_of(AT):
+        registry.promote(undecided.id, actor="ann", reason="by hand")
     assert ids() == [twice.id, undecided.id, kept.id], "what was promoted at the as-of or later changes no look of it"
-    registry.promote(twice.id, actor="ann", reason="by hand", as_of=AT - timedelta(days=1))
-    registry.promote(champion.id, actor="ann", reason="back", as_of=AT + timedelta(days=1))
+    with by_hand_as_of(AT - timedelta(days=1)):
+        registry.promote(twice.id, actor="ann", reason="by hand")
+    with by_hand_as_of(AT + timedelta(days=1)):
+        registry.promote(champion.id, actor="ann", reason="back")
     assert ids() == [undecided.id, kept.id]
-    registry.promote(kept.id, actor="ann", reason="by hand", as_of=AT + timedelta(days=2))
+    with by_hand_as_of(AT + timedelta(days=2)):
+        registry.promote(kept.id, actor="ann", reason="by hand")
     registry.rollback(actor="ann", reason="it lost")
     assert ids() == [undecided.id], "a quarantine counts for any week"
-    registry.release(actor="ann", reason="looked into", quarantine=kept.id)
+    registry.release_quarantine(kept.id, actor="ann", reason="looked into")
     assert ids() == [undecided.id, kept.id]
 
 

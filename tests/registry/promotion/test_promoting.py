@@ -4,6 +4,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from promotion_steps import by_hand_as_of
 from registry_site import MONDAY, OWN, check_history, own_model
 
 from gatekeeper.errors import (
@@ -19,10 +20,11 @@ def test_a_promotion_renames_both_rows_and_is_audited(registry, site, add):
     """Case 9: by hand is allowed, and marked so, with actor and reason."""
     first, second = add(1), add(2)
     registry.promote(first.id, actor="ann", reason="start")
-    promotion = registry.promote(second.id, actor="bob", reason="it is better", now=MONDAY)
+    with by_hand_as_of(MONDAY):
+        promotion = registry.promote(second.id, actor="bob", reason="it is better")
     assert (promotion.generation, promotion.from_id, promotion.to_id) == (2, 1, 2)
     assert (promotion.kind, promotion.actor, promotion.reason) == ("manual", "bob", "it is better")
-    assert (promotion.at, promotion.as_of, promotion.evaluation_id) == (MONDAY, MONDAY, None)
+    assert (promotion.as_of, promotion.evaluation_id) == (MONDAY, None)
     assert registry.promotions()[0] == promotion
     assert [(model.version, model.path) for model in registry.models()] == [
         ("gatekeeper_primary2", "models/gatekeeper_primary2.onnx"),
@@ -268,7 +270,6 @@ def test_promoting_what_an_sql_writer_promoted_records_it(registry, site, add):
         {"kind": "weekly"},
         {"kind": "rollback"},
         {"run_key": " "},
-        {"now": datetime(2018, 1, 1)},  # noqa: DTZ001  # that is the point
     ],
 )
 def test_orders_that_make_no_sense(registry, site, add, words):
@@ -281,10 +282,10 @@ def test_orders_that_make_no_sense(registry, site, add, words):
 
 def test_the_history_answers_for_the_past(registry, add):
     first, second = add(1), add(2)
-    assert registry.highest_as_of() is None
-    registry.promote(first.id, actor="ann", reason="r", now=MONDAY)
-    registry.promote(second.id, actor="ann", reason="r", now=MONDAY + timedelta(weeks=2))
-    assert registry.highest_as_of() == MONDAY + timedelta(weeks=2)
+    with by_hand_as_of(MONDAY):
+        registry.promote(first.id, actor="ann", reason="r")
+    with by_hand_as_of(MONDAY + timedelta(weeks=2)):
+        registry.promote(second.id, actor="ann", reason="r")
     assert registry.primary_before(MONDAY) is None
     assert registry.primary_before(MONDAY + timedelta(seconds=1)).id == first.id
     assert registry.primary_before(MONDAY + timedelta(weeks=2)).id == first.id

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from promotion_steps import STEPS, Stopped, at_step, check_chain, overwrite, stop
+from promotion_steps import STEPS, Stopped, at_step, by_hand_as_of, check_chain, overwrite, stop
 from registry_site import MONDAY, OWN, check_history, own_model
 
 from gatekeeper.errors import (
@@ -21,7 +21,8 @@ def test_an_order_by_hand_is_audited_in_its_own_words(registry, site, add):
     first, second = add(1), add(2)
     registry.promote(first.id, actor=" ann ", reason="\tstart ", run_key="key 1")
     started = datetime.now(UTC) - timedelta(seconds=1)
-    made = registry.promote(second.id, actor="bob", reason="better", as_of=MONDAY)
+    with by_hand_as_of(MONDAY):
+        made = registry.promote(second.id, actor="bob", reason="better")
     assert (made.actor, made.reason, made.kind, made.sha256) == ("bob", "better", "manual", second.sha256)
     assert (made.as_of, made.run_key, made.evaluation_id) == (MONDAY, None, None)
     assert started <= made.at <= datetime.now(UTC) + timedelta(seconds=1)
@@ -76,7 +77,8 @@ def test_names_are_retired_as_of_the_promotion_itself(site, registry, add):
 
 def test_retired_names_count_from_the_databases_clock_not_from_the_orders(registry, site, add):
     """An order dated years back (a backfill) may not make a name vanish under its readers at once."""
-    registry.promote(add(1).id, actor="ann", reason="r", now=MONDAY)
+    with by_hand_as_of(MONDAY):
+        registry.promote(add(1).id, actor="ann", reason="r")
     ((at,),) = site.sql("SELECT at FROM gatekeeper_retired")
     assert datetime.fromisoformat(at).replace(tzinfo=UTC) > datetime.now(UTC) - timedelta(minutes=5)
 
@@ -108,6 +110,26 @@ def test_what_an_sql_writer_made_a_later_primary_is_adopted_as_of_now(registry, 
     assert first.at <= adopted.as_of == adopted.at <= newest.at
     check_history(registry)
     check_chain(registry)
+
+
+def test_promoting_what_an_sql_writer_promoted_returns_its_adoption(registry, site, add):
+    """Not the promotion before it, which made another model the primary."""
+    for number in (1, 2):
+        add(number)
+    registry.promote(1, actor="ann", reason="start")
+    site.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_1' WHERE id = 1")
+    site.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_primary2' WHERE id = 2")
+    done = registry.promote(2, actor="ann", reason="better")
+    assert (done.kind, done.from_id, done.to_id, done.generation) == ("adopted", 1, 2, 2)
+    assert registry.promotions()[0] == done
+
+
+def test_what_is_done_already_waits_for_no_lock(registry, site, add):
+    """A promotion that is repeated returns while another writer works."""
+    registry.promote(add(1).id, actor="ann", reason="start", run_key="key 1")
+    with site.open(step=at_step("locked", stop)) as again:
+        for key in ("key 1", None):
+            assert again.promote(1, actor="ann", reason="start", run_key=key) == registry.promotions()[0]
 
 
 def test_a_first_primary_without_a_date_is_adopted_as_of_now(registry, site, add):

@@ -1,7 +1,7 @@
 """Promotion act under its lock: what changed since the first check is checked again, and refused if need be."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -109,12 +109,14 @@ def test_the_same_order_that_another_process_fulfils_before_the_lock_is_done_onc
     check_history(registry)
 
 
-def test_the_evaluations_as_of_stands_whatever_the_order_says_of_now(registry, add, judged):
+def test_the_evaluations_as_of_stands_and_the_databases_time(registry, add, judged):
     evaluation = judged(add(1), weeks=3)
+    started = datetime.now(UTC) - timedelta(seconds=1)
     made = registry.promote(
-        1, actor="weekly", reason="better", evaluation=evaluation.id, kind="weekly", now=MONDAY, as_of=evaluation.as_of
+        1, actor="weekly", reason="better", evaluation=evaluation.id, kind="weekly", as_of=evaluation.as_of
     )
-    assert (made.as_of, made.at) == (MONDAY + timedelta(weeks=3), MONDAY)
+    assert made.as_of == MONDAY + timedelta(weeks=3)
+    assert started <= made.at <= datetime.now(UTC) + timedelta(seconds=1)
 
 
 # What is asked before anything moves
@@ -130,11 +132,22 @@ def test_words_that_can_not_be_stored_are_refused(site, registry, add, field):
     assert site.rows() == before
 
 
-@pytest.mark.parametrize(("field", "named"), [("as_of", "as-of"), ("now", "now")])
-def test_times_without_an_offset_are_refused(registry, add, field, named):
+def test_times_without_an_offset_are_refused(registry, add, judged):
+    evaluation = judged(add(1)).id
+    words = {"actor": "ann", "reason": "r", "evaluation": evaluation, "kind": "weekly"}
+    with pytest.raises(ConfigError, match=r"^The as-of 2018-01-01.* no .*offset"):
+        registry.promote(1, as_of=datetime(2018, 1, 1), **words)  # noqa: DTZ001  # that is the point
+
+
+def test_an_order_by_hand_takes_no_as_of(registry, site, add):
+    """Case 66: it is the database's clock that tells it."""
     add(1)
-    with pytest.raises(ConfigError, match=f"^(The )?{named} 2018-01-01.* no .*offset"):
-        registry.promote(1, actor="ann", reason="r", **{field: datetime(2018, 1, 1)})  # noqa: DTZ001  # that is the point
+    before = site.rows()
+    with pytest.raises(ConfigError, match=r"by hand takes no as-of, but 2018-06-04 02:00:00\+00:00 was given"):
+        registry.promote(1, actor="ann", reason="r", as_of=MONDAY)
+    with pytest.raises(TypeError, match="now"):
+        registry.promote(1, actor="ann", reason="r", now=MONDAY)
+    assert site.rows() == before
 
 
 @pytest.mark.parametrize("kind", ["weekly", "bootstrap", "recovery"])

@@ -4,6 +4,7 @@ import hashlib
 import sys
 
 import pytest
+from promotion_steps import by_hand_as_of
 from registry_processes import check_primary_opens, run
 from registry_site import MONDAY, OWN, check_history, own_model
 
@@ -26,7 +27,8 @@ def grow(site) -> None:
     with site.open() as registry:
         for number in range(1, MODELS + 1):
             registry.register(own_model(number), details=OWN)
-            registry.promote(number, actor="ann", reason="r", now=MONDAY.replace(year=2017))
+            with by_hand_as_of(MONDAY.replace(year=2017)):
+                registry.promote(number, actor="ann", reason="r")
 
 
 def report(text: str) -> None:

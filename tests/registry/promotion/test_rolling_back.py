@@ -1,6 +1,7 @@
 """Rollback: one command, one further back each time, and the bytes that were left stay out."""
 
 import pytest
+from promotion_steps import by_hand_as_of
 from registry_site import MONDAY, OWN, check_history, own_model
 
 from gatekeeper.errors import ConfigError, GenerationMoved, ModelRefused, PromotionRefused, Quarantined, UnknownModel
@@ -16,8 +17,9 @@ def grown(registry, add, promote):
 
 def test_one_command_goes_back_and_twice_goes_one_further(grown):
     """Case 8: without remembering ids; not forth and back."""
-    back = grown.rollback(actor="ann", reason="it vetoes everything", now=MONDAY)
-    assert (back.kind, back.from_id, back.to_id, back.actor, back.reason, back.at) == (
+    with by_hand_as_of(MONDAY):
+        back = grown.rollback(actor="ann", reason="it vetoes everything")
+    assert (back.kind, back.from_id, back.to_id, back.actor, back.reason, back.as_of) == (
         "rollback",
         3,
         2,
@@ -51,7 +53,7 @@ def test_a_model_that_was_promoted_twice_is_in_the_way_back_twice(registry, add,
 def test_what_was_rolled_back_from_stays_out(grown, site, judged, promote_judged):
     """Case 56: on Monday, or when someone clears the old task, the bad model is back."""
     bad = grown.model(3)
-    evaluation = judged(bad, weeks=900)
+    evaluation = judged(bad, today=True)
     grown.rollback(actor="ann", reason="bad")
     twin = grown.register(own_model(3), details=OWN)
     before = site.rows(), site.files()
@@ -70,11 +72,11 @@ def test_a_quarantine_is_lifted_by_hand_and_audited(grown, site):
     sha256 = grown.model(3).sha256
     assert (grown.quarantined(sha256).id, grown.quarantined(sha256).reason) == (3, "bad")
     with pytest.raises(ConfigError, match="reason"):
-        grown.release(actor="bob", quarantine=3)
+        grown.release_quarantine(3, actor="bob", reason=" ")
     with pytest.raises(UnknownModel):
-        grown.release(actor="bob", quarantine=99, reason="r")
-    assert not grown.release(actor="bob", quarantine=2, reason="never was")
-    assert grown.release(actor="bob", quarantine=3, reason="the feed was at fault")
+        grown.release_quarantine(99, actor="bob", reason="r")
+    assert not grown.release_quarantine(2, actor="bob", reason="never was")
+    assert grown.release_quarantine(3, actor="bob", reason="the feed was at fault")
     assert grown.quarantined(sha256) is None
     assert site.sql("SELECT reason, released_by, release_reason FROM gatekeeper_quarantine") == [
         ("bad", "bob", "the feed was at fault")

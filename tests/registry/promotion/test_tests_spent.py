@@ -12,7 +12,7 @@ from gatekeeper.registry.records import COPIED
 
 
 def at(registry: Registry, weeks: int, run_key: str | None = None) -> SpentCount:
-    return registry.spent_tests(MONDAY + timedelta(weeks=weeks), run_key or f"week {weeks}", days=365)
+    return registry.pages.spent_tests(MONDAY + timedelta(weeks=weeks), run_key or f"week {weeks}", days=365)
 
 
 def test_looks_are_counted_once_each(registry: Registry, add, promote, judged: Callable[..., Evaluation]) -> None:
@@ -39,8 +39,10 @@ def test_only_those_of_a_year_up_to_the_as_of_count(registry: Registry, add, jud
     assert at(registry, 52) == SpentCount(spent=3, as_ofs=3, promoted=2)  # 52 weeks are 364 days
     assert at(registry, 53) == SpentCount(spent=3, as_ofs=3, promoted=2)  # 53 are 371: that of week 0 is out
     assert at(registry, 60) == SpentCount(spent=3, as_ofs=3, promoted=2)
-    assert registry.spent_tests(MONDAY, None, days=365) == SpentCount(spent=1, as_ofs=1, promoted=1)
-    assert registry.spent_tests(MONDAY - timedelta(days=1), None, days=365) == SpentCount(spent=0, as_ofs=0, promoted=0)
+    assert registry.pages.spent_tests(MONDAY, None, days=365) == SpentCount(spent=1, as_ofs=1, promoted=1)
+    assert registry.pages.spent_tests(MONDAY - timedelta(days=1), None, days=365) == SpentCount(
+        spent=0, as_ofs=0, promoted=0
+    )
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

@@ -218,12 +218,12 @@ def test_no_row_is_active_any_more(ward):
     """An older writer demoted, and died before it promoted."""
     ward.sql("UPDATE \"RLModel\" SET version = 'gatekeeper_3', path = 'models/gatekeeper_3.onnx' WHERE id = 3")
     with ward.open() as registry:
-        as_of = registry.highest_as_of()
+        as_of = registry.promotions()[0].as_of
     check_mended(ward, ("no primary", 3, None), ("orphaned", None, "gatekeeper_primary3.onnx"))
     with ward.open() as registry:
         assert registry.primary().id == 3
         assert registry.promotions()[0].actor == "gatekeeper doctor"
-        assert registry.highest_as_of() == as_of  # nothing newer was judged
+        assert registry.promotions()[0].as_of == as_of  # nothing newer was judged
 
 
 def test_a_quarantined_model_does_not_come_back_by_itself(ward):

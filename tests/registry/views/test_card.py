@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from promotion_steps import by_hand_as_of
 from registry_site import MONDAY
 
 from gatekeeper.documents import serialization
@@ -37,8 +38,10 @@ def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Regi
 def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, add, judged, promote_judged) -> None:
     first, second = add(1), add(2)
     promote_judged(judged(first))
-    registry.promote(second.id, actor="ann", reason="a | b\n# <b>not a heading</b>", now=MONDAY + timedelta(weeks=2))
-    registry.rollback(actor="bob", reason="it lost `money`", now=MONDAY + timedelta(weeks=3))
+    with by_hand_as_of(MONDAY + timedelta(weeks=2)):
+        registry.promote(second.id, actor="ann", reason="a | b\n# <b>not a heading</b>")
+    with by_hand_as_of(MONDAY + timedelta(weeks=3)):
+        registry.rollback(actor="bob", reason="it lost `money`")
     facts = registry.pages.card(second.id, now=NOW)
     assert facts.state == CardState("quarantined", since=None, fault=None, quarantined=True)
     assert [(row.generation, row.kind) for row in facts.promotions] == [(3, "rollback"), (2, "manual")]
@@ -48,10 +51,10 @@ def test_promotions_and_quarantine_are_those_of_the_history(registry: Registry, 
     assert r"a \| b \# \<b\>not a heading\</b\>" in text
     assert r"it lost \`money\` | in force" in text
     assert "replaced by model 1" in text and "became the primary" in text
-    registry.release(actor="eve", reason="mended", quarantine=second.id)
+    registry.release_quarantine(second.id, actor="eve", reason="mended")
     assert registry.pages.card(second.id, now=NOW).state.name == "standby"
     back = registry.pages.card(first.id, now=NOW)
-    assert back.state.since == datetime(2018, 6, 25, 2, tzinfo=UTC)
+    assert back.state.since == registry.promotions()[0].at
 
 
 @SQLITE

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from score_server import COMMAND, Server, environment, eventually, idea, refused
 from gatekeeper import config
 from gatekeeper.cli.main import gatekeeper
 from gatekeeper.errors import ConfigError, SchemaOutOfDate
+from gatekeeper.serving.http.connections import Connections
 from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.http.error_middleware import FastPath, Post
 from gatekeeper.serving.http.listening import serve
@@ -238,7 +240,12 @@ def test_a_fault_of_ours_is_a_problem_and_shows_nothing() -> None:
         raise ZeroDivisionError("a secret of the house")
 
     counters = Counters()
-    door = FastPath(FastAPI(), counters=counters, posts={"/v1/score": Post(RequestLimits(None, 100), broken)})
+    door = FastPath(
+        FastAPI(),
+        counters=counters,
+        posts={"/v1/score": Post(RequestLimits(None, 100), broken)},
+        connections=Connections(10, counters, time.monotonic),
+    )
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:

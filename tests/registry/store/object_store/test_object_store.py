@@ -72,7 +72,7 @@ def test_retired_names_go_past_the_grace(site, three):
 
 
 def test_a_weekly_promotion_and_a_rollback(site, registry, three, judged, promote_judged):
-    evaluation = judged(three[1], weeks=900)
+    evaluation = judged(three[1], today=True)
     assert promote_judged(evaluation).to_id == 2
     assert registry.rollback(actor="ann", reason="r").to_id == 3
     assert registry.quarantined(sha256(2)) is not None
@@ -96,7 +96,7 @@ def test_on_postgresql_too(s3, postgres, tmp_path):
 @pytest.mark.parametrize("place", ["gatekeeper_2.onnx", f".blobs/{sha256(2)}"])
 def test_other_bytes_than_those_judged_are_refused(site, three, judged, promote_judged, place):
     """Case 10."""
-    evaluation = judged(three[1], weeks=900)
+    evaluation = judged(three[1], today=True)
     site.put(place, own_model(5))
     before = site.state()
     with pytest.raises(EvaluationOutdated, match="evaluate again"):

@@ -1,10 +1,10 @@
-"""Revision 0006: approvals of promotions, asked for and answered."""
+"""Revision 0007: approvals of promotions, asked for and answered."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,50 @@
+"""Eligibility of an as-of: which promotion keeps a past week from promoting, and in which words."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from gatekeeper.registry.db import tables
+from gatekeeper.registry.records import KINDS_BY_EVALUATION, Promotion, promotion_of
+
+UNKNOWN = "a later week was promoted already"
+"""What is said of a past week whose promotion is not on record."""
+
+_p = tables.promotions.c
+
+
+def blocker(connection: Connection, as_of: datetime, generation: int | None = None) -> Promotion | None:
+    """The promotion that makes `as_of` a past week; None if it may promote.
+
+    It is that of a weekly run with this as-of or a later one, else the newest act by hand with such an as-of: it was
+    made when this one was known. With `generation`, as things stood then. Rows that `doctor --repair` marked count for
+    nothing.
+    """
+    known: ColumnElement[bool] = _p.discounted_at.is_(None)
+    if generation is not None:
+        known &= _p.generation <= generation
+    weekly = _p.kind.in_(KINDS_BY_EVALUATION)
+    by_run = known & weekly & (_p.as_of >= as_of)
+    row = connection.execute(select(tables.promotions).where(by_run).order_by(_p.as_of.desc()).limit(1)).first()
+    if row is None:
+        by_hand = known & ~weekly & (_p.as_of >= as_of)
+        newest = select(tables.promotions).where(by_hand).order_by(_p.generation.desc()).limit(1)
+        row = connection.execute(newest).first()
+    return None if row is None else promotion_of(row)
+
+
+def not_eligible(connection: Connection, as_of: datetime, generation: int | None = None) -> str | None:
+    """The reason that an evaluation as of `as_of` can't promote, as a clause; None if it may. As in `blocker`."""
+    made = blocker(connection, as_of, generation)
+    if made is None:
+        return None
+    if made.by_evaluation:
+        which = "this week" if made.as_of == as_of else f"a later week (as of {_told(made.as_of)})"
+        return f"{which} was promoted already"
+    act = {"rollback": "rollback", "adopted": "adoption"}.get(made.kind, "promotion by hand")
+    known = "" if made.as_of == made.at else f", which knew the data as of {_told(made.as_of)}"
+    return f"as-of {_told(as_of)} lies before the {act} of {_told(made.at)}{known}"
+
+
+def _told(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"

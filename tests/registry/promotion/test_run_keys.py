@@ -1,0 +1,181 @@
+"""Run keys: a key does one act once, and is refused for any other (case 64)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from registry_site import MONDAY, OWN, check_history, own_model
+
+from gatekeeper.errors import GatekeeperError, KeyUsed
+
+FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def grown(registry, add):
+    """Models 1 to 3; the first two were promoted by hand, with the keys `one` and `two`."""
+    for number in (1, 2, 3):
+        add(number)
+    registry.promote(1, actor="ann", reason="first", run_key="one")
+    registry.promote(2, actor="ann", reason="second", run_key="two")
+    return registry
+
+
+def test_the_same_key_and_order_return_what_was_done(grown, site):
+    """Whoever asks, and whatever is the primary by now."""
+    before = site.rows(), site.files()
+    assert grown.promote(1, actor="bob", reason=" first ", run_key="one").generation == 1
+    assert grown.promote(2, actor="cem", reason="second", run_key="two").generation == 2
+    assert grown.examine(1, reason="first", run_key="one").generation == 1
+    assert (site.rows(), site.files()) == before
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda registry, key: registry.promote(3, actor="ann", reason="first", run_key=key),
+        lambda registry, key: registry.promote(2, actor="ann", reason="first", run_key=key),  # the primary already
+        lambda registry, key: registry.promote(1, actor="ann", reason="another", run_key=key),
+        lambda registry, key: registry.examine(3, reason="first", run_key=key),
+        lambda registry, key: registry.rollback(actor="ann", reason="first", run_key=key),
+        lambda registry, key: registry.hold(actor="ann", reason="first", run_key=key),
+        lambda registry, key: registry.release(actor="ann", reason="first", run_key=key),
+        lambda registry, key: registry.release_quarantine(3, actor="ann", reason="first", run_key=key),
+    ],
+    ids=["model", "the primary", "reason", "examined", "rollback", "hold", "release", "release quarantine"],
+)
+@pytest.mark.parametrize("stored", ["with a digest", "by an older Gatekeeper"])
+def test_the_same_key_with_another_order_is_refused(grown, site, order, stored):
+    """Case 64: an operator was edited from model 1 to 3, its task cleared: it is red, and nothing is said done."""
+    if stored == "by an older Gatekeeper":
+        site.sql("UPDATE gatekeeper_promotion SET order_digest = NULL")
+    before = site.rows(), site.files()
+    with pytest.raises(
+        KeyUsed, match=r"'one' was used already: it promoted model 1 in generation 1, on 20.* \(first\)"
+    ):
+        order(grown, "one")
+    assert (site.rows(), site.files()) == before
+
+
+def test_a_row_of_an_older_gatekeeper_is_compared_by_its_columns(grown, site):
+    site.sql(
+        "UPDATE gatekeeper_promotion SET order_digest = NULL, reason = 'first (approved by bob)' WHERE generation = 1"
+    )
+    assert grown.promote(1, actor="ann", reason="first", run_key="one").generation == 1
+    for model_id, reason in ((1, "fir"), (3, "first"), (1, "first (approved by eve)")):
+        with pytest.raises(KeyUsed):
+            grown.promote(model_id, actor="ann", reason=reason, run_key="one")
+    site.sql("UPDATE gatekeeper_promotion SET sha256 = 'ab' WHERE generation = 1")
+    with pytest.raises(KeyUsed):
+        grown.promote(1, actor="ann", reason="first", run_key="one")
+
+
+def test_the_approver_is_recorded_and_no_part_of_the_order(grown):
+    grown.approvals.ask(run_key="three", model_id=3, evaluation_id=None, question="q", asked_by="ann")
+    grown.approvals.answer("q", answer="approved", by="bob")
+    made = grown.promote(3, actor="ann", reason="better", needs_approval=True, run_key="three")
+    assert (made.actor, made.reason) == ("ann, approved by bob", "better")
+    for needed in (True, False):
+        assert grown.promote(3, actor="ann", reason="better", needs_approval=needed, run_key="three") == made
+
+
+def test_a_key_of_a_rollback_does_nothing_else(grown, site):
+    """Case 64: green, and told of a rollback that never was."""
+    made = grown.rollback(actor="ann", reason="it lost", run_key="back")
+    assert grown.rollback(actor="bob", reason="it lost", run_key="back") == made
+    assert (made.from_id, made.to_id) == (2, 1)
+    before = site.rows(), site.files()
+    for order in (
+        lambda: grown.rollback(actor="ann", reason="something else", run_key="back"),
+        lambda: grown.promote(1, actor="ann", reason="it lost", run_key="back"),
+        lambda: grown.promote(3, actor="ann", reason="it lost", run_key="back"),
+    ):
+        with pytest.raises(KeyUsed, match=r"'back' was used already: it rolled back to model 1 in generation 3"):
+            order()
+    site.sql("UPDATE gatekeeper_promotion SET order_digest = NULL")
+    assert grown.rollback(actor="bob", reason="it lost", run_key="back").generation == 3
+    with pytest.raises(KeyUsed):
+        grown.rollback(actor="ann", reason="something else", run_key="back")
+    assert site.files() == before[1]
+    check_history(grown)
+
+
+def test_a_key_without_a_promotion_of_its_own_is_free(grown):
+    """Nothing was done by it: the model was the primary already."""
+    assert grown.promote(2, actor="ann", reason="r", run_key="idle").run_key == "two"
+    assert grown.promote(3, actor="ann", reason="r", run_key="idle").to_id == 3
+
+
+def test_a_key_places_one_hold_and_releases_once(grown, site):
+    """A task that is cleared neither stacks a second hold nor releases one that came later."""
+    first = grown.hold(actor="ann", reason="audit", until=FOREVER, run_key="h")
+    assert grown.hold(actor="bob", reason="audit", until=FOREVER.astimezone(), run_key="h") == first
+    for other in ({"reason": "holidays", "until": FOREVER}, {"reason": "audit", "until": None}):
+        with pytest.raises(KeyUsed, match=r"'h' was used already: it placed hold 1 \(audit\)"):
+            grown.hold(actor="ann", run_key="h", **other)
+    with pytest.raises(KeyUsed, match="placed hold 1"):
+        grown.promote(3, actor="ann", reason="r", run_key="h")
+    assert grown.release(first.id, actor="ann", run_key="r") == [first]
+    later = grown.hold(actor="cem", reason="another")
+    assert grown.release(actor="ann", run_key="r") == grown.release(first.id, actor="ann", run_key="r") == [first]
+    with pytest.raises(KeyUsed, match=r"'r' was used already: it released hold 1\b"):
+        grown.release(later.id, actor="ann", run_key="r")
+    with pytest.raises(KeyUsed, match="released hold 1"):
+        grown.hold(actor="ann", reason="audit", run_key="r")
+    assert grown.hold(actor="ann", reason="audit", until=FOREVER, run_key="h") == first  # what it did, not what stands
+    assert grown.holds() == [later]
+
+
+def test_a_key_clears_one_quarantine_once(grown):
+    grown.rollback(actor="ann", reason="it lost")
+    assert grown.release_quarantine(2, actor="ann", reason="the feed", run_key="q")
+    grown.promote(2, actor="ann", reason="again")
+    grown.rollback(actor="ann", reason="it lost again")
+    assert grown.release_quarantine(2, actor="ann", reason="the feed", run_key="q")  # done, and not done again
+    assert grown.quarantined(grown.model(2).sha256).reason == "it lost again"
+    with pytest.raises(KeyUsed, match="'q' was used already: it cleared the quarantine of model 2"):
+        grown.release_quarantine(3, actor="ann", reason="the feed", run_key="q")
+
+
+def test_a_key_registers_bytes_as_it_was_told_to(registry, site):
+    register = {"details": OWN, "run_key": "week"}
+    made = registry.register(own_model(1), note="a", threshold=0.6, trained_to=MONDAY, **register)
+    same = registry.register(own_model(1), note="a", threshold=0.6, trained_to=MONDAY.astimezone(), **register)
+    assert same == made
+    assert registry.register(own_model(2), **register).id == 2  # a weekly run registers a model and its refit
+    before = site.rows()
+    given = {"note": "a", "threshold": 0.6, "trained_to": MONDAY}
+    others = [{"note": "b"}, {"threshold": 0.7}, {"threshold": None}, {"trained_to": MONDAY + timedelta(days=1)}]
+    for other in others:
+        with pytest.raises(
+            KeyUsed, match=r"'week' was used already: it registered model 1 \(threshold 0\.6, trained to"
+        ):
+            registry.register(own_model(1), **{**given, **other}, **register)
+    assert site.rows() == before
+    site.sql("UPDATE gatekeeper_artifact SET order_digest = NULL")
+    for words in (given, {}, {"threshold": 0.6}):  # what isn't given says nothing of a default of then
+        assert registry.register(own_model(1), **words, **register).id == made.id
+    for other in ({"threshold": 0.7}, {"trained_to": MONDAY + timedelta(days=1)}, {"note": "b"}):
+        with pytest.raises(KeyUsed):
+            registry.register(own_model(1), **other, **register)
+
+
+def test_an_evaluation_and_its_promotion_share_the_runs_key(registry, add, judged, promote_judged):
+    evaluation = judged(add(1), run_key="run")
+    made = registry.promote(
+        1, actor="weekly", reason="better", evaluation=evaluation.id, kind="weekly", run_key="run", as_of=MONDAY
+    )
+    again = {"actor": "cleared", "reason": "better", "kind": "weekly", "run_key": "run"}
+    assert registry.promote(1, evaluation=evaluation.id, **again) == made
+    other = judged(add(2), weeks=1, run_key="run")
+    with pytest.raises(
+        KeyUsed, match=r"promoted model 1 in generation 1.* \(promote model 2 by evaluation 2: better\)"
+    ):
+        registry.promote(2, evaluation=other.id, **again)
+    assert registry.generation() == 1
+
+
+def test_every_refusal_of_a_key_is_final(grown):
+    """A retry would be refused again: Airflow is told not to."""
+    with pytest.raises(GatekeeperError) as refused:
+        grown.promote(3, actor="ann", reason="r", run_key="one")
+    assert not refused.value.retryable
