@@ -90,7 +90,7 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Did you mean threshold instead of threshhold?"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nshedule = '0 2 * * 1'", "Did you mean schedule instead of shedule?"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nTitle = 'x'", "Did you mean title instead of Title?"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nqq = 1", "Desk crypto sets qq, which is not a setting. `gatekeeper config`"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nqq = 1", "Desk crypto sets qq, which is not a setting. `gatekeeper config"),
         (
             "[crypto]\ndb = 'sqlite:///c.db'\npolicy = 'provem'",
             "Desk crypto: GATEKEEPER_POLICY='provem': Input",
