@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 # Hundreds of processes of ours start in the tests: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test matrix stress mutants check lint up mondays down bench bench-judgement reference pictures docs lock clean
+.PHONY: secrets digests help setup demo test matrix stress mutants check lint up mondays down bench bench-judgement reference pictures docs lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -42,6 +42,7 @@ test: $(VENV)/ready  ## every test but those of matrix and stress
 
 matrix: $(VENV)/ready  ## the tests that need an environment of their own or a Debian package (.ci/run installs these)
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "matrix and not stress" $(PYTEST)
+	@GATEKEEPER_TESTS_POOLER=1 $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress" -k postgresql tests/registry $(PYTEST)
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
 	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
@@ -66,6 +67,12 @@ mondays: $(VENV)/ready  ## the demo's eight Mondays, one after another, in what 
 
 down: $(VENV)/ready  ## and down again; what they keep stays in build/up
 	@$(BIN)/python up/run.py down
+
+secrets:  ## secrets/ for docker-compose.yaml, a file for each; what is there stays
+	@container/make_secrets.sh
+
+digests:  ## pin the images of docker-compose.yaml to the digests that a registry gives for them (needs docker)
+	@container/digests.sh
 
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py

@@ -176,4 +176,8 @@ def say(opened: Registry, place: Place, rehearsed_from: str) -> None:
 
 if __name__ == "__main__":
     given = dict(enumerate(sys.argv))
-    main(Place(Path(given.get(1, HOUSE / "build" / "demo")).resolve()), given.get(2, REHEARSED_FROM))
+    try:
+        main(Place(Path(given.get(1, HOUSE / "build" / "demo")).resolve()), given.get(2, REHEARSED_FROM))
+    except KeyboardInterrupt:
+        print("\nInterrupted. `make demo` begins anew.", file=sys.stderr)
+        sys.exit(130)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
 
@@ -19,7 +20,8 @@ KEYS = {"title", "schedule", "schema"}  # of a desk's table, beside the settings
 _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPER_DESK"}
 _FORMER_FILE = "gates.toml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://")
+_POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
+_OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def shared(places: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     faults: dict[str, str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, value.rstrip("/")), name)
+            other = seen.setdefault((what, _place(value)), name)
             if other != name:
                 fault = f"The desks {other} and {name} share the {what} {value}. Give each its own."
                 faults.setdefault(other, fault)
@@ -176,16 +178,28 @@ def shared(places: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return faults
 
 
+def _place(value: str) -> str:
+    """The place that a folder or database URL means, however it is written."""
+    scheme, apart, rest = value.strip().partition("://")
+    if not apart:
+        return str(Path(value).resolve())
+    scheme = scheme.lower().partition("+")[0]
+    scheme = "postgresql" if scheme == "postgres" else scheme
+    if scheme == "sqlite":
+        return f"{scheme}:{Path(unquote(rest.removeprefix('/'))).resolve()}"
+    return f"{scheme}://{rest.rstrip('/')}"
+
+
 def database_of(desk: Desk, url: str) -> str:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url) or "options=" in url:
+    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
         raise ConfigError(
-            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options, not {url}. "
-            "Change GATEKEEPER_DB, or give the desk a db."
+            f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
+            f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{desk.schema}"
+    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
 
 
 def _names(desks: Iterable[Desk]) -> str:

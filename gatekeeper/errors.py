@@ -120,3 +120,11 @@ class Unavailable(GatekeeperError):
     """The database or the model store can't be reached or written now; nothing has changed."""
 
     retryable = True
+
+
+class RegistryReplaced(Unavailable):
+    """The database is another one than this process began with, and nobody said so: stop the servers and restore."""
+
+
+class StorageFailed(GatekeeperError):
+    """The database is damaged, or its disk is full, failing or not writable: nothing has changed, a person must act."""

@@ -34,6 +34,7 @@ REASONS = (
         "the file isn't the one that was registered",
         "the blob answers meanwhile. `gatekeeper doctor --repair` restores the file; to use the new one, `register` it",
     ),
+    Reason(("id",), "the row's id is negative", "`gatekeeper register -p FILE`: its row gets an id of its own"),
     Reason(
         ("outside", "special", "directory", "type"),
         "it lies outside the models folder, or isn't a regular file",
@@ -84,6 +85,11 @@ REASONS = (
         "`Authorization: Bearer ...`; set `GATEKEEPER_TOKEN`; ask the operator for the right",
     ),
     Reason(
+        ("idea_conflict",),
+        "the id was decided for another symbol, side or features (409)",
+        "a new id for each idea; a retry repeats its request unchanged",
+    ),
+    Reason(
         (
             "schema",
             "json",
@@ -116,6 +122,16 @@ REASONS = (
         ("unavailable",),
         "database or store can't be reached just now",
         "nothing at first: it is tried again. If it lasts, check network, rights and disk",
+    ),
+    Reason(
+        ("registry_replaced",),
+        "another file was put in the place of `registry.db`, or copied into it",
+        "stop the servers and [restore](operate.md#move-back-up-restore)",
+    ),
+    Reason(
+        ("storage_failed",),
+        "the registry's file is damaged, its disk is full, or it can't be written",
+        "free some space, or [restore a backup](operate.md#move-back-up-restore)",
     ),
     Reason(
         ("config_error",),

@@ -177,6 +177,12 @@ class Settings(BaseSettings):
     max_ideas: int = Field(1000, ge=1, le=1_000_000, description="server: most ideas in one request")
     spool: str = Field("spool", description="server: folder for decisions that are not in the database yet")
     spool_cap_mb: int = Field(256, ge=1, description="server: largest size of that folder, in MiB")
+    idea_memory: int = Field(
+        5_000_000,
+        ge=1,
+        le=5_000_000,
+        description="server: how many of the newest idea ids keep their first decision if they are asked again",
+    )
     alarms: SecretStr = Field(
         SecretStr(""), description="alarms: receivers as Apprise URLs, separated by spaces; empty: none are sent"
     )
@@ -187,7 +193,10 @@ class Settings(BaseSettings):
         "alarm", description="monitor: what follows a live drawdown that is too deep: an alarm, or also a rollback"
     )
     breaker_level: float = Field(
-        0.99, gt=0.5, lt=1, description="monitor: quantile of the backtest's drawdowns beyond which it trips"
+        0.99,
+        gt=0.5,
+        lt=1,
+        description="monitor: quantile of the backtest's drawdowns beyond which it trips; pinned with each evaluation",
     )
     approval: bool = Field(False, description="Airflow: whether a person must approve each promotion")
     approval_timeout_hours: float = Field(
@@ -198,12 +207,20 @@ class Settings(BaseSettings):
         description="Airflow: users who may approve, by name, separated by spaces; empty: anyone but the one who asked",
     )
 
+    signing_key: str | None = Field(
+        None, description="receipts: private key that signs them, a PEM file (PKCS #8, Ed25519); not set: unsigned"
+    )
     max_hold: int | None = Field(
         None,
         ge=1,
         le=365,
         description="logged ideas: days after which the outcome from an older server counts as known",
     )
+
+    @field_validator("db")
+    @classmethod
+    def _without_line_end(cls, url: str) -> str:
+        return url.strip()
 
     @field_validator("alarm_levels")
     @classmethod

@@ -271,5 +271,10 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except GatekeeperError as fault:
         raise SystemExit(f"gatekeeper: {fault}") from None
+    except KeyboardInterrupt:
+        click.echo(
+            "\nInterrupted. What has started stays up: go on with `make up`, or stop it with `make down`.", err=True
+        )
+        raise SystemExit(130) from None
     except httpx.HTTPError as fault:
         raise SystemExit(f"Airflow was healthy, but does not answer now ({fault}). Run `make up` again.") from None

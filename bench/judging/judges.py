@@ -10,7 +10,7 @@ import numpy as np
 from results import FASTER, Result, missing, pair
 from threadpoolctl import threadpool_limits
 
-from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement import judge
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.market.ideas import Dataset, Ideas, instant
@@ -130,7 +130,7 @@ def ours(dataset: Dataset, champion: Contender, challenger: Contender) -> Callab
 
     def work() -> float:
         measured = backtest.run(dataset, SETTINGS, challenger, champion)
-        policy = Policy.from_settings(SETTINGS, measured.periods_per_year)
+        policy = measured.rules.policy
         judge(measured.challenger, measured.champion, policy, measured.ungated)
         return measured.challenger.sharpe or 0.0
 

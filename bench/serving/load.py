@@ -1,21 +1,27 @@
 """Load generator: requests a second over N connections, each with one request under way.
 
-Usage: load.py HOST PORT CONNECTIONS SECONDS PATH BODY; prints one JSON object.
+Usage: load.py HOST PORT CONNECTIONS SECONDS PATH BODY; prints one JSON object. In the body, NUMBER stands for a number
+that no other request has.
 """
 
 import asyncio
+import itertools
 import json
 import sys
 import time
 
 import uvloop
 
+NUMBER = "#" * 20
+NUMBERS = itertools.count(time.time_ns())
+
 
 class Caller(asyncio.Protocol):
     """Asks again as soon as it is answered. An answer other than 200 ends it all."""
 
     def __init__(self, request: bytes, until: float, times: list[float], done: asyncio.Event) -> None:
-        self._request, self._until, self._times, self._done = request, until, times, done
+        self._head, self._numbered, self._tail = request.partition(NUMBER.encode())
+        self._until, self._times, self._done = until, times, done
         self._asked = 0.0
         self._received = b""
 
@@ -49,7 +55,8 @@ class Caller(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._asked = time.perf_counter()
-        self._transport.write(self._request)
+        number = b"%020d" % next(NUMBERS) if self._numbered else b""
+        self._transport.write(self._head + number + self._tail)
 
 
 def request(path: str, body: bytes) -> bytes:

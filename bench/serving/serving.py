@@ -14,11 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 
+from load import NUMBER
 from results import ITS_RATE, ITS_TIME, Result, alone, compared, missing
-from servers import HOUSE, MLSERVER, Server, bare, mlserver, ours
+from servers import HOUSE, IDEA, MLSERVER, Server, bare, mlserver, ours
 
 from gatekeeper import registry
 from gatekeeper.registry import Registry
@@ -47,6 +49,7 @@ def main(*, quick: bool) -> list[Result]:
                 # Quick: ours stands for its peer, too.
                 both = {**servers, "bare FastAPI": servers["ours"]} if quick else servers
                 results = compare(both, (1,), 1, 0.1) if quick else compare(both, CONNECTIONS, ROUNDS, SECONDS)
+                results += named(servers["ours"], 1 if quick else ROUNDS, 0.1 if quick else SECONDS)
                 turns = itertools.cycle(pair[::-1])
                 waits = follow(servers["ours"], lambda: promote(opened, next(turns)), times=1 if quick else PROMOTIONS)
     if "MLServer" not in servers:
@@ -85,6 +88,28 @@ def compare(servers: Mapping[str, Server], at_once: Sequence[int], rounds: int, 
         for side in list(servers)[1:]:
             results += beside(side, f"{connections} connection{'s' * (connections > 1)}", runs["ours"], runs[side])
     return results
+
+
+def named(server: Server, rounds: int, seconds: float) -> list[Result]:
+    """What an idea id costs, whose first decision is remembered: requests with a new one each, beside those without."""
+    with_id = replace(server, body=json.dumps({**json.loads(IDEA), "idea_id": NUMBER}))
+    asked(with_id, 1, seconds / 4)
+    runs = [(asked(with_id, 1, seconds)["rate"], asked(server, 1, seconds)["rate"]) for _ in range(rounds)]
+    rates, bare_rates = zip(*runs, strict=True)
+    about, note = ("1 connection", "ours without ids"), "each request has a new id, which the memory of ids takes in"
+    return [
+        compared(
+            "Server",
+            "requests with an idea id",
+            *about,
+            rates,
+            bare_rates,
+            as_=ITS_RATE,
+            at_least=0.9,
+            unit="requests/s",
+            note=note,
+        )
+    ]
 
 
 def beside(peer: str, size: str, ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> list[Result]:

@@ -1,5 +1,11 @@
 """Command line interface."""
 
-from gatekeeper.cli.main import main
+import sys
+
+try:
+    from gatekeeper.cli.main import main
+except KeyboardInterrupt:  # Ctrl-C in the tenth of a second before the command line can catch it
+    sys.stderr.write("\ngatekeeper: Interrupted.\n")
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

@@ -17,17 +17,20 @@ from gatekeeper.cli.show import as_json, json_option, opened
 def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
     """Write the HTML report of an evaluation.
 
-    It is made from the registry alone. `gatekeeper explain ID` and `gatekeeper card ID` list a model's evaluations.
+    It is made from the registry alone, and begins with what came of the evaluation there. `gatekeeper explain ID` and
+    `gatekeeper card ID` list a model's evaluations.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.judgement.report import report as reports
 
     with opened() as registry:
         evaluation = registry.evaluation(evaluation_id)
+        effect = registry.pages.effect_of(evaluation)
     place = output or Path(f"report_{evaluation_id}.html")
-    write_whole(place, reports.render(evaluation.document).encode())
+    write_whole(place, reports.render(evaluation.document, effect).encode())
     if as_json_:
-        as_json({"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger})
+        told = {"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger}
+        as_json({**told, "effect": effect})
     else:
         click.echo(f"Wrote {place}: evaluation {evaluation_id} of model {evaluation.challenger}.")
 

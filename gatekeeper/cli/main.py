@@ -3,8 +3,11 @@
 import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import click
@@ -108,6 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Otherwise pydantic searches all installed packages for plugins, a tenth of a command's time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     chosen: dict[str, str] = {}
+    interrupted = _noting_interrupts()
     try:
         result: Any = gatekeeper.main(args=arguments, obj=chosen, standalone_mode=False)
         if sys.stdout is not None:
@@ -119,12 +123,26 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
         _end(with_desk(with_reason(fault), chosen.get("desk")), 1)
-    except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
-        _silence()
-        sys.exit(0)
+    except SystemExit as ended:  # by click alone, if the reader of a pipe has gone, as `| head` does
+        sys.exit(0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code)  # click leaves it there
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
+        if interrupted:  # an extension that is being loaded turns Ctrl-C into an error of its own
+            _end("Interrupted.", 130)
         _end(*_said(fault, arguments if arguments is not None else sys.argv[1:]))
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _noting_interrupts() -> list[int]:
+    """A list to which each Ctrl-C is added, before it is raised."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, note)
+    return noted
 
 
 def _said(fault: Exception, arguments: list[str]) -> tuple[str, int]:

@@ -31,8 +31,8 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     Example: gatekeeper plan --years 1 --years 3
     """
     from gatekeeper import config
+    from gatekeeper.judgement.backtest.rules import policy_of
     from gatekeeper.judgement.rule import power
-    from gatekeeper.judgement.rule.verdict import Policy
 
     settings = config.load()
     if correlation is None:
@@ -47,7 +47,7 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
         periods, source = found.document.rules.periods_per_year, f"evaluation {found.id}"
     else:
         by, periods, source = power.supposed(correlation, 1.0), 252, "the closed formula"
-    sights = power.sights(Policy.from_settings(settings, periods), by, windows or power.WINDOWS)
+    sights = power.sights(policy_of(settings, periods), by, windows or power.WINDOWS)
     if as_json_:
         wanted = {"gain_of_interest": settings.gain_of_interest, "power": settings.power}
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights]})

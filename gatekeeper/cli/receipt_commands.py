@@ -2,11 +2,16 @@
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gatekeeper.cli.show import as_json, json_option, opened
 from gatekeeper.errors import DataError
+
+if TYPE_CHECKING:
+    from gatekeeper.documents.receipt import Receipt
+    from gatekeeper.registry.views.proof import Proof
 
 
 @click.command()
@@ -22,21 +27,26 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
     """Write a receipt of a model.
 
     It holds the model's hash, its evidence with every number of the verdict, and the promotion history. `gatekeeper
-    verify` checks it offline. Keep its digest where nobody can change it.
+    verify` checks it offline. Keep its digest where nobody can change it. With GATEKEEPER_SIGNING_KEY it is signed.
     """
+    from gatekeeper import config
     from gatekeeper.files import write_whole
-    from gatekeeper.registry.views import receipts
+    from gatekeeper.registry.views import proof, signatures
 
+    key = config.load().signing_key
     with opened() as registry:
         content = registry.receipt(model_id, evaluation)
+    if key:
+        content = signatures.signed(content, Path(key))
     place = output or Path(f"receipt_{model_id}.json")
     write_whole(place, content)
-    receipt = receipts.read(content)
-    digest = receipt and receipt.digest
+    receipt = proof.read(content)
+    digest, signature = receipt and receipt.digest, receipt and receipt.signature
     if as_json_:
-        as_json({"file": str(place), "digest": digest})
+        as_json({"file": str(place), "digest": digest, "signed_by": signature and signature.public_key})
     else:
-        click.echo(f"Wrote {place}, digest {digest}")
+        by = f", signed by the key {signature.public_key}" if signature else ""
+        click.echo(f"Wrote {place}, digest {digest}{by}")
 
 
 @click.command()
@@ -45,38 +55,69 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
 @click.option(
     "--model", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="ONNX file to compare its hash with."
 )
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Public key (PEM, Ed25519) that must have signed it.",
+)
 @json_option
-def verify(file: Path, digest: str | None, model: Path | None, as_json_: bool) -> int:
+def verify(file: Path, digest: str | None, model: Path | None, key: Path | None, as_json_: bool) -> int:
     """Verify a receipt offline.
 
-    Recomputes the verdict and the history's hash chain. Exits with 1 if anything was changed.
+    Recomputes the verdict, every figure that follows from others, and the history's hash chain. Says that the receipt
+    holds if its digest is the one given; without one, that it is consistent: somebody who knows how receipts are made
+    can write another that is consistent too. Exits with 1 if anything was changed, or is not signed as it should be.
     """
-    from gatekeeper.registry.views import receipts
+    from gatekeeper.registry.views import proof, signatures
 
-    if file.stat().st_size > receipts.LARGEST:
-        raise DataError(f"{file} has {file.stat().st_size:,} bytes. A receipt has at most {receipts.LARGEST:,}.")
-    content = file.read_bytes()
-    found, receipt = receipts.faults(content), receipts.read(content)
-    if receipt is not None and digest is not None and digest != receipt.digest:
-        found.append(f"its digest is {receipt.digest}, not {digest}: it was rewritten")
+    if file.stat().st_size > proof.LARGEST:
+        raise DataError(f"{file} has {file.stat().st_size:,} bytes. A receipt has at most {proof.LARGEST:,}.")
+    found = proof.prove(file.read_bytes(), digest)
+    receipt = found.receipt
+    if receipt is not None:
+        found.faults.extend(signatures.faults(receipt, key))
     if receipt is not None and model is not None:
-        sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-        if sha256 != receipt.model.sha256:
-            found.append(f"{model} has sha256 {sha256}; the receipt's model has {receipt.model.sha256}")
+        found.faults.extend(_other_bytes(model, receipt))
     if as_json_:
-        as_json({"file": str(file), "digest": receipt and receipt.digest, "faults": found})
-    elif receipt is None or found:
-        click.echo("\n".join(f"FAULT: {each}" for each in found), err=True)
+        signed_by = receipt and receipt.signature and receipt.signature.public_key
+        told = {"file": str(file), "digest": receipt and receipt.digest, "state": found.state}
+        as_json({**told, "signed_by": signed_by, "faults": found.faults})
+    elif receipt is None or found.faults:
+        click.echo("\n".join(f"FAULT: {each}" for each in found.faults), err=True)
     else:
-        judged = receipt.evaluation
-        evidence = (
-            "no evaluation"
-            if judged is None
-            else f"evaluation {judged.id} with the verdict {judged.verdict}, recomputed"
-        )
-        chain = f"{len(receipt.history)} promotions in an unbroken chain"
-        click.echo(f"{file} is valid: {receipt.model.version}, {evidence}; {chain}.")
-    return 1 if found else 0
+        click.echo(f"{file} {_in_words(found, receipt, key)}")
+    return 1 if found.faults else 0
+
+
+def _other_bytes(model: Path, receipt: "Receipt") -> list[str]:
+    content = model.read_bytes()
+    sha256, said = hashlib.sha256(content).hexdigest(), receipt.model
+    if sha256 != said.sha256:
+        return [f"{model} has sha256 {sha256}; the receipt's model has {said.sha256}"]
+    return (
+        [] if said.size in (None, len(content)) else [f"{model} has {len(content)} bytes; the receipt says {said.size}"]
+    )
+
+
+def _in_words(found: "Proof", receipt: "Receipt", key: Path | None) -> str:
+    from gatekeeper.registry.views import signatures
+
+    judged = receipt.evaluation
+    evidence = "no evaluation"
+    if judged is not None:
+        evidence = f"evaluation {judged.id} with the verdict {judged.verdict}, recomputed"
+    chain = f"{len(receipt.history)} promotions in an unbroken chain"
+    signed = ""
+    if receipt.signature is not None:
+        by = receipt.signature.public_key if key is None else str(key)
+        signed = f"; signed by {'the key ' if key is None else ''}{by}"
+        if not signatures.available():
+            signed += " (not checked: that needs the extra `sign`)"
+    state = found.state if found.anchored else f"is {found.state}"
+    words = f"{state}: {receipt.model.version}, {evidence}; {chain}{signed}."
+    if not found.anchored:
+        words += " Give --digest, as it was when the receipt was written, to know that nobody wrote it anew."
+    return words
 
 
 COMMANDS: dict[str, click.Command] = {"receipt": receipt, "verify": verify}

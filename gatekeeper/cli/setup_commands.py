@@ -63,7 +63,7 @@ def explain_reason(slug: str | None, as_json_: bool) -> None:
 
 @click.group()
 def db() -> None:
-    """Manage the registry's tables."""
+    """Manage the registry's database: tables, backup and restore."""
 
 
 @db.command()
@@ -110,6 +110,44 @@ def upgrade(as_json_: bool) -> None:
                 "`gatekeeper migrate-naming`."
             )
         )
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def backup(file: str, as_json_: bool) -> None:
+    """Copy a SQLite registry to the new file FILE while servers use it.
+
+    Back up the model store too. For PostgreSQL, use pg_dump.
+    """
+    from gatekeeper import registry
+
+    made = registry.back_up(settings_of.load().db, file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    click.echo(
+        f"Backed up to {made.file}: revision {made.revision}, generation {made.generation}, {made.size:,} bytes."
+    )
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@json_option
+def restore(file: str, as_json_: bool) -> None:
+    """Replace the content of a SQLite registry by the backup FILE while servers use it.
+
+    Servers follow within seconds. Never copy a file over a registry that is in use.
+    """
+    from gatekeeper import registry
+
+    made = registry.restore(settings_of.load().db, file)
+    if as_json_:
+        as_json(asdict(made))
+        return
+    was = "" if made.generation_before is None else f", was {made.generation_before}"
+    click.echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
+    click.echo("next: gatekeeper doctor, which compares the restored rows with the model files")
 
 
 COMMANDS: dict[str, click.Command] = {"explain-reason": explain_reason, "config": config, "desks": desks, "db": db}

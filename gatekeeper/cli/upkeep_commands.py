@@ -11,20 +11,33 @@ from gatekeeper.cli.show import as_json, json_option, opened, table
 from gatekeeper.errors import ConfigError, mask
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from gatekeeper.registry import CleanUp, Finding
+    from gatekeeper.registry.decision_log.conflicts import LoggedAnswer
 
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Repair what needs no choice, and report it.")
+@click.option(
+    "--decisions",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Compare the ideas that a client saw answered with the database instead: one id or answer a line.",
+)
+@click.option("--redeliver", is_flag=True, help="With --decisions: first deliver again what the spool folder keeps.")
 @json_option
-def doctor(repair: bool, as_json_: bool) -> int:
-    """Check database and files against each other.
+def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: bool) -> int:
+    """Check the connection to the database, and database and files against each other.
 
-    Exits with 0 only if all is well (with --repair: afterwards).
+    Exits with 0 only if all is well (with --repair or --redeliver: afterwards).
     """
     from gatekeeper import config, registry
 
+    _refuse_mixed(repair, decisions, redeliver)
     settings = config.load()
+    if decisions is not None:
+        return _compare(decisions, settings.db, Path(settings.spool), redeliver=redeliver, as_json_=as_json_)
     found = registry.check_up(
         settings.db,
         models=settings.models,
@@ -36,8 +49,18 @@ def doctor(repair: bool, as_json_: bool) -> int:
     )
     if as_json_:
         lists = {"findings": found.findings, "repaired": found.repaired, "marked": found.marked}
-        as_json({"well": found.well, **{name: [_described(one) for one in each] for name, each in lists.items()}})
+        connection = [asdict(fact) for fact in found.connection]
+        as_json(
+            {
+                "well": found.well,
+                "connection": connection,
+                **{name: [_described(one) for one in each] for name, each in lists.items()},
+            }
+        )
         return 0 if found.well else 1
+    for fact in found.connection:
+        for line in fact.value.splitlines():
+            click.echo(f"{fact.name}: {line}")
     for one in found.repaired:
         click.echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
@@ -49,6 +72,55 @@ def doctor(repair: bool, as_json_: bool) -> int:
     if found.well:
         click.echo("All is well.")
     return 0 if found.well else 1
+
+
+def _refuse_mixed(repair: bool, decisions: object, redeliver: bool) -> None:
+    if redeliver and decisions is None:
+        raise click.UsageError("--redeliver needs --decisions FILE, which shows what came back.")
+    if repair and decisions is not None:
+        raise click.UsageError("--repair checks files, --decisions answers. Run them one after the other.")
+
+
+def _compare(decisions: "TextIO", url: str, spool: Path, *, redeliver: bool, as_json_: bool) -> int:
+    from gatekeeper.serving.decision_log import acknowledged
+
+    try:
+        told = acknowledged.read(decisions, decisions.name)
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"{decisions.name} is not UTF-8 text ({fault.reason}).") from None
+    found = acknowledged.check(url, spool, told, redeliver=redeliver)
+    if as_json_:
+        as_json(acknowledged.described(found))
+        return 0 if found.well else 1
+    if redeliver:
+        click.echo(f"Brought back {found.ideas} ideas and {found.outcomes} outcomes.")
+    for idea_id in found.waiting:
+        click.echo(f"waiting   {idea_id}: on the spool, not in the database yet.")
+    for idea_id in found.missing:
+        click.echo(f"missing   {idea_id}: neither in the database nor on the spool.")
+    for one in found.different:
+        version = f" by {one.told.version}" if one.told.version else ""
+        click.echo(
+            f"different {one.told.idea_id}: told {one.told.decision or 'an answer'}{version}, {_logged(one.logged)}"
+        )
+    for each in found.conflicts:
+        click.echo(f"conflict  {each.idea_id}: {_answer(each.other)} was told too, {_logged(each.logged)}")
+    if found.other_conflicts:
+        click.echo(f"{found.other_conflicts} more conflicts are of ids that the file does not name.")
+    counts = {"missing": found.missing, "different": found.different, "in conflict": found.conflicts}
+    told_counts = ", ".join(f"{len(each)} {name}" for name, each in counts.items() if each)
+    click.echo(f"Compared {found.checked} ids: {told_counts or 'all are logged as they were told'}.")
+    if found.missing and not redeliver:
+        click.echo("With --redeliver, what the spool folder keeps of the last 24 hours is delivered again.")
+    return 0 if found.well else 1
+
+
+def _answer(one: "LoggedAnswer") -> str:
+    return ("approve" if one.approved else "veto") + (f" by {one.version}" if one.version else "")
+
+
+def _logged(one: "LoggedAnswer | None") -> str:
+    return "nothing is logged." if one is None else f"logged is {_answer(one)}."
 
 
 def _described(finding: "Finding") -> dict[str, object]:

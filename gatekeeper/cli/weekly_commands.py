@@ -61,13 +61,12 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
 def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     """Explain a model's evaluation.
 
-    Shows every gate with its numbers, and the verdict of each policy.
+    Begins with what came of it in the registry, then shows every gate with its numbers, and the verdict of each policy.
     """
-    from gatekeeper.documents import evaluation as evaluations
-
     with opened() as registry:
         model = registry.model(model_id)
         found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
+        effect = registry.pages.effect_of(found[0]) if found else ""
     if not found:
         which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
         raise UnknownModel(
@@ -78,17 +77,20 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     if as_json_:
         as_json(
             {
+                "effect": effect,
                 "evaluation": chosen.id,
                 "challenger": chosen.challenger,
                 "champion": chosen.champion,
                 "as_of": chosen.as_of,
                 "kind": chosen.kind,
                 "report": chosen.report,
-                **evaluations.as_object(chosen.document),
+                **chosen.stored,
             }
         )
         return
-    _explain(chosen.document)
+    document = chosen.document  # a damaged one is refused before anything is said
+    click.echo(effect)
+    _explain(document)
     click.echo()
     pairs({"evaluation": chosen.id, "kind": chosen.kind, "as-of": chosen.as_of, "report": chosen.report})
     if len(found) > 1:

@@ -82,12 +82,19 @@ class Evidence:
     terms: Mapping[str, str]
 
 
-def of(evaluation: Evaluation) -> Evidence | None:
-    """The page's data; None for a document of another format, or a damaged one."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why the page can show no evidence: the document is damaged, or of a format that this version doesn't read."""
+
+    fault: str
+
+
+def of(evaluation: Evaluation) -> Evidence | Unreadable:
+    """The page's data, or why there are none."""
     try:
         document = evaluation.document
-    except DataError:
-        return None
+    except DataError as fault:
+        return Unreadable(str(fault))
     return Evidence(
         document.verdict,
         document,

@@ -89,15 +89,15 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    evidence = evaluation_view.of(one)
     return _page(
         request,
         desk,
         registry,
         "evaluation",
         evaluation=one,
-        evidence=evidence,
+        evidence=evaluation_view.of(one),
         not_eligible=_not_eligible(one, registry),
+        effect=registry.pages.effect_of(one),
         approvals=registry.approvals.newest(evaluation_id=one.id),
     )
 
@@ -120,7 +120,7 @@ def report(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluatio
 def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key) -> Response:
     """The report as the run wrote it; drawn again if its file is not on this machine."""
     one = registry.evaluation(evaluation)
-    content = _written(Path(settings.reports), one) or _drawn(one)
+    content = _written(Path(settings.reports), one) or _drawn(one, registry.pages.effect_of(one))
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
@@ -157,7 +157,7 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
         return None
 
 
-def _drawn(evaluation: Evaluation) -> str:
+def _drawn(evaluation: Evaluation, effect: str) -> str:
     """The report drawn from the evaluation's document.
 
     Raises DataError for one that can't be read, ConfigError where what draws isn't installed.
@@ -165,7 +165,7 @@ def _drawn(evaluation: Evaluation) -> str:
     from gatekeeper.judgement.report import report as reports
 
     try:
-        return reports.render(evaluation.document)
+        return reports.render(evaluation.document, effect)
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "

@@ -10,22 +10,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-PolicyName = Literal["better", "safe", "proven"]
 Answer = Literal["promote", "keep", "undecided"]
 Number = float | int | str | None
 
 
 HOLDOUT = "the holdout"
 """`Window.bound_by` of a window whose start is limited by the holdout."""
-
-
-LARGEST_ALPHA = 0.05  # the largest chance of a false promotion that one test may have
-
-
-def refuse_periods(periods_per_year: int) -> None:
-    """Raise ValueError for a year without market days."""
-    if periods_per_year < 1:
-        raise ValueError(f"periods_per_year {periods_per_year} is under 1")
 
 
 class Window(Struct, frozen=True):
@@ -152,43 +142,6 @@ class Verdict(Struct, frozen=True):
     def gate(self, name: str) -> Gate:
         """The gate of that name."""
         return next(gate for gate in self.gates if gate.name == name)
-
-
-class PolicyRecord(Struct, frozen=True):
-    """Every number that the promotion rule used. Sharpe figures are annual, drawdowns parts of the initial capital."""
-
-    name: PolicyName
-    """Name of the policy: better, safe or proven."""
-    safe_tolerance: float
-    """`safe`: how far below 0 the lower bound of the gain may lie, in annual Sharpe."""
-    alpha: float
-    """Chance of a false promotion that one test may have."""
-    margin: float
-    """Gain that must be exceeded, in annual Sharpe."""
-    floor_trades: int
-    """Fewest trades to be judged."""
-    floor_days: int
-    """Fewest market days to be judged."""
-    drawdown_allowance: float
-    """Allowance by which a drawdown may be deeper than the champion's."""
-    gain_of_interest: float
-    """Gain that a window should be able to show, in annual Sharpe."""
-    power: float
-    """Chance to show it if it exists, 0 to 1."""
-    periods_per_year: int
-    """Market days in a year."""
-    risk_free: float
-    """Yearly risk-free rate."""
-    tolerance: float | None
-    """How far below 0 the bound may lie under this policy; null if it needs no bound."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for what no policy has."""
-        if not 0 < self.alpha <= LARGEST_ALPHA:
-            raise ValueError(f"alpha {self.alpha} is not over 0 and at most {LARGEST_ALPHA}")
-        if not 0 < self.power < 1:
-            raise ValueError(f"power {self.power} is not between 0 and 1")
-        refuse_periods(self.periods_per_year)
 
 
 class PolicyAnswer(Struct, frozen=True):

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from msgspec import UNSET, Struct, UnsetType
 
-from gatekeeper.documents import serialization
+from gatekeeper.documents import older_evaluation, serialization
 from gatekeeper.documents.comparison import (
     HOLDOUT,
     Agreement,
@@ -24,8 +24,6 @@ from gatekeeper.documents.comparison import (
     Number,
     OutcomeHistogram,
     PolicyAnswer,
-    PolicyName,
-    PolicyRecord,
     Refit,
     ScorecardRecord,
     Scorecards,
@@ -43,11 +41,17 @@ from gatekeeper.documents.provenance import (
     FieldTest,
     LeagueRecord,
     LeagueRow,
-    RatesRecord,
-    Rules,
-    SizingRecord,
     SpentTests,
     Training,
+)
+from gatekeeper.documents.rules import (
+    Policy,
+    PolicyName,
+    RatesRecord,
+    ReadingRecord,
+    ReplayRecord,
+    Rules,
+    SizingRecord,
 )
 from gatekeeper.documents.serialization import JsonObject
 
@@ -77,12 +81,15 @@ __all__ = [
     "NamedPart",
     "Number",
     "OutcomeHistogram",
+    "Policy",
     "PolicyAnswer",
     "PolicyName",
-    "PolicyRecord",
     "RatesRecord",
+    "ReadingRecord",
     "Refit",
+    "ReplayRecord",
     "Rules",
+    "RulesPart",
     "ScoreHistogram",
     "ScorecardRecord",
     "Scorecards",
@@ -108,7 +115,9 @@ __all__ = [
     "written",
 ]
 
-FORMAT = 1
+FORMAT = 2
+OLDER = {1: older_evaluation.of_format_1}
+"""Older formats, each with what reads it."""
 WHAT = "evaluation document"
 
 
@@ -116,7 +125,7 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One evaluation. What has a default is left out of the JSON if it isn't known."""
 
     format: int
-    """Format of the document: 1."""
+    """Format of the document: 2. One of format 1 becomes one of 2 as it is read; `rules` says what it didn't hold."""
     window: Window
     """The stretch that the models are compared on."""
     days: list[str]
@@ -125,8 +134,6 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Scorecard of each stream."""
     verdict: Verdict
     """The answer of the policy in force."""
-    policy: PolicyRecord
-    """Every number of that policy."""
     policies: dict[str, PolicyAnswer]
     """The verdict of each of the three policies, by name."""
     trades: dict[str, TradesByDecision]
@@ -144,7 +151,7 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     twins: Twins | None = None
     """Left out if both models stand for themselves."""
     rules: Rules
-    """Rules that turn trades into returns."""
+    """All that the evaluation went by, its policy included."""
     data: DataRecord
     """Source of the ideas."""
     looks: SpentTests | None = None
@@ -172,6 +179,11 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
             yield "calibration", self.details.calibration
         if isinstance(self.costs, CostsPaid):
             yield "costs", self.costs.streams
+
+    @property
+    def policy(self) -> Policy:
+        """Policy in force, with its numbers."""
+        return self.rules.policy
 
     @property
     def refit(self) -> Refit | None:
@@ -219,6 +231,12 @@ class NamedPart(Struct, frozen=True):
     name: str | None = None
 
 
+class RulesPart(Struct, frozen=True):
+    """As in Rules."""
+
+    policy: NamedPart = NamedPart()
+
+
 class WindowPart(Struct, frozen=True):
     """As in Window."""
 
@@ -255,11 +273,18 @@ class EvaluationSummary(Struct, frozen=True):
 
     verdict: VerdictPart = VerdictPart()
     policy: NamedPart = NamedPart()
+    """Of format 1, where it stood beside the rules."""
+    rules: RulesPart = RulesPart()
     window: WindowPart = WindowPart()
     scorecards: CardParts = CardParts()
     details: BreakdownPart | None = None
     training: TrainingPart | None = None
     data: DataPart = DataPart()
+
+    @property
+    def policy_name(self) -> str | None:
+        """Name of the policy in force."""
+        return self.rules.policy.name or self.policy.name
 
 
 class _Stands(Struct, frozen=True):
@@ -278,12 +303,12 @@ def named(evaluation_id: int | None) -> str:
 
 def read(content: str | bytes, evaluation_id: int | None = None) -> EvaluationDocument:
     """The stored document. Raises DataError for one of another format, or a damaged one."""
-    return serialization.read(content, EvaluationDocument, named(evaluation_id), FORMAT)
+    return serialization.read(content, EvaluationDocument, named(evaluation_id), FORMAT, OLDER)
 
 
 def of_object(value: object, evaluation_id: int | None = None) -> EvaluationDocument:
     """The document of a receipt, whose JSON was read already. Raises DataError as `read` does."""
-    return serialization.of_object(value, EvaluationDocument, named(evaluation_id), FORMAT)
+    return serialization.of_object(value, EvaluationDocument, named(evaluation_id), FORMAT, OLDER)
 
 
 def as_object(document: EvaluationDocument) -> JsonObject:

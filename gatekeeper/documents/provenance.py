@@ -1,63 +1,10 @@
-"""Provenance records: rules, data, training, tests spent and league behind one evaluation."""
+"""Provenance records: data, training, tests spent and league behind one evaluation."""
 
 from datetime import datetime
 
 from msgspec import Struct
 
-from gatekeeper.documents.comparison import Answer, StreamFigures, refuse_periods
-
-
-class SizingRecord(Struct, frozen=True):
-    """Sizing rule of trades."""
-
-    kind: str
-    """`fraction` or `volatility`."""
-    fraction: float
-    """`fraction`: part of the initial capital in each trade."""
-    target: float
-    """`volatility`: what a move of ATR14 makes, as a part of capital."""
-    largest: float
-    """`volatility`: largest part of capital in one trade."""
-    most_open: int | None
-    """Most positions that one stream holds at once; null for any number."""
-
-
-class RatesRecord(Struct, frozen=True):
-    """Cost rates of the replay."""
-
-    commission: float
-    """A side, as a part of the entry price."""
-    spread: float
-    """Spread as a part of the entry price, half of it paid per side."""
-    slippage: float
-    """A side, as a part of ATR14."""
-    borrow: float
-    """Yearly rate paid on shorts, for each calendar day held."""
-    funding: float
-    """The same on longs."""
-
-
-class Rules(Struct, frozen=True):
-    """Rules that turn trades into returns."""
-
-    periods_per_year: int
-    """Market days in a year: 252, or 365 around the clock."""
-    marked: bool
-    """Whether trades are marked to market day by day, or booked on the day of their exit."""
-    fraction: float
-    """Part of the initial capital in each trade."""
-    risk_free: float
-    """Yearly risk-free rate."""
-    sizing: SizingRecord | None = None
-    """Sizing rule of trades. Older documents lack it: a fixed fraction."""
-    rates: RatesRecord | None = None
-    """Cost rates of the replay. Older documents lack it."""
-    calendars: str | None = None
-    """Exchange calendars by symbol, as the setting has them; may be empty. Older documents lack it."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a year without market days."""
-        refuse_periods(self.periods_per_year)
+from gatekeeper.documents.comparison import Answer, StreamFigures
 
 
 class DataRecord(Struct, frozen=True):

@@ -11,7 +11,9 @@ from msgspec import Struct, to_builtins
 from gatekeeper.documents import serialization
 from gatekeeper.documents.serialization import JsonObject
 
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, FORMAT)
+"""Those that are read: 1 has no signature, and is 2 else."""
 WHAT = "receipt"
 
 
@@ -128,11 +130,20 @@ class ReceiptTwin(Struct, frozen=True):
     """Digest of its bytes."""
 
 
+class Signature(Struct, frozen=True):
+    """Ed25519 signature of the receipt's digest, by whoever holds the key that `GATEKEEPER_SIGNING_KEY` names."""
+
+    public_key: str
+    """The public key, 32 bytes in base64."""
+    value: str
+    """Signature of `gatekeeper receipt`, a line feed and the digest, 64 bytes in base64."""
+
+
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A receipt."""
 
     format: int
-    """Format of the receipt: 1."""
+    """Format of the receipt: 2. One of format 1 is never signed."""
     made_by: str
     """Version of Gatekeeper that wrote it."""
     model: ReceiptModel
@@ -144,7 +155,9 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     twin: ReceiptTwin | None = None
     """The judged model; left out if the model stands for itself."""
     digest: str
-    """sha256 of all of this but the digest, as canonical JSON: keys sorted, no space, ASCII."""
+    """sha256 of all of this but digest and signature, as canonical JSON: keys sorted, no space, ASCII."""
+    signature: Signature | None = None
+    """Left out of an unsigned receipt."""
 
 
 class HashedParts(Struct, frozen=True):

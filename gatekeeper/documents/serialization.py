@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import NoReturn, TypeVar
 
@@ -14,6 +14,9 @@ JsonObject = dict[str, object]
 """A JSON object as `json.loads` gives it: what hashes are taken over, and what XCom carries."""
 
 Record = TypeVar("Record", bound=msgspec.Struct)
+
+Older = Mapping[int, Callable[[JsonObject], JsonObject]]
+"""By the number of an older format: from its JSON to that of today. Raises ValueError."""
 
 FIRST_YEAR, LAST_YEAR = 1900, 2300  # a century around the as-ofs that a run takes
 DEEPEST = 64  # levels of a stored document; ours have fewer than ten
@@ -40,24 +43,33 @@ def as_object(record: msgspec.Struct) -> JsonObject:
     return found
 
 
-def read(content: str | bytes, kind: type[Record], what: str, known: int | None = None) -> Record:
-    """The record that `content` holds. Raises DataError for another format than `known`, and for a damaged one."""
+def read(
+    content: str | bytes, kind: type[Record], what: str, known: int | None = None, older: Older | None = None
+) -> Record:
+    """The record that `content` holds. Raises DataError for a format that nothing reads, and for a damaged one."""
     try:
         if known is not None:
-            _refuse_format(msgspec.json.decode(content, type=_Form).format, what, known)
+            found = msgspec.json.decode(content, type=_Form).format
+            if _checked_format(found, what, known, older) != known:
+                return of_object(msgspec.json.decode(content), kind, what, known, older)
         return _checked(msgspec.json.decode(content, type=kind))
     except (ValueError, RecursionError) as fault:
         raise damaged(what, fault, known) from None
 
 
-def of_object(value: object, kind: type[Record], what: str, known: int | None = None) -> Record:
+def of_object(
+    value: object, kind: type[Record], what: str, known: int | None = None, older: Older | None = None
+) -> Record:
     """The record that a JSON value holds. Raises DataError as `read` does."""
-    if known is not None and isinstance(value, Mapping):
-        _refuse_format(value.get("format"), what, known)
+    form = known
     try:
+        if known is not None and isinstance(value, dict):
+            form = _checked_format(value.get("format"), what, known, older)
+            if older is not None and form in older:
+                value = older[form](value)
         return converted(value, kind)
     except (ValueError, RecursionError) as fault:
-        raise damaged(what, fault, known) from None
+        raise damaged(what, fault, form) from None
 
 
 def converted(value: object, kind: type[Record]) -> Record:
@@ -89,11 +101,14 @@ def damaged(what: str, fault: object, known: int | None = None) -> DataError:
     )
 
 
-def _refuse_format(found: object, what: str, known: int) -> None:
-    if found != known:
+def _checked_format(found: object, what: str, known: int, older: Older | None) -> int:
+    formats = [*(older or ()), known]
+    if type(found) is not int or found not in formats:  # 1.0 and true are no format
+        reads = " and ".join(map(str, formats))
         raise DataError(
-            f"{what} of format {found!r}, this version reads {known}; read it with the version that wrote it"
+            f"{what} of format {found!r}, this version reads {reads}; read it with the version that wrote it"
         )
+    return found
 
 
 def _checked(record: Record) -> Record:

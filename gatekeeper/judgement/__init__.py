@@ -1,8 +1,9 @@
 """Judgement: backtests challenger and champion on the same ideas, tests the Sharpe gain, and gives a verdict."""
 
-from gatekeeper.documents.evaluation import Gate, Verdict, Window
+from gatekeeper.documents.evaluation import Gate, Rules, Verdict, Window
 from gatekeeper.judgement.backtest.backtest import Backtest, run, window
 from gatekeeper.judgement.backtest.contender import Contender, keeps
+from gatekeeper.judgement.backtest.rules import policy_of, rules_of
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.report.document import document
 from gatekeeper.judgement.report.report import render
@@ -16,6 +17,7 @@ __all__ = [
     "Contender",
     "Gate",
     "Policy",
+    "Rules",
     "Scorecard",
     "SharpeDifference",
     "Verdict",
@@ -24,7 +26,9 @@ __all__ = [
     "judge",
     "keeps",
     "max_drawdown",
+    "policy_of",
     "render",
+    "rules_of",
     "run",
     "sharpe_difference",
     "sharpe_ratio",

@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from gatekeeper.errors import DataError, ModelRefused
 from gatekeeper.features import FEATURE_SCHEMA, FEATURES
+from gatekeeper.model import classes
 from gatekeeper.model.canary import Canary, canary_rows
 from gatekeeper.model.files import read_model, refuse_other_content
 from gatekeeper.model.graph import inspect, parse, verify_exact
@@ -40,6 +41,7 @@ FLOAT32 = np.dtype(np.float32)
 ONE_ROW = (1, len(FEATURES))
 PLAIN = frozenset({float, int, bool})
 CANARY_TOLERANCE = 1e-5
+MAPS = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")  # the keys of the latter are refused
 # A softmax in float32 may exceed 1 by this much; more is not a probability.
 OVERSHOOT = 1e-6
 
@@ -146,12 +148,15 @@ class Scorer:
             return scores.reshape(count)
         if kind == "probabilities" and scores.shape == (count, 2):
             return scores[:, 1]
+        if kind == "probabilities" and scores.ndim == 2 and len(scores) == count:
+            raise classes.refused_width(name, scores.shape[1])
         raise ModelRefused("output", f"The output {name!r} has the shape {scores.shape} for {count} rows.")
 
     def _read_maps(self, output: Any, count: int) -> NDArray[np.float32]:
         name = self.signature.score_output
-        if any(1 not in row for row in output):
-            raise ModelRefused("output", f"The output {name!r} has no key 1. Its classes must be 0 (lost) and 1 (won).")
+        for row in output:
+            if len(row) != 2 or 0 not in row or 1 not in row:
+                raise classes.refused_keys(name, list(row))
         if len(output) != count:
             raise ModelRefused("output", f"The output {name!r} has {len(output)} scores for {count} rows.")
         return np.asarray([row[1] for row in output], dtype=np.float32)
@@ -175,15 +180,16 @@ def open_scorer(content: bytes, *, sha256: str | None = None, cap: int) -> Score
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and digest != sha256:
         raise ModelRefused("sha256", f"The bytes have sha256 {digest}; registered is {sha256}.")
-    metadata = _inspected(content)  # the parsed graph is freed before the session parses its own
+    metadata, named = _inspected(content)  # the parsed graph is freed before the session parses its own
     _check_features_wanted(metadata)
     session = _session(content)
     try:
-        signature = _signature(session)
+        signature = _signature(session, named)
     except UnicodeDecodeError:
         raise ModelRefused(
             "not_onnx", "The names of the model's inputs and outputs are not valid text. Export it again."
         ) from None
+    named.refuse_others(signature.score_output, signature.kind)
     inner = getattr(session, "_sess", session)  # saves a third of the time of one row; else the wrapper is used
     return Scorer(session, signature, digest, metadata, inner.run)
 
@@ -267,14 +273,14 @@ def _wanted() -> str:
     return f"Each row has the {len(FEATURES)} numbers {', '.join(FEATURES)}, in this order."
 
 
-def _inspected(content: bytes) -> dict[str, str]:
-    """The metadata of `content`, after the inspection of its graph. Raises ModelRefused."""
+def _inspected(content: bytes) -> tuple[dict[str, str], classes.Classes]:
+    """The metadata of `content` and the classes that its graph names, after its inspection. Raises ModelRefused."""
     model = parse(content)
     inspect(model, len(content))
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     if not all(isinstance(text, str) for pair in metadata.items() for text in pair):  # bad UTF-8 comes as bytes
         raise ModelRefused("not_onnx", "The model's metadata are not valid text. Export it again.")
-    return metadata
+    return metadata, classes.named_in(model)
 
 
 def _check_features_wanted(metadata: Mapping[str, str]) -> None:
@@ -311,17 +317,19 @@ def _session(content: bytes) -> Any:
         ) from None
 
 
-def _signature(session: Any) -> Signature:
+def _signature(session: Any, named: classes.Classes) -> Signature:
     inputs = session.get_inputs()
     shown = ", ".join(f"{value.name!r:.60} {value.type} {value.shape}" for value in inputs)
     # A fixed number of rows ([1, 7]) can't take a batch; another number of columns means other features.
     fits = len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 2
     if not fits or isinstance(inputs[0].shape[0], int) or inputs[0].shape[1] != len(FEATURES):
         raise ModelRefused("input", f"The model's inputs are {shown or '(none)'}. It needs one float input [N, 7].")
-    return Signature(inputs[0].name, *_score_output(session.get_outputs()))
+    return Signature(inputs[0].name, *_score_output(session.get_outputs(), named))
 
 
-def _score_output(outputs: Sequence[Any]) -> tuple[str, Literal["score", "probabilities", "zipmap"]]:
+def _score_output(
+    outputs: Sequence[Any], named: classes.Classes
+) -> tuple[str, Literal["score", "probabilities", "zipmap"]]:
     for output in outputs:
         if output.name == "score" and output.type == "tensor(float)":
             return output.name, "score"
@@ -331,9 +339,10 @@ def _score_output(outputs: Sequence[Any]) -> tuple[str, Literal["score", "probab
     pairs = [output.name for output in outputs if output.type == "tensor(float)" and output.shape[1:] == [2]]
     if len(pairs) == 1:
         return pairs[0], "probabilities"
-    maps = [output.name for output in outputs if output.type == "seq(map(int64,tensor(float)))"]
+    maps = [output.name for output in outputs if output.type in MAPS]
     if len(maps) == 1:
         return maps[0], "zipmap"
+    named.refuse_any_others()
     shown = ", ".join(f"{output.name!r:.60} {output.type} {output.shape}" for output in outputs)
     raise ModelRefused(
         "output",

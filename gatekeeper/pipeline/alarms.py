@@ -217,6 +217,8 @@ def _library() -> Any:
     try:
         import apprise
     except ImportError:
-        raise ConfigError("GATEKEEPER_ALARMS is set, but apprise isn't installed; install gatekeeper[alarms]") from None
+        raise ConfigError(
+            "GATEKEEPER_ALARMS is set, but apprise isn't installed. Run `pip install 'gatekeeper[alarms]'`."
+        ) from None
     logging.getLogger("apprise").setLevel(logging.WARNING)  # below that it logs addresses
     return apprise

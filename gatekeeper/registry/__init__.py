@@ -4,6 +4,7 @@ from gatekeeper.registry.models.retirement import CleanUp, Disposal
 from gatekeeper.registry.records import Approval, Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.registry import Registry
 from gatekeeper.registry.upkeep.adopt import Mark, UpgradeReport, upgrade
+from gatekeeper.registry.upkeep.backup import BackedUp, Restored, back_up, restore
 from gatekeeper.registry.upkeep.copy_model import Copied
 from gatekeeper.registry.upkeep.doctor import Checkup, check_up
 from gatekeeper.registry.upkeep.findings import Finding
@@ -11,6 +12,7 @@ from gatekeeper.registry.upkeep.rename import NamingPlan, NamingStep
 
 __all__ = [
     "Approval",
+    "BackedUp",
     "Checkup",
     "CleanUp",
     "Copied",
@@ -26,7 +28,10 @@ __all__ = [
     "Promotion",
     "Quarantine",
     "Registry",
+    "Restored",
     "UpgradeReport",
+    "back_up",
     "check_up",
+    "restore",
     "upgrade",
 ]

@@ -11,6 +11,7 @@ from gatekeeper.registry import naming
 
 if TYPE_CHECKING:  # numpy comes with the one, msgspec with the other: `gatekeeper active` starts without
     from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary, LiveModel, Refit, Twins
+    from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.model.canary import Canary
 
 KINDS_BY_HAND = ("manual",)
@@ -132,6 +133,14 @@ class Evaluation:
         from gatekeeper.documents import evaluation
 
         return evaluation.read(self.document_json, self.id)
+
+    @property
+    def stored(self) -> "JsonObject":
+        """The document as it is stored, in the format of whoever wrote it. Raises DataError as `document` does."""
+        from gatekeeper.documents import evaluation, serialization
+
+        self.document  # noqa: B018  # refuses a damaged one
+        return serialization.read_object(self.document_json, evaluation.named(self.id))
 
     @cached_property
     def summary(self) -> "EvaluationSummary":

@@ -1,7 +1,4 @@
-"""Registry: the public API of the model registry.
-
-All other packages, DAGs and commands use the registry through this class.
-"""
+"""Registry: the public API of the model registry, for all other packages, DAGs and commands."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +9,7 @@ from typing import Any, Self, Unpack
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
+from gatekeeper.registry.db.continuity import Continuity
 from gatekeeper.registry.decision_log import log
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.models import catalogue, refits, registration, retirement
@@ -35,6 +33,8 @@ class Registry:
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
+        self.continuity = Continuity(context.database)
+        """Whether the database is still the one that this object began with."""
 
     @classmethod
     def open(
@@ -361,8 +361,8 @@ class Registry:
 
     # Decisions
 
-    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
-        """Add the new ones of these scored ideas, as `line_format.parse` gives them; returns their number."""
+    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> log.Logged:
+        """Add the new ones of these scored ideas, as `line_format.parse` gives them; tells conflicting ones."""
         return log.log(self._context.database, ideas)
 
     def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[log.OutcomeResult]:

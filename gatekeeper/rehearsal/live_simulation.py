@@ -1,18 +1,18 @@
 """Live simulation: returns of the trades that each week's deployed model would have approved out of sample."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.rehearsal import StreamResult
+from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.contender import Contender, keeps
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
-from gatekeeper.settings import Settings
 
 DAY = 86_400.0
 
@@ -23,16 +23,15 @@ class Stage:
 
     ideas: Ideas
     days: NDArray[np.datetime64]
-    periods_per_year: int
-    settings: Settings
+    rules: Rules
 
     @classmethod
-    def of(cls, last: Dataset, first: datetime, settings: Settings) -> "Stage":
+    def of(cls, last: Dataset, first: datetime, rules: Rules) -> "Stage":
         """The stage from the first Monday to the last idea whose outcome is certain to be known."""
         time = last.ideas.time
-        came = (time >= instant(first)) & (time <= instant(last.as_of - settings.longest_hold))
+        came = (time >= instant(first)) & (time <= instant(last.as_of - timedelta(days=rules.longest_hold_days)))
         days = last.market_days[last.market_days >= instant(first).astype("datetime64[D]")]
-        return cls(last.ideas.take(came), days, last.periods_per_year, settings)
+        return cls(last.ideas.take(came), days, rules)
 
     def between(self, since: datetime, until: datetime) -> slice:
         """The ideas that came from `since` on, and before `until`."""
@@ -49,7 +48,7 @@ class Stage:
     @property
     def sizing(self) -> Sizing:
         """The size of each trade, and the limit on open positions."""
-        return Sizing.from_settings(self.settings)
+        return Sizing.of_rules(self.rules)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +97,7 @@ class Track:
             ideas=int(np.count_nonzero(stage.ideas.time >= instant(begins))),
             kept_trades=int(np.count_nonzero(counted)),
             passed_over=int(np.count_nonzero(counted & ~taken)),
-            sharpe=sharpe_ratio(daily, stage.periods_per_year, stage.settings.risk_free),
+            sharpe=sharpe_ratio(daily, stage.rules.periods_per_year, stage.rules.risk_free),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
             age_days=float(np.mean(self.ages)) if self.ages else None,

@@ -9,8 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gatekeeper.config import override
-from gatekeeper.documents.evaluation import PolicyName
+from gatekeeper.documents.evaluation import PolicyName, Rules
 from gatekeeper.errors import AsOfError, ConfigError
+from gatekeeper.judgement.backtest.rules import rules_of
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.settings import Settings
@@ -36,6 +37,11 @@ class Plan:
     def settings_of(self, holdout: int) -> Settings:
         """The settings of a run with this holdout, in days."""
         return override(self.settings, {"holdout_days": holdout})
+
+    def rules_of(self, holdout: int) -> Rules:
+        """The rules that the whole rehearsal with this holdout goes by."""
+        last = self.last
+        return rules_of(self.settings_of(holdout), periods_per_year=last.periods_per_year, marked=last.marked)
 
     def folder(self, holdout: int) -> Path:
         """The folder of its weeks, by data and settings, so that an interrupted rehearsal continues."""

@@ -7,7 +7,6 @@ from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.backtest import Backtest
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Policy
 from gatekeeper.rehearsal.weeks import Week
 from gatekeeper.settings import Settings
 
@@ -33,9 +32,8 @@ class WeeklyContest:
 class Governance:
     """One policy's registry in memory: its primary, and the result of each weekly run."""
 
-    def __init__(self, policy: PolicyName, settings: Settings) -> None:
+    def __init__(self, policy: PolicyName) -> None:
         self.policy = policy
-        self._settings = settings
         self.primary: Contender | None = None
         self.before: Contender | None = None
         """The primary before the current one."""
@@ -66,7 +64,7 @@ class Governance:
     def _judged(self, contest: WeeklyContest) -> Look:
         kind = "bootstrap" if self.primary is None else "weekly"
         measured = contest.against(self.primary)
-        rule = Policy.from_settings(self._settings, measured.periods_per_year).with_name(self.policy)
+        rule = measured.rules.policy.with_name(self.policy)
         refit = measured.refit
         verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind, refit=refit)
         return Look(

@@ -29,7 +29,7 @@ def render(document: RehearsalDocument) -> str:
     """The HTML page of a rehearsal's document; the same bytes for the same document."""
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document.holdouts.items()]
-    sizing = glossary.sizing(document.rules.sizing, document.rules.fraction)
+    sizing = glossary.sizing(document.rules.sizing)
     return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing})
 
 

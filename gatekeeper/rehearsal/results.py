@@ -21,7 +21,6 @@ from gatekeeper.documents.rehearsal import (
 )
 from gatekeeper.errors import ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest.contender import Contender
-from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.rule.verdict import DEPLOYS
 from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
 from gatekeeper.market.ideas import instant
@@ -109,6 +108,7 @@ def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
         for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs, refits=refits):
             progress("made")
         holdouts[str(holdout)] = _governed(plan, holdout, progress)
+    rules = plan.rules_of(plan.holdouts[0])
     return RehearsalDocument(
         format=FORMAT,
         first=plan.as_ofs[0],
@@ -118,11 +118,11 @@ def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
         rules=RehearsalRules(
             recipe=plan.settings.recipe,
             threshold=plan.settings.threshold,
-            fraction=plan.settings.fraction,
-            sizing=Sizing.from_settings(plan.settings),
-            periods_per_year=plan.last.periods_per_year,
-            tolerance=plan.settings.tolerance,
-            alpha=plan.settings.alpha,
+            fraction=rules.sizing.fraction,
+            sizing=rules.sizing,
+            periods_per_year=rules.periods_per_year,
+            tolerance=rules.policy.safe_tolerance,
+            alpha=rules.policy.alpha,
             deploys=list(plan.deploys),
             refit_disagreement=plan.settings.refit_disagreement,
         ),
@@ -132,9 +132,9 @@ def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
 
 def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
     settings = plan.settings_of(holdout)
-    stage = Stage.of(plan.last, plan.as_ofs[0], settings)
+    stage = Stage.of(plan.last, plan.as_ofs[0], plan.rules_of(holdout))
     ruled = {
-        _label(name, deploy): Ruled(Governance(name, settings), Track(_label(name, deploy), stage), deploy)
+        _label(name, deploy): Ruled(Governance(name), Track(_label(name, deploy), stage), deploy)
         for deploy in plan.deploys
         for name in plan.policies
     }
@@ -176,7 +176,8 @@ def _results(ruled: dict[str, Ruled], references: list[StreamResult], begins: da
 
 def _error(ours: list[float], theirs: list[float], stage: Stage) -> float | None:
     """Standard error of the difference of the two annual Sharpe ratios, as in the promotion rule; None if undefined."""
-    year, free = stage.periods_per_year, risk_free_per_period(stage.settings.risk_free, stage.periods_per_year)
+    year = stage.rules.periods_per_year
+    free = risk_free_per_period(stage.rules.risk_free, year)
     found = sharpe_difference(np.array(ours) - free, np.array(theirs) - free)
     return None if found.standard_error is None else found.standard_error * sqrt(year)
 

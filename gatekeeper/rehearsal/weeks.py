@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIG_UNBLOCK, SIGINT, pthread_sigmask, signal
 from typing import TYPE_CHECKING
 
 from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
@@ -63,8 +64,12 @@ def prepare(
             maker.make(as_of)
             yield as_of
         return
-    with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn")) as pool:
-        under_way = {pool.submit(_make, as_of, settings, folder, refits): as_of for as_of in missing}
+    with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn"), initializer=_end_at_ctrl_c) as pool:
+        before = pthread_sigmask(SIG_BLOCK, {SIGINT})  # a worker that still starts would answer it with a traceback
+        try:
+            under_way = {pool.submit(_make, as_of, settings, folder, refits): as_of for as_of in missing}
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
         try:
             for ended in as_completed(under_way):
                 ended.result()
@@ -72,6 +77,12 @@ def prepare(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_at_ctrl_c() -> None:
+    """Let Ctrl-C end this worker process without a word: the command says what there is to say."""
+    signal(SIGINT, SIG_DFL)
+    pthread_sigmask(SIG_UNBLOCK, {SIGINT})
 
 
 def _make(as_of: datetime, settings: Settings, folder: Path, refits: bool) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gatekeeper.features import FEATURES
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.answered import answers
-from gatekeeper.serving.sql_source import vector_of
+from gatekeeper.registry.decision_log.stored_features import vector_of
 from gatekeeper.settings import Settings
 
 

@@ -3,11 +3,9 @@
 `sql:` reads the registry's database, `sql:URL` another one. Uses no pandas, so that serving does not need it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from sqlalchemy import Row
 from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.market.data.closed_trades import (
-    ACTIONS,
     GIVEN,
     MEND,
     Mask,
@@ -34,6 +31,7 @@ from gatekeeper.market.ideas import Dataset, Ideas, instant, join, moment
 from gatekeeper.registry.db import created_at
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.log import history
+from gatekeeper.registry.decision_log.stored_features import action_of, number_of, vector_of
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.settings import Settings
 
@@ -158,7 +156,7 @@ def _ideas(known: _Log) -> Ideas:
     unread = np.array([vector is None for vector in vectors], dtype=np.bool_)
     origin.refuse(unread, "featureVec is neither an array in FEATURES order nor an object by feature name", MEND)
     values = np.array([vector or [] for vector in vectors], dtype=np.float64).reshape(len(rows), len(FEATURES))
-    action = np.array([_action(row.action) for row in rows], dtype=np.float64)
+    action = np.array([action_of(row.action) for row in rows], dtype=np.float64)
     origin.refuse(
         ~np.isnan(values[:, -1]) & ~np.isnan(action) & (values[:, -1] != action),
         "action and featureVec give different sides",
@@ -166,7 +164,7 @@ def _ideas(known: _Log) -> Ideas:
     )
     given = {name: values[:, place] for place, name in enumerate(GIVEN)}
     features = checked_features(origin, given, np.where(np.isnan(values[:, -1]), action, values[:, -1]))
-    outcome = np.array([_number(row.outcome) for row in rows], dtype=np.float64)
+    outcome = np.array([number_of(row.outcome) for row in rows], dtype=np.float64)
     check_outcome(origin, outcome)
     path_start, path_day, path_return = booked_on_exit(known.closed_at, outcome)
     return Ideas(
@@ -238,36 +236,6 @@ def _instants(moments: Sequence[datetime | None]) -> NDArray[np.datetime64]:
     """The times, (n,) datetime64[ns], from aware UTC."""
     plain = [None if one is None else one.replace(tzinfo=None) for one in moments]
     return np.array(plain, dtype="datetime64[us]").astype("datetime64[ns]")
-
-
-def vector_of(stored: object) -> list[float] | None:
-    """The features, (7,) in FEATURES order, NaN for a missing number; None if it is not a feature vector."""
-    if isinstance(stored, str):
-        try:
-            stored = json.loads(stored)
-        except ValueError:
-            return None
-    if isinstance(stored, dict):
-        return [_number(stored.get(name)) for name in FEATURES[:-1]] + [_action(stored.get(FEATURES[-1]))]
-    if isinstance(stored, list) and len(stored) in {len(GIVEN), len(FEATURES)}:
-        return [_number(value) for value in stored[: len(GIVEN)]] + [_action((*stored, None)[len(GIVEN)])]
-    return None
-
-
-def _number(stored: object) -> float:
-    if isinstance(stored, (int, float, Decimal)) and not isinstance(stored, bool):
-        return float(stored)
-    try:
-        return float(stored) if isinstance(stored, str) else np.nan
-    except ValueError:
-        return np.nan
-
-
-def _action(stored: object) -> float:
-    """1 buy, 0 sell, NaN for neither."""
-    if isinstance(stored, bool):
-        return float(stored)
-    return ACTIONS.get(str(stored).strip().lower(), np.nan)
 
 
 def _strategy(row: Row[Any]) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, Unavailable, slug
+from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, RegistryReplaced, Unavailable, slug
 from gatekeeper.registry import Model, Registry
 from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
@@ -39,6 +39,8 @@ class ServingState:
     """Why no model answers, why it is not the primary from its own file, or why the registry can't be polled."""
     failures: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Polls since the start in which a candidate failed, by reason."""
+    replaced: str | None = None
+    """Why the registry is not trusted any more: its database was replaced under this process; None if it is."""
     generation: int | None = None
     """The registry's generation, as last seen."""
     served_generation: int | None = None
@@ -138,7 +140,7 @@ class Watch:
         started = self._clock()
         self._next_poll = started + self._poll_seconds
         reasons: set[str] = set()
-        fault = None
+        fault = replaced = None
         try:
             self._follow(started, reasons)
             if self._loaded is None:  # nothing was tried this time, so the earlier fault still holds
@@ -150,15 +152,17 @@ class Watch:
         except Exception as error:  # noqa: BLE001  # after any fault the loaded model goes on
             reasons.add(_slug(error))
             fault = str(error) if isinstance(error, GatekeeperError) else repr(error)
+            replaced = fault if isinstance(error, RegistryReplaced) else None
             fault = fault if self._loaded else f"No model may answer. {fault}"
             self._registry.close()  # a connection may hold on to a file or server that is gone for good
         self._failures.update(reasons)
+        self._state = replace(self._state, replaced=replaced)
         self._note(started, fault)
         self._looked = True
 
     def _follow(self, now: float, reasons: set[str]) -> None:
         """Load a model if the registry has changed, or if a failed load is due again."""
-        generation = self._registry.generation()  # before the primary: the loaded model is never older than this
+        generation = self._registry.continuity.look()  # before the primary: the loaded model is never older than this
         primary = self._registry.primary()
         verdict = self._registry.last_verdict()
         self._state = replace(self._state, generation=generation, last_seen=self._now(), last_verdict=verdict)

@@ -67,7 +67,7 @@ def database_url(connection: "Connection") -> str:
 
     place = connection.schema or connection.host
     if connection.conn_type == "sqlite" and place:
-        return f"sqlite:///{place}"
+        return URL.create("sqlite", database=place).render_as_string()
     if connection.conn_type not in ("postgres", "postgresql"):
         raise ConfigError(
             f"The connection {connection.conn_id} has the type {connection.conn_type!r} and the place {place!r}. Use "

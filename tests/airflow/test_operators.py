@@ -108,6 +108,28 @@ def test_a_promotion_that_is_cleared_later_brings_nothing_back(place: Path) -> N
         assert registry.generation() == 2
 
 
+@pytest.mark.parametrize("since", ["nothing", "the other is the primary"])
+def test_a_promotion_that_was_edited_and_cleared_is_red(place: Path, since: str) -> None:
+    """Case 64: the operator was edited from model 1 to 2 and its task cleared. It said 2, and 1 was the primary."""
+    for score in (0.4, 0.6):
+        RegisterModelOperator(task_id="register", path=add(place, score), run_key=str(score)).execute({})
+    PromoteModelOperator(task_id="promote", model_id=1, reason="test", run_key="one run").execute({})
+    if since != "nothing":
+        PromoteModelOperator(task_id="promote", model_id=2, reason="test", run_key="another").execute({})
+    for edited in ({"model_id": 2, "reason": "test"}, {"model_id": 1, "reason": "on second thoughts"}):
+        with pytest.raises(AirflowFailException, match=r"KeyUsed: The run key 'one run' was used already: it promoted"):
+            PromoteModelOperator(task_id="promote", run_key="one run", **edited).execute({})
+    with opened(place) as registry:
+        assert [row.to_id for row in registry.promotions()] == ([1] if since == "nothing" else [2, 1])
+
+
+def test_a_registration_that_was_edited_and_cleared_is_red(place: Path) -> None:
+    path = add(place, 0.4)
+    RegisterModelOperator(task_id="register", path=path, run_key="one run", threshold=0.6).execute({})
+    with pytest.raises(AirflowFailException, match=r"KeyUsed: .*registered model 1 \(threshold 0\.6"):
+        RegisterModelOperator(task_id="register", path=path, run_key="one run", threshold=0.7).execute({})
+
+
 def test_the_threshold_of_the_settings_goes_with_the_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_THRESHOLD", "0.7")
     RegisterModelOperator(task_id="register", path=add(place, 0.4), run_key="x").execute({})

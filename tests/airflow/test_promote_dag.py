@@ -148,6 +148,55 @@ def test_a_run_rolls_back_once_and_only_from_the_model_that_it_names(registry: R
     assert carried_out("four", act="promote", model_id=3, reason="r").startswith("Promoted gatekeeper_primary3")
 
 
+def test_a_run_id_that_did_another_act_is_red(registry: Registry) -> None:
+    """Case 64: it was green, and said that a rollback had happened that never did."""
+    carried_out("one", act="promote", model_id=2, reason="r")
+    used = "KeyUsed: The run key 'gatekeeper_promote/one' was used already: it promoted model 2 in generation 2"
+    for form in ({"act": "roll back"}, {"act": "promote", "model_id": 3}, {"act": "promote", "model_id": 1}):
+        with pytest.raises(AirflowFailException, match=used):
+            carried_out("one", reason="r", **form)
+    for form in ({"act": "hold"}, {"act": "release"}, {"act": "release quarantine", "model_id": 3}):
+        with pytest.raises(AirflowFailException, match=used):
+            carried_out("one", reason="r", **form)
+    assert (registry.generation(), registry.holds()) == (2, [])
+
+
+def test_holds_stack_and_a_release_names_one(registry: Registry) -> None:
+    """Case 68."""
+    carried_out("one", act="hold", reason="audit")
+    checked = promote.check("default", context("two", act="hold", reason="holidays"))
+    assert checked["summary"] == "it stands beside hold 1 by ann (audit)"
+    both = "Promotions are held by 2 holds: hold 1 by ann (audit); hold 2 by ann (holidays): weekly runs judge"
+    assert carried_out("two", act="hold", reason="holidays").startswith(both)
+    assert carried_out("one", act="hold", reason="audit").startswith(both)  # cleared, it places no third
+    with pytest.raises(AirflowFailException, match=r"2 holds are in force: hold 1 by ann \(audit\); hold 2"):
+        carried_out("three", act="release", reason="done")
+    with pytest.raises(AirflowFailException, match="takes no hold_id, but 1 was given"):
+        carried_out("three", act="hold", reason="r", hold_id=1)
+    for _ in range(2):
+        assert carried_out("four", act="release", reason="done", hold_id=1).startswith(
+            "Released hold 1. Promotions are"
+        )
+    assert [hold.id for hold in registry.holds()] == [2]
+    assert carried_out("five", act="release", reason="done", hold_id=1).startswith(
+        "Hold 1 was not in force. Promotions"
+    )
+
+
+def test_a_cleared_promotion_needs_no_approvers_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The approver is no part of the order: cleared, the run asks nobody, and says what it did."""
+    from gatekeeper_airflow import approval
+
+    from gatekeeper.documents.step_output import ApprovalAnswer
+
+    here = context("one", act="promote", model_id=2, reason="r")
+    for by in ("bob", None):
+        monkeypatch.setattr(approval, "answer", lambda *_, name=by: ApprovalAnswer(True, name, "approved"))
+        done = promote.act("default", here, promote.check("default", here))
+        assert done["summary"].startswith("Promoted gatekeeper_primary2 (generation 2)")
+    assert registry.promotions()[0].reason == "r (approved by bob)"
+
+
 def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:
     said = carried_out("one", act="hold", reason="audit", hold_until="2100-01-01T00:00:00+02:00")
     assert said.startswith("Promotions are held until 2099-12-31 22:00 UTC, by ")

@@ -115,6 +115,30 @@ def test_a_hold_stands_is_said_and_gone_through_by_hand(shell: Shell) -> None:
     assert shell("release")[1].startswith("There was no hold. No hold is in force")
 
 
+def test_holds_stack_and_are_released_one_by_one_or_together(shell: Shell) -> None:
+    """Case 68."""
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.4)))
+    for reason in ("audit", "holidays", "feed"):
+        code, out, _ = shell("hold", "--reason", reason, "--actor", "ann")
+        assert code == 0
+    assert out.startswith("Promotions are held by 3 holds: hold 1 by ann (audit); hold 2 by ann (holidays); hold 3 by")
+    assert out.endswith("Release hold 3 with `gatekeeper release 3`.\n")
+    code, _, err = shell("release")
+    assert code == 1
+    assert "3 holds are in force: hold 1 by ann (audit); hold 2 by ann (holidays); hold 3 by ann (feed)." in err
+    assert shell("release", "9")[0] == 1
+    done = shell.json("release", "2", "--reason", "back")
+    assert (done["released"], done["ids"]) == (True, [2])
+    assert done["effect"].startswith("Released hold 2. Promotions are held by 2 holds: hold 1 by ann (audit); hold 3")
+    for wrong in ("--all", "1 --all --reason r", "1 --quarantine 1", "--all --quarantine 1"):
+        assert shell("release", *wrong.split())[0] == 2, wrong
+    assert shell("release", "--all", "--reason", "done")[1] == (
+        "Released holds 1, 3. No hold is in force: weekly runs may promote.\n"
+    )
+    assert shell("release", "1")[1].startswith("Hold 1 was not in force. No hold is in force")
+    assert shell("promote", "-i", "1")[2] == ""
+
+
 def test_what_another_writer_promoted_is_not_said_to_be_ours(shell: Shell) -> None:
     shell("register", "-p", shell.file("new.onnx", constant_model(0.4)))
     with Registry.open(f"sqlite:///{shell.folder / 'registry.db'}", models=shell.folder / "models") as registry:

@@ -64,6 +64,23 @@ def test_a_rollback_quarantines_and_the_quarantine_can_be_lifted(acting: Act, si
     assert "no earlier primary" in said.lower()
 
 
+def test_holds_stack_and_each_is_released_by_itself(acting: Act, site: Site) -> None:
+    """Case 68."""
+    assert acting("release-all", reason="a clean start")[0] == 200
+    for reason in ("audit", "holidays", "feed"):
+        assert acting("hold", reason=reason)[0] == 200
+    with site.open() as registry:
+        first, second, third = (hold.id for hold in registry.holds())
+    status, said = acting("release", reason="which one?")
+    assert (status, said.startswith("3 holds are in force: ")) == (409, True)
+    status, said = acting(f"release/{second}", reason="back")
+    held = f"Promotions are held by 2 holds: hold {first} by carol (audit); hold {third} by carol (feed)"
+    assert (status, said.startswith(f"Released hold {second}. {held}")) == (200, True)
+    assert acting("release/999", reason="back")[0] == 409
+    released = acting("release-all", reason="done")
+    assert released == (200, f"Released holds {first}, {third}. No hold is in force: weekly runs may promote.")
+
+
 def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
     until = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
     assert acting("hold", reason="holidays", until=until)[0] == 200

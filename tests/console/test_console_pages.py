@@ -165,7 +165,7 @@ def test_the_desk_is_chosen_in_the_page(looked_at: httpx.Client) -> None:
 
 
 def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Path) -> None:
-    """What a row names elsewhere is not read; without the file the report is drawn again, to the same bytes."""
+    """What a row names elsewhere is not read; without the file it is drawn again, with what came of it."""
     row = evaluation(furnished_copy, 2)
     written = furnished_copy / "reports" / Path(str(row.report)).name
     house = House(furnished_copy, "demo:")
@@ -179,7 +179,10 @@ def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Pat
             connection.exec_driver_sql(
                 f"UPDATE gatekeeper_evaluation SET report = '{furnished_copy}/secret.html' WHERE id = 2"
             )
-        assert client.get("/default/evaluations/2/report.html").content == first.content
+        before = "Verdict: promote. Whether it was promoted: gatekeeper explain 2"
+        effect = house.registry.pages.effect_of(house.registry.evaluation(2))
+        assert effect.startswith("Promoted gatekeeper_primary2 (generation 2)")
+        assert client.get("/default/evaluations/2/report.html").text == first.text.replace(before, effect)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_the_report_is_the_file_of_the_run_and_never_another(furnished_copy: Pat
     [
         ("scorecards", "champion", None, "of champion, but no such scorecard"),
         ("window", "start", "0001-01-01T00:00:00+14:00", "lies outside 1900 to 2300"),
-        ("policy", "alpha", -1, "alpha -1.0 is not over 0"),
+        ("rules.policy", "alpha", -1, "alpha -1.0 is not over 0"),
     ],
 )
 def test_an_inconsistent_document_is_refused_by_its_evaluation(
@@ -196,7 +199,10 @@ def test_an_inconsistent_document_is_refused_by_its_evaluation(
     with House(furnished_copy, "demo:").registry as registry:
         row = registry.evaluation(2)
         document = json.loads(row.document_json)
-        document[part][name] = value
+        owner = document
+        for each in part.split("."):
+            owner = owner[each]
+        owner[name] = value
         made = registry.record_evaluation(
             challenger=3,
             champion=1,
@@ -209,9 +215,12 @@ def test_an_inconsistent_document_is_refused_by_its_evaluation(
             report=None,
         )
     with opened(furnished_copy) as client:
-        assert "cannot show the rest of this evaluation" in text(client, f"/default/evaluations/{made.id}")
+        page = text(client, f"/default/evaluations/{made.id}")
+        assert "The rest of this evaluation can't be shown: " in page
+        assert "it was changed or cut off" in page
+        assert "another format" not in page
         refused = text(client, f"/default/evaluations/{made.id}/report.html", 409)
-        assert f"Document of evaluation {made.id} isn't one of format 1" in refused
+        assert f"Document of evaluation {made.id} isn't one of format " in refused
         assert wrong in refused
 
 
@@ -229,8 +238,10 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
             report=None,
         )
     with opened(furnished_copy) as client:
-        assert "its document has another format" in text(client, f"/default/evaluations/{made.id}")
-        assert "reads 1" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
+        page = text(client, f"/default/evaluations/{made.id}")
+        assert "of format 99, this version reads 1 and 2; read it with the version that wrote it" in page
+        assert "Nothing was promoted: the verdict is keep" in page
+        assert "reads 1 and 2" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")
 
 

@@ -26,7 +26,7 @@ from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import upgrade
 from gatekeeper.registry.decision_log.line_format import Outcome, decision_lines, outcome_lines
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 from gatekeeper.serving.http.counters import PATHS
 from gatekeeper.settings import PREFIX, Settings
 
@@ -191,7 +191,7 @@ def test_every_key_of_a_check(house: House) -> None:
 def test_every_key_of_a_receipt(house: House) -> None:
     for model in house.registry.models():
         content = house.registry.receipt(model.id)
-        told = receipts.read(content)
+        told = proof.read(content)
         assert told is not None
         assert receipt.as_hashed(told) == json.loads(content)
 

@@ -27,16 +27,25 @@ def a_year_later(house: House, bare: Shell) -> Shell:
     return bare
 
 
-def test_the_report_is_made_again_byte_for_byte(house: House, a_year_later: Shell) -> None:
+def test_the_report_is_made_again_with_what_came_of_it(house: House, a_year_later: Shell) -> None:
     for evaluation in map(house.registry.evaluation, (1, 3)):
         code, said, _ = a_year_later("report", str(evaluation.id))
         place = a_year_later.folder / f"report_{evaluation.id}.html"
         assert (code, said.split(":")[0]) == (0, f"Wrote {place.name}")
-        assert place.read_bytes() == Path(str(evaluation.report)).read_bytes()
+        then, now = (each.read_text("utf-8") for each in (Path(str(evaluation.report)), place))
+        effect = house.registry.pages.effect_of(evaluation)
+        before = f"Verdict: {evaluation.verdict}. Whether it was promoted: gatekeeper explain {evaluation.challenger}"
+        first = '<header>\n<p class="effect"><strong>'
+        assert first + before in then
+        assert now == then.replace(before, effect)
+        assert effect.startswith(("Promoted gatekeeper_", "Nothing was promoted: the verdict is "))
+        code, said, _ = a_year_later("explain", str(evaluation.challenger), "--evaluation", str(evaluation.id))
+        assert (code, said.splitlines()[0]) == (0, effect)
     assert a_year_later.json("report", "2", "-o", "other.html") == {
         "file": "other.html",
         "evaluation": 2,
         "challenger": 2,
+        "effect": house.registry.pages.effect_of(house.registry.evaluation(2)),
     }
     assert "There is no evaluation 99" in a_year_later("report", "99")[2]
 

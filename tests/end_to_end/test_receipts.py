@@ -13,7 +13,7 @@ from gatekeeper.documents.evaluation import of_object
 from gatekeeper.documents.receipt import serialized
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.report.recheck import differences, judged_again
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 
 pytestmark = pytest.mark.xdist_group("receipts")  # what its tests share is made once
 
@@ -70,14 +70,14 @@ def test_every_single_change_is_found(receipt: bytes) -> None:
         changed = receipt[:at] + (new if kind != 1 else b"") + receipt[at + (kind != 2) :]
         assert changed != receipt
         with suppress(DataError):  # no receipt any more
-            assert receipts.faults(changed), (at, kind, new)
+            assert proof.faults(changed), (at, kind, new)
 
 
 def resealed(receipt: bytes, change) -> bytes:
     """As one does who knows how the digest is made."""
     read = json.loads(receipt)
     change(read)
-    return serialized({**read, "digest": receipts.digest(read)})
+    return serialized({**read, "digest": proof.digest(read)})
 
 
 @pytest.mark.parametrize(
@@ -90,24 +90,24 @@ def resealed(receipt: bytes, change) -> bytes:
          "differs from that of its document"),
         (lambda r: r["evaluation"]["document"]["verdict"].update(gain=9.0), "gain is"),
         (lambda r: r["evaluation"]["document"]["scorecards"]["challenger"]["daily"].append(0.5), "total_return"),
-        (lambda r: r["evaluation"]["document"]["policy"].update(alpha=0.05), "bound is"),
+        (lambda r: r["evaluation"]["document"]["rules"]["policy"].update(alpha=0.05), "bound is"),
         (lambda r: r["evaluation"].pop("document"), "its content is not that of a receipt"),
         (lambda r: r["history"][0].pop("chain"), "its content is not that of a receipt"),
     ],
 )  # fmt: skip
 def test_a_change_with_a_new_digest_is_found_where_it_bears_on_the_proof(receipt: bytes, change, said: str) -> None:
-    assert any(said in fault for fault in receipts.faults(resealed(receipt, change)))
+    assert any(said in fault for fault in proof.faults(resealed(receipt, change)))
 
 
 def test_evidence_of_a_promotion_can_not_be_swapped(house: House) -> None:
     """The history binds the evaluation: another document with its own right verdict is not the one that promoted."""
     promoted = house.registry.receipt(1)
-    assert receipts.faults(promoted) == []
+    assert proof.faults(promoted) == []
 
     def swap(read: dict) -> None:
         read["evaluation"]["document"]["data"]["source"] = "candles:elsewhere"
 
-    assert receipts.faults(resealed(promoted, swap)) == ["promotion 1 rests on other evidence than this evaluation"]
+    assert proof.faults(resealed(promoted, swap)) == ["promotion 1 rests on other evidence than this evaluation"]
 
 
 def test_a_model_without_an_evaluation_has_a_receipt_too(house: House, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_model_without_an_evaluation_has_a_receipt_too(house: House, tmp_path:
     added = house.registry.register(constant_model(0.7), note="by hand")
     content = house.registry.receipt(added.id)
     assert json.loads(content)["evaluation"] is None
-    assert receipts.faults(content) == []
+    assert proof.faults(content) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format": 9, "made_by": 1}', b"\xff\xfe", b"[" * 100_000])
@@ -132,6 +132,10 @@ def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.
     monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
     said = bare.json("receipt", "2")
     assert (bare.folder / "receipt_2.json").exists()
-    assert bare.json("verify", "receipt_2.json") == {"file": "receipt_2.json", "digest": said["digest"], "faults": []}
+    assert bare.json("verify", "receipt_2.json") == {
+        "file": "receipt_2.json", "digest": said["digest"], "state": "consistent, unanchored", "signed_by": None,
+        "faults": [],
+    }  # fmt: skip
+    assert bare.json("verify", "receipt_2.json", "--digest", said["digest"])["state"] == "holds"
     assert "There is no model 99" in bare("receipt", "99")[2]
     assert "Model 1 has no evaluation 3" in bare("receipt", "1", "--evaluation", "3")[2]

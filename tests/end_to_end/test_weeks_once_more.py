@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from model_files import contract_model
 from weekly_data import write_ideas
 from weekly_house import House, step
 
 pytestmark = pytest.mark.xdist_group("weeks")
 FIRST = datetime(2016, 10, 31, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)
+
+BY_HAND = {"actor": "ann", "reason": "by hand"}
 
 
 def test_a_past_week_keeps_its_verdict_whatever_was_promoted_since(tmp_path: Path) -> None:
@@ -31,4 +34,22 @@ def test_a_past_week_keeps_its_verdict_whatever_was_promoted_since(tmp_path: Pat
         ("weekly", False),
     ]
     assert (house.registry.models(), house.registry.evaluations(), house.registry.promotions()) == before
+    house.registry.close()
+
+
+def test_mondays_go_on_after_a_rollback_by_hand(tmp_path: Path) -> None:
+    """Case 67: on historical data every later Monday was a what-if, for good."""
+    ideas = write_ideas(tmp_path / "i.csv", start="2012-01-02", end="2017-01-13", edge_from="2016-01-04", seed=7)
+    house = House(tmp_path, ideas)
+    assert house.week(FIRST)["promoted"]
+    house.registry.promote(int(house.registry.register(contract_model([0.001] * 7), trained_to=FIRST).id), **BY_HAND)
+    back = house.registry.rollback(**BY_HAND)
+    assert (back.as_of, back.to_id) == (FIRST, 1)
+    late = house.week(FIRST, margin=9)
+    assert (late["kind"], late["promoted"]) == ("what-if", False)
+    assert late["effect"].startswith("Nothing was promoted: this week was promoted already.")
+    early = house.week(FIRST - WEEK)
+    assert (early["kind"], early["promoted"]) == ("what-if", False)
+    after = house.week(FIRST + WEEK, margin=9)
+    assert (after["kind"], after["verdict"]) == ("weekly", "keep"), "judged as every Monday is"
     house.registry.close()

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
-from gatekeeper.judgement import Contender, Policy, Scorecard, Window, max_drawdown, sharpe_ratio
+from gatekeeper.judgement import Contender, Policy, Scorecard, Window, max_drawdown, policy_of, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.settings import Settings
 
@@ -49,7 +50,7 @@ def card() -> Callable[..., Scorecard]:
 
 @pytest.fixture
 def policy() -> Policy:
-    return Policy.from_settings(Settings(), 252)
+    return policy_of(Settings(), 252)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def pair(card: Callable[..., Scorecard], golden: dict[str, Any]) -> tuple[Scorec
 @pytest.fixture
 def small(policy: Policy) -> Policy:
     """The defaults, with floors that ten days reach."""
-    return replace(policy, floor_days=10)
+    return structs.replace(policy, floor_days=10)
 
 
 @pytest.fixture

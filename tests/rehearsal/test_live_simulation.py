@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from gatekeeper.judgement import rules_of
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.rehearsal.live_simulation import Stage, Track
@@ -39,7 +40,11 @@ def stage(**options: object) -> Stage:
         atr=np.array([0.01, 0.02, 0.01, 0.04]),
     )
     days = np.arange(np.datetime64("2018-03-05"), np.datetime64("2018-05-07"))
-    return Stage.of(Dataset(ideas, days, 365, END, END, True, "by hand", ()), MONDAYS[0], Settings(**options))
+    return Stage.of(
+        Dataset(ideas, days, 365, END, END, True, "by hand", ()),
+        MONDAYS[0],
+        rules_of(Settings(**options), periods_per_year=365, marked=True),
+    )
 
 
 def everything() -> Contender:

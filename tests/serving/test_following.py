@@ -132,9 +132,9 @@ def test_a_database_that_goes_away_leaves_the_model_answering(registry: Registry
     clock.now = 5.0
     scores = gatekeeper.score(IDEA)
     assert (scores.values[0], scores.degraded) == (pytest.approx(0.7, abs=1e-6), False)
-    assert dict(gatekeeper.state().failures) == {"unavailable": 1}
+    assert dict(gatekeeper.state().failures) == {"registry_replaced": 1}
     other = Gatekeeper(registry, clock=clock)
-    with pytest.raises(NoModel, match="can't be used now"):
+    with pytest.raises(NoModel, match="was replaced under this process"):
         other.score(IDEA)
     place.rmdir()
     (tmp_path / "away.db").rename(place)

@@ -3,8 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import EvaluationDocument
+from gatekeeper.judgement import rules_of
+from gatekeeper.settings import Settings
 
 AS_OF = "2018-11-05T02:00:00+00:00"
 CARD: dict[str, Any] = {
@@ -13,7 +17,7 @@ CARD: dict[str, Any] = {
     "total_return": 0.0, "max_drawdown": 0.0, "daily": [0.0, 0.0],
 }  # fmt: skip
 WHOLE: dict[str, Any] = {
-    "format": 1,
+    "format": 2,
     "window": {
         "start": "2018-01-01T02:00:00+00:00", "end": AS_OF, "as_of": AS_OF, "days": 2, "bound_by": "the holdout",
         "ready": None,
@@ -23,13 +27,8 @@ WHOLE: dict[str, Any] = {
     "verdict": {
         "answer": "keep", "kind": "weekly", "policy": "safe", "gates": [], "decided_by": "enough", "message": "kept",
     },
-    "policy": {
-        "name": "safe", "safe_tolerance": 0.5, "alpha": 1 / 52, "margin": 0.0, "floor_trades": 30, "floor_days": 60,
-        "drawdown_allowance": 0.05, "gain_of_interest": 0.5, "power": 0.8, "periods_per_year": 252, "risk_free": 0.0,
-        "tolerance": 0.5,
-    },
     "policies": {}, "trades": {}, "agreement": None, "scores": {}, "outcomes": None,
-    "rules": {"periods_per_year": 252, "marked": True, "fraction": 0.05, "risk_free": 0.0},
+    "rules": msgspec.to_builtins(rules_of(Settings(), periods_per_year=252, marked=True)),
     "data": {"source": "made by hand", "newest": datetime(2018, 11, 5, tzinfo=UTC).isoformat(), "notes": [],
              "fingerprint": "f" * 64},
 }  # fmt: skip
@@ -38,6 +37,17 @@ WHOLE: dict[str, Any] = {
 def document(**parts: Any) -> EvaluationDocument:
     """The document with these parts, as JSON, in the place of its own."""
     return evaluation.of_object(WHOLE | parts)
+
+
+def as_format_1(content: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a document as Gatekeeper wrote it before its rules were one: what it held of them then."""
+    rules = content["rules"]
+    policy, sizing = rules["policy"], rules["sizing"]
+    tolerance = {"better": None, "safe": policy["safe_tolerance"], "proven": 0.0}[policy["name"]]
+    older = {"periods_per_year": policy["periods_per_year"], "marked": rules["marked"]}
+    older |= {"fraction": sizing["fraction"], "risk_free": policy["risk_free"], "sizing": sizing}
+    older |= {name: rules[name] for name in ("rates", "calendars")}
+    return content | {"format": 1, "policy": policy | {"tolerance": tolerance}, "rules": older}
 
 
 def cards(**changes: Any) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def new_database(server: str, template: str | None = None) -> str:
     """The URL of a database of its own: an empty one, or a copy of the one at `template`, which nobody may be using."""
     name = f"site_{secrets.token_hex(6)}"
     source = "template1" if template is None else _name(template)
+    if template is not None:
+        end_connections(template)  # a pooler keeps them open
     with connect(_first(server), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
     return make_url(server).set(database=name).render_as_string(hide_password=False)

@@ -1,8 +1,8 @@
 """Real processes that race, are killed, or may not write, for lack of disk space or of rights.
 
-Run as a script: it imports what is slow, then reads acts from stdin, a line each: `[ACT, FOLDER, URL, OPTIONS]` in
-JSON, with null for the database in the folder. Each act is a fork, which forks its workers and prints as JSON what
-happened; the line is empty where it failed. The tests check what it left in another process.
+Run as a script: it imports what is slow, then reads acts from stdin, a line each: `[ACT, FOLDER, URL, POOLER, OPTIONS]`
+in JSON, with null for the database in the folder and for no pooler. Each act is a fork, which forks its workers and
+prints as JSON what happened; the line is empty where it failed. The tests check what it left in another process.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ from psycopg.errors import DeadlockDetected
 from registry_site import MONDAY, OWN, REFUSED, Site, own_model
 
 import gatekeeper.model.verify  # noqa: F401
-from gatekeeper.errors import EvaluationOutdated, GenerationMoved, Unavailable
+from gatekeeper.errors import EvaluationOutdated, GenerationMoved, StorageFailed, Unavailable
 from gatekeeper.registry import Registry
 
 WORKERS = 8
@@ -283,7 +283,7 @@ def refusals(registry: Registry, acts: list[str]) -> list[str]:
     for act in acts:
         try:
             ACTS[act](registry)
-        except Unavailable as refused:
+        except (Unavailable, StorageFailed) as refused:
             said.append(str(refused))
     return said
 
@@ -293,8 +293,9 @@ BY_NAME: dict[str, Callable[..., object]] = {
 }
 
 
-def told(act: str, root: str, url: str | None, options: dict[str, Any]) -> None:
+def told(act: str, root: str, url: str | None, pooler: str | None, options: dict[str, Any]) -> None:
     """Do it, and print what happened."""
+    Site.pooler = pooler
     say(json.dumps(BY_NAME[act](Site(Path(root), url), **options)))
 
 

@@ -28,7 +28,7 @@ def _forking() -> "subprocess.Popen[str]":
 def run(act: str, site: Site, /, *, seconds: float = 120, **options: object) -> Any:
     """What the act says of itself. Fails where it, or one of its workers, failed: stderr says why."""
     process = _forking()
-    print(json.dumps([act, str(site.root), site.postgres, options]), file=process.stdin, flush=True)
+    print(json.dumps([act, str(site.root), site.postgres, site.pooler, options]), file=process.stdin, flush=True)
     if not select([process.stdout], [], [], seconds)[0]:
         process.kill()
         _forking.cache_clear()

@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from model_files import contract_model
 from postgres_server import connect, drop_database, new_database
+from sqlalchemy.engine import make_url
 
 from gatekeeper.registry import Details, Registry, UpgradeReport, upgrade
 
@@ -33,10 +34,14 @@ MILLISECONDS = {"sqlite": "INTEGER", "postgresql": "BIGINT"}
 
 @dataclass(frozen=True)
 class Site:
-    """A project folder. `postgres` is the URL of its database there; None: a file in the folder."""
+    """A project folder. `postgres` is the URL of its database there; None: a file in the folder.
+
+    pooler: the socket folder of a PgBouncer, through which the registry goes, and no other tool.
+    """
 
     root: Path
     postgres: str | None = None
+    pooler: ClassVar[str | None] = None
 
     @property
     def dialect(self) -> str:
@@ -52,6 +57,8 @@ class Site:
 
     @property
     def url(self) -> str:
+        if self.postgres and self.pooler:
+            return make_url(self.postgres).update_query_dict({"host": self.pooler}).render_as_string(False)
         return self.postgres or f"sqlite:///{self.database}"
 
     def at(self, root: Path) -> "Site":

@@ -1,12 +1,15 @@
 """Fixtures of a site on SQLite and again on PostgreSQL: a conftest imports those that its tests need."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from pgbouncer import pooling
 from postgres_server import new_database, running
 from registry_site import Site
+from sqlalchemy.engine import make_url
 
 from gatekeeper.errors import ModelRefused
 from gatekeeper.model import verify
@@ -17,6 +20,7 @@ __all__ = [
     "dialect",
     "empty_site",
     "new_site",
+    "pooler",
     "postgres",
     "registry",
     "site",
@@ -59,6 +63,13 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def pooler(postgres: str) -> Iterator[str]:
+    """The socket folder of a PgBouncer in front of that server. `make matrix` sends every registry through it."""
+    with pooling(postgres) as url:
+        yield str(make_url(url).query["host"])
+
+
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def dialect(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -70,6 +81,8 @@ def new_site(dialect: str, request: pytest.FixtureRequest) -> Callable[[Path], S
     if dialect == "sqlite":
         return Site
     server = request.getfixturevalue("postgres")
+    if os.environ.get("GATEKEEPER_TESTS_POOLER"):
+        Site.pooler = request.getfixturevalue("pooler")
     return lambda root: Site(root, new_database(server))
 
 

@@ -28,12 +28,23 @@ OPERATIONS = frozenset({"open", "write", "pread", "fsync", "ftruncate", "close",
 }
 
 
+class Always:
+    """That of a database that nobody replaces."""
+
+    def look(self) -> int:
+        return 0
+
+    def refuse_replaced(self) -> None:
+        pass
+
+
 class Table:
     """The database: each idea and each outcome once."""
 
     def __init__(self) -> None:
         self.ideas: set[str] = set()
         self.outcomes: dict[str, float] = {}
+        self.continuity = Always()
 
     def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
         new = {one[1] for one in ideas} - self.ideas

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.documents.evaluation import HOLDOUT, Refit, Twins, Window
+from gatekeeper.documents.evaluation import HOLDOUT, Refit, Rules, Twins, Window
+from gatekeeper.documents.rules import known
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import compared
+from gatekeeper.judgement.backtest.rules import rules_of
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
-from gatekeeper.market.replay.costs import Rates
 
 if TYPE_CHECKING:
     from gatekeeper.settings import Settings
@@ -32,12 +33,7 @@ class Backtest:
     ideas: Ideas
     days: NDArray[np.datetime64]
     """(T,) market days."""
-    sizing: Sizing
-    rates: Rates
-    calendars: str
-    risk_free: float
-    periods_per_year: int
-    marked: bool
+    rules: Rules
     challenger: Scorecard
     champion: Scorecard | None
     ungated: Scorecard
@@ -50,29 +46,34 @@ class Backtest:
         return None if self.twins is None else self.twins.challenger
 
     @property
+    def sizing(self) -> Sizing:
+        """The size of each trade, and the limit on open positions."""
+        return Sizing.of_rules(self.rules)
+
+    @property
     def as_of(self) -> datetime:
         """The instant after which no data are used."""
         return self.window.as_of
 
 
-def window(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None) -> Window:
+def window(dataset: Dataset, rules: Rules, challenger: Contender, champion: Contender | None) -> Window:
     """The out-of-sample window of both: from the latest of `as_of - holdout` and their data's ends, plus the embargo.
 
     Never raises: an empty or negative window fails the gate `comparable`.
     """
     as_of = dataset.as_of.astimezone(UTC)
-    starts = [(as_of - settings.holdout, HOLDOUT)]
+    starts = [(as_of - timedelta(days=known(rules.holdout_days)), HOLDOUT)]
     for contender in (challenger, champion):
         if contender is not None and contender.seen_to is not None:
             how = "data" if contender.trained_to else "creation"
             starts.append((contender.seen_to, f"the {how} of {contender.name}"))
     latest, bound_by = max(starts, key=lambda each: each[0])
-    start = latest.astimezone(UTC) + settings.embargo
+    start = latest.astimezone(UTC) + timedelta(days=known(rules.embargo_days))
     days = int(np.count_nonzero(days_from(dataset, start)))
-    end = as_of - settings.longest_hold
+    end = as_of - timedelta(days=rules.longest_hold_days)
     ready = None
-    if end <= start or days < settings.floor_days:
-        ready = _ready(dataset, settings, start, days)
+    if end <= start or days < rules.policy.floor_days:
+        ready = ready_on(dataset.market_days, rules, start, days)
     return Window(start, end, as_of, days, bound_by, ready)
 
 
@@ -82,11 +83,12 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     A challenger with the champion's bytes and threshold is not scored at all. Raises DataError for scores that don't
     fit the ideas, and the scorer's own errors.
     """
-    span = window(dataset, settings, challenger, champion)
+    rules = rules_of(settings, periods_per_year=dataset.periods_per_year, marked=dataset.marked)
+    span = window(dataset, rules, challenger, champion)
     started = dataset.ideas.time
     ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
     days = dataset.market_days[days_from(dataset, span.start)]
-    book = ScorecardBuilder.of(dataset, settings, span, ideas, days)
+    book = ScorecardBuilder.of(rules, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure
     card = measure(challenger)
@@ -94,12 +96,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
         window=span,
         ideas=ideas,
         days=days,
-        sizing=book.sizing,
-        rates=Rates.from_settings(settings),
-        calendars=settings.calendars,
-        risk_free=settings.risk_free,
-        periods_per_year=dataset.periods_per_year,
-        marked=dataset.marked,
+        rules=rules,
         challenger=card,
         champion=None if champion is None else measure(champion),
         ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
@@ -111,8 +108,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
 class ScorecardBuilder:
     """Builds the scorecards of one backtest from the parts that they share."""
 
-    dataset: Dataset
-    settings: "Settings"
+    rules: Rules
     window: Window
     ideas: Ideas
     days: NDArray[np.datetime64]
@@ -120,12 +116,10 @@ class ScorecardBuilder:
     marks: Marks
 
     @classmethod
-    def of(
-        cls, dataset: Dataset, settings: "Settings", window: Window, ideas: Ideas, days: NDArray[np.datetime64]
-    ) -> "ScorecardBuilder":
+    def of(cls, rules: Rules, window: Window, ideas: Ideas, days: NDArray[np.datetime64]) -> "ScorecardBuilder":
         """The builder for the window's ideas and market days."""
-        sizing = Sizing.from_settings(settings)
-        return cls(dataset, settings, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
+        sizing = Sizing.of_rules(rules)
+        return cls(rules, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
 
     def measure(self, contender: Contender) -> Scorecard:
         """The card of a model that scores every idea. Raises DataError for scores that don't fit the ideas."""
@@ -167,7 +161,7 @@ class ScorecardBuilder:
             window=self.window,
             daily=daily,
             kept=kept,
-            sharpe=sharpe_ratio(daily, self.dataset.periods_per_year, self.settings.risk_free),
+            sharpe=sharpe_ratio(daily, self.rules.periods_per_year, self.rules.risk_free),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
             win_rate=float(np.count_nonzero(taken & self.ideas.wins) / count) if count else None,
@@ -182,19 +176,24 @@ class ScorecardBuilder:
         )
 
     def _out_of_sample(self, contender: Contender) -> bool:
-        return contender.seen_to is not None and contender.seen_to + self.settings.embargo <= self.window.start
+        embargo = timedelta(days=known(self.rules.embargo_days))
+        return contender.seen_to is not None and contender.seen_to + embargo <= self.window.start
 
 
-def _ready(dataset: Dataset, settings: "Settings", start: datetime, days: int) -> date | None:
-    """The first date from which a window with this start is long enough, holidays aside; None if there is none."""
+def ready_on(market_days: NDArray[np.datetime64], rules: Rules, start: datetime, days: int) -> date | None:
+    """The first date from which a window with this start is long enough, holidays aside; None if there is none.
+
+    market_days: the days of the window, `days` of them, at its end.
+    """
     newest = np.datetime64(start.date() - timedelta(days=1), "D")
     if days:
-        newest = dataset.market_days[-1]
-    mask = "1111111" if dataset.periods_per_year == AROUND_THE_CLOCK else "1111100"
-    last = np.busday_offset(newest, max(settings.floor_days - days, 0), roll="backward", weekmask=mask)
+        newest = market_days[-1]
+    mask = "1111111" if rules.periods_per_year == AROUND_THE_CLOCK else "1111100"
+    last = np.busday_offset(newest, max(rules.policy.floor_days - days, 0), roll="backward", weekmask=mask)
     closed = last.astype(object) + timedelta(days=1)
-    first_idea = (start + settings.longest_hold).date() + timedelta(days=1)
+    first_idea = (start + timedelta(days=rules.longest_hold_days)).date() + timedelta(days=1)
     ready: date = max(closed, first_idea)
     # By then the holdout may have moved the start on, for ever ahead of the floor.
-    behind = datetime(ready.year, ready.month, ready.day, tzinfo=UTC) - settings.holdout + settings.embargo
+    by_then = datetime(ready.year, ready.month, ready.day, tzinfo=UTC)
+    behind = by_then - timedelta(days=known(rules.holdout_days)) + timedelta(days=known(rules.embargo_days))
     return ready if behind <= start else None

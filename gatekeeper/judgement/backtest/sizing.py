@@ -4,9 +4,10 @@ import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
-from gatekeeper.documents.evaluation import SizingRecord
+from gatekeeper.documents.evaluation import Rules, SizingRecord
 from gatekeeper.errors import DataError
 from gatekeeper.market.ideas import Ideas
 
@@ -31,6 +32,11 @@ class Sizing(SizingRecord, frozen=True):
             settings.largest_fraction,
             settings.most_open,
         )
+
+    @classmethod
+    def of_rules(cls, rules: Rules) -> "Sizing":
+        """Those of an evaluation."""
+        return cls(**structs.asdict(rules.sizing))
 
     def of(self, ideas: Ideas) -> Size:
         """The size of each idea's trade. Raises DataError if it needs an ATR14 that the ideas don't have.

@@ -106,4 +106,6 @@ def _drawn_alike(stored: FieldTest | None, held: FieldResult) -> bool:
     test = held.test
     if stored is None or test is None:
         return stored is None and test is None
-    return stored.block == test.block and abs(stored.critical - test.critical) <= DRAWN
+    if (stored.block, stored.draws, stored.seed) != (test.block, test.draws, test.seed):
+        return False
+    return abs(stored.critical - test.critical) <= DRAWN and abs(stored.p - test.p) <= DRAWN

@@ -2,23 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.check import LiveGain
-from gatekeeper.documents.evaluation import Window
+from gatekeeper.documents.evaluation import Rules, Window
 from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import days_from
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
 from gatekeeper.market.ideas import Dataset, Ideas, instant
-
-if TYPE_CHECKING:
-    from gatekeeper.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +51,17 @@ class Live:
         return LiveGain.of(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
 
 
-def measure(
-    dataset: Dataset, settings: "Settings", since: datetime, primary: Contender, before: Contender | None
-) -> Live:
-    """Scores and values every idea of `dataset` that started at `since` or later, per model. Raises DataError."""
+def measure(dataset: Dataset, rules: Rules, since: datetime, primary: Contender, before: Contender | None) -> Live:
+    """Scores and values every idea of `dataset` that started at `since` or later, per model, by these rules.
+
+    Raises DataError.
+    """
     as_of = dataset.as_of.astimezone(UTC)
     days = dataset.market_days[days_from(dataset, since)]
-    span = Window(since, as_of - settings.longest_hold, as_of, len(days), "the promotion")
+    span = Window(since, as_of - timedelta(days=rules.longest_hold_days), as_of, len(days), "the promotion")
     ideas = dataset.ideas.take(dataset.ideas.time >= instant(since))
     settled = ideas.take(ideas.time <= instant(span.end))
-    whole, book = (ScorecardBuilder.of(dataset, settings, span, some, days) for some in (ideas, settled))
+    whole, book = (ScorecardBuilder.of(rules, span, some, days) for some in (ideas, settled))
     ungated = book.card("ungated", np.ones(len(settled), dtype=np.bool_))
     live = Live(
         window=span,
@@ -74,9 +71,9 @@ def measure(
         primary=book.measure(primary),
         before=None if before is None else book.measure(before),
         ungated=ungated,
-        periods_per_year=dataset.periods_per_year,
+        periods_per_year=rules.periods_per_year,
         marked=dataset.marked,
-        floor=settings.floor_trades,
+        floor=rules.policy.floor_trades,
     )
     return live if live.enough else _without_sharpes(live)
 

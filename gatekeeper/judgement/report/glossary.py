@@ -10,7 +10,7 @@ FIXED = "returns are summed, not compounded, net of costs"
 def of(document: EvaluationDocument) -> dict[str, str]:
     """The rules of an evaluation in sentences, by name. Older documents have fewer of them."""
     rules = document.rules
-    terms = {"Sizing": sizing(rules.sizing, rules.fraction)}
+    terms = {"Sizing": sizing(rules.sizing)}
     if document.costs is not UNSET and (document.costs is None or rules.rates is not None):
         terms["Costs"] = _costs(document.costs, rules.rates)
     if rules.calendars is not None:
@@ -19,19 +19,21 @@ def of(document: EvaluationDocument) -> dict[str, str]:
             if rules.calendars
             else "None set: market days are the days of the data."
         )
+    if rules.unknown:
+        terms["Not known"] = f"The document, of an older format, doesn't hold these rules: {', '.join(rules.unknown)}."
     return terms
 
 
-def sizing(rule: SizingRecord | None, fraction: float) -> str:
-    """The size of each trade in a sentence. rule: None in older documents, which have no choice of it."""
-    if rule is None or rule.kind == "fraction":
-        each = f"Each trade is {_percent(fraction)} of the initial capital"
+def sizing(rule: SizingRecord) -> str:
+    """The size of each trade in a sentence."""
+    if rule.kind == "fraction":
+        each = f"Each trade is {_percent(rule.fraction)} of the initial capital"
     else:
         each = (
             f"Each trade is so large that a move of ATR14 makes {_percent(rule.target)} of the initial capital, "
             f"but no larger than {_percent(rule.largest)} of it"
         )
-    return f"{each}; {FIXED}. {_room(None if rule is None else rule.most_open)}"
+    return f"{each}; {FIXED}. {_room(rule.most_open)}"
 
 
 def _room(most_open: int | None) -> str:

@@ -1,19 +1,25 @@
 """Recheck of an evaluation document: judges again from its own numbers, and compares the verdicts."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import EvaluationDocument, Rules, ScorecardRecord, Verdict
+from gatekeeper.documents.rules import POLICIES, PolicyName
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.backtest import costs_paid, refit_agreement
 from gatekeeper.judgement.backtest.recompute import of_daily, same
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
+from gatekeeper.judgement.report import reconcile
 from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Policy
 
-COMPARED = ("answer", "kind", "policy", "decided_by", "gain", "standard_error", "bound", "p", "differing")
+COMPARED = (
+    *("answer", "kind", "policy", "decided_by", "alert"),
+    *("gain", "standard_error", "bound", "p", "differing", "detectable_gain"),
+)
 
 
 def differences(document: EvaluationDocument) -> list[str]:
@@ -25,6 +31,7 @@ def differences(document: EvaluationDocument) -> list[str]:
     for role, card in document.scorecards:
         if card.tested:
             found += _of_card(role, card, document.rules)
+    found += reconcile.faults(document)
     found += refit_agreement.faults(document)
     found += costs_paid.faults(document)
     held = document.verdict
@@ -37,13 +44,51 @@ def differences(document: EvaluationDocument) -> list[str]:
     passed = [(gate.name, gate.passed) for gate in held.gates], [(gate.name, gate.passed) for gate in again.gates]
     if passed[0] != passed[1]:
         found.append(f"the gates say {passed[1]}, and the document says {passed[0]}")
+    else:
+        found += _of_gates(document, again, competed)
+    return found + _of_policies(document)
+
+
+def _of_gates(document: EvaluationDocument, again: Verdict, competed: league_document.Competed | None) -> list[str]:
+    """The numbers of each gate; its text may be that of an older version."""
+    found = []
+    for stored, judged in zip(document.verdict.gates, again.gates, strict=True):
+        right = judged
+        if document.league is not None and competed is not None and judged.name == "league":
+            # Another version of the library may draw a little differently; the test itself was compared already.
+            right = gate(replace(competed[0], test=document.league.test), *competed[1:]) or judged
+        for name in sorted(stored.numbers.keys() | right.numbers.keys()):
+            if name not in stored.numbers or name not in right.numbers:
+                found.append(f"the gate {stored.name} has no number {name}, or one too many")
+            elif not same(stored.numbers[name], right.numbers[name]):
+                said = stored.numbers[name]
+                found.append(f"the gate {stored.name}'s {name} is {right.numbers[name]}, and the document says {said}")
     return found
 
 
-def judged_again(document: EvaluationDocument) -> tuple[Verdict, league_document.Competed | None]:
-    """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError."""
+def _of_policies(document: EvaluationDocument) -> list[str]:
+    """The answers of all three policies on the same scorecards."""
+    if sorted(document.policies) != sorted(POLICIES):
+        return [f"it has the answers of {', '.join(document.policies)}, and the policies are {', '.join(POLICIES)}"]
+    found = []
+    for name in POLICIES:
+        again = judged_again(document, name)[0]
+        right, said = (again.answer, again.decided_by), document.policies[name]
+        if right != (said.answer, said.decided_by):
+            held = f"{said.answer} by {said.decided_by}"
+            found.append(f"the policy {name} answers {right[0]} by {right[1]}, and the document says {held}")
+    return found
+
+
+def judged_again(
+    document: EvaluationDocument, name: PolicyName | None = None
+) -> tuple[Verdict, league_document.Competed | None]:
+    """The verdict that window, daily returns, decisions and policy lead to, and the league's. Raises DataError.
+
+    name: another of the three policies.
+    """
     held, cards = document.verdict, _cards(document)
-    policy = Policy.of(document.policy)
+    policy = document.policy if name is None else document.policy.with_name(name)
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
     ours, theirs = cards["challenger"], cards.get("champion")
     competed = league_document.again(document, cards, policy, kind)

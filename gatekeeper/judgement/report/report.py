@@ -46,11 +46,20 @@ class DrawnChart:
         return Markup(self.drawing)  # noqa: S704  # see above
 
 
-def render(document: EvaluationDocument) -> str:
-    """The page of an evaluation document: the same bytes for the same document, under 500 KB."""
-    return page(
-        resources.files("gatekeeper.judgement.report").joinpath(TEMPLATE).read_text("utf-8"), _context(document)
-    )
+def render(document: EvaluationDocument, effect: str | None = None) -> str:
+    """The page of an evaluation document: the same bytes for the same document and effect, under 500 KB.
+
+    effect: what came of it, as the registry says now. None for a run that writes its report before it promotes: then
+    the page says where to read it.
+    """
+    template = resources.files("gatekeeper.judgement.report").joinpath(TEMPLATE).read_text("utf-8")
+    return page(template, {**_context(document), "effect": effect or _told_elsewhere(document)})
+
+
+def _told_elsewhere(document: EvaluationDocument) -> str:
+    number = document.scorecards.challenger.model_id
+    where = f"gatekeeper explain {'ID' if number is None else number}"
+    return f"Verdict: {document.verdict.answer}. Whether it was promoted: {where}"
 
 
 def page(template: str, context: Mapping[str, object]) -> str:

@@ -1,7 +1,6 @@
 """Tests spent: the tests of the year to this weekly run, and the false promotions that the budget allows in them."""
 
-from gatekeeper.documents.evaluation import EvaluationDocument, PolicyRecord, SpentTests
-from gatekeeper.judgement.rule.verdict import Policy
+from gatekeeper.documents.evaluation import EvaluationDocument, Policy, SpentTests
 
 DAYS = 365
 
@@ -23,7 +22,7 @@ def sentences(document: EvaluationDocument) -> str | None:
     return None if document.looks is None else in_words(document.looks, document.policy)
 
 
-def in_words(tests: SpentTests, policy: PolicyRecord) -> str:
+def in_words(tests: SpentTests, policy: Policy) -> str:
     """The tests spent, and the promotions that they allow under the policy."""
     if not tests.spent:
         return f"No test spent in the {tests.days} days to this as-of: the first model has no champion to beat."
@@ -35,7 +34,7 @@ def in_words(tests: SpentTests, policy: PolicyRecord) -> str:
     return f"{spent} {_budget(tests, policy)}"
 
 
-def _budget(tests: SpentTests, policy: PolicyRecord) -> str:
+def _budget(tests: SpentTests, policy: Policy) -> str:
     if tests.allowed is None or tests.alpha is None:
         return f"The policy {policy.name} needs no proof, so the number of false promotions is not bounded."
     worse = "no better" if not policy.tolerance else f"worse by {policy.tolerance:g}"

@@ -8,7 +8,6 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from gatekeeper.config import override
 from gatekeeper.documents.check import (
     FORMAT,
     CheckDocument,
@@ -19,6 +18,7 @@ from gatekeeper.documents.check import (
     PromotionRecord,
     ServerAnswers,
 )
+from gatekeeper.documents.rules import Rules, known
 from gatekeeper.errors import ModelRefused
 from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
 from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
@@ -56,18 +56,19 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
     from gatekeeper.judgement.live import live as lives
 
     notes: list[str] = []
+    evaluation = lasting.evaluation
+    settings = _pinned(settings, evaluation, notes)
     primary = contender(settings, registry, lasting.primary)
     before = _before(registry, settings, lasting, notes)
     found = seen(settings, lasting.promotion, as_of)
     notes += found.notes
-    evaluation = lasting.evaluation
-    if evaluation is not None:  # the live days and the backtest's, in parts of the same capital
-        settings = override(settings, {"fraction": evaluation.document.rules.fraction})
-    live = lives.measure(found.dataset, settings, found.since, primary, before)
+    rules = _rules(settings, evaluation, found)
+    live = lives.measure(found.dataset, rules, found.since, primary, before)
     gain = _gain(live, lasting, notes)
-    breaker = _breaker(live, settings, evaluation, notes)
+    breaker = _breaker(live, rules, evaluation, notes)
     # A refit scores what it was fitted on otherwise than what is new: only its twin's scores can be compared.
-    drift = _drift(found, settings, evaluation, in_its_stead(settings, registry, lasting.primary), notes)
+    judged = in_its_stead(settings, registry, lasting.primary)
+    drift = _drift(found, settings, rules, evaluation, judged, notes)
     document = CheckDocument(
         format=FORMAT,
         as_of=as_of,
@@ -104,6 +105,29 @@ def _evaluation(registry: Registry, primary: Model, promotion: Promotion) -> Eva
     return next(of_it, None)
 
 
+def _pinned(settings: Settings, evaluation: Evaluation | None, notes: list[str]) -> Settings:
+    """Settings for reading data and models, with the evaluation's rules in the place of today's."""
+    from gatekeeper.judgement.backtest.rules import settings_under
+
+    if evaluation is None:
+        return settings
+    document = evaluation.document
+    if unknown := document.rules.unknown:
+        notes.append(
+            f"evaluation {evaluation.id}, of an older format, doesn't hold {', '.join(unknown)}: "
+            "the settings of today stand in for them"
+        )
+    return settings_under(document.rules, settings, document.data.source)
+
+
+def _rules(settings: Settings, evaluation: Evaluation | None, found: Seen) -> Rules:
+    """The evaluation's rules; those of today without one, and where an older document doesn't hold them."""
+    from gatekeeper.judgement.backtest.rules import rules_of
+
+    today = rules_of(settings, periods_per_year=found.dataset.periods_per_year, marked=found.dataset.marked)
+    return today if evaluation is None else evaluation.document.rules.completed(today)
+
+
 def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[str]) -> "Contender | None":
     if lasting.before is None:
         return None
@@ -126,7 +150,7 @@ def _gain(live: "Live", lasting: Reign, notes: list[str]) -> LiveGain:
     return live.gain(verdict.gain, verdict.standard_error)
 
 
-def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":
+def _breaker(live: "Live", rules: Rules, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":
     from gatekeeper.judgement.live import breaker
 
     daily: list[float] = []
@@ -135,12 +159,21 @@ def _breaker(live: "Live", settings: Settings, evaluation: Evaluation | None, no
         if evaluation.document.rules.marked and not live.marked:
             notes.append("the backtest is marked to market, but these ideas are booked on the day of their exit")
     return breaker.examine(
-        live.daily, daily, level=settings.breaker_level, floor_days=settings.floor_days, seed=settings.seed
+        live.daily,
+        daily,
+        level=known(rules.breaker_level),
+        floor_days=rules.policy.floor_days,
+        seed=known(rules.seed),
     )
 
 
 def _drift(
-    found: Seen, settings: Settings, evaluation: Evaluation | None, primary: "Contender", notes: list[str]
+    found: Seen,
+    settings: Settings,
+    rules: Rules,
+    evaluation: Evaluation | None,
+    primary: "Contender",
+    notes: list[str],
 ) -> Drift | None:
     """Drift since the backtest; None without a reference."""
     from gatekeeper.features import FEATURES
@@ -155,7 +188,7 @@ def _drift(
     if features is None:
         return None
     live, then = (_with_scores(rows, primary) for rows in (found.features, features))
-    return drift.compare(live, then, (*FEATURES, "score"), seed=settings.seed)
+    return drift.compare(live, then, (*FEATURES, "score"), seed=known(rules.seed))
 
 
 def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray[np.float64]:

@@ -64,16 +64,14 @@ def _judge(
     champion: "Contender | None",
     kind: str,
 ) -> Evaluation:
-    from gatekeeper.judgement import Policy
     from gatekeeper.judgement.backtest import backtest as backtests
 
     dataset = dataset_of(run, registered)
     challenger = _with_refit(run.settings, registry, model, registered)
     measured = backtests.run(dataset, run.settings, challenger, champion)
-    policy = Policy.from_settings(run.settings, measured.periods_per_year)
     opened = partial(contender, run.settings, registry)
-    cases = league_entrants.cases(run, registry, model, measured, dataset, policy, kind, opened)
-    kept = [_recorded(run, registry, registered, dataset, policy, generation, kind, case) for case in cases]
+    cases = league_entrants.cases(run, registry, model, measured, kind, opened)
+    kept = [_recorded(run, registry, registered, dataset, generation, kind, case) for case in cases]
     return kept[-1]
 
 
@@ -82,7 +80,6 @@ def _recorded(
     registry: Registry,
     registered: Registered,
     dataset: "Dataset",
-    policy: "Policy",
     generation: int,
     kind: str,
     case: league_entrants.Case,
@@ -92,6 +89,7 @@ def _recorded(
     from gatekeeper.judgement.report import report
 
     model, measured, champion = case.model, case.measured, case.measured.champion
+    policy = measured.rules.policy
     verdict = judge(
         measured.challenger,
         champion,
@@ -102,7 +100,7 @@ def _recorded(
         many=case.many(policy),
     )
     beside = _beside(run, registry, registered, policy, case)
-    document = record.document(measured, verdict, policy, dataset, beside, case.many)
+    document = record.document(measured, verdict, dataset, beside, case.many)
     # One name for each judgement: a later one of the same week leaves this report as it was.
     name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
     place = Path(run.settings.reports) / name

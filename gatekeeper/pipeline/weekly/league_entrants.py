@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gatekeeper.judgement.backtest.scorecard import Scorecard
     from gatekeeper.judgement.league.league import Field
     from gatekeeper.judgement.rule.verdict import Policy
-    from gatekeeper.market.ideas import Dataset
 
 log = logging.getLogger("gatekeeper")
 
@@ -42,8 +41,6 @@ def cases(
     registry: Registry,
     model: Model,
     measured: "Backtest",
-    dataset: "Dataset",
-    policy: "Policy",
     kind: str,
     opened: Opened,
 ) -> list[Case]:
@@ -56,14 +53,14 @@ def cases(
 
     if not run.settings.league or measured.champion is None or not measured.challenger.tested:
         return [Case(model, measured)]
-    book = ScorecardBuilder.of(dataset, run.settings, measured.window, measured.ideas, measured.days)
+    book = ScorecardBuilder.of(measured.rules, measured.window, measured.ideas, measured.days)
     met = {measured.challenger.sha256, measured.champion.sha256}
     left_out: dict[str, str] = {}
     older = list(_entrants(run, registry, book, met, opened, left_out))
     if not older:
         return [Case(model, measured)]
     everyone = Field(measured.champion, (measured.challenger, *(card for _, card in older)))
-    return _held(everyone, [model, *(each for each, _ in older)], measured, policy, kind, left_out)
+    return _held(everyone, [model, *(each for each, _ in older)], measured, kind, left_out)
 
 
 def recorded(registry: Registry, run_key: str, model: Model) -> list[Evaluation]:
@@ -84,10 +81,12 @@ def _decides(evaluation: Evaluation, model: Model) -> bool:
 
 
 def _held(
-    everyone: "Field", models: list[Model], measured: "Backtest", policy: "Policy", kind: str, left_out: dict[str, str]
+    everyone: "Field", models: list[Model], measured: "Backtest", kind: str, left_out: dict[str, str]
 ) -> list[Case]:
     from gatekeeper.judgement.league import league, league_document
     from gatekeeper.judgement.league.gate import gate
+
+    policy = measured.rules.policy
 
     @cache  # asked of each policy, for one case or two
     def contest(under: "Policy") -> league.FieldResult:

@@ -45,6 +45,7 @@ _PLACES = frozenset(
         "approval",
         "approval_timeout_hours",
         "approvers",
+        "signing_key",
     }
 )
 

@@ -152,7 +152,7 @@ def _unit(number: Decimal) -> int:
     """Ticks a second of the unit that this number is in; milliseconds for 0."""
     if not number:
         return _MILLISECONDS
-    return next(ticks for ticks, limit in (*_UNITS, (_UNITS[-1][0], Decimal("Infinity"))) if abs(number) < limit)
+    return next((ticks for ticks, limit in _UNITS if abs(number) < limit), _UNITS[-1][0])
 
 
 def _typical(declared: str, dialect: str) -> object:

@@ -3,25 +3,24 @@
 Readers take a snapshot and never wait. Writers queue: on SQLite by BEGIN IMMEDIATE, on PostgreSQL on the lock row.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import ConfigError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.dialect import Dialect
-from gatekeeper.registry.db.faults import UPGRADE
+from gatekeeper.registry.db.faults import UPGRADE, unusable
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
 from gatekeeper.registry.db.tables import Clock, lock, promotions
+from gatekeeper.registry.db.url import parse
 
-DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres(), "postgres": Postgres()}
+DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres()}
 
 _LOCKED = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
 _NOW = select(Clock())
@@ -45,7 +44,7 @@ class Work:
         Only under the lock: the next writer may rely on a file that this one placed.
         """
         while self._undo and of(self.connection).holds_lock(self.connection):
-            with suppress(OSError, Unavailable):
+            with suppress(OSError, Unavailable, StorageFailed):
                 self._undo.pop()()
 
     def refuse_lost_lock(self) -> None:
@@ -74,7 +73,7 @@ class Database:
 
         Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the SQLite file does not exist.
         """
-        parsed = _parse(url)
+        parsed = parse(url)
         dialect = DIALECTS[parsed.get_backend_name()]
         return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed))
 
@@ -85,14 +84,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot; never waits for writers."""
-        with self._begun(self.dialect.reading) as connection:
+        with self._begun(write=False) as connection:
             yield connection
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
         """A connection for a single statement, without a transaction: one statement is a snapshot by itself."""
         with self._clear_errors(), self.engine.connect() as connection:
-            yield connection
+            yield self.dialect.glance(connection)
 
     @contextmanager
     def write(self, *, first: bool = False) -> Iterator[Work]:
@@ -100,7 +99,7 @@ class Database:
 
         Raises Unavailable, GenerationMoved, SchemaOutOfDate; then nothing has changed, files included.
         """
-        with self._begun(self.dialect.writing) as connection:
+        with self._begun(write=True, first=first) as connection:
             work = Work(connection, self._lock(connection, first=first))
             try:
                 yield work
@@ -115,7 +114,7 @@ class Database:
 
         On SQLite it still queues with the other writers: a file has one writer at a time.
         """
-        with self._begun(self.dialect.writing) as connection:
+        with self._begun(write=True) as connection:
             yield connection
 
     def write_ahead(self) -> None:
@@ -123,11 +122,20 @@ class Database:
         self.dialect.write_ahead(self.engine)
 
     @contextmanager
-    def _begun(self, begin: str) -> Iterator[Connection]:
-        """A transaction opened by the statement `begin`: the drivers open none by themselves."""
-        with self._clear_errors(), self.engine.connect() as connection, connection.begin():
-            connection.exec_driver_sql(begin)
-            yield connection
+    def _begun(self, *, write: bool, first: bool = False) -> Iterator[Connection]:
+        """A transaction. If the connection turns out to be dead, another one begins it: nothing has been done yet."""
+        with self._clear_errors(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                self.dialect.begin(connection, write=write, first=first)
+            except DBAPIError as error:
+                transaction.rollback()
+                if not error.connection_invalidated:
+                    raise
+                transaction = connection.begin()
+                self.dialect.begin(connection, write=write, first=first)
+            with transaction:
+                yield connection
 
     def _lock(self, connection: Connection, *, first: bool) -> int:
         """Wait for the registry lock; returns the generation."""
@@ -169,6 +177,8 @@ class Database:
             yield
         except DBAPIError as error:
             raise self.dialect.fault(error, self.name) from error
+        except TimeoutError as error:
+            raise unusable("all connections that connection_limit allows are in use", self.name) from error
 
 
 def of(connection: Connection) -> Dialect:
@@ -207,17 +217,3 @@ def has_index(connection: Connection, name: str) -> bool:
 def has_table(connection: Connection, name: str) -> bool:
     """Whether a table of this name exists."""
     return of(connection).has(connection, "table", name)
-
-
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        shown = re.sub(r":[^:@/]*@", ":***@", url)
-        raise ConfigError(f"{shown!r} is not a database URL. Write one such as sqlite:///registry.db.") from None
-    if parsed.get_backend_name() not in DIALECTS:
-        raise ConfigError(
-            f"A registry can't be kept in {parsed.get_backend_name()!r}. Use sqlite:///FILE or "
-            "postgresql+psycopg://HOST/DATABASE."
-        )
-    return parsed

@@ -16,13 +16,18 @@ LARGEST_COUNTED = 2**53 - 1
 class Dialect(Protocol):
     """One kind of database."""
 
-    reading: str  # the statement that begins a read transaction
-    writing: str  # the statement that begins a write transaction
+    one_file: bool  # whether the database is a file that can be replaced under a process
     overriding: str  # the clause of an INSERT that gives its own id
     has_own_clock: bool  # whether a server tells the time, or each client's machine
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the file is missing."""
+
+    def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:
+        """Begin a transaction: the drivers begin none. `first`: the database may have no tables yet."""
+
+    def glance(self, connection: Connection) -> Connection:
+        """The connection for single reads without a transaction: one statement is a snapshot by itself."""
 
     def name(self, url: URL) -> str:
         """The database's name in messages, without the password."""
@@ -44,6 +49,9 @@ class Dialect(Protocol):
 
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether an object of this name exists; kind: `table` or `index`."""
+
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether this name is a view's: other tables can't refer to its rows."""
 
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """All tables but `"RLModel"` and those of other registries, as (schema, name); "" for the own schema."""

@@ -1,6 +1,13 @@
 """Database errors: driver messages as the package's own errors."""
 
-from gatekeeper.errors import ConfigError, GatekeeperError, GenerationMoved, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import (
+    ConfigError,
+    GatekeeperError,
+    GenerationMoved,
+    SchemaOutOfDate,
+    StorageFailed,
+    Unavailable,
+)
 
 UPGRADE = "Run `gatekeeper db upgrade`: it makes the tables and brings them up to date."
 
@@ -26,6 +33,38 @@ def no_tables(message: str, name: str) -> GatekeeperError:
 def unusable(message: str, name: str) -> GatekeeperError:
     """The error for a database that can't be used now."""
     return Unavailable(f"The registry {name} can't be used now ({message}), so nothing has changed. Try again later.")
+
+
+def damaged(message: str, name: str, way: str) -> GatekeeperError:
+    """The error for a database whose content is damaged. way: how to restore it."""
+    return StorageFailed(
+        f"The registry {name} is damaged ({message}). Nothing was changed, and trying again won't help. {way}"
+    )
+
+
+def disk_full(message: str, name: str, where: str) -> GatekeeperError:
+    """The error for a disk without room."""
+    return StorageFailed(
+        f"The disk of the registry {name} is full ({message}), so nothing has changed. Free some space on {where}, "
+        "then repeat it."
+    )
+
+
+def disk_failing(message: str, name: str, where: str) -> GatekeeperError:
+    """The error for a disk that can't be read or written."""
+    return StorageFailed(
+        f"The disk of the registry {name} can't be read or written ({message}), so nothing has changed. Check {where} "
+        "and the system's log for faults of the disk before you repeat it."
+    )
+
+
+def replaced(name: str, what: str) -> str:
+    """The message for a SQLite file that was replaced under a running process. what: what shows it."""
+    return (
+        f"The registry {name} was replaced under this process: {what}. Nothing is read from it or written to it any "
+        f"more. Stop the servers, remove {name}-wal and {name}-shm, restore the backup with `gatekeeper db restore "
+        "FILE`, and start them again."
+    )
 
 
 def not_kept(verb: str, table: str, meant: int, found: int) -> GatekeeperError:

@@ -7,11 +7,22 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.schema import CreateSchema
 
-from gatekeeper.errors import ConfigError, GatekeeperError
-from gatekeeper.registry.db.dialect import BUSY_SECONDS, LARGEST_COUNTED, highest_id
-from gatekeeper.registry.db.faults import another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.errors import ConfigError, GatekeeperError, Unavailable
+from gatekeeper.registry.db.dialect import LARGEST_COUNTED, highest_id
+from gatekeeper.registry.db.faults import (
+    another_writer,
+    asks_for_more,
+    damaged,
+    disk_failing,
+    disk_full,
+    no_tables,
+    unusable,
+)
+from gatekeeper.registry.db.postgres_transaction import Transactions
 from gatekeeper.registry.db.tables import lock, models
+from gatekeeper.registry.db.url import server
 
 CONNECT_SECONDS = 10
 UPGRADING = 7_305_012_111  # the advisory lock of `db upgrade`: any number that nobody else uses
@@ -36,41 +47,49 @@ _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(
 class Postgres:
     """PostgreSQL dialect. Writers queue on the lock row and see what was committed meanwhile: READ COMMITTED."""
 
-    reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    writing = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    one_file = False
     overriding = "OVERRIDING SYSTEM VALUE"  # for tables whose ids are GENERATED ALWAYS; else it does nothing
     has_own_clock = True
 
     def engine(self, url: URL, *, create: bool) -> Engine:  # noqa: ARG002  # a server makes no database by itself
         """The engine, which connects at first use. Raises ConfigError."""
-        if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
-            raise ConfigError(
-                f"The driver {url.drivername}:// is not supported. Use postgresql+psycopg://USER@HOST/DATABASE."
-            )
-        if not url.database:
-            raise ConfigError(f"{url} names no database. Use postgresql+psycopg://USER@HOST/DATABASE.")
-        # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that a
-        # connection pooler in between does no harm.
-        wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
-        given = {word: value for word, value in wanted.items() if word not in url.query}
         try:
+            parts = server(url)
+            # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that
+            # a connection pooler in between does no harm.
+            wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
+            given = {word: value for word, value in wanted.items() if word not in parts.url.query}
+            pool: dict[str, Any] = {"max_overflow": -1}
+            if parts.connections is not None:
+                pool = {"pool_size": parts.connections, "max_overflow": 0, "pool_timeout": parts.wait_seconds}
+            transactions = Transactions(self.name(url), parts.search_path, parts.schema)
             engine = create_engine(
-                url.set(drivername="postgresql+psycopg"),
+                parts.url,
                 connect_args={**given, "autocommit": True, "prepare_threshold": None},
-                max_overflow=-1,
+                execution_options={"transactions": transactions},
+                use_native_hstore=False,  # asking for its type costs the first connection three round trips
+                **pool,
             )
         except ModuleNotFoundError:
             raise ConfigError(
                 "PostgreSQL needs the package psycopg, which is not installed. "
                 "Run `pip install 'gatekeeper[postgres]'`."
             ) from None
-        event.listen(engine, "connect", self._prepare)
+        transactions.listen(engine)
         event.listen(engine, "checkout", self._refuse_closed)
         return engine
 
+    def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:
+        """Begin with all settings of the transaction in one string, and refuse another schema."""
+        Transactions.of(connection).begin(connection, write=write, first=first)
+
+    def glance(self, connection: Connection) -> Connection:
+        """The connection, on which each statement goes in one string with its BEGIN and COMMIT."""
+        return Transactions.of(connection).glance(connection)
+
     def name(self, url: URL) -> str:
         """Host and database, without user and options."""
-        return f"postgresql://{url.host or url.query.get('host') or ''}/{url.database}"
+        return f"postgresql://{_hosts(url)}/{url.database}"
 
     def write_ahead(self, engine: Engine) -> None:
         """Nothing to do: PostgreSQL always logs ahead."""
@@ -78,9 +97,11 @@ class Postgres:
     def queue_upgrade(self, connection: Connection) -> None:
         """Take an advisory lock until the transaction ends, then make the desk's schema if it is missing."""
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADING})"))
-        path = connection.execute(text("SELECT current_setting('search_path') WHERE current_schema() IS NULL")).scalar()
-        if path is not None and path.isidentifier():  # a desk's own schema, which nobody has made yet
-            connection.execute(text(f'CREATE SCHEMA "{path}"'))
+        transactions = Transactions.of(connection)
+        here = text("SELECT current_schema()")
+        if transactions.schema is not None and connection.execute(here).scalar() is None:
+            connection.execute(CreateSchema(transactions.schema))  # a desk's own, which nobody has made yet
+        transactions.refuse_other(connection.execute(here).scalar())
 
     def holds_lock(self, connection: Connection) -> bool:
         """True only while the connection lives: after that, another writer may rely on the files placed here."""
@@ -128,6 +149,10 @@ class Postgres:
         relkind = connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar()
         return relkind is not None and (relkind in "iI") == (kind == "index")
 
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether it is a view, a materialized view or a foreign table."""
+        return connection.execute(_IN_POSTGRES, {"name": f'"{name}"'}).scalar() in {"v", "m", "f"}
+
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """The tables and views of the database; those of a schema with a registry belong to that."""
         found = connection.execute(_OTHERS, {"own": models.name, "lock": lock.name}).all()
@@ -173,6 +198,8 @@ class Postgres:
             return ConfigError(
                 f"The role lacks a privilege on the registry {name} ({message}). Grant it, or use another role."
             )
+        if state[:2] in {"53", "58", "XX", "25", "0A"} and (fault := _of_server(state, message, name)) is not None:
+            return fault
         if state.startswith("22"):
             return ConfigError(f"The registry {name} can't store a value ({message}). Nothing has changed.")
         if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", message):
@@ -201,14 +228,6 @@ class Postgres:
         )
 
     @staticmethod
-    def _prepare(connection: Any, _record: object) -> None:
-        """Set up a session. Keepalives make the server release a lock within minutes after a client's host is gone."""
-        connection.execute(
-            f"SET TIME ZONE 'UTC'; SET lock_timeout = '{BUSY_SECONDS}s'; "
-            "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
-        )
-
-    @staticmethod
     def _refuse_closed(connection: Any, _record: object, _pooled: object) -> None:
         """Refuse a connection that the server has closed, without a round trip; the whole pool then reconnects."""
         if connection.closed:
@@ -217,3 +236,25 @@ class Postgres:
             selector.register(connection.fileno(), EVENT_READ)
             if selector.select(0):
                 raise InvalidatePoolError
+
+
+def _hosts(url: URL) -> str:
+    """The host, or all of them: a URL may name several, of which the first that answers is used."""
+    hosts = url.host or url.query.get("host") or ""
+    return hosts if isinstance(hosts, str) else ",".join(hosts)
+
+
+def _of_server(state: str, message: str, name: str) -> GatekeeperError | None:
+    """The error for a server that is full, failing, damaged or a standby; None for anything else."""
+    if state == "53100":
+        return disk_full(message, name, "the database server's disk")
+    if state.startswith("58"):
+        return disk_failing(message, name, "the database server's disk")
+    if state in {"XX001", "XX002"}:
+        return damaged(message, name, "Restore it from a backup with the server's own tools, such as pg_restore.")
+    if state == "25006" or "during recovery" in message:
+        return Unavailable(
+            f"The registry {name} is read-only ({message}), so nothing has changed: reads go on. Name the primary "
+            "server in GATEKEEPER_DB, or both with target_session_attrs=read-write, or wait until this one is it."
+        )
+    return None

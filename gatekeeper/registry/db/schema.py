@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gatekeeper.errors import SchemaOutOfDate
-from gatekeeper.registry.db.database import Work, has_table, of
+from gatekeeper.registry.db.database import Work, has_index, has_table, of
 from gatekeeper.registry.db.faults import UPGRADE
-from gatekeeper.registry.db.tables import HEAD, ONE_PRIMARY_DDL, VERSION_TABLE
+from gatekeeper.registry.db.tables import HEAD, ONE_PRIMARY, ONE_PRIMARY_DDL, VERSION_TABLE
 
 COLUMNS = {"id", "version", "path", "description", "createdAt"}
 NO_IDS = {"text", "character varying", "uuid"}  # types that can't be compared with a number
@@ -69,12 +69,17 @@ def secure_names(connection: Connection) -> None:
 
     Only for tables without duplicates: adoption checks first, and the naming migration removes them.
     """
-    connection.execute(text(ONE_PRIMARY_DDL.replace("UNIQUE INDEX", "UNIQUE INDEX IF NOT EXISTS")))
+    if not has_index(connection, ONE_PRIMARY):  # IF NOT EXISTS would ask for the owner's rights even if it exists
+        connection.execute(text(ONE_PRIMARY_DDL))
     if "version" not in of(connection).unique_columns(connection) and _repeated(connection, "version") is None:
         connection.execute(text('CREATE UNIQUE INDEX gatekeeper_version ON "RLModel" (version)'))
 
 
 def _refuse_other_table(connection: Connection) -> None:
+    if of(connection).is_view(connection, "RLModel"):
+        raise SchemaOutOfDate(
+            '"RLModel" is a view. Gatekeeper needs the table: name the database or schema that has it.'
+        )
     if not has_table(connection, "RLModel"):
         return
     there = of(connection).declared_types(connection, "RLModel")

@@ -1,44 +1,76 @@
 """SQLite: the registry as a file on one machine."""
 
+import os
+import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
+from gatekeeper.errors import ConfigError, GatekeeperError, RegistryReplaced, SchemaOutOfDate, StorageFailed
 from gatekeeper.registry.db.dialect import BUSY_SECONDS, LARGEST_COUNTED, highest_id
-from gatekeeper.registry.db.faults import UPGRADE, another_writer, asks_for_more, no_tables, unusable
+from gatekeeper.registry.db.faults import (
+    UPGRADE,
+    another_writer,
+    asks_for_more,
+    damaged,
+    disk_failing,
+    disk_full,
+    no_tables,
+    replaced,
+    unusable,
+)
 from gatekeeper.registry.db.tables import models
+from gatekeeper.registry.db.url import sqlite_file
 
 SWITCH_ATTEMPTS = 200
+ROOM = 64 * 1024  # bytes; the index of a write-ahead log takes 32 KiB, and gives an error of its own without them
 _IN_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = :kind AND name = :name COLLATE NOCASE")
 
 
 class Sqlite:
     """SQLite dialect. Writers queue by BEGIN IMMEDIATE; readers use a plain BEGIN and never wait."""
 
-    reading = "BEGIN"
-    writing = "BEGIN IMMEDIATE"
+    one_file = True
     overriding = ""
     has_own_clock = False
 
     def engine(self, url: URL, *, create: bool) -> Engine:
         """The engine. Raises ConfigError, and SchemaOutOfDate if the file is missing and `create` is false."""
-        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-            raise ConfigError(f"{url} names no file. A registry needs one, such as sqlite:///registry.db.")
-        file = Path(url.database)
+        file = sqlite_file(url)
         if not create and not file.exists():
-            raise SchemaOutOfDate(f"There is no registry at {file}. {UPGRADE}")
-        if create and not file.absolute().parent.is_dir():
+            raise SchemaOutOfDate(f"There is no registry at {self.name(url)}. {UPGRADE}")
+        if create and not file.parent.is_dir():
             raise ConfigError(
-                f"The folder {file.absolute().parent} of the registry {file} does not exist. Make it first."
+                f"The folder {file.parent} of the registry {self.name(url)} does not exist. Make it first."
             )
-        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}, max_overflow=-1)
+        # Only `db upgrade` makes a file: any other opens the one that is there, or none.
+        place = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
+
+        same = _SameFile(file, self.name(url))
+
+        def opened() -> sqlite3.Connection:
+            if same.known is not None:
+                same.check()
+            return sqlite3.connect(place, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+
+        engine = create_engine(url, creator=opened, max_overflow=-1)
         event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "checkout", lambda *_: same.check())
         return engine
+
+    def begin(self, connection: Connection, *, write: bool, first: bool = False) -> None:  # noqa: ARG002  # of the protocol
+        """A writer queues at once: one that has read already would be refused."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def glance(self, connection: Connection) -> Connection:
+        """The connection as it is."""
+        return connection
 
     def name(self, url: URL) -> str:
         """The file's path."""
@@ -46,20 +78,11 @@ class Sqlite:
 
     def write_ahead(self, engine: Engine) -> None:
         """Switch the journal mode to WAL, which the file remembers."""
-        raw = engine.raw_connection()
         try:
-            for left in reversed(range(SWITCH_ATTEMPTS)):
-                try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
-                    raw.cursor().execute("PRAGMA journal_mode = WAL")
-                    break
-                except sqlite3.OperationalError:
-                    if not left:
-                        raise
-                    time.sleep(0.05)
+            with closing(engine.raw_connection()) as raw:
+                _switch(raw)
         except sqlite3.Error as error:
-            raise self._translated(str(error), self.name(engine.url)) from error
-        finally:
-            raw.close()
+            raise translated(error, self.name(engine.url)) from error
 
     def queue_upgrade(self, connection: Connection) -> None:
         """Nothing to do: BEGIN IMMEDIATE has queued already."""
@@ -84,6 +107,10 @@ class Sqlite:
     def has(self, connection: Connection, kind: str, name: str) -> bool:
         """Whether the schema table lists it."""
         return connection.execute(_IN_SQLITE, {"kind": kind, "name": name}).first() is not None
+
+    def is_view(self, connection: Connection, name: str) -> bool:
+        """Whether the schema table lists it as a view."""
+        return self.has(connection, "view", name)
 
     def other_tables(self, connection: Connection) -> list[tuple[str, str]]:
         """The tables and views of the file: SQLite takes the names of ours in any case."""
@@ -114,19 +141,8 @@ class Sqlite:
         return unique
 
     def fault(self, error: DBAPIError, name: str) -> GatekeeperError:
-        """The package's own error, by the driver's message: SQLite gives little else."""
-        return self._translated(str(error.orig), name)
-
-    def _translated(self, message: str, name: str) -> GatekeeperError:
-        if "NOT NULL constraint" in message or "CHECK constraint" in message:
-            return asks_for_more(message)
-        if "constraint failed" in message:
-            return another_writer(message)
-        if "no such table" in message or "no such column" in message:
-            return no_tables(message, name)
-        if "not a database" in message:
-            return ConfigError(f"{name} is not a SQLite database. Name another file in GATEKEEPER_DB.")
-        return unusable(message, name)
+        """The package's own error, by SQLite's result code."""
+        return translated(error.orig, name)
 
     @staticmethod
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -135,6 +151,93 @@ class Sqlite:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
+
+
+def _switch(raw: PoolProxiedConnection) -> None:
+    for left in reversed(range(SWITCH_ATTEMPTS)):
+        try:  # SQLite doesn't wait for the lock here, whatever the busy timeout says
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not left or _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+class _SameFile:
+    """Refuses to go on once another file has the database's name: connections would use the deleted one."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._file = file
+        self._name = name
+        self.known: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Compare device and inode with those at the first connection. Raises RegistryReplaced."""
+        try:
+            found = os.stat(self._file)  # noqa: PTH116  # at each use: pathlib's takes twice as long
+        except OSError as fault:
+            raise RegistryReplaced(replaced(self._name, f"the file is gone ({fault.strerror})")) from None
+        here = found.st_dev, found.st_ino
+        if self.known is None:
+            self.known = here
+        if here != self.known:
+            raise RegistryReplaced(replaced(self._name, "another file has its name now"))
+
+
+def translated(error: BaseException | None, name: str) -> GatekeeperError:
+    """The package's own error for an error of the driver. name: the file's path."""
+    message, code = str(error), _code(error)
+    if "NOT NULL constraint" in message or "CHECK constraint" in message:
+        return asks_for_more(message)
+    if "constraint failed" in message:
+        return another_writer(message)
+    if "no such table" in message or "no such column" in message:
+        return no_tables(message, name)
+    folder = Path(name).absolute().parent
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _without_room(folder)):
+        return disk_full(message, name, str(folder))
+    if code == sqlite3.SQLITE_NOTADB:
+        return StorageFailed(
+            f"{name} is not a SQLite database, or its first page is damaged. Name the right file in GATEKEEPER_DB. "
+            f"{way_back(name)}"
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return damaged(message, name, way_back(name))
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return StorageFailed(
+            f"The registry {name} can't be written by this user ({message}), so nothing has changed. Make the file, "
+            f"those named {Path(name).name}-wal and -shm, and the folder {folder} writable."
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StorageFailed(
+            f"The registry {name} can't be opened ({message}), so nothing has changed. Check that the file is there "
+            f"and readable, and that new files can be made in {folder}."
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return disk_failing(message, name, str(folder))
+    return unusable(message, name)
+
+
+def way_back(name: str) -> str:
+    """The way back from a damaged file, as a sentence."""
+    return (
+        f"To restore a backup: stop the servers, move {name}, {name}-wal and {name}-shm away, and run "
+        "`gatekeeper db restore BACKUP`."
+    )
+
+
+def _code(error: BaseException | None) -> int:
+    """The primary result code; 0 if SQLite gave none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _without_room(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False
 
 
 def _decoded(stored: bytes) -> str:

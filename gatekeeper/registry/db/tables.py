@@ -33,7 +33,7 @@ from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
-HEAD = "0007"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0009"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -369,5 +369,6 @@ lock = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False, comment="Always 1"),
     Column("generation", Integer, nullable=False, comment="Number of the newest promotion; 0 before the first"),
+    Column("epoch", Text, comment="Random text that each `gatekeeper db restore` replaces; null before the first"),
     comment="One row: writers queue on it, and it counts the promotions",
 )

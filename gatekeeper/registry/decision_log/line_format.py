@@ -12,9 +12,10 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NoReturn
 
 from gatekeeper.errors import DataError
+from gatekeeper.registry.naming import primary_version
 
 IDEA, OUTCOME = "idea", "outcome"
-_LENGTHS = {IDEA: 13, OUTCOME: 7}
+_LENGTHS = {IDEA: (14, 13), OUTCOME: (7,)}  # 13: lines of before there was the version
 _FLOAT32 = "%.9g"  # enough digits for a float32 round trip
 _VECTOR = ",".join([_FLOAT32] * 7)
 _STAMP = 26  # the length of YYYY-MM-DD hh:mm:ss.ffffff, in UTC without an offset
@@ -75,7 +76,7 @@ def _decision(one: Decision) -> str:
     time = at if one.time is one.at else stamp(one.time)
     plan = "null" if strategy is None else quoted(strategy)
     shown_score = "null" if score is None else _FLOAT32 % score
-    model = _model(one.threshold, one.model_id, one.sha256, one.degraded)
+    model = _model(one.threshold, one.model_id, one.sha256, one.degraded, one.version)
     return (
         f'["idea",{quoted(one.idea_id)},"{at}","{time}",{quoted(symbol)},{plan},'
         f'"[{_VECTOR % one.features}]",{shown_score},{one.approved:d},{model}]\n'
@@ -89,8 +90,9 @@ def _check_storable(text: str) -> None:
 
 
 @lru_cache(maxsize=16)
-def _model(threshold: float, model_id: int | None, sha256: str | None, degraded: bool) -> str:
-    return json.dumps([threshold, model_id, sha256, int(degraded)], separators=(",", ":"), allow_nan=False)[1:-1]
+def _model(threshold: float, model_id: int | None, sha256: str | None, degraded: bool, version: str | None) -> str:
+    values = [threshold, model_id, sha256, int(degraded), version]
+    return json.dumps(values, separators=(",", ":"), allow_nan=False)[1:-1]
 
 
 def outcome_lines(outcomes: Sequence[Outcome]) -> bytes:
@@ -116,18 +118,65 @@ def stamp(moment: datetime) -> str:
 
 
 def parse(lines: Sequence[bytes]) -> list[list[Any]]:
-    """The values of each line, its kind first: 13 for an idea, 7 for an outcome. Raises DataError for any other line.
+    """The values of each line, its kind first: 14 for an idea, 7 for an outcome. Raises DataError for any other line.
 
-    The features of an idea stay text: a JSON array in FEATURES order.
+    The features of an idea stay text: a JSON array in FEATURES order. The last value is the model's version; None in a
+    line of an older server, which has 13.
     """
     try:
         values: list[list[Any]] = json.loads(b"[" + b",".join(lines) + b"]", parse_constant=_refuse)
-        sound = len(values) == len(lines) and all(len(one) == _LENGTHS[one[0]] for one in values)
+        sound = len(values) == len(lines) and all(len(one) in _LENGTHS[one[0]] for one in values)
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as fault:
         raise DataError(f"{type(fault).__name__}: {fault}") from None
     if not sound:
-        raise DataError("The line has neither the 13 values of an idea nor the 7 of an outcome.")
+        raise DataError("The line has neither the 14 values of an idea nor the 7 of an outcome.")
+    for one in values:
+        if len(one) == _LENGTHS[IDEA][1]:
+            one.append(None)
     return values
+
+
+def decision_of(values: Sequence[Any]) -> Decision:
+    """The decision from the values that `parse` returned. Raises DataError."""
+    try:
+        (
+            _,
+            idea_id,
+            at,
+            time,
+            symbol,
+            strategy,
+            vector,
+            score,
+            approved,
+            threshold,
+            model_id,
+            sha256,
+            degraded,
+            version,
+        ) = values
+        return Decision(
+            idea_id=str(idea_id),
+            at=_moment(at),
+            time=_moment(time),
+            symbol=str(symbol),
+            strategy=strategy,
+            features=tuple(float(value) for value in json.loads(vector)),
+            score=None if score is None else float(score),
+            threshold=float(threshold),
+            approved=bool(approved),
+            model_id=model_id,
+            version=version_then(version, model_id, degraded=bool(degraded)),
+            sha256=sha256,
+            degraded=bool(degraded),
+        )
+    except (ValueError, TypeError) as fault:
+        raise DataError(f"The line is not a valid decision: {fault}.") from None
+
+
+def version_then(version: str | None, model_id: int | None, *, degraded: bool) -> str | None:
+    """The version that answered; older servers logged none, but unless degraded it was the primary."""
+    return version if version is not None or model_id is None or degraded else primary_version(model_id)
 
 
 def outcome_of(values: Sequence[Any]) -> Outcome:

@@ -15,6 +15,7 @@ from gatekeeper.errors import DataError, GatekeeperError
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.database import Database, has_table, of
 from gatekeeper.registry.db.faults import not_kept
+from gatekeeper.registry.decision_log import conflicts
 from gatekeeper.registry.decision_log.bulk import insert_rows
 from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.decision_log.rldataset import has_dataset, ids, kinds_of, present, untyped
@@ -33,6 +34,7 @@ _SIDE = {
     "approved": "boolean",
     "sha256": "text",
     "degraded": "boolean",
+    "version": "text",
 }
 _d = decisions.c
 
@@ -45,6 +47,13 @@ class OutcomeTooEarly(OutcomeRefused):
     """The outcome closed before its idea's time. Nothing has changed; send the right time."""
 
 
+class Logged(NamedTuple):
+    """The result of logging ideas: how many are new, and how many were stored as conflicts for the first time."""
+
+    new: int
+    conflicts: int
+
+
 class OutcomeResult(NamedTuple):
     """The result for one outcome: `unknown` if there is no such idea (yet); `refusal` is the reason of a refusal."""
 
@@ -52,13 +61,15 @@ class OutcomeResult(NamedTuple):
     refusal: OutcomeRefused | None = None
 
 
-def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
-    """Add the new ones of `ideas`, as `line_format.parse` gives them; returns their number.
+def log(database: Database, ideas: Sequence[Sequence[Any]]) -> Logged:
+    """Add the new ones of `ideas`, as `line_format.parse` gives them.
+
+    An idea that is there already changes nothing; if it was decided otherwise, it is stored as a conflict.
 
     All or none. Raises SchemaOutOfDate, ConfigError or GenerationMoved if the table refuses one of them.
     """
     if not ideas:
-        return 0
+        return Logged(0, 0)
     with database.append() as connection:
         highest = connection.execute(select(func.coalesce(func.max(_d.dataset_id), 0))).scalar_one()
         drawn = of(connection).draw_ids(connection, DATASET, len(ideas), highest)
@@ -66,7 +77,8 @@ def log(database: Database, ideas: Sequence[Sequence[Any]]) -> int:
         kinds = kinds_of(connection)
         new = [(row_id, idea) for row_id, idea in zip(drawn, ideas, strict=True) if row_id in fresh]
         insert_rows(connection, DATASET, kinds.declared, kinds.rows(new))
-    return len(new)
+        known = [idea for row_id, idea in zip(drawn, ideas, strict=True) if row_id not in fresh]
+        return Logged(len(new), conflicts.store(connection, known) if known else 0)
 
 
 def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: Sequence[int]) -> set[int]:
@@ -77,8 +89,8 @@ def _insert_side(connection: Connection, ideas: Sequence[Sequence[Any]], drawn: 
     """
     utc = "" if connection.dialect.name == "sqlite" else "+00"
     rows = [
-        (row_id, idea_id, at + utc, time + utc, strategy, threshold, approved == 1, sha256, degraded == 1)
-        for row_id, (_, idea_id, at, time, _, strategy, _, _, approved, threshold, _, sha256, degraded) in zip(
+        (row_id, idea_id, at + utc, time + utc, strategy, threshold, approved == 1, sha256, degraded == 1, version)
+        for row_id, (_, idea_id, at, time, _, strategy, _, _, approved, threshold, _, sha256, degraded, version) in zip(
             drawn, ideas, strict=True
         )
     ]

@@ -62,7 +62,7 @@ class Kinds:
                 model_of(model_id),
                 strategies(strategy),
             ][:width]
-            for row_id, (_, _, _, started, symbol, strategy, vector, score, _, _, model_id, _, _) in ideas
+            for row_id, (_, _, _, started, symbol, strategy, vector, score, _, _, model_id, _, _, _) in ideas
         ]
 
     def outcome(self, value: float) -> Stored:

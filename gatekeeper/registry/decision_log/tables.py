@@ -52,6 +52,24 @@ decisions = Table(
     Column("known_at", Instant, comment="When the outcome was known; data later than an as-of are not used for it"),
     Column("stated", Boolean, comment="Whether the sender stated known_at; otherwise it is the time of receipt"),
     Column("outcome_at", Instant, comment="When the server received the outcome"),
+    Column("version", Text, comment="Name that the model had when it answered; null if none did, or on older servers"),
     Index("gatekeeper_decision_idea", "idea_id", unique=True),
     comment="What the server decided on a scored idea, beside its row of RLDataset",
+)
+
+conflicts = Table(
+    "gatekeeper_conflict",
+    metadata,
+    Column("idea_id", Text, primary_key=True, comment="Name of the idea that has another decision in the log"),
+    Column("content", Text, primary_key=True, comment="SHA-256 of what follows, so that each is stored once"),
+    Column("at", Instant, nullable=False, comment="When the server received the idea"),
+    Column("time", Instant, nullable=False, comment="Time of the idea, to the microsecond"),
+    Column("symbol", Text, nullable=False, comment="Symbol of the idea"),
+    Column("features", Text, nullable=False, comment="The seven features as a JSON array of numbers"),
+    Column("score", Float, comment="Score of the idea; null if no model answered"),
+    Column("approved", Boolean, nullable=False, comment="Whether the idea was approved"),
+    Column("model_id", Id, comment="Model that scored it; null if no model answered"),
+    Column("sha256", Text, comment="SHA-256 of that model; null if no model answered"),
+    Column("version", Text, comment="Name that this model had when it answered; null if none did, or on older servers"),
+    comment="Answers that differ from the logged decision of the same idea: the row that arrived first counts",
 )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select, union
 
-from gatekeeper.errors import ModelRefused, Unavailable
+from gatekeeper.errors import ModelRefused, StorageFailed, Unavailable
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.registry.db import tables, writes
@@ -82,7 +82,7 @@ def sweep(context: RegistryContext) -> None:
                     context.store.remove(name)
                     context.step(f"removed {name}")
             unmark(work, due)
-    except Unavailable as fault:
+    except (Unavailable, StorageFailed) as fault:
         log.warning("Retired files were not removed, and will be at the next promotion or `gatekeeper gc`: %s", fault)
 
 

@@ -4,12 +4,14 @@ The model runtime is imported lazily: reading the registry does not need it.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.registry.records import Details, Model
 from gatekeeper.registry.store.base import sha256_of
+
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,13 @@ def refuse_unregistered(model: Model) -> str:
 
 
 def _instant(text: str | None) -> datetime | None:
-    """A time from a file's metadata; None if it is not a time, since an untrusted file may hold anything."""
+    """A time from a file's metadata; None if market data can't be of it: an untrusted file may hold anything.
+
+    An end of the training data in 1970 would make every window out of sample.
+    """
     try:
         instant = datetime.fromisoformat(text or "")
-    except ValueError:
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return instant if _EARLIEST <= instant <= datetime.now(UTC) + timedelta(days=1) else None

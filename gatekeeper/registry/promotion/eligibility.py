@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.records import KINDS_BY_EVALUATION, Promotion, promotion_of
@@ -10,7 +10,18 @@ from gatekeeper.registry.records import KINDS_BY_EVALUATION, Promotion, promotio
 UNKNOWN = "a later week was promoted already"
 """What is said of a past week whose promotion is not on record."""
 
+LARGEST = 2**31 - 1
+
 _p = tables.promotions.c
+_weekly = _p.kind.in_(KINDS_BY_EVALUATION)
+# Built once: SQLAlchemy takes longer to build these than the database to answer them.
+_LATER = select(tables.promotions).where(
+    _p.discounted_at.is_(None)
+    & (_p.generation <= bindparam("generation", type_=Integer))
+    & (_p.as_of >= bindparam("as_of", type_=tables.Instant()))
+)
+_BY_RUN = _LATER.where(_weekly).order_by(_p.as_of.desc()).limit(1)
+_BY_HAND = _LATER.where(~_weekly).order_by(_p.generation.desc()).limit(1)
 
 
 def blocker(connection: Connection, as_of: datetime, generation: int | None = None) -> Promotion | None:
@@ -20,17 +31,11 @@ def blocker(connection: Connection, as_of: datetime, generation: int | None = No
     made when this one was known. With `generation`, as things stood then. Rows that `doctor --repair` marked count for
     nothing.
     """
-    known: ColumnElement[bool] = _p.discounted_at.is_(None)
-    if generation is not None:
-        known &= _p.generation <= generation
-    weekly = _p.kind.in_(KINDS_BY_EVALUATION)
-    by_run = known & weekly & (_p.as_of >= as_of)
-    row = connection.execute(select(tables.promotions).where(by_run).order_by(_p.as_of.desc()).limit(1)).first()
-    if row is None:
-        by_hand = known & ~weekly & (_p.as_of >= as_of)
-        newest = select(tables.promotions).where(by_hand).order_by(_p.generation.desc()).limit(1)
-        row = connection.execute(newest).first()
-    return None if row is None else promotion_of(row)
+    asked = {"as_of": as_of, "generation": LARGEST if generation is None else generation}
+    for statement in (_BY_RUN, _BY_HAND):
+        if row := connection.execute(statement, asked).first():
+            return promotion_of(row)
+    return None
 
 
 def not_eligible(connection: Connection, as_of: datetime, generation: int | None = None) -> str | None:

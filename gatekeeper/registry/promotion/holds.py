@@ -17,6 +17,7 @@ from gatekeeper.registry.records import Hold, Quarantine
 
 _h, _q = tables.holds.c, tables.quarantines.c
 _ALL = select(tables.holds)
+_STANDING = _ALL.where(_h.released_at.is_(None) & (_h.until.is_(None) | (_h.until > tables.Clock()))).order_by(_h.id)
 _KEYED = select(_q.sha256, _q.model_id).where(_q.release_key == bindparam("key"))
 _IN_FORCE = (
     select(_q.model_id.label("id"), _q.sha256, _q.actor, _q.reason, _q.at)
@@ -59,8 +60,7 @@ def set_hold(
 
 def standing(connection: Connection) -> list[Hold]:
     """The holds in force, by the database's time, oldest first; promotion is open if there is none."""
-    in_force = _h.released_at.is_(None) & (_h.until.is_(None) | (_h.until > now(connection)))
-    return [_hold(row) for row in connection.execute(_ALL.where(in_force).order_by(_h.id))]
+    return [_hold(row) for row in connection.execute(_STANDING)]
 
 
 def release(

@@ -3,13 +3,14 @@
 Each file is written to a temporary file, synced and renamed, and then the folder is synced.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gatekeeper.errors import ConfigError, ModelRefused, Unavailable
+from gatekeeper.errors import ConfigError, ModelRefused, StorageFailed, Unavailable
 from gatekeeper.files import replace, sync_folder
 from gatekeeper.model.files import read_model
 from gatekeeper.registry.store.base import (
@@ -26,6 +27,7 @@ from gatekeeper.registry.store.base import (
 
 READ_ONLY = 0o444
 TEMPORARY = ".tmp-"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LocalStore(Store):
@@ -180,10 +182,15 @@ class LocalStore(Store):
 
 @contextmanager
 def _clear_errors(path: Path) -> Iterator[None]:
-    """Translate errors of the operating system into Unavailable."""
+    """Translate errors of the operating system: StorageFailed if the disk has no room, else Unavailable."""
     try:
         yield
     except OSError as fault:
+        if fault.errno in NO_ROOM:
+            raise StorageFailed(
+                f"{path} can't be written ({fault.strerror}), so nothing has changed. "
+                "Free some space there, then repeat it."
+            ) from fault
         raise Unavailable(
             f"{path} can't be written ({fault.strerror or fault}), so nothing has changed. "
             "Check that GATEKEEPER_MODELS is a writable folder with free space."

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from gatekeeper.errors import ModelRefused
 from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
 from gatekeeper.registry.db import comments, schema, tables, writes
-from gatekeeper.registry.db.database import Work, has_index, has_table, now
+from gatekeeper.registry.db.database import Work, has_table, now
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.models.registration import insert_artifact
@@ -134,8 +134,7 @@ def _adopt(context: RegistryContext, work: Work, finds: list[Find], before: str 
     adopted = take_in(context, work, finds)
     claims = catalogue.claimants(connection)
     if len(claims) < 2:
-        if not has_index(connection, tables.ONE_PRIMARY):
-            schema.secure_names(connection)
+        schema.secure_names(connection)
         last = catalogue.newest_promotion(connection)
         if claims and (last is None or last.to_id != claims[0].id):
             record_adopted(work, claims[0], "found as the primary by `gatekeeper db upgrade`", last)

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from gatekeeper.registry.promotion import clock
 from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_snapshot, promote
 from gatekeeper.registry.upkeep import findings
 from gatekeeper.registry.upkeep.adopt import inspect_files, take_in, unadopted
+from gatekeeper.registry.upkeep.connection_proof import Fact, prove
 from gatekeeper.registry.upkeep.findings import Digests, Examination, Finding, examine
 from gatekeeper.registry.upkeep.rename import migrate
 
@@ -29,11 +30,15 @@ _BY_MIGRATION = {findings.MISNAMED, findings.PRIMARIES, findings.INDEX}
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """Findings that remain, findings that were repaired (see `remedy`), and rows marked as unusable models."""
+    """Findings that remain, findings that were repaired (see `remedy`), and rows marked as unusable models.
+
+    connection: what the connection has, as the database says; empty if that was not asked.
+    """
 
     findings: tuple[Finding, ...]
     repaired: tuple[Finding, ...]
     marked: tuple[Finding, ...]
+    connection: tuple[Fact, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -51,7 +56,9 @@ def check_up(
     threshold: float | None = None,
     repair: bool = False,
 ) -> Checkup:
-    """Check the registry at `url`, whatever the revision of its tables; with `repair`, fix what needs no choice.
+    """Check the registry at `url` and the connection to it, whatever the revision of its tables.
+
+    With `repair`, fix what needs no choice.
 
     Raises Unavailable if database or store can't be reached: files that can't be read are not taken for missing.
     """
@@ -66,7 +73,9 @@ def check_up(
     try:
         with context.database.read() as connection:
             schema.refuse_other_revision(connection, context.database.name)
-        return examined(context, repair=repair)
+        proof = prove(context.database)
+        found = examined(context, repair=repair)
+        return replace(found, findings=proof.findings + found.findings, connection=proof.facts)
     except SchemaOutOfDate as fault:
         return Checkup((Finding(SCHEMA, None, None, str(fault)),), (), ())
     finally:

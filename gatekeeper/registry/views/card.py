@@ -105,7 +105,7 @@ def _evaluation(model: Model, one: Evaluation) -> CardEvaluation:
         champion=one.champion,
         verdict=one.verdict,
         of_these_bytes=model.sha256 in (one.challenger_sha256, one.deploys),
-        policy=shown.policy.name,
+        policy=shown.policy_name,
         decided_by=shown.verdict.decided_by,
         window_start=shown.window.start,
         window_days=shown.window.days,

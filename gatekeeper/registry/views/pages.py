@@ -107,6 +107,14 @@ class Pages:
 
     database: Database
 
+    def effect_of(self, evaluation: Evaluation) -> str:
+        """What came of an evaluation, read from the history now: the promotion that rests on it, or that none does."""
+        with self.database.read() as connection:
+            claimants = catalogue.claimants(connection)
+            if len(claimants) > 1:
+                return str(catalogue.unsettled(claimants))
+            return effects.of_evaluation(connection, evaluation.id, evaluation.verdict, evaluation.kind)
+
     def state(self) -> RegistryState:
         """The primary, the holds in force and the counts."""
         with self.database.read() as connection:

@@ -9,6 +9,7 @@ from typing import Any
 from gatekeeper.errors import ConfigError, DataError, GenerationMoved, SchemaOutOfDate, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import OUTCOME, Outcome, outcome_of, parse
+from gatekeeper.serving.decision_log.delivered import DeliveredLines
 from gatekeeper.serving.decision_log.spool import Segment, Spool
 
 LONGEST_PENDING = timedelta(hours=1)
@@ -46,12 +47,16 @@ class Delivery:
     full, since more is removed than written.
     """
 
-    def __init__(self, registry: Registry, spool: Spool, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, registry: Registry, spool: Spool, clock: Callable[[], datetime], delivered: DeliveredLines
+    ) -> None:
         self._registry = registry
         self._spool = spool
         self._clock = clock
+        self._delivered = delivered
         self._pending: dict[bytes, tuple[Outcome, Segment]] = {}
         self._next_retry = 0.0
+        self.conflicts = 0
         self.rejected = 0
         self.torn = 0
 
@@ -63,9 +68,10 @@ class Delivery:
     def run(self) -> None:
         """Deliver all lines that are there now, each once.
 
-        Raises GatekeeperError if the database can't be reached, and SpoolFault, after all others, if a segment has to
-        wait.
+        Raises GatekeeperError if the database can't be reached or was replaced under this process (RegistryReplaced),
+        and SpoolFault, after all others, if a segment has to wait.
         """
+        self._registry.continuity.look()
         faults: list[Exception] = []
         for segment in self._spool.segments():
             growing = self._spool.is_active(segment)  # checked first: a closed segment grows no more
@@ -157,12 +163,16 @@ class Delivery:
         return ideas, ends
 
     def _log(self, ideas: Ideas) -> None:
+        rejected: list[tuple[str, bytes]] = []
         try:
-            self._registry.log_decisions([one for _, one in ideas])
+            self.conflicts += self._registry.log_decisions([one for _, one in ideas]).conflicts
         except _REFUSALS as fault:
             refused = self._refused(ideas, fault)
             # A table that was repaired meanwhile refuses them no more.
-            self._reject([(why, line) for line, one in refused if (why := self._refusal(one)) is not None])
+            rejected = [(why, line) for line, one in refused if (why := self._refusal(one)) is not None]
+            self._reject(rejected)
+        out = {line for _, line in rejected}
+        self._delivered.keep(b"".join(line + b"\n" for line, _ in ideas if line not in out))
 
     def _refused(self, ideas: Ideas, fault: Exception) -> Ideas:
         """Log the ideas by halves; returns those refused. Raises the fault if the table refuses all."""
@@ -171,7 +181,9 @@ class Delivery:
         while parts:
             part = parts.pop()
             try:
-                taken += self._registry.log_decisions([one for _, one in part])
+                logged = self._registry.log_decisions([one for _, one in part])
+                taken += logged.new
+                self.conflicts += logged.conflicts
             except _REFUSALS:
                 half = len(part) // 2
                 if half:
@@ -189,7 +201,7 @@ class Delivery:
         why = ""
         for _ in range(ATTEMPTS):
             try:
-                self._registry.log_decisions([one])
+                self.conflicts += self._registry.log_decisions([one]).conflicts
             except _REFUSALS as refusal:
                 why = str(refusal)
             else:
@@ -199,13 +211,16 @@ class Delivery:
     def _close(self, outcomes: Sequence[tuple[bytes, tuple[Outcome, Segment]]]) -> None:
         results = self._registry.close_decisions([outcome for _, (outcome, _) in outcomes], all_or_none=False)
         oldest = self._clock() - LONGEST_PENDING
-        pending, rejected = {}, []
+        pending, rejected, recorded = {}, [], b""
         for (line, place), (state, refusal) in zip(outcomes, results, strict=True):
             if state == "unknown" and place[0].at > oldest:
                 pending[line] = place
             elif state != "recorded":
                 rejected.append((str(refusal or "no idea of this id came within an hour"), line))
+            else:
+                recorded += line + b"\n"
         self._reject(rejected)
+        self._delivered.keep(recorded)
         for line, _ in outcomes:
             self._pending.pop(line, None)
         self._pending.update(pending)

@@ -18,6 +18,7 @@ from gatekeeper.errors import GatekeeperError, Unavailable
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome, decision_lines, outcome_lines
 from gatekeeper.registry.decision_log.log import OutcomeRefused, OutcomeTooEarly
+from gatekeeper.serving.decision_log.delivered import DeliveredLines
 from gatekeeper.serving.decision_log.delivery import Delivery, SpoolFault
 from gatekeeper.serving.decision_log.spool import Spool
 from gatekeeper.serving.supervised import LONGEST_PAUSE, LoopState, OutageLog, SupervisedLoop
@@ -37,14 +38,15 @@ class LogState:
 
     backlog, backlog_bytes: undelivered lines, pending outcomes included. dropped: lines that the spool could not take.
     rejected: lines in rejected.jsonl that no database will take, such as outcomes whose idea never came or that
-    contradict it. torn: incomplete lines. last_flush: the last time at which nothing was undelivered. fault: why lines
-    wait now; None if they don't.
+    contradict it. conflicts: decisions that differ from the one in the database. torn: incomplete lines. last_flush:
+    the last time at which nothing was undelivered. fault: why lines wait now; None if they don't.
     """
 
     backlog: int
     backlog_bytes: int
     dropped: int
     rejected: int
+    conflicts: int
     torn: int
     last_flush: datetime | None
     fault: str | None
@@ -67,7 +69,8 @@ class DecisionLog:
         self._registry = registry
         self._clock = clock
         self._spool = Spool(folder, cap_bytes=cap_bytes)
-        self._delivery = Delivery(registry, self._spool, clock)
+        self._kept = DeliveredLines(folder)
+        self._delivery = Delivery(registry, self._spool, clock, self._kept)
         self._stopping = False
         self._disk = SupervisedLoop("spool", self._keep_on_disk, late_after=LATE)
         self._deliverer = SupervisedLoop("delivery", self._keep_delivering, late_after=2 * LATE)
@@ -140,6 +143,7 @@ class DecisionLog:
         for outcome in outcomes:
             _check(outcome)
         try:
+            self._registry.continuity.refuse_replaced()
             states = [one.state for one in self._registry.close_decisions(outcomes, all_or_none=True)]
         except OutcomeRefused:
             raise
@@ -148,6 +152,8 @@ class DecisionLog:
             states = ["unknown"] * len(outcomes)
         else:
             self._outages["outcomes"].end("Outcomes are recorded in the database again")
+        recorded = [outcome for outcome, state in zip(outcomes, states, strict=True) if state == "recorded"]
+        self._kept.keep(outcome_lines(recorded))
         waiting = [outcome for outcome, state in zip(outcomes, states, strict=True) if state == "unknown"]
         if waiting and not self._spool.append(outcome_lines(waiting), len(waiting)):
             self._spool.drop(len(waiting))
@@ -165,6 +171,7 @@ class DecisionLog:
             backlog_bytes=sum(one.end - one.done for one in segments),
             dropped=self._spool.dropped,
             rejected=self._delivery.rejected,
+            conflicts=self._delivery.conflicts,
             torn=self._delivery.torn,
             last_flush=self._last_flush,
             fault=self._disk_fault or self._fault,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from gatekeeper.serving.decision_log.log import Decision
+    from gatekeeper.serving.decision_log.idea_file import Claim
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # seconds
 TIMED = ("/v1/score", "/v1/outcomes")
@@ -37,6 +37,9 @@ class Counts(msgspec.Struct):
     decisions: dict[str, list[int]] = {}  # symbol: [approved, vetoed]
     unscored: int = 0  # ideas decided without a score
     unlogged: int = 0  # ideas answered with `logged: false`
+    repeated: int = 0  # ideas answered with their first decision
+    reused: int = 0  # ideas refused, since their id belongs to another one
+    conflicts: int = 0  # ideas with another decision in the database
     failures: dict[str, int] = {}  # refused models, by reason
     dropped: int = 0
     rejected: int = 0
@@ -68,6 +71,9 @@ class Counts(msgspec.Struct):
                 own_counts[reason] = own_counts.get(reason, 0) + count
         self.unscored += other.unscored
         self.unlogged += other.unlogged
+        self.repeated += other.repeated
+        self.reused += other.reused
+        self.conflicts += other.conflicts
         self.dropped += other.dropped
         self.rejected += other.rejected
         self.torn += other.torn
@@ -91,13 +97,19 @@ class Counters:
         """Count one connection that the server ended."""
         self.counts.cut[reason] = self.counts.cut.get(reason, 0) + 1
 
-    def decided(self, made: Sequence["Decision"], *, logged: bool) -> None:
-        """Count decided ideas. Call it in the event loop alone, as `request`."""
+    def decided(self, made: Sequence["Claim"], *, logged: bool) -> None:
+        """Count ideas: decided, repeated and refused ones. Call it in the event loop alone, as `request`."""
         decisions = self.counts.decisions
-        for one in made:
+        for one, repeated, _ in made:
+            if one is None:
+                self.counts.reused += 1
+                continue
+            self.counts.unlogged += not logged
+            if repeated:
+                self.counts.repeated += 1
+                continue
             pair = decisions.get(one.symbol)
             if pair is None:
                 pair = decisions.setdefault(one.symbol if len(decisions) < SYMBOLS else OTHER, [0, 0])
             pair[not one.approved] += 1
             self.counts.unscored += one.score is None
-            self.counts.unlogged += not logged

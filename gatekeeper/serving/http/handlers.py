@@ -12,9 +12,11 @@ import numpy as np
 from msgspec.structs import astuple
 
 from gatekeeper.errors import ModelRefused, NoModel, Unavailable
+from gatekeeper.serving.decision_log.idea_file import Claim
+from gatekeeper.serving.decision_log.idea_memory import IdeaMemory
 from gatekeeper.serving.decision_log.log import Decision, DecisionLog, Outcome, OutcomeRefused, OutcomeTooEarly
 from gatekeeper.serving.http.counters import Counters
-from gatekeeper.serving.http.messages import Answer, Closed, Features, Idea, Noted, Reader
+from gatekeeper.serving.http.messages import Answer, Closed, Features, Idea, Noted, Reader, Unanswered
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Reply
 from gatekeeper.serving.loader import Gatekeeper, Scores
@@ -24,6 +26,8 @@ AT_ONCE = 64  # ideas that are scored in the event loop; more get a thread
 EARLIEST = 1973  # the first year accepted; earlier epoch milliseconds look like seconds
 
 ACTIONS = {"buy": 1.0, "sell": 0.0, 1.0: 1.0, 0.0: 0.0}
+
+CONFLICT: Literal["idea_conflict"] = "idea_conflict"
 
 Places = Sequence[int | None]
 
@@ -53,6 +57,7 @@ class Scoring:
         self,
         gatekeeper: Gatekeeper,
         log: DecisionLog,
+        memory: IdeaMemory,
         counters: Counters,
         *,
         on_no_model: Literal["veto", "pass", "error"],
@@ -62,6 +67,7 @@ class Scoring:
     ) -> None:
         self._gatekeeper = gatekeeper
         self._log = log
+        self._memory = memory
         self._counters = counters
         self._on_no_model = on_no_model
         self._threshold = threshold
@@ -74,41 +80,63 @@ class Scoring:
         at = self._clock()
         ideas, places = _listed(read)
         if len(ideas) > AT_ONCE:
-            decisions, reason, logged = await asyncio.to_thread(self._decide, ideas, places, at)
+            claims, logged = await asyncio.to_thread(self._decide, ideas, places, at)
         else:
-            decisions, reason, logged = self._decide(ideas, places, at)
-        self._counters.decided(decisions, logged=logged)
-        answers = [_answer(one, reason, logged) for one in decisions]
-        return Reply(200, _encode(answers if isinstance(read, list) else answers[0]))
+            claims, logged = self._decide(ideas, places, at)
+        self._counters.decided(claims, logged=logged)
+        if isinstance(read, list):
+            pairs = zip(ideas, claims, strict=True)
+            return Reply(200, _encode([_answer(claim, logged) or _unanswered(idea) for idea, claim in pairs]))
+        if (answer := _answer(claims[0], logged)) is None:
+            raise Problem(409, CONFLICT, _conflict(read), field="idea_id")
+        return Reply(200, _encode(answer))
 
-    def _decide(self, ideas: Sequence[Idea], places: Places, at: datetime) -> tuple[list[Decision], str | None, bool]:
-        """The decisions, the reason if the primary did not make them, and whether they are logged."""
+    def _decide(self, ideas: Sequence[Idea], places: Places, at: datetime) -> tuple[list[Claim], bool]:
+        """What stands for each idea, and whether it is logged.
+
+        A repeated decision is logged again, since its first worker may have been killed before it had logged it: the
+        database takes it once.
+        """
         _refuse_twice([idea.idea_id for idea in ideas if idea.idea_id is not None])
         times = [_time(idea.time, at, "time", place) for idea, place in zip(ideas, places, strict=True)]
         rows = np.array(
             [_row(idea.features, place) for idea, place in zip(ideas, places, strict=True)], dtype=np.float32
         )
-        decisions, reason = self._judged(ideas, times, rows.reshape(-1, 7), at)
-        return decisions, reason, self._log.write(decisions) if decisions else True
+        claims = self._judged(ideas, times, rows.reshape(-1, 7), at)
+        standing = [claim.decision for claim in claims if claim.decision is not None]
+        return claims, self._log.write(standing) if standing else True
 
-    def _judged(
-        self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime
-    ) -> tuple[list[Decision], str | None]:
+    def _judged(self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime) -> list[Claim]:
         try:
             scores = self._gatekeeper.score(rows)
         except (NoModel, ModelRefused) as fault:  # ModelRefused: a score that is not a number from 0 to 1
-            return self._undecided(ideas, times, rows, at, fault), str(fault)
+            return self._undecided(ideas, times, rows, at, str(fault))
         verdicts = zip(scores.values.tolist(), scores.approved.tolist(), strict=True)
-        return _decisions(ideas, times, rows, at, verdicts, scores), scores.reason
+        return self._claimed(ideas, _decisions(ideas, times, rows, at, verdicts, scores), scores.reason)
 
     def _undecided(
-        self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime, fault: Exception
-    ) -> list[Decision]:
-        """The decisions without a model, by the setting `on_no_model`; the score is None."""
-        if self._on_no_model == "error":
-            raise Problem(503, "no_model", str(fault))
+        self, ideas: Sequence[Idea], times: Sequence[datetime], rows: np.ndarray, at: datetime, reason: str
+    ) -> list[Claim]:
+        """What stands without a model: earlier decisions, and those by the setting `on_no_model`, without a score."""
         verdict = (None, self._on_no_model == "pass")
-        return _decisions(ideas, times, rows, at, [verdict] * len(ideas), _WithoutModel(self._threshold))
+        decisions = _decisions(ideas, times, rows, at, [verdict] * len(ideas), _WithoutModel(self._threshold))
+        if self._on_no_model == "error":
+            if (known := self._memory.recall(decisions)) is None:
+                raise Problem(503, "no_model", reason)
+            return known
+        return self._claimed(ideas, decisions, reason)
+
+    def _claimed(self, ideas: Sequence[Idea], decisions: Sequence[Decision], reason: str | None) -> list[Claim]:
+        """What stands for each idea. An id that the server made needs no claim: nobody else knows it."""
+        named = [one for idea, one in zip(ideas, decisions, strict=True) if idea.idea_id is not None]
+        if not named:
+            return [Claim(one, False, reason) for one in decisions]
+        claims = self._memory.claim(named, reason)
+        if len(named) == len(decisions):
+            return claims
+        each = iter(claims)
+        pairs = zip(ideas, decisions, strict=True)
+        return [Claim(one, False, reason) if idea.idea_id is None else next(each) for idea, one in pairs]
 
 
 class Closing:
@@ -170,7 +198,11 @@ def _decisions(
     ]
 
 
-def _answer(one: Decision, reason: str | None, logged: bool) -> Answer:
+def _answer(claim: Claim, logged: bool) -> Answer | None:
+    """None if the id belongs to another idea."""
+    one = claim.decision
+    if one is None:
+        return None
     return Answer(
         one.idea_id,
         "approve" if one.approved else "veto",
@@ -180,8 +212,20 @@ def _answer(one: Decision, reason: str | None, logged: bool) -> Answer:
         one.model_id,
         one.sha256,
         one.degraded,
-        reason,
+        claim.reason,
         logged,
+        claim.repeated,
+    )
+
+
+def _unanswered(idea: Idea) -> Unanswered:
+    return Unanswered(str(idea.idea_id), CONFLICT, _conflict(idea))
+
+
+def _conflict(idea: Idea) -> str:
+    return (
+        f"Idea {idea.idea_id} was decided already, for another symbol, side or features. "
+        "Give each idea an id of its own, or repeat the first request unchanged."
     )
 
 

@@ -18,6 +18,7 @@ import uvicorn
 
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry
+from gatekeeper.serving.decision_log.idea_memory import discard_damaged
 from gatekeeper.serving.http.error_middleware import FastPath
 from gatekeeper.serving.http.peer_workers import LONGEST_PATH
 from gatekeeper.serving.http.protocol import StrictProtocol
@@ -45,6 +46,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     check_binding(settings)
     _check_registry(settings, say)
     _check_spool(Path(settings.spool))
+    discard_damaged(Path(settings.spool))
     with bound(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="gatekeeper-") as folder:
         shared = Path(folder) if settings.workers > 1 else None
         if shared is not None and len(str(shared)) + 20 > LONGEST_PATH:

@@ -47,7 +47,7 @@ class Features(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class Idea(Struct, frozen=True, forbid_unknown_fields=True):
-    """A trade idea. `time` is its own time (default: now); `idea_id` lets a retry count once."""
+    """A trade idea. `time` is its own time (default: now); `idea_id` gives a retry the first decision again."""
 
     symbol: Text
     features: Features
@@ -66,7 +66,10 @@ class Closed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(Struct, frozen=True):
-    """The decision on an idea. Without a model, `score`, `version`, `model_id` and `sha256` are null."""
+    """The decision on an idea. Without a model, `score`, `version`, `model_id` and `sha256` are null.
+
+    `repeated`: this id was decided before, and this is that first decision.
+    """
 
     idea_id: str
     decision: Literal["approve", "veto"]
@@ -78,6 +81,15 @@ class Answer(Struct, frozen=True):
     degraded: bool
     reason: str | None
     logged: bool
+    repeated: bool
+
+
+class Unanswered(Struct, frozen=True):
+    """An idea of an array that gets no decision: its id belongs to another symbol, side or features."""
+
+    idea_id: str
+    error: Literal["idea_conflict"]
+    detail: str
 
 
 class Noted(Struct, frozen=True):

@@ -39,6 +39,7 @@ class _Merged:
         yield from self._model()
         yield from self._registry()
         yield from self._log()
+        yield from self._memory()
         yield from self._traffic()
         yield from self._health()
 
@@ -101,7 +102,29 @@ class _Merged:
         yield _counter("log_dropped", "Decisions and outcomes that the spool could not take.", None, counts.dropped)
         yield _counter("outcomes_rejected", "Outcomes refused for good, kept in rejected.jsonl.", None, counts.rejected)
         yield _counter("log_torn", "Incomplete lines of killed processes.", None, counts.torn)
+        yield _counter(
+            "idea_conflicts",
+            "Decisions that differ from the logged one of the same idea; gatekeeper_conflict has them.",
+            None,
+            counts.conflicts,
+        )
         yield _counter("ideas_unlogged", "Ideas answered with logged: false.", None, counts.unlogged)
+
+    def _memory(self) -> Iterator[Metric]:
+        live, counts = self._live, self._counts
+        yield _gauge(
+            "idea_memory_ids", "Idea ids whose first decision is remembered.", max((one.ids for one in live), default=0)
+        )
+        ages = [one.oldest_id for one in live if one.oldest_id is not None]
+        if ages:
+            yield _gauge("idea_memory_age_seconds", "Time since the oldest remembered id came.", max(ages))
+        yield _gauge(
+            "idea_memory_degraded",
+            "1 if a process can't use the memory of idea ids, or it isn't filled: a repeated idea may be decided anew.",
+            _any(live, "forgetful"),
+        )
+        yield _counter("ideas_repeated", "Ideas answered with their first decision.", None, counts.repeated)
+        yield _counter("ideas_reused", "Ideas refused, since their id belongs to another one.", None, counts.reused)
 
     def _traffic(self) -> Iterator[Metric]:
         counts = self._counts

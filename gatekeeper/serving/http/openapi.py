@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.json import schema_components
 
-from gatekeeper.serving.http.messages import Alive, Answer, Closed, Idea, Noted, Ready, Serving
+from gatekeeper.serving.http.messages import Alive, Answer, Closed, Idea, Noted, Ready, Serving, Unanswered
 from gatekeeper.serving.http.problems import ProblemDocument
 
 Schema = dict[str, Any]
@@ -24,6 +24,7 @@ _NOT_CLOSED = {
     "409": "The idea has another outcome already.",
     "503": "Neither the database nor the spool takes it. Send it again later.",
 }
+_TAKEN = {"409": "The id of this idea belongs to another one: another symbol, side or features."}
 _NO_MODEL = {"503": "No model may answer."}
 _IDEA = {
     "symbol": "EURUSD",
@@ -43,7 +44,7 @@ _CLOSED = {"idea_id": "5f0c9d", "outcome": 0.012, "closed_at": "2018-06-08T14:30
 
 def document(most: int, *, with_token: bool) -> Schema:
     """The OpenAPI 3.1 document. `most`: ideas in one request; `with_token`: whether each POST needs the token."""
-    kinds = [Alive, Answer, Closed, Idea, Noted, ProblemDocument, Ready, Serving]
+    kinds = [Alive, Answer, Closed, Idea, Noted, ProblemDocument, Ready, Serving, Unanswered]
     refs, components = schema_components(kinds, ref_template="#/components/schemas/{name}")
     ref = {kind.__name__: found for kind, found in zip(kinds, refs, strict=True)}
     refused = {**_REFUSED} if with_token else {code: about for code, about in _REFUSED.items() if code != "401"}
@@ -63,8 +64,16 @@ def document(most: int, *, with_token: bool) -> Schema:
                     "summary": "Approve or veto one idea or many",
                     "requestBody": _one_or_many(ref["Idea"], most, _IDEA),
                     "responses": {
-                        "200": _one_or_many(ref["Answer"], most, None, "The decisions, in the order of the ideas."),
-                        **_problems({**refused, "503": "No model may answer, with GATEKEEPER_ON_NO_MODEL=error."}),
+                        "200": _one_or_many(
+                            ref["Answer"],
+                            most,
+                            None,
+                            "The decisions, in the order of the ideas.",
+                            items={"anyOf": [ref["Answer"], ref["Unanswered"]]},
+                        ),
+                        **_problems(
+                            {**refused, **_TAKEN, "503": "No model may answer, with GATEKEEPER_ON_NO_MODEL=error."}
+                        ),
                     },
                     **_security(with_token),
                 }
@@ -96,8 +105,11 @@ def document(most: int, *, with_token: bool) -> Schema:
     }
 
 
-def _one_or_many(schema: Schema, most: int, example: Schema | None, description: str | None = None) -> Schema:
-    many = {"type": "array", "items": schema, "maxItems": most}
+def _one_or_many(
+    schema: Schema, most: int, example: Schema | None, description: str | None = None, items: Schema | None = None
+) -> Schema:
+    """One object, or an array of them; `items`: what the array holds, if it isn't the same."""
+    many = {"type": "array", "items": items or schema, "maxItems": most}
     content: Schema = {"schema": {"anyOf": [schema, many]}}
     if example is not None:
         content["example"] = example

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from starlette.routing import Route
 from gatekeeper.errors import NoModel
 from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
+from gatekeeper.registry.decision_log.answered import newest
+from gatekeeper.serving.decision_log.idea_memory import IdeaMemory
 from gatekeeper.serving.decision_log.log import DecisionLog
+from gatekeeper.serving.decision_log.segment_lines import waiting
 from gatekeeper.serving.http import openapi
 from gatekeeper.serving.http.connections import Connections, raise_file_limit
 from gatekeeper.serving.http.counters import Counters
@@ -48,6 +52,7 @@ class Parts:
     registry: Registry
     gatekeeper: Gatekeeper
     log: DecisionLog
+    memory: IdeaMemory
     counters: Counters
     connections: Connections
     sweeper: SupervisedLoop
@@ -63,25 +68,34 @@ class Parts:
             grace_seconds=settings.grace_seconds,
         )
         registry = Registry(context)
+        spool = Path(settings.spool)
         counters = Counters()
         connections = Connections(raise_file_limit(), counters, time.monotonic)
         return cls(
             registry,
             Gatekeeper(registry, poll_seconds=settings.poll_seconds, threshold=settings.threshold),
-            DecisionLog(registry, Path(settings.spool), cap_bytes=settings.spool_cap_mb * 1024 * 1024),
+            DecisionLog(registry, spool, cap_bytes=settings.spool_cap_mb * 1024 * 1024),
+            IdeaMemory(
+                spool,
+                most=settings.idea_memory,
+                waiting=partial(waiting, spool),
+                logged=partial(newest, context.database),
+            ),
             counters,
             connections,
             SupervisedLoop("connections", connections.sweep, late_after=10.0),
         )
 
     def start(self) -> None:
-        """Start the log and the watch, which loads the model."""
+        """Start the log, the memory of idea ids, and the watch, which loads the model."""
         self.log.start()
+        self.memory.start()
         self.gatekeeper.start()
 
     def stop(self) -> None:
         """Stop, and deliver the log as far as possible; the rest stays on the spool."""
         self.gatekeeper.stop()
+        self.memory.stop()
         self.log.stop()
         self.registry.close()
 
@@ -92,11 +106,12 @@ class Parts:
     def snapshot(self, now: datetime, *more: LoopState) -> Snapshot:
         """The counters and gauges of this process."""
         state, logged, counts = self.gatekeeper.state(), self.log.state(), self.counters.counts
+        counts.conflicts = logged.conflicts
         loops = self.loops(*more)
         counts.failures = dict(state.failures)
         counts.dropped, counts.rejected, counts.torn = logged.dropped, logged.rejected, logged.torn
         counts.loop_failures = {one.name: one.failures for one in loops}
-        return Snapshot(counts, gauges(state, logged, loops, self.connections, now))
+        return Snapshot(counts, gauges(state, logged, self.memory.state(), loops, self.connections, now))
 
 
 def create(settings: Settings, folder: Path | None = None, clock: Callable[[], datetime] = utc_now) -> FastPath:
@@ -125,6 +140,7 @@ def _posts(
     scoring = Scoring(
         parts.gatekeeper,
         parts.log,
+        parts.memory,
         parts.counters,
         on_no_model=settings.on_no_model,
         threshold=settings.threshold,
@@ -151,7 +167,7 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
         return description
 
     async def ready() -> Reply:
-        return _ready(parts.gatekeeper, parts.loops(*peers.loops()))
+        return _ready(parts, parts.loops(*peers.loops()))
 
     async def model() -> Reply:
         return _model(parts.gatekeeper)
@@ -159,17 +175,18 @@ def _gets(settings: Settings, parts: Parts, peers: PeerWorkers) -> dict[str, Cal
     return {"/v1/model": model, "/livez": live, "/readyz": ready, "/metrics": scrape, "/openapi.json": described}
 
 
-def _ready(gatekeeper: Gatekeeper, loops: Sequence[LoopState]) -> Reply:
-    origin = _current(gatekeeper).origin
+def _ready(parts: Parts, loops: Sequence[LoopState]) -> Reply:
+    origin, replaced = _current(parts.gatekeeper).origin, parts.gatekeeper.state().replaced
+    forgetful = parts.memory.state().fault
     stalled = [one for one in loops if one.stalled]
-    reasons = [*([origin.reason] if origin.reason else []), *map(str, stalled)]
+    reasons = [*filter(None, (replaced, origin.reason, forgetful)), *map(str, stalled)]
     return Reply(
         200,
         _encode(
             Ready(
                 "ready",
                 origin.version,
-                origin.degraded or bool(stalled),
+                origin.degraded or replaced is not None or forgetful is not None or bool(stalled),
                 " ".join(reasons) or None,
                 [one.name for one in stalled],
             )

@@ -10,6 +10,7 @@ from gatekeeper.serving.http.counters import Counts
 from gatekeeper.serving.ladder import Fallback
 
 if TYPE_CHECKING:
+    from gatekeeper.serving.decision_log.idea_memory import MemoryState
     from gatekeeper.serving.decision_log.log import LogState
     from gatekeeper.serving.http.connections import Connections
     from gatekeeper.serving.loader import ServingState
@@ -35,6 +36,9 @@ class Gauges(msgspec.Struct, frozen=True):
     loops: dict[str, float]
     connections: int
     most_connections: int
+    ids: int = 0
+    oldest_id: float | None = None
+    forgetful: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -45,7 +49,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def gauges(
-    state: "ServingState", log: "LogState", loops: Sequence["LoopState"], connections: "Connections", now: datetime
+    state: "ServingState",
+    log: "LogState",
+    memory: "MemoryState",
+    loops: Sequence["LoopState"],
+    connections: "Connections",
+    now: datetime,
 ) -> Gauges:
     """The gauges of this process."""
     loaded = state.loaded
@@ -56,7 +65,7 @@ def gauges(
         sha256=loaded.scorer.sha256 if loaded else None,
         model_age=_age(created, now),
         fallback=loaded.fallback if loaded else "none",
-        degraded=loaded.degraded if loaded else True,
+        degraded=loaded is None or loaded.degraded or state.replaced is not None,
         generation=state.generation,
         served_generation=state.served_generation,
         lag=state.lag_seconds,
@@ -67,6 +76,9 @@ def gauges(
         loops={one.name: one.age for one in loops},
         connections=connections.count,
         most_connections=connections.most,
+        ids=memory.ids,
+        oldest_id=memory.age,
+        forgetful=memory.fault is not None,
     )
 
 

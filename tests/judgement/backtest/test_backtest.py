@@ -12,7 +12,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from gatekeeper.errors import DataError
-from gatekeeper.judgement import Contender, keeps, run, sharpe_ratio, window
+from gatekeeper.judgement import Contender, Window, keeps, rules_of, run, sharpe_ratio, window
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.market.ideas import Dataset, Ideas, no_ideas
 from gatekeeper.settings import Settings
@@ -22,9 +22,14 @@ AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 CLOSE = pytest.approx
 
 
+def ruled_window(known: Dataset, settings: Settings, *models: Contender | None) -> Window:
+    """The window of these settings' rules."""
+    return window(known, rules_of(settings, periods_per_year=known.periods_per_year, marked=known.marked), *models)
+
+
 def test_window_follows_the_holdout(dataset: Make, contender: Make, settings: Settings) -> None:
     """365 days before the as-of is 2017-11-05, plus 21 days of embargo; ideas start by 2018-10-15."""
-    span = window(dataset(no_ideas()), settings, contender(), None)
+    span = ruled_window(dataset(no_ideas()), settings, contender(), None)
     assert span.start == datetime(2017, 11, 26, 2, tzinfo=UTC)
     assert span.end == datetime(2018, 10, 15, 2, tzinfo=UTC)
     assert span.days == np.busday_count("2017-11-26", "2018-11-05") == 245
@@ -34,7 +39,7 @@ def test_window_follows_the_holdout(dataset: Make, contender: Make, settings: Se
 def test_window_waits_for_what_the_champion_has_seen(dataset: Make, contender: Make, settings: Settings) -> None:
     """Case 53: a champion trained past the holdout moves the start; it stays comparable."""
     champion = contender("gatekeeper_primary1", trained_to=date(2018, 2, 1))
-    span = window(dataset(no_ideas()), settings, contender(), champion)
+    span = ruled_window(dataset(no_ideas()), settings, contender(), champion)
     assert span.start == datetime(2018, 2, 22, tzinfo=UTC)
     assert span.bound_by == "the data of gatekeeper_primary1"
     assert span.ready is None
@@ -54,21 +59,23 @@ def test_unknown_training_counts_from_creation(dataset: Make, contender: Make, s
     """Case 53: no `trained_to`: its `createdAt` stands in, and the window says when it will do."""
     created = datetime(2018, 9, 3, 12, tzinfo=UTC)
     champion = contender("gatekeeper_primary1", trained_to=None, created_at=created)
-    span = window(dataset(no_ideas()), settings, contender(), champion)
+    span = ruled_window(dataset(no_ideas()), settings, contender(), champion)
     assert span.start == datetime(2018, 9, 24, 12, tzinfo=UTC)
     assert span.bound_by == "the creation of gatekeeper_primary1"
     # Weekdays from Monday 24 September: 30 by Friday 2 November; the 60th is Friday 14 December, closed at midnight.
     assert span.days == 30
     assert span.ready == date(2018, 12, 15)
-    later = window(dataset(no_ideas(), as_of=datetime(2018, 12, 15, tzinfo=UTC)), settings, contender(), champion)
+    later = ruled_window(dataset(no_ideas(), as_of=datetime(2018, 12, 15, tzinfo=UTC)), settings, contender(), champion)
     assert (later.days, later.ready, later.empty) == (60, None, False)
-    before = window(dataset(no_ideas(), as_of=datetime(2018, 12, 14, tzinfo=UTC)), settings, contender(), champion)
+    before = ruled_window(
+        dataset(no_ideas(), as_of=datetime(2018, 12, 14, tzinfo=UTC)), settings, contender(), champion
+    )
     assert (before.days, before.ready) == (59, date(2018, 12, 15))
 
 
 def test_ready_counts_every_day_around_the_clock(dataset: Make, contender: Make, settings: Settings) -> None:
     champion = contender("gatekeeper_primary1", trained_to=None, created_at=datetime(2018, 9, 3, tzinfo=UTC))
-    span = window(dataset(no_ideas(), around_the_clock=True), settings, contender(), champion)
+    span = ruled_window(dataset(no_ideas(), around_the_clock=True), settings, contender(), champion)
     assert span.start == datetime(2018, 9, 24, tzinfo=UTC)
     assert span.days == 42
     assert span.ready == date(2018, 9, 24) + timedelta(days=60)
@@ -86,7 +93,7 @@ def test_empty_window_says_when_it_will_do(dataset: Make, contender: Make, setti
 
 
 def test_short_holdout_will_never_do(dataset: Make, contender: Make) -> None:
-    span = window(dataset(no_ideas()), Settings(holdout_days=60), contender(), None)
+    span = ruled_window(dataset(no_ideas()), Settings(holdout_days=60), contender(), None)
     assert span.days < 60
     assert span.ready is None
 
@@ -103,7 +110,7 @@ def test_the_date_that_is_named_does(offset: int, periods: int) -> None:
         days = np.arange(np.datetime64("2016-01-01", "D"), np.datetime64(as_of.date(), "D"))
         days = days if periods == 365 else days[np.is_busday(days)]
         known = Dataset(no_ideas(), days, periods, as_of, as_of, True, "by hand", ())
-        return window(known, Settings(), challenger, champion)
+        return ruled_window(known, Settings(), challenger, champion)
 
     ready = at(AS_OF).ready
     if ready is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from gatekeeper.judgement import Policy, judge
 
@@ -16,7 +17,7 @@ OTHER = np.arange(40) > 0
 
 def test_one_day_only(card: Make, policy: Policy) -> None:
     """Case 42: one day has no Sharpe: undecided, with the numbers."""
-    verdict = judge(card([0.01]), card([0.02], kept=OTHER), replace(policy, floor_days=1))
+    verdict = judge(card([0.01]), card([0.02], kept=OTHER), structs.replace(policy, floor_days=1))
     assert (verdict.answer, verdict.decided_by) == ("undecided", "defined")
     assert verdict.gate("defined").numbers == {"days": 1, "challenger_sharpe": None, "champion_sharpe": None}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from arch.bootstrap import SPA
 from evaluation_documents import document
+from msgspec import structs
 
 from gatekeeper import config
 from gatekeeper.documents import serialization
@@ -29,7 +30,7 @@ YEAR = math.sqrt(252)
 
 @pytest.fixture
 def proven(policy: Policy) -> Policy:
-    return replace(policy, name="proven", drawdown_allowance=1.0)
+    return structs.replace(policy, name="proven", drawdown_allowance=1.0)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_the_statistic_is_archs_on_gains_in_units_of_their_errors(
     entered: Callable[..., Field], proven: Policy
 ) -> None:
     """`arch` called directly, on figures made here from the rule's own gain and error of each."""
-    policy = replace(proven, name="safe")
+    policy = structs.replace(proven, name="safe")
     field = entered([0.3, 0.9, -0.4], 2)
     rows = []
     for card in field.contenders:
@@ -106,7 +107,7 @@ def test_the_best_that_is_sure_wins_and_the_others_are_told_by_whom(
     entered: Callable[..., Field], proven: Policy
 ) -> None:
     field = entered([1.6, 6.0, 0.0, 4.5], 4)
-    proven = replace(proven, gain_of_interest=9)
+    proven = structs.replace(proven, gain_of_interest=9)
     held = contest(field, proven, draws=DRAWS)
     assert held.winner == 1
     assert answers(held, field) == ["keep", "promote", "keep", "keep"]
@@ -145,9 +146,8 @@ def test_sure_alone_and_not_among_many_is_undecided_where_these_days_are_too_few
     seen = many.numbers["detectable_gain"]
     assert seen == pytest.approx((held.test.critical + 0.8416212) * said.standard_error)
     assert "with 12 models compared only a Sharpe gain above" in said.message
-    assert (
-        judge(field.contenders[0], field.champion, replace(proven, gain_of_interest=seen), many=many).answer == "keep"
-    )
+    content_with_it = structs.replace(proven, gain_of_interest=seen)
+    assert judge(field.contenders[0], field.champion, content_with_it, many=many).answer == "keep"
 
 
 def test_one_that_decides_as_the_champion_can_not_win_and_spoils_nothing(
@@ -187,7 +187,7 @@ def test_of_many_without_an_edge_one_is_promoted_no_oftener_than_the_look_allows
     for seed in range(40):
         name, worse = (("proven", 0.0), ("safe", -0.5))[seed % 2]
         field = entered([worse] * 5, 1000 + seed, days=120)
-        held = contest(field, replace(proven, name=name, alpha=0.05), draws=100)
+        held = contest(field, structs.replace(proven, name=name, alpha=0.05), draws=100)
         alone += any(verdict.bound > (-0.5 if name == "safe" else 0) for verdict in held.alone)
         won += held.winner is not None
     assert won <= 6
@@ -241,8 +241,8 @@ def test_numbers_are_finite_and_the_same_again(entered: Callable[..., Field], pr
     one, other = contest(field, proven, draws=DRAWS), contest(field, proven, draws=DRAWS)
     assert one == other
     json.dumps([dict(gate(one, field, number).numbers) for number in range(2)], allow_nan=False)
-    assert contest(field, replace(proven, name="better"), draws=DRAWS).test is None
-    assert gate(contest(field, replace(proven, name="better")), field, 0) is None
+    assert contest(field, structs.replace(proven, name="better"), draws=DRAWS).test is None
+    assert gate(contest(field, structs.replace(proven, name="better")), field, 0) is None
 
 
 def test_a_league_needs_a_test_and_the_judged_bytes() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from gatekeeper.documents import serialization
 from gatekeeper.documents.check import LiveGain
-from gatekeeper.judgement import Contender
-from gatekeeper.judgement.live.live import measure
+from gatekeeper.judgement import Contender, rules_of
+from gatekeeper.judgement.live.live import Live, measure
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.settings import Settings
 
@@ -38,13 +38,19 @@ def settings(**changes: object) -> Settings:
     return Settings(**{"longest_hold_days": 1, "floor_trades": 20, "fraction": FRACTION, **changes})
 
 
+def measured(known: Dataset, chosen: Settings, since: datetime, *models: Contender | None) -> Live:
+    """By the rules of these settings."""
+    rules = rules_of(chosen, periods_per_year=known.periods_per_year, marked=known.marked)
+    return measure(known, rules, since, *models)
+
+
 def pair(contender: Make) -> tuple[Contender, Contender]:
     return contender("gatekeeper_primary2", range(1, 21, 2)), contender("gatekeeper_1", range(2, 21, 2))
 
 
 def test_the_realised_gain_is_the_golden_one(golden: dict[str, Any], ten_days: Dataset, contender: Make) -> None:
     row = golden["sharpe_difference"]["ten_days"]
-    live = measure(ten_days, settings(), SINCE, *pair(contender))
+    live = measured(ten_days, settings(), SINCE, *pair(contender))
     assert live.primary.daily.tolist() == pytest.approx(row["a"], abs=1e-15)
     assert live.before is not None
     assert live.before.daily.tolist() == pytest.approx(row["b"], abs=1e-15)
@@ -66,7 +72,7 @@ def test_a_surprise_counts_in_standard_errors() -> None:
 
 def test_too_few_ideas_have_no_sharpe_and_no_gain(ten_days: Dataset, contender: Make) -> None:
     """Returns are facts, and are there; 21 are asked for, 20 came since the promotion."""
-    live = measure(ten_days, settings(floor_trades=21), SINCE, *pair(contender))
+    live = measured(ten_days, settings(floor_trades=21), SINCE, *pair(contender))
     assert not live.enough
     assert live.before is not None
     assert [card.sharpe for card in (live.primary, live.before, live.ungated)] == [None, None, None]
@@ -78,18 +84,18 @@ def test_too_few_ideas_have_no_sharpe_and_no_gain(ten_days: Dataset, contender: 
 
 def test_the_newest_ideas_count_for_the_drawdown_alone(ten_days: Dataset, contender: Make) -> None:
     """Case 52: which of them are known by now depends on how they went, so no Sharpe comes of them."""
-    live = measure(ten_days, settings(longest_hold_days=21), SINCE, *pair(contender))
+    live = measured(ten_days, settings(longest_hold_days=21), SINCE, *pair(contender))
     assert (len(live.ideas), live.primary.ideas) == (20, 0)
     assert live.primary.daily.tolist() == [0.0] * 10
     assert live.daily.any()
 
 
 def test_a_first_primary_has_nothing_before_it(ten_days: Dataset, contender: Make) -> None:
-    live = measure(ten_days, settings(), SINCE, pair(contender)[0], None)
+    live = measured(ten_days, settings(), SINCE, pair(contender)[0], None)
     assert (live.before, live.gain(None, None).realised) == (None, None)
     assert live.primary.sharpe is not None
 
 
 def test_a_promotion_of_this_minute_has_no_days(ten_days: Dataset, contender: Make) -> None:
-    live = measure(ten_days, settings(), ten_days.as_of, *pair(contender))
+    live = measured(ten_days, settings(), ten_days.as_of, *pair(contender))
     assert (len(live.ideas), len(live.daily), live.enough) == (0, 0, False)

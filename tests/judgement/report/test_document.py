@@ -11,7 +11,7 @@ import pytest
 from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import TradeOutcomes
 from gatekeeper.errors import DataError
-from gatekeeper.judgement import Policy, document, judge, run
+from gatekeeper.judgement import document, judge, policy_of, run
 from gatekeeper.judgement.backtest import breakdown as details_of
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.judgement.report.report import render
@@ -31,9 +31,9 @@ def written(dataset: Make, contender: Make, ideas: Make) -> Callable[..., dict[s
         settings = Settings(floor_trades=2)
         old = contender("gatekeeper_primary1", keeps=[0, 1, 2], **other) if champion else None
         book = run(known, settings, contender(keeps=[0, 2, 4]), old)
-        policy = Policy.from_settings(settings, 252)
+        policy = policy_of(settings, 252)
         verdict = judge(book.challenger, book.champion, policy, book.ungated)
-        found = document(book, verdict, policy, known)
+        found = document(book, verdict, known)
         again = evaluation.read(evaluation.written(found))
         assert (again.verdict, evaluation.written(again)) == (verdict, evaluation.written(found))
         return evaluation.as_object(found)
@@ -94,16 +94,16 @@ def test_every_number_is_finite_or_null(written: Make, other: dict[str, Any]) ->
 def test_numbers_that_are_not_finite_are_refused(dataset: Make, contender: Make, ideas: Make) -> None:
     known = dataset(ideas([("2018-03-05", {"2018-03-06": 0.01})]))
     book = run(known, Settings(), contender())
-    policy = Policy.from_settings(Settings(), 252)
+    policy = policy_of(Settings(), 252)
     verdict = judge(book.challenger, None, policy)
     spoilt = replace(book, challenger=replace(book.challenger, total_return=float(np.nan)))
     with pytest.raises(DataError, match="not finite"):
-        document(spoilt, verdict, policy, known)
+        document(spoilt, verdict, known)
 
 
 def test_other_formats_are_refused(written: Make) -> None:
-    with pytest.raises(DataError, match="format 2"):
-        evaluation.read(json.dumps({**written(), "format": 2}))
+    with pytest.raises(DataError, match="format 3, this version reads 1 and 2"):
+        evaluation.read(json.dumps({**written(), "format": 3}))
 
 
 def test_flips_slices_and_calibration_by_hand(written: Make) -> None:

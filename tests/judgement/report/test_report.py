@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.judgement import Policy, document, judge, render, run
+from gatekeeper.judgement import document, judge, policy_of, render, run
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.settings import Settings
 
@@ -55,8 +55,8 @@ def known(dataset: Make, ideas: Make) -> Dataset:
 def page(known: Dataset, challenger: Any, champion: Any = None, **settings: Any) -> str:
     chosen = Settings(**settings)
     book = run(known, chosen, challenger, champion)
-    policy = Policy.from_settings(chosen, known.periods_per_year)
-    return render(document(book, judge(book.challenger, book.champion, policy, book.ungated), policy, known))
+    policy = policy_of(chosen, known.periods_per_year)
+    return render(document(book, judge(book.challenger, book.champion, policy, book.ungated), known))
 
 
 @pytest.fixture(scope="module")

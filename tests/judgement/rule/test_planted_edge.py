@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatekeeper.judgement import Contender, Policy, Verdict, judge, run
+from gatekeeper.judgement import Contender, Verdict, judge, policy_of, run
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.settings import Settings
 
@@ -62,7 +62,7 @@ def verdict_on(seed: int, edge: float, policy: Any) -> Verdict:
     challenger = trained("gatekeeper_2", known, CHALLENGER_TRAINED_TO)
     book = run(known, settings, challenger, champion)
     assert book.window.start == AS_OF - timedelta(days=365 - 21)
-    return judge(book.challenger, book.champion, Policy.from_settings(settings, 252), book.ungated)
+    return judge(book.challenger, book.champion, policy_of(settings, 252), book.ungated)
 
 
 def test_planted_edge_is_promoted_by_proven() -> None:
@@ -88,7 +88,7 @@ def test_without_an_edge_proven_promotes_nothing(seed: int) -> None:
 def test_false_promotions_stay_rare(card: Callable[..., Any]) -> None:
     """`proven` promotes equals in about 1 of 52 looks: no more than 24 of 600 (11.5 expected, deviation 3.4)."""
     random = np.random.default_rng(2018)
-    policy = Policy.from_settings(Settings(policy="proven"), 252)
+    policy = policy_of(Settings(policy="proven"), 252)
     kept = np.arange(40) > 0
     promoted = 0
     for _ in range(600):

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gatekeeper.documents import serialization
-from gatekeeper.errors import ConfigError
-from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, sharpe_ratio
+from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, policy_of, sharpe_ratio
 from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
@@ -52,10 +51,10 @@ def test_first_failing_gate_decides(pair: Any, small: Policy) -> None:
     challenger, champion = pair
     faults: dict[str, tuple[Scorecard, Policy]] = {
         "comparable": (replace(challenger, out_of_sample=False), small),
-        "enough": (challenger, replace(small, floor_days=11)),
+        "enough": (challenger, structs.replace(small, floor_days=11)),
         "defined": (replace(challenger, sharpe=None), small),
         "distinct": (replace(challenger, kept=champion.kept), small),
-        "better": (challenger, replace(small, margin=2)),
+        "better": (challenger, structs.replace(small, margin=2)),
         "drawdown": (replace(challenger, max_drawdown=1.0), small),
         "bound": (challenger, small.with_name("proven")),
     }
@@ -67,16 +66,16 @@ def test_first_failing_gate_decides(pair: Any, small: Policy) -> None:
         assert name in verdict.message
     # With all faults at once, the first in order decides, though each is told.
     worst = replace(challenger, out_of_sample=False, sharpe=None, kept=champion.kept, max_drawdown=1.0)
-    verdict = judge(worst, champion, replace(small, floor_days=11, margin=2, name="proven"))
+    verdict = judge(worst, champion, structs.replace(small, floor_days=11, margin=2, name="proven"))
     assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
     assert not any(gate.passed for gate in verdict.gates)
 
 
 def test_better_is_strictly_over_the_margin(pair: Any, small: Policy) -> None:
     gain = judge(*pair, small).gain
-    assert judge(*pair, replace(small, margin=gain)).decided_by == "better"
-    assert judge(*pair, replace(small, margin=gain)).answer == "keep"
-    assert judge(*pair, replace(small, margin=math.nextafter(gain, 0))).answer == "promote"
+    assert judge(*pair, structs.replace(small, margin=gain)).decided_by == "better"
+    assert judge(*pair, structs.replace(small, margin=gain)).answer == "keep"
+    assert judge(*pair, structs.replace(small, margin=math.nextafter(gain, 0))).answer == "promote"
 
 
 def test_a_gain_under_a_billionth_is_zero(card: Make, small: Policy) -> None:
@@ -95,20 +94,20 @@ def test_a_gain_under_a_billionth_is_zero(card: Make, small: Policy) -> None:
 def test_bound_is_strictly_over_minus_the_tolerance(pair: Any, small: Policy) -> None:
     bound = judge(*pair, small).bound
     assert bound < 0
-    assert judge(*pair, replace(small, safe_tolerance=-bound)).decided_by == "bound"
-    assert judge(*pair, replace(small, safe_tolerance=math.nextafter(-bound, 1))).answer == "promote"
+    assert judge(*pair, structs.replace(small, safe_tolerance=-bound)).decided_by == "bound"
+    assert judge(*pair, structs.replace(small, safe_tolerance=math.nextafter(-bound, 1))).answer == "promote"
 
 
 def test_undecided_only_where_a_gain_of_interest_could_have_gone_unseen(pair: Any, small: Policy) -> None:
     """Over the gain of interest: undecided, with the number; at it: keep."""
     proven = small.with_name("proven")
     detectable = judge(*pair, proven).detectable_gain
-    at = judge(*pair, replace(proven, gain_of_interest=detectable))
-    under = judge(*pair, replace(proven, gain_of_interest=math.nextafter(detectable, 0)))
+    at = judge(*pair, structs.replace(proven, gain_of_interest=detectable))
+    under = judge(*pair, structs.replace(proven, gain_of_interest=math.nextafter(detectable, 0)))
     assert (at.answer, under.answer) == ("keep", "undecided")
     assert f"{detectable:.4g}"[:4] in under.message
     # Where another gate fails as well, it's no question of power.
-    assert judge(*pair, replace(proven, gain_of_interest=0.1, margin=2)).answer == "keep"
+    assert judge(*pair, structs.replace(proven, gain_of_interest=0.1, margin=2)).answer == "keep"
 
 
 def test_drawdown_may_reach_the_allowance(pair: Any, small: Policy) -> None:
@@ -139,7 +138,7 @@ def test_days_at_the_floor_are_enough(card: Make, policy: Policy) -> None:
     """60 market days are enough, 59 are not; the date is named."""
     returns = np.random.default_rng(0).normal(0.001, 0.01, 60)
     better, worse = returns + 0.002 * (np.arange(60) % 2), returns
-    safe = replace(policy, safe_tolerance=50)
+    safe = structs.replace(policy, safe_tolerance=50)
     assert judge(card(better), card(worse, kept=OTHER), safe).answer == "promote"
     short = Window(
         datetime(2018, 8, 14, tzinfo=UTC), datetime(2018, 10, 15, tzinfo=UTC), datetime(2018, 11, 5, tzinfo=UTC), 59,
@@ -192,7 +191,7 @@ def test_a_model_that_saw_the_window_is_not_compared(pair: Any, small: Policy) -
 
 def test_five_days_are_defined_four_are_not(card: Make, policy: Policy) -> None:
     """Case 42: the difference divides by T - 4."""
-    few = replace(policy, floor_days=1, safe_tolerance=1000)
+    few = structs.replace(policy, floor_days=1, safe_tolerance=1000)
     a, b = [0.01, -0.02, 0.015, 0.003, 0.02], [0.008, -0.018, 0.011, 0.004, -0.009]
     assert judge(card(a), card(b, kept=OTHER), few).answer == "promote"
     verdict = judge(card(a[:4]), card(b[:4], kept=OTHER), few)
@@ -209,21 +208,21 @@ def test_kind_is_kept(pair: Any, small: Policy) -> None:
 def test_alpha_is_fixed_and_at_most_a_twentieth(policy: Policy) -> None:
     """Case 55: however long the pause or however many false promotions are allowed, at most 0.05."""
     assert policy.alpha == 1 / 52
-    assert Policy.from_settings(Settings(false_promotions_a_year=52.0), 252).alpha == 0.05
+    assert policy_of(Settings(false_promotions_a_year=52.0), 252).alpha == 0.05
     for alpha in (0.050001, 1.0, 1.2, 0.0, -0.1, math.nan):
-        with pytest.raises(ConfigError, match="alpha"):
-            replace(policy, alpha=alpha)
-    with pytest.raises(ConfigError, match="'best'"):
+        with pytest.raises(ValueError, match="alpha"):
+            structs.replace(policy, alpha=alpha)
+    with pytest.raises(ValueError, match="'best'"):
         policy.with_name("best")
 
 
 def test_tiny_alpha_has_a_bound(pair: Any, small: Policy) -> None:
-    assert judge(*pair, replace(small, alpha=1e-300)).bound < -30
+    assert judge(*pair, structs.replace(small, alpha=1e-300)).bound < -30
 
 
 def test_risk_free_rate_counts_in_the_gain(pair: Any, small: Policy) -> None:
     """Case 30: gain = difference of the annual Sharpes over the yearly rate."""
-    verdict = judge(*pair, replace(small, risk_free=0.05))
+    verdict = judge(*pair, structs.replace(small, risk_free=0.05))
     expected = [sharpe_ratio(each.daily, 252, 0.05) for each in pair]
     assert expected[0] == CLOSE(2.5841541393, abs=1e-9)
     assert verdict.gain == CLOSE(expected[0] - expected[1], abs=1e-9)
@@ -231,7 +230,7 @@ def test_risk_free_rate_counts_in_the_gain(pair: Any, small: Policy) -> None:
 
 def test_periods_scale_gain_and_error(pair: Any, small: Policy) -> None:
     """Case 37: 365 around the clock."""
-    there, back = judge(*pair, small), judge(*pair, replace(small, periods_per_year=365))
+    there, back = judge(*pair, small), judge(*pair, structs.replace(small, periods_per_year=365))
     assert back.gain / there.gain == CLOSE(math.sqrt(365 / 252), rel=1e-12)
     assert back.standard_error / there.standard_error == CLOSE(math.sqrt(365 / 252), rel=1e-12)
     assert back.p == there.p
@@ -259,7 +258,7 @@ def test_law_of_the_verdict(seed: int, edge: float, days: int, name: Any) -> Non
                   max_drawdown(returns[i]), None, True, sha256=str(i))
         for i in range(2)
     ]  # fmt: skip
-    policy = Policy.from_settings(Settings(policy=name, floor_days=5), 252)
+    policy = policy_of(Settings(policy=name, floor_days=5), 252)
     verdict = judge(*cards, policy)
     failed = [gate.name for gate in verdict.gates if not gate.passed]
     assert (verdict.answer == "promote") == (not failed)

@@ -1,7 +1,5 @@
 """Tests spent, in numbers and in sentences, by hand."""
 
-from dataclasses import replace
-
 import pytest
 from evaluation_documents import document
 from msgspec import structs
@@ -11,7 +9,7 @@ from gatekeeper.judgement.rule.tests_spent import in_words, sentences, stated
 
 
 def words(policy: Policy, **numbers: int) -> str:
-    return in_words(stated(policy, **numbers), policy.record())
+    return in_words(stated(policy, **numbers), policy)
 
 
 def test_what_the_budget_allows_is_so_many_times_alpha(policy: Policy) -> None:
@@ -31,7 +29,7 @@ def test_what_the_budget_allows_is_so_many_times_alpha(policy: Policy) -> None:
     ("name", "worse"), [("safe", "if every challenger were worse by 0.5."), ("proven", "challenger were no better.")]
 )
 def test_a_policy_with_a_bound_says_what_its_budget_is_of(policy: Policy, name: str, worse: str) -> None:
-    told = words(replace(policy, name=name), spent=26, as_ofs=26, promoted=3)
+    told = words(structs.replace(policy, name=name), spent=26, as_ofs=26, promoted=3)
     assert told is not None
     assert told.startswith("26 tests spent in the 365 days to this as-of, 3 of them promoted before this one. At alpha")
     assert "26 tests would promote 0.50 models on average" in told
@@ -39,7 +37,7 @@ def test_a_policy_with_a_bound_says_what_its_budget_is_of(policy: Policy, name: 
 
 
 def test_a_policy_without_a_bound_has_no_budget(policy: Policy) -> None:
-    better = replace(policy, name="better")
+    better = structs.replace(policy, name="better")
     assert stated(better, spent=5, as_ofs=5, promoted=2).allowed is None
     assert "the number of false promotions is not bounded" in str(words(better, spent=5, as_ofs=5, promoted=2))
 

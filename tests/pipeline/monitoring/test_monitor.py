@@ -102,7 +102,7 @@ def log_as_servers_do(house: House, frame: pd.DataFrame) -> None:
         )
         for number, (row, values, score, approved) in enumerate(rows)
     ]  # fmt: skip
-    assert house.registry.log_decisions(parsed(*decisions)) == len(frame)
+    assert house.registry.log_decisions(parsed(*decisions)).new == len(frame)
     outcomes = [
         Outcome(f"bot-{number}", row.outcome, closed, closed, False, closed)
         for number, row in enumerate(frame.itertuples())

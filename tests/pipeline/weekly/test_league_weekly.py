@@ -20,7 +20,6 @@ from weekly_house import House, approve, step
 from gatekeeper import config
 from gatekeeper.documents import step_output
 from gatekeeper.documents.step_output import Registered
-from gatekeeper.judgement import Policy
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.report.recheck import judged_again
 from gatekeeper.pipeline.weekly import league_entrants
@@ -28,7 +27,7 @@ from gatekeeper.pipeline.weekly.evaluate import contender
 from gatekeeper.pipeline.weekly.run import DAG_ID
 from gatekeeper.pipeline.weekly.workspace import dataset_of
 from gatekeeper.registry import Details
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 
 pytestmark = pytest.mark.xdist_group("league")
 
@@ -141,7 +140,7 @@ def test_each_verdict_follows_from_its_document_alone(house: House) -> None:
     for model in (2, 5):
         document = house.registry.evaluations(model)[0].document
         assert judged_again(document)[0] == document.verdict
-        assert receipts.faults(house.registry.receipt(model)) == []
+        assert proof.faults(house.registry.receipt(model)) == []
 
 
 def test_the_report_shows_all_that_were_compared(house: House) -> None:
@@ -169,9 +168,9 @@ def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     )
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
-    policy = Policy.from_settings(run.settings, measured.periods_per_year)
+    policy = measured.rules.policy
     reject(empty, contract_model(KNOWS, -10.0), AS_OF)  # of no earlier week
-    (case,) = league_entrants.cases(run, empty.registry, model, measured, dataset, policy, "weekly", opened)
+    (case,) = league_entrants.cases(run, empty.registry, model, measured, "weekly", opened)
     assert (case.model, case.measured, case.league, case.many(policy)) == (model, measured, None, None)
 
 

@@ -24,7 +24,7 @@ from gatekeeper.judgement import sharpe_difference
 from gatekeeper.judgement.report.recheck import differences, judged_again
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation, Model
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 from gatekeeper.rehearsal import report as rehearsal_report
 from gatekeeper.serving import Gatekeeper, load
 
@@ -176,7 +176,7 @@ def test_both_sha256_stand_in_the_record(house: House) -> None:
     receipt = json.loads(house.registry.receipt(4))
     assert (receipt["model"]["sha256"], receipt["twin"]["sha256"]) == (refit, twin)
     for model_id in (1, 2, 3, 4):
-        assert receipts.faults(house.registry.receipt(model_id)) == []
+        assert proof.faults(house.registry.receipt(model_id)) == []
 
 
 def test_a_refit_that_decides_otherwise_stays_out(begun: House, lived: tuple[Path, str]) -> None:
@@ -314,8 +314,8 @@ def test_a_receipt_that_tells_of_other_twins_is_found(
     """Written anew with a digest that fits, so that only what it says gives it away."""
     read = json.loads(house.registry.receipt(4))
     change(read)
-    read["digest"] = receipts.digest(read)
-    assert any(told in fault for fault in receipts.faults(serialized(read)))
+    read["digest"] = proof.digest(read)
+    assert any(told in fault for fault in proof.faults(serialized(read)))
 
 
 def said(read: dict) -> dict:

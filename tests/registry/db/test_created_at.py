@@ -44,6 +44,9 @@ NOON_MS = 1_748_952_000_123  # date -u -d '2025-06-03 12:00:00.123' +%s%3N
         ("last Tuesday", None),
         (10**30, None),
         (float("nan"), None),
+        (float("inf"), None),
+        ("-1e400", None),
+        (Decimal("Infinity"), None),
     ],
 )
 def test_every_stored_kind_is_read_as_aware_utc(stored, instant):

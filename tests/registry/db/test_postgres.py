@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry, upgrade
 from gatekeeper.registry.db.database import Database
+from gatekeeper.registry.db.postgres import Postgres
 
 pytestmark = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 WORDS = {"actor": "ann", "reason": "r"}
@@ -60,6 +61,30 @@ def test_a_restart_between_two_calls_goes_unnoticed(grown):
         assert registry.primary().id == 3
         end_connections(grown.url)
         assert registry.promote(2, **WORDS).to_id == 2
+
+
+def test_a_dead_connection_that_does_not_look_dead_is_replaced(grown, monkeypatch):
+    """Behind some networks the socket stays open: the begin finds out, and nothing has been done yet."""
+    monkeypatch.setattr(Postgres, "_refuse_closed", staticmethod(lambda *_: None))
+    database = Database.connect(grown.url)
+    for begun in (database.read, database.write, database.append):
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+        assert end_connections(grown.url) > 0
+        with begun() as at:
+            assert getattr(at, "generation", 2) == 2
+    database.close()
+
+
+def test_lost_promotions_of_a_failover_are_followed_loudly(grown, caplog):
+    """The new primary had not heard of them: the old one is gone, so there is nothing to wait for."""
+    with grown.open() as registry:
+        assert registry.continuity.look() == 2
+        grown.sql("UPDATE gatekeeper_lock SET generation = 1")
+        assert [registry.continuity.look() for _ in range(2)] == [1, 1]
+        grown.sql("UPDATE gatekeeper_lock SET generation = 2")
+        assert registry.continuity.look() == 2
+    assert [one.levelname for one in caplog.records if "lost promotions" in one.message] == ["ERROR"]
 
 
 ACTS = {

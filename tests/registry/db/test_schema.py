@@ -10,7 +10,7 @@ from registry_processes import in_order
 from registry_site import MONDAY, OWN, REFUSED, check_history, own_model
 from sqlalchemy.engine import make_url
 
-from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import ConfigError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.registry import check_up, upgrade
 from gatekeeper.registry.db import schema, tables
 from gatekeeper.registry.db.database import Database
@@ -188,7 +188,7 @@ def test_urls_that_name_no_registry(url, tmp_path):
 @SQLITE
 def test_a_file_that_is_no_database(empty_site):
     empty_site.database.write_text("This is a letter, and not a database at all. " * 40)
-    with pytest.raises(ConfigError, match="not a SQLite database"):
+    with pytest.raises(StorageFailed, match="not a SQLite database"):
         empty_site.open()
 
 

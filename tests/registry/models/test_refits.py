@@ -8,7 +8,7 @@ from registry_site import OWN, check_history, own_model
 
 from gatekeeper.documents.evaluation import Refit, Twins
 from gatekeeper.errors import ConfigError, EvaluationOutdated, PromotionRefused, Quarantined, UnknownModel
-from gatekeeper.registry.views import receipts
+from gatekeeper.registry.views import proof
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
@@ -191,5 +191,5 @@ def test_its_receipt_names_both(registry, refit):
     content = registry.receipt(refit.id)
     read = json.loads(content)
     assert read["twin"] == {"model_id": 2, "sha256": registry.model(2).sha256}
-    assert (read["model"]["sha256"], receipts.faults(content)) == (refit.sha256, [])
+    assert (read["model"]["sha256"], proof.faults(content)) == (refit.sha256, [])
     assert "twin" not in json.loads(registry.receipt(2))

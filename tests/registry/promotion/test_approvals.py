@@ -14,7 +14,7 @@ KEY = "gatekeeper_weekly/2018-06-04T02:00:00Z/0123"
 @pytest.fixture
 def evaluation(registry, add, promote, judged):
     promote(add(1))
-    return judged(add(2), weeks=900, run_key=KEY)
+    return judged(add(2), today=True, run_key=KEY)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_only_the_newest_question_counts(registry, evaluation, ask):
 
 def test_an_answer_is_of_one_run_evaluation_model_and_generation(registry, add, evaluation, judged, ask):
     """The approval of another run, model, evaluation or state of the registry is none."""
-    third = judged(add(3), weeks=901, run_key=KEY)
+    third = judged(add(3), today=True, run_key=KEY)
     ask(evaluation)
     registry.approvals.answer("weekly/one", answer="approved", by="ann")
     refused(registry, third, r"was about model 2 by evaluation 1 at generation 1, not about model 3 by evaluation 2")
@@ -135,7 +135,7 @@ def test_a_question_has_one_answer(registry, evaluation, ask):
 
 def test_a_run_asks_about_one_thing(registry, add, evaluation, judged, ask):
     """Airflow 3.3 shows a run's first question again, whatever the cleared task would ask."""
-    third = judged(add(3), weeks=901, run_key=KEY)
+    third = judged(add(3), today=True, run_key=KEY)
     ask(evaluation)
     assert ask(evaluation).id == 2
     with pytest.raises(PromotionRefused, match=r"asked about model 2 by evaluation 1 at generation 1 before.*model 3"):

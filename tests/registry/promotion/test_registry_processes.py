@@ -4,7 +4,7 @@ import pytest
 from registry_processes import run
 from registry_site import OWN, own_model
 
-from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.errors import StorageFailed, Unavailable
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
@@ -69,6 +69,6 @@ def test_a_database_that_became_something_else(site, registry, add):
         file.unlink()
     site.database.write_text("no database any more, only text, long enough to be read as a page. " * 20)
     files = site.files()
-    with pytest.raises(ConfigError, match="not a SQLite database"):
+    with pytest.raises(StorageFailed, match="not a SQLite database"):
         registry.register(own_model(2), details=OWN)
     assert site.files() == files

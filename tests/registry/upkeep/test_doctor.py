@@ -167,7 +167,9 @@ def test_a_users_files_are_left_alone(ward):
     assert look(ward) == ([], [])
     ward.put("gatekeeper_temp.onnx", own_model(9))  # nobody else has these bytes
     files = ward.files()
-    assert look(ward, repair=True) == ([("orphaned", None, "gatekeeper_temp.onnx", False)], [])
+    assert look(ward, repair=True) == ([], [])
+    (stray,) = check_up(ward.url, models=ward.models).marked  # Case 120: told of, and no reason to be unwell
+    assert (stray.kind, stray.name) == ("stray", "gatekeeper_temp.onnx")
     with ward.open(grace_seconds=0) as registry:
         registry.gc()
     assert set(files) - set(ward.files()) == {"gatekeeper_3.onnx", "gatekeeper_primary1.onnx"}  # retired names alone

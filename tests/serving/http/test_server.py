@@ -62,6 +62,7 @@ def test_an_idea_is_answered_with_all_that_the_contract_names(server: Server) ->
         "degraded": False,
         "reason": None,
         "logged": True,
+        "repeated": False,
     }
 
 

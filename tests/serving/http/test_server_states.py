@@ -108,4 +108,4 @@ def test_a_registry_that_is_away_at_the_start_is_caught_up_with(tmp_path: Path) 
             assert (told["decision"], told["score"], told["logged"]) == ("veto", None, True)
             with proxy:
                 eventually(answers_with(server, first))
-                assert server.client.get("/readyz").json()["degraded"] is False
+                eventually(lambda: server.client.get("/readyz").json()["degraded"] is False)

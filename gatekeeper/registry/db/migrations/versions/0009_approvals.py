@@ -1,10 +1,10 @@
-"""Revision 0007: approvals of promotions, asked for and answered."""
+"""Revision 0009: approvals of promotions, asked for and answered."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,77 @@
+"""Evaluation documents of format 1, which had a policy beside their rules, and held fewer of these."""
+
+from datetime import timedelta
+
+import msgspec
+from msgspec import Struct
+
+from gatekeeper.documents.comparison import Window
+from gatekeeper.documents.rules import UNKNOWN_IN_FORMAT_1, Policy, RatesRecord, Rules, SizingRecord
+from gatekeeper.documents.serialization import JsonObject
+
+ONE_DAY = timedelta(days=1)
+
+
+class _Tolerance(Struct, frozen=True):
+    tolerance: float | None
+
+
+class _Rules(Struct, frozen=True):
+    periods_per_year: int
+    marked: bool
+    fraction: float
+    risk_free: float
+    sizing: SizingRecord | None = None
+    rates: RatesRecord | None = None
+    calendars: str | None = None
+
+
+class _Parts(Struct, frozen=True):
+    policy: Policy
+    rules: _Rules
+    window: Window
+
+
+class _Derived(Struct, frozen=True):
+    policy: _Tolerance
+
+
+def of_format_1(content: JsonObject) -> JsonObject:
+    """The document as one of format 2. Raises ValueError for one whose parts contradict each other."""
+    parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
+    policy, rules = parts.policy, parts.rules
+    # Documents of before there was a choice have no sizing: a fixed fraction, which the other numbers don't bear on.
+    sizing = rules.sizing or SizingRecord("fraction", rules.fraction, 0.0, rules.fraction, None)
+    for what, one, other in (
+        ("the periods of a year", rules.periods_per_year, policy.periods_per_year),
+        ("the risk-free rate", rules.risk_free, policy.risk_free),
+        ("the fraction of a trade", rules.fraction, sizing.fraction),
+        ("the tolerance", derived.policy.tolerance, policy.tolerance),
+    ):
+        if one != other:
+            raise ValueError(f"{what} is both {one} and {other}")
+    pinned = Rules(
+        policy=policy,
+        marked=rules.marked,
+        sizing=sizing,
+        rates=rules.rates,
+        calendars=rules.calendars,
+        longest_hold_days=_longest_hold(parts.window),
+        **dict.fromkeys(UNKNOWN_IN_FORMAT_1),
+    )
+    kept = {name: value for name, value in content.items() if name != "policy"}
+    return {**kept, "format": 2, "rules": msgspec.to_builtins(pinned)}
+
+
+def stated(content: JsonObject) -> JsonObject:
+    """Policy and rules of a document of format 1 as that format writes them: whatever else they hold is unknown."""
+    parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
+    policy = {**msgspec.to_builtins(parts.policy), "tolerance": derived.policy.tolerance}
+    return {"format": 1, "policy": policy, "rules": msgspec.to_builtins(parts.rules)}
+
+
+def _longest_hold(window: Window) -> int:
+    for instant in (window.as_of, window.end):
+        if instant.tzinfo is None:
+            raise ValueError(f"the instant {instant.isoformat()} has no offset from UTC")
+    return (window.as_of - window.end) // ONE_DAY
