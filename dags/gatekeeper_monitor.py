@@ -37,7 +37,7 @@ AS_OF = Param(
 
 def schedule(settings: Settings) -> CronTriggerTimetable | None:
     """Each night, after the weekly run of a Monday."""
-    if settings.data.startswith("demo:"):
+    if str(settings.data).startswith("demo:"):
         return None
     return CronTriggerTimetable("30 4 * * *", timezone="UTC", interval=timedelta(days=1))
 

@@ -65,7 +65,7 @@ If the verdict is to promote, asks a person under *Required Actions*. After a re
 
 def timetable(desk: desks.Desk, settings: Settings) -> Any:
     """The desk's own schedule, which on the demo's bars ends with them."""
-    if settings.data.startswith("demo:"):
+    if str(settings.data).startswith("demo:"):
         from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
 
         return DemoTimetable(desk.schedule)

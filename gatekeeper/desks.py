@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
+from gatekeeper.secret_urls import SecretUrl
 
 FILE = "desks.toml"
 DEFAULT = "default"
@@ -117,9 +118,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "with a letter."
         )
     if not isinstance(value, dict):
-        raise ConfigError(
-            f"{path}: {name} = {value!r} is not a desk. Write a table: [{name}] and its settings below it."
-        )
+        raise ConfigError(f"{path}: {name} is a value, not a desk. Write a table: [{name}] and its settings below it.")
     settings = dict(value)
     title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
     schema = settings.pop("schema", None)
@@ -143,7 +142,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
         )
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
-    if not is_default and "db" not in settings and schema is None:
+    if not is_default and not {"db", "db_file"} & settings.keys() and schema is None:
         raise ConfigError(
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
@@ -164,13 +163,14 @@ def _never_due(schedule: str) -> str:
     return ""
 
 
-def shared(places: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> dict[str, str]:
     """By desk, the fault that it shares a registry or folder with another one. places: by desk, then by setting."""
     seen: dict[tuple[str, str], str] = {}
     faults: dict[str, str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, _place(value)), name)
+            whole = value.reveal() if isinstance(value, SecretUrl) else value
+            other = seen.setdefault((what, _place(whole)), name)
             if other != name:
                 fault = f"The desks {other} and {name} share the {what} {value}. Give each its own."
                 faults.setdefault(other, fault)
@@ -190,16 +190,17 @@ def _place(value: str) -> str:
     return f"{scheme}://{rest.rstrip('/')}"
 
 
-def database_of(desk: Desk, url: str) -> str:
+def database_of(desk: Desk, url: SecretUrl) -> SecretUrl:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
+    whole = url.reveal().strip()
+    if not _POSTGRESQL.match(whole) or _OWN_SCHEMA.search(whole):
         raise ConfigError(
             f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
             f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
+    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}schema={desk.schema}")
 
 
 def _names(desks: Iterable[Desk]) -> str:

@@ -6,11 +6,8 @@ any change; Airflow retries only those.
 
 import re
 
-
-def mask(text: str) -> str:
-    """`text` with the passwords, tokens and keys of every URL in it hidden."""
-    text = re.sub(r"(://[^/\s:@]*:)[^/\s@]+@", r"\1***@", text)
-    return re.sub(r"(?i)([?&;][^=&\s]*(?:password|passwd|token|secret|key|sig)[^=&\s]*=)[^&\s]+", r"\1***", text)
+from gatekeeper.secret_urls import hide
+from gatekeeper.texts import plain
 
 
 def slug(kind: type[BaseException]) -> str:
@@ -24,7 +21,7 @@ def with_reason(fault: BaseException) -> str:
 
 
 class GatekeeperError(Exception):
-    """Base class of all refusals. Its message is written for an operator, with secrets masked.
+    """Base class of all refusals. Its message is one line for an operator, without secrets and control characters.
 
     `reason`: a slug for logs, metrics and `gatekeeper explain-reason`: the class's name, unless it has one of its own.
     """
@@ -32,7 +29,7 @@ class GatekeeperError(Exception):
     retryable = False
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask(message))
+        super().__init__(plain(hide(message)))
         self.reason = slug(type(self))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, json_option, table
+from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,23 +42,23 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
         document = checks.as_object(done.check.document) if done.check else None
         as_json({**step_output.written(done.output), "desk": settings.desk, "document": document})
         return
-    click.echo(with_desk(done.summary))
+    echo(with_desk(done.summary))
     if done.check is not None:
         _show(done.check)
 
 
 def _show(check: "Check") -> None:
     breaker, drift = check.document.breaker, check.document.drift
-    click.echo()
+    echo()
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
         [(role, *(getattr(card, column) for column in CARD)) for role, card in check.document.scorecards],
         empty="",
     )
     if breaker.bound is not None and breaker.p is not None:
-        click.echo(f"\nbreaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
+        echo("", f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
     if drift and drift.shifts:
-        click.echo()
+        echo()
         rows = [(one.name, one.distance, one.bound, one.drifted) for one in drift.shifts]
         table(("feature", "distance", "bound", "drifted"), rows, empty="")
 
@@ -76,7 +76,7 @@ def rehearse(as_json_: bool) -> int:
     from gatekeeper.pipeline import alarms as sending
 
     settings = config.load()
-    if not settings.alarms.get_secret_value().strip():
+    if not settings.alarms.each():
         raise ConfigError(
             "GATEKEEPER_ALARMS is empty, so no alarms are sent. Set it to Apprise URLs (docs/how-to/alarms.md)."
         )
@@ -86,7 +86,7 @@ def rehearse(as_json_: bool) -> int:
         as_json({"levels": sending.levels(settings), "receivers": deliveries})
     else:
         for one in sent:
-            click.echo(f"{'arrived' if one.fault is None else 'FAILED '}  {one.receiver}  {one.fault or ''}".rstrip())
+            echo(f"{'arrived' if one.fault is None else 'FAILED '}  {one.receiver}  {one.fault or ''}".rstrip())
     return 0 if all(one.fault is None for one in sent) else 1
 
 

@@ -1,6 +1,5 @@
 """Error pages: HTML for people, problem JSON (RFC 9457) for programs, never a traceback."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +11,9 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from gatekeeper.console.dependencies import house_of
 from gatekeeper.console.rendering import SECURITY, page
 from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate, Unavailable, UnknownModel
+from gatekeeper.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _UNPROCESSABLE = 422
 _STATUS: dict[type[GatekeeperError], int] = {

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gatekeeper.errors import ConfigError
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
 from gatekeeper.registry.db.continuity import Continuity
 from gatekeeper.registry.decision_log import log
@@ -39,9 +39,9 @@ class Registry:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: DatabaseUrl,
         *,
-        models: str | Path = "models",
+        models: ModelsPlace = "models",
         path_prefix: str = "models/",
         size_cap: int = SIZE_CAP,
         grace_seconds: int = 3600,

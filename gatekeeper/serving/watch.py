@@ -5,7 +5,6 @@ and swapped in by one assignment. After a fault the old model goes on answering;
 tried again.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,12 +14,13 @@ from threading import Lock
 from types import MappingProxyType
 
 from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, RegistryReplaced, Unavailable, slug
+from gatekeeper.logs import logger
 from gatekeeper.registry import Model, Registry
 from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
 from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LONGEST_BACKOFF = 60.0  # seconds; a lasting fault is logged again at this interval
 FILE_SHARE = 100  # reading the primary's file again takes at most 1/100 of the time

@@ -1,10 +1,11 @@
 """Alarms of failed tasks. Light to import: DAG files use `on_failure` while Airflow parses them."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 
 def on_failure(desk: str | None = None) -> Callable[[Any], None]:

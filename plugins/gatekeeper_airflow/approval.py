@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from gatekeeper.texts import code
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import model_page_of, page_of
-from gatekeeper_airflow.question_text import cell, gain, literal
+from gatekeeper_airflow.question_text import cell, gain
 
 if TYPE_CHECKING:
     from gatekeeper.documents.serialization import JsonObject
@@ -111,7 +112,7 @@ class _Approval(ApprovalOperator):
         hours = f"{settings.approval_timeout_hours:g} hours"
         late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
         held = [
-            f"**A hold was in force when this was asked**, by {literal(one.actor)}: {literal(one.reason)}"
+            f"**A hold was in force when this was asked**, by {code(one.actor)}: {code(one.reason)}"
             for one in registry.holds()
         ]
         self.subject = asked.subject
@@ -220,9 +221,9 @@ class ManualApproval(_Approval):
             return NothingToApprove(True, summary)
         model_id = int(order.model_id or 0)
         body = [
-            f"Promote [model {model_id}]({model_page_of(self.desk, model_id)}) by hand. {literal(order.actor)} asks "
-            f"for it: {literal(order.reason)}",
-            f"State when this was asked: {literal(summary)}.",
+            f"Promote [model {model_id}]({model_page_of(self.desk, model_id)}) by hand. {code(order.actor)} asks "
+            f"for it: {code(order.reason)}",
+            f"State when this was asked: {code(summary)}.",
             self._evidence(registry, model_id),
         ]
         return Question(f"Promote model {model_id} by hand?", "\n\n".join(body), order.key, model_id, None)
@@ -239,9 +240,9 @@ class ManualApproval(_Approval):
 
 
 def _may_answer(who: "Asker", approvers: tuple[str, ...]) -> str:
-    others = f", but not {literal(who.name)}, who started this run" if who.name else ""
+    others = f", but not {code(who.name)}, who started this run" if who.name else ""
     if approvers:
-        return f"Who may approve: {', '.join(map(literal, approvers))}{others}."
+        return f"Who may approve: {', '.join(map(code, approvers))}{others}."
     return f"Who may approve: anyone with the right to answer{others}."
 
 

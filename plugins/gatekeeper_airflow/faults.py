@@ -1,12 +1,13 @@
 """Task failures: refusals fail at once, and only errors that may pass by themselves are retried."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 
 @contextmanager

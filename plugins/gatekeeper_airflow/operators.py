@@ -6,8 +6,11 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from gatekeeper.logs import logger
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
+
+log = logger("gatekeeper")
 
 
 class _RegistryOperator(BaseOperator):
@@ -62,7 +65,7 @@ class RegisterModelOperator(_RegistryOperator):
         """Register the model."""
         with final_faults(), self.hook.get_conn() as registry:
             model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=self.threshold)
-        self.log.info("Registered model %s as %s, sha256 %s", model.id, model.version, model.sha256)
+        log.info("Registered model %s as %s, sha256 %s", model.id, model.version, model.sha256)
         return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
 
 
@@ -98,7 +101,7 @@ class PromoteModelOperator(_RegistryOperator):
             model = registry.model(model_id)
             already = f"model {model.id} is the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)
-        self.log.info("%s", effect)
+        log.info("%s", effect)
         return {"model_id": model.id, "version": model.version, "generation": promotion.generation}
 
 
@@ -120,7 +123,7 @@ class MigrateNamingOperator(_RegistryOperator):
                 dry_run=self.dry_run, primary=chosen, actor="airflow", reason="names brought to the convention"
             )
         for step in plan.steps:
-            self.log.info(
+            log.info(
                 "Model %s: %s becomes %s%s",
                 step.model_id,
                 step.old_version,
@@ -152,7 +155,7 @@ class CheckPrimaryOperator(_RegistryOperator):
                     f"The primary can't be loaded, so {loaded.model.version} ({loaded.fallback}) would answer. "
                     f"{loaded.reason} Restore the primary's file, or promote another model."
                 )
-        self.log.info("%s answers (%s)", loaded.model.version, loaded.fallback)
+        log.info("%s answers (%s)", loaded.model.version, loaded.fallback)
         return {
             "version": loaded.model.version,
             "sha256": loaded.scorer.sha256,

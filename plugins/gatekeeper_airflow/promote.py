@@ -1,6 +1,5 @@
 """Acts by hand (DAG `gatekeeper_promote`): promote, roll back, hold and release, first checked, then carried out."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from gatekeeper.registry import Hold, Promotion, Registry
     from gatekeeper.settings import Settings
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 PARAMETERS = ("act", "model_id", "reason", "hold_until", "hold_id")
 PROMOTE, ROLL_BACK, HOLD, RELEASE, RELEASE_QUARANTINE = ACTS = (

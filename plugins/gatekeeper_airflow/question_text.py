@@ -1,7 +1,5 @@
-"""Question texts: what an approver is shown, with the texts of people as text and never as Markdown or HTML."""
+"""Question texts: what an approver is shown besides the texts of people."""
 
-import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,15 +7,6 @@ if TYPE_CHECKING:
 
 TWO_SIDED_90 = 1.645
 """Standard errors on either side: the normal quantile of 95 %."""
-_RUNS = re.compile(r"`+")
-
-
-def literal(text: str) -> str:
-    """A person's text as a Markdown code span, in one line: control characters and marks of direction as escapes."""
-    line = "".join(_escaped(char) for char in text)
-    fence = "`" * (max((len(run) for run in _RUNS.findall(line)), default=0) + 1)
-    apart = " " if line.startswith("`") or line.endswith("`") or not line.strip() else ""
-    return f"{fence}{apart}{line}{apart}{fence}"
 
 
 def cell(text: str) -> str:
@@ -36,9 +25,3 @@ def gain(verdict: "Verdict") -> str:
         f"Gain in annual Sharpe: {verdict.gain:.2f}, 90 % interval {low:.2f} to {high:.2f} (standard error "
         f"{verdict.standard_error:.2f})."
     )
-
-
-def _escaped(char: str) -> str:
-    if unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}:
-        return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-    return char

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gatekeeper_airflow.question_text import literal
+from gatekeeper.texts import code
 
 KEY = "effect"
 LONGEST = 900  # characters; Airflow takes 1,000 with what makes the text literal
@@ -19,4 +19,4 @@ def write(context: Mapping[str, Any], effect: str) -> None:
     task = context["ti"]
     task.xcom_push(key=KEY, value=effect)
     if (update := getattr(task, "update_dagrun_note", None)) is not None:
-        update(literal(effect[:LONGEST]))
+        update(code(effect[:LONGEST]))

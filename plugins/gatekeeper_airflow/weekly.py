@@ -1,6 +1,5 @@
 """Weekly steps as Airflow tasks, with the weekly run taken from the task's context."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Registry
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 MARKS = {True: "passed", False: "did not pass", None: "not asked"}
 

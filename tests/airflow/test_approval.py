@@ -14,7 +14,7 @@ from evaluation_documents import document
 from gatekeeper_airflow import approval, promote
 from gatekeeper_airflow.approval import ManualApproval, NothingToApprove, Question, WeeklyApproval
 from gatekeeper_airflow.promote import ACTS
-from gatekeeper_airflow.question_text import gain, literal
+from gatekeeper_airflow.question_text import gain
 from msgspec import structs
 from registry_site import OWN, own_model
 from weekly_house import House, approve, step
@@ -153,30 +153,13 @@ def test_the_gain_is_shown_with_its_interval() -> None:
     assert gain(verdict) == "Gain in annual Sharpe: 0.25, 90 % interval 0.09 to 0.41 (standard error 0.10)."
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "`plain`"),
-        ("<script>x</script> [a](http://b) **c**", "`<script>x</script> [a](http://b) **c**`"),
-        ("a`b``c", "```a`b``c```"),
-        ("`", "`` ` ``"),
-        ("", "`  `"),
-        ("a\n# b", "`a\\u000a# b`"),
-        ("a\u202eb\u2028c\x1b]", "`a\\u202eb\\u2028c\\u001b]`"),
-    ],
-)
-def test_texts_of_people_are_text(text: str, shown: str) -> None:
-    """A code span holds no Markdown, no HTML and no second line."""
-    assert literal(text) == shown
-
-
 def test_the_reason_of_who_asks_is_text_in_the_question(asks: Registry) -> None:
     """Case 104: the asker's Markdown was rendered in the approver's page."""
     form = {"act": "promote", "model_id": 2, "reason": "fine\n\n<img src=x> [approve](http://evil)"}
     context = {"dag_run": run_of(**form), "params": {"hold_until": None, **form}}
     asked = ManualApproval(task_id="approve", desk="default").question(context, asks)
     assert isinstance(asked, Question)
-    assert "`ann` asks for it: `fine\\u000a\\u000a<img src=x> [approve](http://evil)`" in asked.body
+    assert "`ann` asks for it: `fine\\n\\n<img src=x> [approve](http://evil)`" in asked.body
     assert "[model 2](/gatekeeper/default/models/2)" in asked.body
     assert (asked.run_key, asked.model_id, asked.evaluation_id) == ("gatekeeper_x/one", 2, None)
 

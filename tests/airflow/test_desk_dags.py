@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow_runs import DAGS
@@ -158,6 +159,32 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     assert "sql:postgresql+psycopg://bot:***@db/live" in written
 
 
+@pytest.mark.parametrize("password", ["Qvzkwxjy/Jxqzvkwh", "Qvzkwxjy@Jxqzvkwh", "Qvzkwxjy`' \"%<b>*_é[Jxqzvkwh"])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_no_dag_holds_a_password(bag: Callable[..., Any], password: str, encoded: bool) -> None:
+    """Case 102: the serialised DAGs, as Airflow's database has them, or the import error of a URL that is refused."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    given = quote(password, safe="") if encoded else password.replace('"', "%22")
+    url = f"https://ann:{given}@h.example.com/bars/*.csv?token=Qvzkwxjy"
+    text = f'[fx]\ndb = "postgresql://ann:{given}@h/d"\ndata = "candles:{url}"\n'
+    parsed, faults = bag(text), bag(text, "desks_at_fault.py").import_errors
+    dags = [DagSerialization.to_dict(dag) for dag in parsed.dags.values()]
+    written = json.dumps([dags, parsed.import_errors, faults], ensure_ascii=False)
+    assert "Qvzkwxjy" not in written
+    assert "Jxqzvkwh" not in written
+    refused = not encoded and ("/" in password or "@" in password)
+    assert ("as %40, / as %2F" if refused else "candles:https://ann:***@h.example.com/bars/*.csv?token=***") in written
+
+
+def test_airflow_masks_what_the_settings_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk._shared.secrets_masker import redact
+
+    monkeypatch.setenv("GATEKEEPER_DATA", "candles:https://ann:Qvzkwxjy%2FJx@h/a.csv")
+    RegistryHook().settings()
+    assert "Qvzkwxjy" not in str(redact("driver: Qvzkwxjy/Jx, Qvzkwxjy%2FJx"))
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -238,12 +265,12 @@ def test_each_desk_has_its_own_connection(bag: Callable[[str], Any], monkeypatch
     bag(DESKS)
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", "sqlite:////default.db")
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY_FX", "sqlite:////elsewhere.db")
-    assert {desk: RegistryHook(desk=desk).settings().db for desk in (None, "default", "fx", "crypto")} == {
+    assert {desk: str(RegistryHook(desk=desk).settings().db) for desk in (None, "default", "fx", "crypto")} == {
         None: "sqlite:////default.db",
         "default": "sqlite:////default.db",
         "fx": "sqlite:////elsewhere.db",
         "crypto": "sqlite:///crypto.db",
     }
-    assert RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db == "sqlite:////elsewhere.db"
+    assert str(RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db) == "sqlite:////elsewhere.db"
     with pytest.raises(ConfigError, match="metals"):
         RegistryHook(desk="metals").settings()

@@ -59,9 +59,9 @@ def test_a_connection_gives_its_url_from_the_fields(connection: Connection, url:
 
 def test_an_existing_connection_wins_over_the_setting(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_DB", "sqlite:///nowhere.db")
-    assert RegistryHook().settings().db == "sqlite:///nowhere.db"
+    assert str(RegistryHook().settings().db) == "sqlite:///nowhere.db"
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", f"sqlite:///{place / 'registry.db'}")
-    assert RegistryHook().settings().db == f"sqlite:///{place / 'registry.db'}"
+    assert str(RegistryHook().settings().db) == f"sqlite:///{place / 'registry.db'}"
     with RegistryHook().get_conn() as registry:
         assert registry.models() == []
 
@@ -71,7 +71,7 @@ def test_a_connection_may_name_the_folder(place: Path, monkeypatch: pytest.Monke
         "AIRFLOW_CONN_GATEKEEPER_REGISTRY",
         '{"conn_type": "sqlite", "host": "%s", "extra": {"models": "/elsewhere"}}' % (place / "registry.db"),
     )
-    assert RegistryHook().settings().models == "/elsewhere"
+    assert str(RegistryHook().settings().models) == "/elsewhere"
 
 
 def test_register_is_idempotent_by_its_run_key(place: Path) -> None:

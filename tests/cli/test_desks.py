@@ -86,7 +86,7 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
     ("content", "said"),
     [
         ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is not a valid desk name"),
-        ("crypto = 3", "crypto = 3 is not a desk"),
+        ("crypto = 3", "crypto is a value, not a desk"),
         ("[crypto]\ndata = 'demo:'", "desk crypto has no registry of its own"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Did you mean threshold instead of threshhold?"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nshedule = '0 2 * * 1'", "Did you mean schedule instead of shedule?"),
@@ -227,7 +227,7 @@ def places(name: str) -> dict[str, str]:
     """Registry, folders and DAG of a desk, by the file as it is now."""
     settings = config.load(desk=name)
     dag = desks.chosen(config.desks(), name).dag_id("weekly")
-    return {place: getattr(settings, place) for place in PLACES} | {"dag": dag}
+    return {place: str(getattr(settings, place)) for place in PLACES} | {"dag": dag}
 
 
 FX = '[fx]\ndb = "sqlite:///fx.db"\n'

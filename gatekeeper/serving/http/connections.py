@@ -4,15 +4,15 @@ A connection waits for its client (the next request, the rest of a head or body,
 client for us. Only one that waits for its client is ever closed for lack of room, the longest waiting one first.
 """
 
-import logging
 import resource
 from collections.abc import Callable
 from typing import Protocol
 
+from gatekeeper.logs import logger
 from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.supervised import OutageLog
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 RESERVED_FILES = 256  # for the database, the model store, the spool and the interpreter
 HELD_BYTES = 256 * 1024 * 1024  # of requests that aren't complete, over all connections

@@ -3,20 +3,20 @@
 It is plain ASGI, since every request passes through it.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from gatekeeper.logs import logger
 from gatekeeper.serving.http.connections import Connections
 from gatekeeper.serving.http.counters import Counters
 from gatekeeper.serving.http.problems import Problem, unexpected
 from gatekeeper.serving.http.replies import Message, Receive, Reply, Send
 from gatekeeper.serving.http.request_limits import ClientGone, RequestLimits
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]

@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.logs import Clear
 from gatekeeper.registry import Registry
 from gatekeeper.serving.decision_log.idea_memory import discard_damaged
 from gatekeeper.serving.http.error_middleware import FastPath
@@ -36,7 +37,15 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "filters": {"clear": {"()": Clear}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["clear"],
+            "stream": "ext://sys.stderr",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }
 
