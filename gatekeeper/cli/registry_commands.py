@@ -1,4 +1,4 @@
-"""Commands on models and the primary: list, register, promote, rollback, hold, release, history."""
+"""Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -330,7 +330,25 @@ def history(limit: int | None, before: int | None, everything: bool, as_json_: b
         echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
 
 
+@click.command()
+@json_option
+def approvals(as_json_: bool) -> None:
+    """Show the newest questions whether to promote, with their answers."""
+    with opened() as registry:
+        found = registry.approvals.newest()
+    if as_json_:
+        as_json([asdict(each) for each in found])
+        return
+    rows = [
+        (a.id, a.asked_at, a.asked_by, a.question, a.model_id, a.evaluation_id, a.answer or "open", a.answered_by, a.at)
+        for a in found
+    ]
+    columns = ("id", "asked", "by", "in", "model", "evaluation", "answer", "by", "at")
+    table(columns, rows, empty="Nobody was asked yet.")
+
+
 COMMANDS: dict[str, click.Command] = {
+    "approvals": approvals,
     "list": list_models,
     "register": register,
     "promote": promote,

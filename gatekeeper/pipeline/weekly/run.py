@@ -45,6 +45,7 @@ _PLACES = frozenset(
         "breaker_level",
         "approval",
         "approval_timeout_hours",
+        "approvers",
         "signing_key",
         "idea_memory",
     }

@@ -72,10 +72,12 @@ def test_a_row_of_an_older_gatekeeper_is_compared_by_its_columns(grown, site):
 
 
 def test_the_approver_is_recorded_and_no_part_of_the_order(grown):
-    made = grown.promote(3, actor="ann", reason="better", approved_by="bob", run_key="three")
-    assert made.reason == "better (approved by bob)"
-    for again in (None, "bob", "eve"):
-        assert grown.promote(3, actor="ann", reason="better", approved_by=again, run_key="three") == made
+    grown.approvals.ask(run_key="three", model_id=3, evaluation_id=None, question="q", asked_by="ann")
+    grown.approvals.answer("q", answer="approved", by="bob")
+    made = grown.promote(3, actor="ann", reason="better", needs_approval=True, run_key="three")
+    assert (made.actor, made.reason) == ("ann, approved by bob", "better")
+    for needed in (True, False):
+        assert grown.promote(3, actor="ann", reason="better", needs_approval=needed, run_key="three") == made
 
 
 def test_a_key_of_a_rollback_does_nothing_else(grown, site):
