@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
-from gatekeeper_airflow import form
+from airflow.sdk import DAG, CronTriggerTimetable
+from gatekeeper_airflow import desk_dags, form
 from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
-from gatekeeper import config, desks
+from gatekeeper import desks
 from gatekeeper.settings import Settings
 
 DOC = """
@@ -113,7 +113,4 @@ def weekly(desk: desks.Desk, settings: Settings) -> DAG:
     return dag
 
 
-only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for desk, settings in config.every_desk():
-    if only in (None, desk.dag_id("weekly")):
-        globals()[desk.dag_id("weekly")] = weekly(desk, settings)
+globals().update(desk_dags.of_every_desk("weekly", weekly))

@@ -6,6 +6,8 @@ The environment is read once, by `load()`; everything else takes a `Settings` as
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -15,9 +17,10 @@ from gatekeeper import desks as desks_file
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
 from gatekeeper.secret_urls import SecretUrl
-from gatekeeper.settings import PREFIX, Settings
+from gatekeeper.settings import ALARM_LEVELS, PREFIX, Settings
 
 LIKENESS = 0.8  # by difflib: an unknown name at least this similar to a setting's is taken for a misspelling
+ALARMS = ("alarms", "alarm_levels")
 OWN_FOLDERS = ("models", "work", "reports", "spool")  # folders that two desks never share
 FROM_FILE = "_file"  # GATEKEEPER_DB_FILE names a file that holds GATEKEEPER_DB
 LARGEST_SECRET = 64 * 1024  # bytes
@@ -44,22 +47,59 @@ def load(overrides: Mapping[str, object] | None = None, desk: str | None = None)
     declared = desks()
     named = desk or os.environ.get(f"{PREFIX}DESK")
     chosen = desks_file.chosen(declared, named)
-    if len(declared) > 1:
-        every_desk()
+    if len(declared) > 1 and (fault := standing_desks().faults.get(chosen.name)):
+        raise fault
     return _of(chosen, overrides or {})
 
 
-def every_desk() -> list[tuple[Desk, Settings]]:
-    """Each desk with its settings, the default first. Raises ConfigError, also if two desks share a place."""
-    each = [(desk, _of(desk, {})) for desk in desks()]
+@dataclass(frozen=True, slots=True)
+class StandingDesks:
+    """The desks that can run, each with its settings, the default first; by name what is wrong with the others."""
+
+    ready: tuple[tuple[Desk, Settings], ...]
+    faults: Mapping[str, ConfigError]
+
+    def refuse_faults(self) -> None:
+        """Raise ConfigError with what is wrong with each desk that can't run."""
+        if self.faults:
+            raise ConfigError(" ".join(map(str, self.faults.values())))
+
+
+def standing_desks() -> StandingDesks:
+    """All desks: a mistake in one leaves the others standing. Raises ConfigError if the file itself can't be read."""
+    each: list[tuple[Desk, Settings]] = []
+    faults: dict[str, ConfigError] = {}
+    for desk in desks():
+        try:
+            each.append((desk, _of(desk, {})))
+        except ConfigError as fault:
+            faults[desk.name] = fault
     own = {desk.name: {name: getattr(of, name) for name in ("db", *OWN_FOLDERS)} for desk, of in each}
-    desks_file.refuse_shared(own)
-    return each
+    faults |= {name: ConfigError(why) for name, why in desks_file.shared(own).items()}
+    return StandingDesks(tuple(one for one in each if one[0].name not in faults), faults)
 
 
 def desks() -> tuple[Desk, ...]:
-    """All desks, the default first. Raises ConfigError."""
+    """All desks, the default first, those that can't run too. Raises ConfigError."""
     return desks_file.from_environment(os.environ)
+
+
+def alarms_alone(desk: str | None = None) -> Settings:
+    """Settings of which only the desk's alarms were read, unchecked: to report that the others are wrong."""
+    name, own, given = desk or os.environ.get(f"{PREFIX}DESK") or "", Desk(), _given(os.environ)
+    with suppress(ConfigError):
+        own = desks_file.chosen(desks(), name)
+    found: dict[str, object] = {key: given.get(key, "") for key in ALARMS}
+    for source in (given, own.settings):
+        with suppress(ConfigError):
+            named = {**source, **_from_files(source, str)}
+            found |= {key: named[key] for key in ALARMS if key in named}
+    levels = str(found["alarm_levels"]).replace(",", " ").split()
+    known = " ".join(word for word in levels if word.partition("=")[2] in ALARM_LEVELS)
+    receivers = SecretUrl.receivers("")
+    with suppress(ValueError):
+        receivers = SecretUrl.receivers(str(found["alarms"]))
+    return Settings.model_construct(desk=name or own.name, alarms=receivers, alarm_levels=known)
 
 
 def choose(desk: str) -> None:
@@ -68,11 +108,14 @@ def choose(desk: str) -> None:
 
 
 def _of(desk: Desk, overrides: Mapping[str, object]) -> Settings:
+    if desk.fault:
+        raise ConfigError(desk.fault)
     known = set(Settings.model_fields) - {"desk", "desks"} | {f"{name}{FROM_FILE}" for name in SECRETS}
     if unknown := sorted(set(desk.settings) - known):
-        raise ConfigError(
-            f"Desk {desk.name} sets {', '.join(unknown)}, which is not a setting. `gatekeeper config` lists them."
-        )
+        meant = {name: get_close_matches(name.lower(), known | desks_file.KEYS, n=1) for name in unknown}
+        hints = [f"Did you mean {right[0]} instead of {name}?" for name, right in meant.items() if right]
+        sets = f"Desk {desk.name} sets {', '.join(unknown)}, which is not a setting."
+        raise ConfigError(" ".join([sets, *hints, "`gatekeeper config` lists them."]))
     given = _given(os.environ)
     _refuse_misspelt(given)
     from_files = _from_files(given, lambda name: PREFIX + name.upper())

@@ -210,6 +210,10 @@ class Settings(BaseSettings):
     approval_timeout_hours: float = Field(
         24.0, gt=0, description="Airflow: hours after which an unanswered approval counts as rejected"
     )
+    approvers: str = Field(
+        "",
+        description="Airflow: users who may approve, by name, separated by spaces; empty: anyone but the one who asked",
+    )
 
     signing_key: str | None = Field(
         None, description="receipts: private key that signs them, a PEM file (PKCS #8, Ed25519); not set: unsigned"
@@ -281,6 +285,11 @@ class Settings(BaseSettings):
                 "Set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false."
             )
         return on
+
+    @property
+    def approver_names(self) -> tuple[str, ...]:
+        """The users of `approvers`."""
+        return tuple(self.approvers.replace(",", " ").split())
 
     @property
     def holdout(self) -> timedelta:

@@ -15,7 +15,7 @@ import click
 
 from gatekeeper.cli import extras
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.errors import GatekeeperError
+from gatekeeper.errors import GatekeeperError, with_reason
 from gatekeeper.secret_urls import hide_all
 from gatekeeper.texts import plain
 
@@ -32,6 +32,7 @@ COMMANDS = {
     "hold": "registry",
     "release": "registry",
     "history": "registry",
+    "approvals": "registry",
     "doctor": "upkeep",
     "gc": "upkeep",
     "copy": "upkeep",
@@ -48,6 +49,7 @@ COMMANDS = {
     "plan": "plan",
     "monitor": "monitor",
     "alarms": "monitor",
+    "explain-reason": "setup",
     "config": "setup",
     "desks": "setup",
     "db": "setup",
@@ -124,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
         _show(fault)
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
-        _end(with_desk(str(fault), chosen.get("desk")), 1)
+        _end(with_desk(with_reason(fault), chosen.get("desk")), 1)
     except SystemExit as ended:  # by click alone, if the reader of a pipe has gone, as `| head` does
         sys.exit(0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code)  # click leaves it there
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator

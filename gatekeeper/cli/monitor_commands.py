@@ -32,11 +32,12 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     from gatekeeper.pipeline.monitoring import monitor as monitors
     from gatekeeper.registry import Registry
 
-    settings, now = config.load(), datetime.now(UTC)
-    instant = pipeline.parse_as_of(as_of) if as_of else now
-    key = f"gatekeeper monitor/{instant:%Y-%m-%dT%H:%M:%SZ}"
-    with alarms.tells_of_faults(settings, key, "gatekeeper monitor"), Registry.configured(settings) as registry:
-        done = monitors.monitor(instant, registry, settings, now=now)
+    now = datetime.now(UTC)
+    with alarms.tells_of_faults(config.alarms_alone(), as_of or f"{now:%Y-%m-%dT%H:%M:%SZ}", "gatekeeper monitor"):
+        settings = config.load()
+        instant = pipeline.parse_as_of(as_of) if as_of else now
+        with Registry.configured(settings) as registry:
+            done = monitors.monitor(instant, registry, settings, now=now)
     if as_json_:
         document = checks.as_object(done.check.document) if done.check else None
         as_json({**step_output.written(done.output), "desk": settings.desk, "document": document})

@@ -25,7 +25,8 @@ def config(as_json_: bool) -> None:
 def desks(as_json_: bool) -> None:
     """List the desks of desks.toml, the default first. Choose one with --desk NAME in any command."""
     rows = []
-    for desk, settings in settings_of.every_desk():
+    standing = settings_of.standing_desks()
+    for desk, settings in standing.ready:
         shown = tuple(map(str, (settings.db, settings.models, settings.data)))
         rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
     names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
@@ -33,6 +34,31 @@ def desks(as_json_: bool) -> None:
         as_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
         table(names, rows, empty="")
+    standing.refuse_faults()
+
+
+@click.command("explain-reason")
+@click.argument("slug", required=False)
+@json_option
+def explain_reason(slug: str | None, as_json_: bool) -> None:
+    """Explain the reason in brackets at the end of an error: what it means, and the way out.
+
+    Without SLUG, all reasons.
+    """
+    from gatekeeper import reasons
+
+    if slug is not None:
+        found = reasons.find(slug)
+        if as_json_:
+            as_json(asdict(found))
+            return
+        echo(f"{', '.join(found.slugs)}: {found.meaning}.")
+        echo(f"What to do: {found.way_out}.")
+        return
+    if as_json_:
+        as_json([asdict(one) for one in reasons.REASONS])
+        return
+    table(("reason", "what it means"), [(", ".join(one.slugs), one.meaning) for one in reasons.REASONS], empty="")
 
 
 @click.group()
@@ -119,7 +145,7 @@ def restore(file: str, as_json_: bool) -> None:
         return
     was = "" if made.generation_before is None else f", was {made.generation_before}"
     echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
-    echo("next: gatekeeper doctor, which compares the restored rows with the model files")
+    echo(with_desk("next: gatekeeper doctor, which compares the restored rows with the model files"))
 
 
-COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}
+COMMANDS: dict[str, click.Command] = {"explain-reason": explain_reason, "config": config, "desks": desks, "db": db}

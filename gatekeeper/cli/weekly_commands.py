@@ -36,13 +36,17 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
     from gatekeeper.registry import Registry
 
     parameters: dict[str, object] = dict(parameter.partition("=")[::2] for parameter in given)
-    weekly_run = pipeline.start(
-        pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
-    )
-    alarm_on_fault = alarms.tells_of_faults(weekly_run.settings, weekly_run.key, "gatekeeper run")
-    with alarm_on_fault, Registry.configured(weekly_run.settings) as registry:
-        for name, output in pipeline.weekly(weekly_run, registry):
-            echo(f"{name:<12} {output.summary}", err=as_json_)
+    with alarms.tells_of_faults(config.alarms_alone(), as_of, f"gatekeeper run --as-of {as_of}"):
+        weekly_run = pipeline.start(
+            pipeline.parse_as_of(as_of),
+            now=datetime.now(UTC),
+            settings=config.load(),
+            parameters=parameters,
+            actor=user(),
+        )
+        with Registry.configured(weekly_run.settings) as registry:
+            for name, output in pipeline.weekly(weekly_run, registry):
+                echo(f"{name:<12} {output.summary}", err=as_json_)
     if as_json_:
         as_json({"as_of": weekly_run.as_of, **step_output.written(output)})
     elif isinstance(output, Promoted):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.documents.step_output import Promoted
-from gatekeeper.errors import ConfigError, GatekeeperError, StaleData
+from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, with_reason
 from gatekeeper.logs import logger
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
@@ -132,15 +132,15 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: P
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
     """The alarm that `what` failed: `stale_feed` or `failed`."""
     kind = "stale_feed" if isinstance(fault, StaleData) else "failed"
-    return Alarm(kind, key, f"{what} failed", hide_all(f"{type(fault).__name__}: {fault}"))
+    return Alarm(kind, key, f"{what} failed", hide_all(f"{type(fault).__name__}: {with_reason(fault)}"))
 
 
 @contextmanager
 def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
-    """Send an alarm about a GatekeeperError raised within, and raise it on."""
+    """Send an alarm about any error raised within, and raise it on; not about an interruption by a person."""
     try:
         yield
-    except GatekeeperError as fault:
+    except Exception as fault:
         tell(settings, None, of_fault(fault, key, what))
         raise
 

@@ -16,13 +16,13 @@ def final_faults() -> Iterator[None]:
 
     Logs the message before Airflow's traceback; the refusal stays the failure's `__context__`.
     """
-    from gatekeeper.errors import GatekeeperError
+    from gatekeeper.errors import GatekeeperError, with_reason
 
     try:
         yield
     except GatekeeperError as fault:
         if fault.retryable:
             raise
-        sentence = f"{type(fault).__name__}: {fault}"
+        sentence = f"{type(fault).__name__}: {with_reason(fault)}"
         log.error("%s", sentence)
         raise AirflowFailException(sentence) from None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
 
 from gatekeeper.logs import logger
 from gatekeeper_airflow.faults import final_faults
@@ -19,6 +20,18 @@ class _RegistryOperator(BaseOperator):
         super().__init__(**kwargs)
         self.gatekeeper_conn_id = gatekeeper_conn_id
         self.desk = desk
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render the templates; one that finds no XCom, or another than it expects, fails at once in one sentence."""
+        from jinja2 import TemplateError
+
+        try:
+            super().render_template_fields(context, jinja_env)
+        except (TemplateError, KeyError, TypeError, AttributeError, IndexError) as fault:
+            raise AirflowFailException(
+                f"A template of {', '.join(self.template_fields)} can't be rendered ({fault}): a task before was "
+                "marked as success by hand, or its XCom is missing or another. Clear it, with all tasks after it."
+            ) from None
 
     @property
     def hook(self) -> RegistryHook:
@@ -83,8 +96,9 @@ class PromoteModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Promote the model."""
         with final_faults(), self.hook.get_conn() as registry:
-            promotion = registry.promote(int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key)
-            model = registry.model(int(self.model_id))
+            model_id = _model_id(self.model_id)
+            promotion = registry.promote(model_id, actor=self.actor, reason=self.reason, run_key=self.run_key)
+            model = registry.model(model_id)
             already = f"model {model.id} is the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)
         log.info("%s", effect)
@@ -103,8 +117,8 @@ class MigrateNamingOperator(_RegistryOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Migrate the names."""
-        chosen = None if self.primary in (None, "") else int(str(self.primary))
         with final_faults(), self.hook.get_conn() as registry:
+            chosen = None if self.primary in (None, "") else _model_id(self.primary)
             plan = registry.migrate_naming(
                 dry_run=self.dry_run, primary=chosen, actor="airflow", reason="names brought to the convention"
             )
@@ -149,3 +163,16 @@ class CheckPrimaryOperator(_RegistryOperator):
             "degraded": loaded.degraded,
             "reason": loaded.reason,
         }
+
+
+def _model_id(given: object) -> int:
+    """The id that a template gave. Raises ConfigError for anything else, such as None of a missing XCom."""
+    from gatekeeper.errors import ConfigError
+
+    try:
+        return int(str(given))
+    except ValueError:
+        raise ConfigError(
+            f"{given!r} is not a model id. If it comes from a task before, that one was marked as success by hand, or "
+            "its XCom is missing or another: clear that task, with all tasks after it. `gatekeeper list` shows the ids."
+        ) from None

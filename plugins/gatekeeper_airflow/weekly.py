@@ -43,19 +43,19 @@ class StepOperator(BaseOperator):
         from gatekeeper import pipeline
         from gatekeeper.documents import step_output
         from gatekeeper.registry import Registry
-        from gatekeeper_airflow import approval
+        from gatekeeper_airflow import run_note
 
         with final_faults():
-            run, answer = weekly_run(context, self.desk, reads=self.step == "retrain"), None
+            run = weekly_run(context, self.desk, reads=self.step == "retrain")
             log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
-            if self.step == "promote":
-                run, answer = approval.with_answer(context, run)
             with Registry.configured(run.settings) as registry:
-                output = pipeline.take(self.step, run, registry, self.step_output, answer)
+                output = pipeline.take(self.step, run, registry, self.step_output)
                 effect = getattr(output, "effect", "")
                 reasons = output.summary.removeprefix(effect).strip().split("; ")
                 for line in filter(None, (*self.grounds(registry, output), *reasons, effect)):
                     log.info("%s", line)
+            if effect:
+                run_note.write(context, effect)
             return step_output.written(output)
 
     def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:  # noqa: ARG002  # JudgingOperator uses both

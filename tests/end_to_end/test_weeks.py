@@ -345,7 +345,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     with pytest.raises(DataError, match="clear the run from `retrain` on"):
         from gatekeeper.pipeline.weekly.workspace import dataset_of
 
-        dataset_of(run, step_output.read(handed, Registered))
+        dataset_of(run, step_output.read(handed, Registered, "register", run.key))
 
 
 def test_a_model_that_was_lost_before_it_was_registered_is_named(edge: House) -> None:

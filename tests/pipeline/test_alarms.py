@@ -144,7 +144,7 @@ def test_a_fault_is_told_by_its_kind_and_goes_on(receiver: Receiver) -> None:
         with pytest.raises(type(fault)), tells_of_faults(settings, "a run", "the step"):
             raise fault
     assert receiver.kinds == ["ALARM: stale feed", "ALARM: failed"]
-    assert receiver.got[0]["message"] == "the step failed\nStaleData: nothing new for 20 days"
+    assert receiver.got[0]["message"] == "the step failed\nStaleData: nothing new for 20 days [stale_data]"
     assert "geheim" not in receiver.got[1]["message"]
 
 

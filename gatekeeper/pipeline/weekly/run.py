@@ -45,7 +45,9 @@ _PLACES = frozenset(
         "breaker_level",
         "approval",
         "approval_timeout_hours",
+        "approvers",
         "signing_key",
+        "idea_memory",
     }
 )
 
