@@ -2,7 +2,7 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE}
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
-ENV AIRFLOW_HOME=/opt/airflow PATH=/opt/gatekeeper/.venv/bin:$PATH HOME=/tmp
+ENV ORT_DISABLE_TELEMETRY=1 AIRFLOW_HOME=/opt/airflow PATH=/opt/gatekeeper/.venv/bin:$PATH HOME=/tmp
 WORKDIR /opt/gatekeeper
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY gatekeeper ./gatekeeper

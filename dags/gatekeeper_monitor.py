@@ -1,14 +1,15 @@
 """Monitor DAG: live performance, drift and the circuit breaker, daily. Wiring only; one DAG for each desk."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.python import PythonOperator  # not @task: Airflow would import that anew
-from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context
+from gatekeeper_airflow import desk_dags
 from gatekeeper_airflow.alarms import on_failure
 
 from gatekeeper import desks
+from gatekeeper.settings import Settings
 
 DOC = """
 ### The daily check
@@ -34,10 +35,9 @@ AS_OF = Param(
 )
 
 
-def schedule(desk: desks.Desk) -> CronTriggerTimetable | None:
+def schedule(settings: Settings) -> CronTriggerTimetable | None:
     """Each night, after the weekly run of a Monday."""
-    data = str(desk.settings.get("data", os.environ.get("GATEKEEPER_DATA", "demo:")))
-    if data.startswith("demo:"):
+    if str(settings.data).startswith("demo:"):
         return None
     return CronTriggerTimetable("30 4 * * *", timezone="UTC", interval=timedelta(days=1))
 
@@ -49,12 +49,12 @@ def look(desk: str) -> dict[str, Any]:
     return monitor.check(get_current_context(), desk)
 
 
-def monitor_of(desk: desks.Desk) -> DAG:
+def monitor_of(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
     with DAG(
         desk.dag_id("monitor"),
         dag_display_name=f"Gatekeeper: monitor{f' ({desk.title or desk.name})' if desk.is_apart else ''}",
-        schedule=schedule(desk),
+        schedule=schedule(settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -77,7 +77,4 @@ def monitor_of(desk: desks.Desk) -> DAG:
     return dag
 
 
-only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for each in desks.from_environment(os.environ):
-    if only in (None, each.dag_id("monitor")):
-        globals()[each.dag_id("monitor")] = monitor_of(each)
+globals().update(desk_dags.of_every_desk("monitor", monitor_of))

@@ -1,15 +1,16 @@
 """Promotion DAG: promote, roll back, hold and release by hand. Wiring only; one DAG for each desk."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.python import PythonOperator  # not @task: Airflow would import that anew
-from airflow.sdk import DAG, Param, get_current_context, get_parsing_context
+from airflow.sdk import DAG, Param, get_current_context
+from gatekeeper_airflow import desk_dags
 from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.promote import ACTS
 
 from gatekeeper import desks
+from gatekeeper.settings import Settings
 
 DOC = """
 ### Promote, roll back, hold, release
@@ -85,7 +86,7 @@ def act(desk: str, checked: dict[str, Any]) -> dict[str, Any]:
     return promote.act(desk, get_current_context(), checked)
 
 
-def promote_dag(desk: desks.Desk) -> DAG:
+def promote_dag(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
     with DAG(
         desk.dag_id("promote"),
@@ -115,7 +116,7 @@ def promote_dag(desk: desks.Desk) -> DAG:
             trigger_rule="none_failed",
             doc_md="Performs the act once; refuses if another promotion came between.",
         )
-        if desk.asks(os.environ):
+        if settings.approval:
             from gatekeeper_airflow.approval import ManualApproval  # most desks ask nobody
 
             ask = ManualApproval(
@@ -128,7 +129,4 @@ def promote_dag(desk: desks.Desk) -> DAG:
     return dag
 
 
-only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for desk in desks.from_environment(os.environ):
-    if only in (None, desk.dag_id("promote")):
-        globals()[desk.dag_id("promote")] = promote_dag(desk)
+globals().update(desk_dags.of_every_desk("promote", promote_dag))

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
-from gatekeeper_airflow import form
+from airflow.sdk import DAG, CronTriggerTimetable
+from gatekeeper_airflow import desk_dags, form
 from gatekeeper_airflow.alarms import on_failure
 from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
-from gatekeeper import config, desks
+from gatekeeper import desks
 from gatekeeper.settings import Settings
 
 DOC = """
@@ -65,7 +65,7 @@ If the verdict is to promote, asks a person under *Required Actions*. After a re
 
 def timetable(desk: desks.Desk, settings: Settings) -> Any:
     """The desk's own schedule, which on the demo's bars ends with them."""
-    if settings.data.startswith("demo:"):
+    if str(settings.data).startswith("demo:"):
         from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
 
         return DemoTimetable(desk.schedule)
@@ -113,7 +113,4 @@ def weekly(desk: desks.Desk, settings: Settings) -> DAG:
     return dag
 
 
-only = get_parsing_context().dag_id  # a task needs the DAG that it is of; None: all of them
-for desk, settings in config.every_desk():
-    if only in (None, desk.dag_id("weekly")):
-        globals()[desk.dag_id("weekly")] = weekly(desk, settings)
+globals().update(desk_dags.of_every_desk("weekly", weekly))

@@ -6,18 +6,20 @@ Uses the standard library alone, since DAG files import it while Airflow parses 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 from gatekeeper.errors import ConfigError
+from gatekeeper.secret_urls import SecretUrl
 
 FILE = "desks.toml"
 DEFAULT = "default"
 MONDAYS = "0 2 * * 1"
+KEYS = {"title", "schedule", "schema"}  # of a desk's table, beside the settings
 
 _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPER_DESK"}
 _FORMER_FILE = "gates.toml"
-_ON = {"1", "true", "t", "yes", "y", "on"}  # as pydantic reads a boolean
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _POSTGRESQL = re.compile(r"postgres(ql)?(\+\w+)?://", re.IGNORECASE)
 _OWN_SCHEMA = re.compile(r"[?&](options|schema)=")
@@ -33,6 +35,8 @@ class Desk:
     schema: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     is_default: bool = True
+    fault: str = ""
+    """What is wrong with its table, so that it can't run; empty if nothing is."""
 
     @property
     def is_apart(self) -> bool:
@@ -45,10 +49,6 @@ class Desk:
     def dag_id(self, act: str) -> str:
         """The id of its DAG for `act`: weekly, promote or monitor."""
         return f"gatekeeper_{act}_{self.name}" if self.is_apart else f"gatekeeper_{act}"
-
-    def asks(self, environment: Mapping[str, str]) -> bool:
-        """Whether a person approves its promotions. For DAG files at parse time; tasks read the settings."""
-        return str(self.settings.get("approval", environment.get("GATEKEEPER_APPROVAL", ""))).strip().lower() in _ON
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Desk, ...]:
@@ -64,8 +64,8 @@ def from_environment(environment: Mapping[str, str]) -> tuple[Desk, ...]:
 def declared(path: Path) -> tuple[Desk, ...]:
     """The desks of the file: the default desk first, then the others by name.
 
-    Without a file, or if the file names no default, the default desk is the one that the environment describes. Raises
-    ConfigError.
+    Without a file, or if the file names no default, the default desk is the one that the environment describes. A desk
+    whose table is wrong says so by its `fault`. Raises ConfigError if the file can't be read, or names another default.
     """
     try:
         text = path.read_text("utf-8")
@@ -79,7 +79,7 @@ def declared(path: Path) -> tuple[Desk, ...]:
     named = content.pop(DEFAULT, DEFAULT)
     if isinstance(named, dict):  # a table [default]: what the default desk sets for itself
         content[DEFAULT], named = named, DEFAULT
-    desks = [_desk(path, name, value, is_default=name == named) for name, value in sorted(content.items())]
+    desks = [_read(path, name, value, is_default=name == named) for name, value in sorted(content.items())]
     if named == DEFAULT and DEFAULT not in content:
         desks.append(Desk())
     if not any(desk.is_default for desk in desks):
@@ -104,6 +104,13 @@ def chosen(desks: Sequence[Desk], name: str | None) -> Desk:
     raise ConfigError(f"There is no desk {name!r}, only {_names(desks)}. A desk is a table of {FILE}: [{name}].")
 
 
+def _read(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
+    try:
+        return _desk(path, name, value, is_default=is_default)
+    except ConfigError as fault:
+        return Desk(name, is_default=is_default, fault=str(fault))
+
+
 def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
     if not _NAME.fullmatch(name):
         raise ConfigError(
@@ -111,9 +118,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "with a letter."
         )
     if not isinstance(value, dict):
-        raise ConfigError(
-            f"{path}: {name} = {value!r} is not a desk. Write a table: [{name}] and its settings below it."
-        )
+        raise ConfigError(f"{path}: {name} is a value, not a desk. Write a table: [{name}] and its settings below it.")
     settings = dict(value)
     title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
     schema = settings.pop("schema", None)
@@ -125,6 +130,11 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             f"{path}: schedule = {schedule!r} of desk {name} is not a cron expression of five fields. Write one such "
             f"as {MONDAYS!r}."
         )
+    if schedule != MONDAYS and (why := _never_due(schedule)):
+        raise ConfigError(
+            f"{path}: schedule = {schedule!r} of desk {name} is not a cron expression ({why}). Write one such as "
+            f"{MONDAYS!r}: minute, hour, day of the month, month, day of the week."
+        )
     if schema is not None and not _NAME.fullmatch(schema):
         raise ConfigError(
             f"{path}: schema = {schema!r} of desk {name} is not a valid name. Use at most 32 lower-case letters, "
@@ -132,7 +142,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
         )
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
-    if not is_default and "db" not in settings and schema is None:
+    if not is_default and not {"db", "db_file"} & settings.keys() and schema is None:
         raise ConfigError(
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
@@ -140,14 +150,32 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
     return Desk(name, title, schedule, schema, settings, is_default)
 
 
-def refuse_shared(places: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise ConfigError if two desks share a registry or folder. places: by desk, then by setting."""
+def _never_due(schedule: str) -> str:
+    """Why croniter, with which Airflow reads it, finds no instant of this schedule; "" if it does, or is absent."""
+    try:
+        from croniter import croniter  # type: ignore[import-untyped]  # Airflow brings it, and alone needs it
+    except ImportError:
+        return ""
+    try:
+        croniter(schedule, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
+    except (ValueError, KeyError, AttributeError) as fault:
+        return str(fault)
+    return ""
+
+
+def shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> dict[str, str]:
+    """By desk, the fault that it shares a registry or folder with another one. places: by desk, then by setting."""
     seen: dict[tuple[str, str], str] = {}
+    faults: dict[str, str] = {}
     for name, own in places.items():
         for what, value in own.items():
-            other = seen.setdefault((what, _place(value)), name)
+            whole = value.reveal() if isinstance(value, SecretUrl) else value
+            other = seen.setdefault((what, _place(whole)), name)
             if other != name:
-                raise ConfigError(f"The desks {other} and {name} share the {what} {value}. Give each its own.")
+                fault = f"The desks {other} and {name} share the {what} {value}. Give each its own."
+                faults.setdefault(other, fault)
+                faults.setdefault(name, fault)
+    return faults
 
 
 def _place(value: str) -> str:
@@ -162,16 +190,17 @@ def _place(value: str) -> str:
     return f"{scheme}://{rest.rstrip('/')}"
 
 
-def database_of(desk: Desk, url: str) -> str:
+def database_of(desk: Desk, url: SecretUrl) -> SecretUrl:
     """The URL of the desk's registry: `url`, with the desk's schema if it has one. Raises ConfigError."""
     if desk.schema is None:
         return url
-    if not _POSTGRESQL.match(url.strip()) or _OWN_SCHEMA.search(url):
+    whole = url.reveal().strip()
+    if not _POSTGRESQL.match(whole) or _OWN_SCHEMA.search(whole):
         raise ConfigError(
             f"schema = {desk.schema!r} of desk {desk.name} needs a PostgreSQL URL without options or a schema of its "
             f"own, not {url}. Change GATEKEEPER_DB, or give the desk a db."
         )
-    return f"{url.strip()}{'&' if '?' in url else '?'}schema={desk.schema}"
+    return SecretUrl.database(f"{whole}{'&' if '?' in whole else '?'}schema={desk.schema}")
 
 
 def _names(desks: Iterable[Desk]) -> str:

@@ -6,20 +6,31 @@ any change; Airflow retries only those.
 
 import re
 
+from gatekeeper.secret_urls import hide
+from gatekeeper.texts import plain
 
-def mask(text: str) -> str:
-    """`text` with the passwords, tokens and keys of every URL in it hidden."""
-    text = re.sub(r"(://[^/\s:@]*:)[^/\s@]+@", r"\1***@", text)
-    return re.sub(r"(?i)([?&;][^=&\s]*(?:password|passwd|token|secret|key|sig)[^=&\s]*=)[^&\s]+", r"\1***", text)
+
+def slug(kind: type[BaseException]) -> str:
+    """The class's name as a slug, such as `stale_data`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def with_reason(fault: BaseException) -> str:
+    """The message with its slug at the end, as logs and error lines show it: `... Fix the feed. [stale_data]`."""
+    return f"{fault} [{fault.reason if isinstance(fault, GatekeeperError) else 'unexpected'}]"
 
 
 class GatekeeperError(Exception):
-    """Base class of all refusals. Its message is written for an operator, with secrets masked."""
+    """Base class of all refusals. Its message is one line for an operator, without secrets and control characters.
+
+    `reason`: a slug for logs, metrics and `gatekeeper explain-reason`: the class's name, unless it has one of its own.
+    """
 
     retryable = False
 
     def __init__(self, message: str) -> None:
-        super().__init__(mask(message))
+        super().__init__(plain(hide(message)))
+        self.reason = slug(type(self))
 
 
 class ConfigError(GatekeeperError):
@@ -76,6 +87,10 @@ class Held(PromotionRefused):
 
 class Quarantined(PromotionRefused):
     """The bytes are quarantined: clear that with `gatekeeper release --quarantine ID --reason ...`."""
+
+
+class Unapproved(PromotionRefused):
+    """No person has approved exactly this promotion: ask by clearing the task `approve`."""
 
 
 class EvaluationOutdated(PromotionRefused):

@@ -1,7 +1,7 @@
 """Atomic file writes: a reader sees the whole content, or what was there before, whoever else writes the same file."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from gatekeeper.errors import Unavailable
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically and durably, readable by everyone; makes its folder if it is missing.
+    """Write `content` to `path` atomically and durably, for whom the umask allows; makes its folder if it is missing.
 
     Raises Unavailable if the folder can't be written; then no file is left behind.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, content, mode=0o644)  # other users' servers and browsers read it
+        replace(path, content, mode=0o666)
     except OSError as fault:
         raise Unavailable(
             f"Can't write {path} ({fault.strerror or fault}), so nothing has changed. "
@@ -41,16 +41,16 @@ def replace(
 ) -> None:
     """Replace `path` by a new file with `content`. Raises OSError; then no file is left behind.
 
-    prefix: of the temporary file beside it, default `.NAME.`. durable: whether its bytes are synced before it takes the
-    name; the name itself survives a power cut only after `sync_folder`. written: called before the rename.
+    mode: its permissions, less those that the umask takes. prefix: of the temporary file beside it, default `.NAME.`.
+    durable: whether its bytes are synced before it takes the name; the name itself survives a power cut only after
+    `sync_folder`. written: called before the rename.
     """
-    descriptor, name = tempfile.mkstemp(prefix=prefix or f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    temporary = path.parent / f"{prefix or f'.{path.name}.'}{secrets.token_hex(8)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)  # mkstemp's mode allows this account alone
             if durable:
                 os.fsync(file.fileno())
         written()

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gatekeeper.desks import DEFAULT, FILE
+from gatekeeper.secret_urls import SecretUrl, remember
 
 PREFIX = "GATEKEEPER_"
 ALARM_KINDS = (
@@ -31,22 +32,28 @@ class Settings(BaseSettings):
     """All settings, each read from `GATEKEEPER_<NAME>` in the environment. Frozen."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     desks: str = Field(FILE, description="file that declares the desks, if there is more than one", min_length=1)
     desk: str = Field(DEFAULT, description="desk that a command or task works for", min_length=1)
-    db: str = Field(
-        "sqlite:///registry.db", description="registry database: sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
+    db: SecretUrl = Field(
+        SecretUrl.database("sqlite:///registry.db"),
+        description="registry database: sqlite:///FILE or postgresql+psycopg://HOST/DATABASE",
     )
-    models: str = Field(
-        "models", description="model store: a folder, or a URL such as s3://bucket/prefix", min_length=1
+    models: SecretUrl = Field(
+        SecretUrl.store("models"), description="model store: a folder, or a URL such as s3://bucket/prefix"
     )
     path_prefix: str = Field(
         "models/", description="what stands before the file name in each model's `path`; older servers read it"
     )
-    data: str = Field(
-        "demo:",
+    data: SecretUrl = Field(
+        SecretUrl.source("demo:"),
         description="market data: demo:, candles:URI (bars), ideas:URI (labelled ideas), sql: (logged decisions)",
     )
     bar_stamp: Literal["open", "close"] = Field(
@@ -183,8 +190,9 @@ class Settings(BaseSettings):
         le=5_000_000,
         description="server: how many of the newest idea ids keep their first decision if they are asked again",
     )
-    alarms: SecretStr = Field(
-        SecretStr(""), description="alarms: receivers as Apprise URLs, separated by spaces; empty: none are sent"
+    alarms: SecretUrl = Field(
+        SecretUrl.receivers(""),
+        description="alarms: receivers as Apprise URLs, separated by spaces; empty: none are sent",
     )
     alarm_levels: str = Field(
         "", description="alarms: off, quiet or loud by kind, where not the default: 'kept=quiet failed=loud'"
@@ -202,6 +210,10 @@ class Settings(BaseSettings):
     approval_timeout_hours: float = Field(
         24.0, gt=0, description="Airflow: hours after which an unanswered approval counts as rejected"
     )
+    approvers: str = Field(
+        "",
+        description="Airflow: users who may approve, by name, separated by spaces; empty: anyone but the one who asked",
+    )
 
     signing_key: str | None = Field(
         None, description="receipts: private key that signs them, a PEM file (PKCS #8, Ed25519); not set: unsigned"
@@ -213,10 +225,28 @@ class Settings(BaseSettings):
         description="logged ideas: days after which the outcome from an older server counts as known",
     )
 
-    @field_validator("db")
+    @field_validator("db", "models", "data", "alarms", mode="before")
     @classmethod
-    def _without_line_end(cls, url: str) -> str:
-        return url.strip()
+    def _url(cls, value: object, field: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        if field.field_name == "db":
+            value = value.strip()
+        kinds = {"db": SecretUrl.database, "data": SecretUrl.source, "alarms": SecretUrl.receivers}
+        return kinds.get(str(field.field_name), SecretUrl.store)(value)
+
+    @field_validator("models")
+    @classmethod
+    def _somewhere(cls, models: SecretUrl) -> SecretUrl:
+        if not models:
+            raise ValueError("It is empty. Name a folder, or a URL such as s3://bucket/prefix.")
+        return models
+
+    @field_validator("token")
+    @classmethod
+    def _kept(cls, token: SecretStr | None) -> SecretStr | None:
+        remember(token.get_secret_value() if token else "")
+        return token
 
     @field_validator("alarm_levels")
     @classmethod
@@ -255,6 +285,11 @@ class Settings(BaseSettings):
                 "Set GATEKEEPER_DEPLOY to judged, or GATEKEEPER_LEAGUE to false."
             )
         return on
+
+    @property
+    def approver_names(self) -> tuple[str, ...]:
+        """The users of `approvers`."""
+        return tuple(self.approvers.replace(",", " ").split())
 
     @property
     def holdout(self) -> timedelta:

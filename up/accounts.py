@@ -7,15 +7,22 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatekeeper import config
+
 SECTION, USERS, PASSWORDS = "core", "simple_auth_manager_users", "simple_auth_manager_passwords_file"
-DEFAULTS = {"", "admin:admin"}  # what Airflow itself writes
+TWO = "admin:admin,viewer:viewer"
+DEFAULTS = {"", "admin:admin", TWO}  # what Airflow itself writes, and what we do if no desk asks
 ROLES = ("viewer", "user", "op", "admin")
 _LINE = re.compile(rf"^{USERS}\s*=.*$", re.MULTILINE)
 
 
 def ours() -> str:
-    """The accounts where airflow.cfg names none: one that may do all, and one that may only look."""
-    return "admin:admin,viewer:viewer"
+    """The accounts where airflow.cfg names none: one that may do all, and one that may only look.
+
+    If a desk's promotions need approval: another one that may answer, since who asks can't approve.
+    """
+    asks = any(settings.approval for _, settings in config.standing_desks().ready)
+    return f"{TWO},approver:op" if asks else TWO
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ def run_mondays(answers: Answers, count: int) -> None:
     scheduler. A Monday that has run already is not run again.
     """
     settings = config.load()
-    if not settings.data.startswith("demo:"):
+    if not str(settings.data).startswith("demo:"):
         raise SystemExit(
-            f"These Mondays need demo data, but GATEKEEPER_DATA={settings.data!r}. Run your own Mondays by the form or "
+            f"These Mondays need demo data, but GATEKEEPER_DATA={settings.data}. Run your own Mondays by the form or "
             "by a backfill."
         )
     dag_id = next(desk for desk in config.desks() if desk.name == settings.desk).dag_id("weekly")

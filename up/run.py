@@ -19,7 +19,7 @@ from machine import BIN, HOUSE, MARK, PARTS, Machine, environment, is_free
 from mondays import run_mondays
 
 from gatekeeper import config
-from gatekeeper.errors import GatekeeperError, mask
+from gatekeeper.errors import GatekeeperError
 
 PATIENCE = 240.0  # seconds to wait for a part; all of them usually take half a minute
 STOPPING = 130.0  # seconds: the sum of what supervisord.conf allows the parts
@@ -38,7 +38,8 @@ def surround(machine: Machine) -> Answers:
     os.environ |= of_airflow(machine, port)
     for name in config.OWN_FOLDERS:
         os.environ.setdefault(f"GATEKEEPER_{name.upper()}", str(machine.folder / name))
-    os.environ.setdefault("GATEKEEPER_DB", own_registry(machine))
+    if not os.environ.get("GATEKEEPER_DB_FILE"):
+        os.environ.setdefault("GATEKEEPER_DB", own_registry(machine))
     settings = config.load()
     if not settings.port:
         raise SystemExit("GATEKEEPER_PORT=0 would take a port that nobody knows. Name one, or unset it.")
@@ -62,6 +63,7 @@ def of_airflow(machine: Machine, port: str) -> dict[str, str]:
         "PYTHONPATH": with_local_settings(os.environ.get("PYTHONPATH", "")),
         "UP_BIN": str(BIN),
         "UP_SOCKET": str(machine.socket),
+        "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime would send usage data to its maker
         "SPT_NOENV": "1",  # Airflow's processes set their titles; without this the title would overwrite the mark
         "AIRFLOW_HOME": str(home),
         **of_its_database(home),
@@ -228,17 +230,17 @@ def summary(machine: Machine, answers: Answers) -> Iterator[str]:
     yield f"commands        . {place}    (then `airflow` and `gatekeeper` use these)"
     with answers.logged_in() as airflow:
         yield from (f"paused          {name}" for name, paused in sorted(dags(airflow).items()) if paused)
-    if config.load().data.startswith("demo:"):
+    if str(config.load().data).startswith("demo:"):
         yield "first weeks     make mondays    (the README's eight Mondays, one after another; the data end in 2018)"
 
 
 def of_the_caller(machine: Machine) -> Iterator[str]:
     """Registry and market data that the caller's environment names, in lines: an old export is soon forgotten."""
-    url, data = os.environ["GATEKEEPER_DB"], os.environ.get("GATEKEEPER_DATA", "demo:")
-    if url != own_registry(machine):
-        yield f"registry        {mask(url)}    (GATEKEEPER_DB, from your environment)"
-    if data != "demo:":
-        yield f"market data     {mask(data)}    (GATEKEEPER_DATA, from your environment)"
+    settings = config.load()
+    if os.environ.get("GATEKEEPER_DB") != own_registry(machine):
+        yield f"registry        {settings.db}    (GATEKEEPER_DB, from your environment)"
+    if str(settings.data) != "demo:":
+        yield f"market data     {settings.data}    (GATEKEEPER_DATA, from your environment)"
 
 
 def mondays(machine: Machine, count: str = "8") -> None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gatekeeper.model.recipes import RECIPES
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import PREFIX, Settings
 
 GROUPS = {
@@ -25,7 +26,11 @@ GROUPS = {
 
 ABOUT = """Every setting is read from the environment, by the name in the first column. In `desks.toml` a desk sets
 its own, by the same name in lower case without the prefix. `gatekeeper config` shows the values in force and where
-each comes from. A value out of its limits, or a name that is nearly a setting's, is refused with the way out."""
+each comes from. A value out of its limits, or a name that is nearly a setting's, is refused with the way out.
+
+A secret may be in a file instead: `GATEKEEPER_DB_FILE` names the file that holds `GATEKEEPER_DB`, and so for each
+setting that is marked as a secret (in `desks.toml`: `db_file`). One newline at its end is not part of it. Both at once
+are refused."""
 
 
 def made() -> str:
@@ -56,15 +61,21 @@ def kind(annotation: Any) -> str:
     if get_origin(annotation) is UnionType:
         (inner,) = (each for each in get_args(annotation) if each is not NoneType)
         return kind(inner)
-    words = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", SecretStr: "text, secret"}
+    words = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        SecretStr: "text, secret",
+    } | {SecretUrl: "URL, secret"}
     return words[annotation]
 
 
 def default(field: FieldInfo) -> str:
     """As it would be typed; `not set` and `empty` for what can't be."""
     value = field.default
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
+    if isinstance(value, SecretUrl):
+        value = value.reveal()
     if value is None:
         return "not set"
     if value == "":

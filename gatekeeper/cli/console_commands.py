@@ -2,6 +2,7 @@
 
 import click
 
+from gatekeeper.cli.show import echo
 from gatekeeper.errors import ConfigError
 
 PORT = 8056
@@ -29,7 +30,7 @@ def console(port: int) -> None:
             f"The console needs the package {missing.name}, which is not installed. "
             "Run `pip install 'gatekeeper[console]'`."
         ) from None
-    serve(port, lambda text: click.echo(f"gatekeeper: {text}", err=True))
+    serve(port, lambda text: echo(f"gatekeeper: {text}", err=True))
 
 
 COMMANDS: dict[str, click.Command] = {"console": console}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened
+from gatekeeper.cli.show import as_json, echo, json_option, opened
 
 
 @click.command()
@@ -32,7 +32,7 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
         told = {"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger}
         as_json({**told, "effect": effect})
     else:
-        click.echo(f"Wrote {place}: evaluation {evaluation_id} of model {evaluation.challenger}.")
+        echo(f"Wrote {place}: evaluation {evaluation_id} of model {evaluation.challenger}.")
 
 
 @click.command()
@@ -57,9 +57,9 @@ def card(model_id: int, output: Path | None, as_json_: bool) -> None:
     if as_json_:
         as_json(cards.as_object(facts))
     elif output is None:
-        click.echo(card_text.markdown(facts), nl=False)
+        echo(*card_text.markdown(facts).removesuffix("\n").split("\n"))
     else:
-        click.echo(f"Wrote {output}: the card of model {model_id}.")
+        echo(f"Wrote {output}: the card of model {model_id}.")
 
 
 COMMANDS: dict[str, click.Command] = {"report": report, "card": card}

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -14,7 +15,9 @@ import click
 
 from gatekeeper.cli import extras
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.errors import GatekeeperError
+from gatekeeper.errors import GatekeeperError, with_reason
+from gatekeeper.secret_urls import hide_all
+from gatekeeper.texts import plain
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what a write to a full disk ends with
 
@@ -29,6 +32,7 @@ COMMANDS = {
     "hold": "registry",
     "release": "registry",
     "history": "registry",
+    "approvals": "registry",
     "doctor": "upkeep",
     "gc": "upkeep",
     "copy": "upkeep",
@@ -45,6 +49,7 @@ COMMANDS = {
     "plan": "plan",
     "monitor": "monitor",
     "alarms": "monitor",
+    "explain-reason": "setup",
     "config": "setup",
     "desks": "setup",
     "db": "setup",
@@ -108,6 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 refused or failed, 2 invalid usage, 70 unexpected error, 130 interrupted."""
     # Otherwise pydantic searches all installed packages for plugins, a tenth of a command's time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _take_any_terminal()
     chosen: dict[str, str] = {}
     interrupted = _noting_interrupts()
     try:
@@ -117,10 +123,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         _end("Interrupted.", 130)
     except click.ClickException as fault:
-        fault.show()
+        _show(fault)
         sys.exit(fault.exit_code)
     except GatekeeperError as fault:
-        _end(with_desk(str(fault), chosen.get("desk")), 1)
+        _end(with_desk(with_reason(fault), chosen.get("desk")), 1)
     except SystemExit as ended:  # by click alone, if the reader of a pipe has gone, as `| head` does
         sys.exit(0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code)  # click leaves it there
     except Exception as fault:  # noqa: BLE001  # no traceback may reach an operator
@@ -153,7 +159,7 @@ def _said(fault: Exception, arguments: list[str]) -> tuple[str, int]:
     if isinstance(fault, OSError) and fault.filename is None and fault.errno in _FULL:
         _silence()
         return f"The output can't be written ({fault.strerror}). Free some space, or send it elsewhere.", 1
-    return f"Unexpected {type(fault).__name__}: {fault}. Please report it.", 70
+    return f"Unexpected {type(fault).__name__}: {hide_all(fault)}. Please report it.", 70
 
 
 def _silence() -> None:
@@ -162,7 +168,22 @@ def _silence() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _take_any_terminal() -> None:
+    """Let a terminal that isn't UTF-8 show escapes for what it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _show(fault: click.ClickException) -> None:
+    """What click says of a wrong command line, each of its lines as text."""
+    written = io.StringIO()
+    fault.show(written)
+    for line in written.getvalue().rstrip("\n").split("\n"):
+        click.echo(plain(hide_all(line)), file=sys.stderr)
+
+
 def _end(message: str, code: int) -> None:
     with suppress(OSError):  # nobody reads stderr either
-        click.echo(f"gatekeeper: {message}", err=True)
+        click.echo(plain(f"gatekeeper: {message}"), file=sys.stderr)
     sys.exit(code)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, json_option, table
+from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,32 +32,33 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
     from gatekeeper.pipeline.monitoring import monitor as monitors
     from gatekeeper.registry import Registry
 
-    settings, now = config.load(), datetime.now(UTC)
-    instant = pipeline.parse_as_of(as_of) if as_of else now
-    key = f"gatekeeper monitor/{instant:%Y-%m-%dT%H:%M:%SZ}"
-    with alarms.tells_of_faults(settings, key, "gatekeeper monitor"), Registry.configured(settings) as registry:
-        done = monitors.monitor(instant, registry, settings, now=now)
+    now = datetime.now(UTC)
+    with alarms.tells_of_faults(config.alarms_alone(), as_of or f"{now:%Y-%m-%dT%H:%M:%SZ}", "gatekeeper monitor"):
+        settings = config.load()
+        instant = pipeline.parse_as_of(as_of) if as_of else now
+        with Registry.configured(settings) as registry:
+            done = monitors.monitor(instant, registry, settings, now=now)
     if as_json_:
         document = checks.as_object(done.check.document) if done.check else None
         as_json({**step_output.written(done.output), "desk": settings.desk, "document": document})
         return
-    click.echo(with_desk(done.summary))
+    echo(with_desk(done.summary))
     if done.check is not None:
         _show(done.check)
 
 
 def _show(check: "Check") -> None:
     breaker, drift = check.document.breaker, check.document.drift
-    click.echo()
+    echo()
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
         [(role, *(getattr(card, column) for column in CARD)) for role, card in check.document.scorecards],
         empty="",
     )
     if breaker.bound is not None and breaker.p is not None:
-        click.echo(f"\nbreaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
+        echo("", f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
     if drift and drift.shifts:
-        click.echo()
+        echo()
         rows = [(one.name, one.distance, one.bound, one.drifted) for one in drift.shifts]
         table(("feature", "distance", "bound", "drifted"), rows, empty="")
 
@@ -75,7 +76,7 @@ def rehearse(as_json_: bool) -> int:
     from gatekeeper.pipeline import alarms as sending
 
     settings = config.load()
-    if not settings.alarms.get_secret_value().strip():
+    if not settings.alarms.each():
         raise ConfigError(
             "GATEKEEPER_ALARMS is empty, so no alarms are sent. Set it to Apprise URLs (docs/how-to/alarms.md)."
         )
@@ -85,7 +86,7 @@ def rehearse(as_json_: bool) -> int:
         as_json({"levels": sending.levels(settings), "receivers": deliveries})
     else:
         for one in sent:
-            click.echo(f"{'arrived' if one.fault is None else 'FAILED '}  {one.receiver}  {one.fault or ''}".rstrip())
+            echo(f"{'arrived' if one.fault is None else 'FAILED '}  {one.receiver}  {one.fault or ''}".rstrip())
     return 0 if all(one.fault is None for one in sent) else 1
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened, table
+from gatekeeper.cli.show import as_json, echo, json_option, opened, table
 from gatekeeper.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights]})
         return
     shown = "unknown" if by.correlation is None else f"{by.correlation:.2f}"
-    click.echo(f"By {source}: correlation {shown}, standard error {by.over(1.0):.2f} for one year.")
-    click.echo(f"Power {settings.power:.0%}; the gain of interest is {settings.gain_of_interest:g}.\n")
+    echo(f"By {source}: correlation {shown}, standard error {by.over(1.0):.2f} for one year.")
+    echo(f"Power {settings.power:.0%}; the gain of interest is {settings.gain_of_interest:g}.", "")
     rows = [
         (
             each.policy,

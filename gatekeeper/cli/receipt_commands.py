@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened
+from gatekeeper.cli.show import as_json, echo, json_option, opened
 from gatekeeper.errors import DataError
 
 if TYPE_CHECKING:
     from gatekeeper.documents.receipt import Receipt
-    from gatekeeper.registry.views.proof import Proof
+    from gatekeeper.registry.views.proof import ReceiptProof
 
 
 @click.command()
@@ -46,7 +46,7 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
         as_json({"file": str(place), "digest": digest, "signed_by": signature and signature.public_key})
     else:
         by = f", signed by the key {signature.public_key}" if signature else ""
-        click.echo(f"Wrote {place}, digest {digest}{by}")
+        echo(f"Wrote {place}, digest {digest}{by}")
 
 
 @click.command()
@@ -83,9 +83,9 @@ def verify(file: Path, digest: str | None, model: Path | None, key: Path | None,
         told = {"file": str(file), "digest": receipt and receipt.digest, "state": found.state}
         as_json({**told, "signed_by": signed_by, "faults": found.faults})
     elif receipt is None or found.faults:
-        click.echo("\n".join(f"FAULT: {each}" for each in found.faults), err=True)
+        echo(*(f"FAULT: {each}" for each in found.faults), err=True)
     else:
-        click.echo(f"{file} {_in_words(found, receipt, key)}")
+        echo(f"{file} {_in_words(found, receipt, key)}")
     return 1 if found.faults else 0
 
 
@@ -99,7 +99,7 @@ def _other_bytes(model: Path, receipt: "Receipt") -> list[str]:
     )
 
 
-def _in_words(found: "Proof", receipt: "Receipt", key: Path | None) -> str:
+def _in_words(found: "ReceiptProof", receipt: "Receipt", key: Path | None) -> str:
     from gatekeeper.registry.views import signatures
 
     judged = receipt.evaluation

@@ -1,4 +1,4 @@
-"""Commands on models and the primary: list, register, promote, rollback, hold, release, history."""
+"""Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import actor_options, as_json, json_option, opened, table
+from gatekeeper.cli.show import actor_options, as_json, echo, json_option, opened, table
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Model, Promotion, Registry
@@ -76,7 +76,7 @@ def list_models(limit: int | None, before: int | None, everything: bool, as_json
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
     table(columns, rows, empty="No models yet. Add one with `gatekeeper register -p FILE`.")
     if len(found) > wanted:
-        click.echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
+        echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
 
 
 @click.command()
@@ -122,11 +122,11 @@ def register(
         as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
     if promoting:
-        click.echo(effect)
-    click.echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
-    click.echo(f"score read from: {model.recognised}")
+        echo(with_desk(effect))
+    echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
+    echo(f"score read from: {model.recognised}")
     if not promoting:
-        click.echo(with_desk(f"next: gatekeeper promote -i {model.id}"))
+        echo(with_desk(f"next: gatekeeper promote -i {model.id}"))
 
 
 def parse_day(text: str) -> datetime:
@@ -165,10 +165,11 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
-        if not as_json_:
-            left = promotion.from_id
+        left = promotion.from_id
+        barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
+        if barred and not as_json_:
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
-            click.echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
+            echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 
 
 def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "tuple[str, Promotion]":
@@ -186,7 +187,7 @@ def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, a
         model, changed = registry.primary(), not effect.startswith("Nothing")
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
-        click.echo(effect)
+        echo(with_desk(effect))
 
 
 def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
@@ -194,7 +195,7 @@ def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
     from gatekeeper import config
 
     settings = config.load()
-    if settings.alarms.get_secret_value():
+    if settings.alarms.each():
         from gatekeeper.pipeline import alarms  # brings the model runtime
 
         alarms.tell_promotion(settings, registry, promotion)
@@ -204,7 +205,7 @@ def _warn_of_hold(registry: "Registry") -> None:
     for hold in registry.holds():
         until = f" until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else ""
         by = f"by {hold.actor} ({hold.reason})"
-        click.echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
+        echo(f"A hold {by} is in force{until}. It does not stop a promotion by hand.", err=True)
 
 
 @click.command()
@@ -216,9 +217,9 @@ def active(as_json_: bool) -> int:
     if as_json_:
         as_json(model and described(model))
     elif model is None:
-        click.echo(with_desk("There is no primary. Promote a model with `gatekeeper promote -i ID`."), err=True)
+        echo(with_desk("There is no primary. Promote a model with `gatekeeper promote -i ID`."), err=True)
     else:
-        click.echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
+        echo(f"{model.version}  id {model.id}  {model.path}  sha256 {model.sha256}")
     return 0 if model else 1
 
 
@@ -239,9 +240,9 @@ def migrate_naming(dry_run: bool, primary: int | None, actor: str, reason: str, 
         return
     rows = [(step.model_id, step.old_version, step.new_version, step.mark) for step in plan.steps]
     table(("id", "name", "becomes", "marked"), rows, empty="Nothing to do: every name follows the convention.")
-    click.echo(f"primary: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
+    echo(f"primary: {'none' if plan.primary is None else f'model {plan.primary}'} ({plan.chosen_by})")
     if plan.dry_run and plan.changes:
-        click.echo("Dry run: nothing was changed.")
+        echo("Dry run: nothing was changed.")
 
 
 @click.command()
@@ -263,7 +264,7 @@ def hold(until: str | None, reason: str, actor: str | None, as_json_: bool) -> N
     if as_json_:
         as_json({**asdict(held), "effect": effect})
     else:
-        click.echo(with_desk(f"{effect}\nRelease hold {held.id} with `gatekeeper release {held.id}`."))
+        echo(effect, with_desk(f"Release hold {held.id} with `gatekeeper release {held.id}`."))
 
 
 @click.command()
@@ -303,7 +304,7 @@ def release(
     if as_json_:
         as_json({"what": what, "released": bool(ids), "ids": ids, "effect": effect})
     else:
-        click.echo(effect)
+        echo(with_desk(effect))
 
 
 @click.command()
@@ -326,10 +327,28 @@ def history(limit: int | None, before: int | None, everything: bool, as_json_: b
     table(columns, rows, empty="No promotions yet.")
     if len(found) > wanted:
         last = promotions[-1].generation
-        click.echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
+        echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
+
+
+@click.command()
+@json_option
+def approvals(as_json_: bool) -> None:
+    """Show the newest questions whether to promote, with their answers."""
+    with opened() as registry:
+        found = registry.approvals.newest()
+    if as_json_:
+        as_json([asdict(each) for each in found])
+        return
+    rows = [
+        (a.id, a.asked_at, a.asked_by, a.question, a.model_id, a.evaluation_id, a.answer or "open", a.answered_by, a.at)
+        for a in found
+    ]
+    columns = ("id", "asked", "by", "in", "model", "evaluation", "answer", "by", "at")
+    table(columns, rows, empty="Nobody was asked yet.")
 
 
 COMMANDS: dict[str, click.Command] = {
+    "approvals": approvals,
     "list": list_models,
     "register": register,
     "promote": promote,

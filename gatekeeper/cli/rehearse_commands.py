@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, table
+from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def rehearse(
 
     settings, now = config.load(), datetime.now(UTC)
     if settings.league:
-        click.echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
+        echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
         settings = config.override(settings, {"league": False})
     until = parse_as_of(last) if last else last_monday(settings, now)
     since = parse_as_of(first) if first else until - TEN_YEARS
@@ -121,14 +121,14 @@ def rehearse(
         return
     for holdout, part in document.holdouts.items():
         _show(holdout, part)
-    click.echo(f"report: {place}")
+    echo(f"report: {place}")
 
 
 def _show(holdout: str, part: "HoldoutResult") -> None:
-    click.echo(f"holdout {holdout} days, deployed from {part.begins:%Y-%m-%d}\n")
+    echo(f"holdout {holdout} days, deployed from {part.begins:%Y-%m-%d}", "")
     streams = [*part.policies.values(), *part.references]
     table(STREAMS, [tuple(getattr(each, column) for column in STREAM) for each in streams], empty="")
-    click.echo()
+    echo()
     rows = [
         (
             name,
@@ -142,7 +142,7 @@ def _show(holdout: str, part: "HoldoutResult") -> None:
         for name, each in part.policies.items()
     ]
     table(RULES, rows, empty="")
-    click.echo()
+    echo()
     refits = [
         (name, *(getattr(each, column) for column in REFIT))
         for name, each in part.policies.items()
@@ -150,7 +150,7 @@ def _show(holdout: str, part: "HoldoutResult") -> None:
     ]
     if refits:
         table(REFITS, refits, empty="")
-        click.echo()
+        echo()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gatekeeper.cli.show import as_json, json_option, opened
+from gatekeeper.cli.show import as_json, echo, json_option, opened
 from gatekeeper.errors import DataError
 
 
@@ -46,9 +46,9 @@ def score(values: tuple[str, ...], file: Any, as_json_: bool) -> None:
         as_json(answers)
         return
     for answer in answers:
-        click.echo(f"{answer['decision']}  {answer['score']:.6f}  threshold {answer['threshold']}  {answer['version']}")
+        echo(f"{answer['decision']}  {answer['score']:.6f}  threshold {answer['threshold']}  {answer['version']}")
     if scores.degraded:
-        click.echo(f"Degraded: another model than the primary answered. {scores.reason}", err=True)
+        echo(f"Degraded: another model than the primary answered. {scores.reason}", err=True)
 
 
 def _read(file: Any) -> str:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import click
 
 from gatekeeper import config
+from gatekeeper.cli.show import echo
 from gatekeeper.errors import ConfigError
 
 EXTRA = {"httptools", "msgspec", "prometheus_client", "starlette", "uvicorn", "uvloop"}
@@ -40,7 +41,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         ) from None
     finally:
         gc.enable()
-    listen(settings, lambda text: click.echo(f"gatekeeper: {text}", err=True))
+    listen(settings, lambda text: echo(f"gatekeeper: {text}", err=True))
 
 
 COMMANDS: dict[str, click.Command] = {"serve": serve}

@@ -6,8 +6,7 @@ import click
 
 from gatekeeper import config as settings_of
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, json_option, table
-from gatekeeper.errors import mask
+from gatekeeper.cli.show import as_json, echo, json_option, table
 
 
 @click.command()
@@ -26,14 +25,40 @@ def config(as_json_: bool) -> None:
 def desks(as_json_: bool) -> None:
     """List the desks of desks.toml, the default first. Choose one with --desk NAME in any command."""
     rows = []
-    for desk, settings in settings_of.every_desk():
-        shown = (mask(settings.db), settings.models, settings.data)
+    standing = settings_of.standing_desks()
+    for desk, settings in standing.ready:
+        shown = tuple(map(str, (settings.db, settings.models, settings.data)))
         rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
     names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
     if as_json_:
         as_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
         table(names, rows, empty="")
+    standing.refuse_faults()
+
+
+@click.command("explain-reason")
+@click.argument("slug", required=False)
+@json_option
+def explain_reason(slug: str | None, as_json_: bool) -> None:
+    """Explain the reason in brackets at the end of an error: what it means, and the way out.
+
+    Without SLUG, all reasons.
+    """
+    from gatekeeper import reasons
+
+    if slug is not None:
+        found = reasons.find(slug)
+        if as_json_:
+            as_json(asdict(found))
+            return
+        echo(f"{', '.join(found.slugs)}: {found.meaning}.")
+        echo(f"What to do: {found.way_out}.")
+        return
+    if as_json_:
+        as_json([asdict(one) for one in reasons.REASONS])
+        return
+    table(("reason", "what it means"), [(", ".join(one.slugs), one.meaning) for one in reasons.REASONS], empty="")
 
 
 @click.group()
@@ -63,23 +88,23 @@ def upgrade(as_json_: bool) -> None:
         return
     was = report.revision_before
     done = "made" if was is None else "up to date" if was == report.revision else f"upgraded from {was}"
-    click.echo(f"Tables {done}, revision {report.revision}.")
+    echo(f"Tables {done}, revision {report.revision}.")
     if report.adopted:
-        click.echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
+        echo(f"Adopted: models {', '.join(map(str, report.adopted))}.")
     for mark in report.marked:
-        click.echo(with_desk(f"Not usable, and never served: model {mark.model_id}: {mark.message}"))
+        echo(with_desk(f"Not usable, and never served: model {mark.model_id}: {mark.message}"))
     for refused in report.refused:
-        click.echo(with_desk(f"Not adopted: {refused}"))
+        echo(with_desk(f"Not adopted: {refused}"))
     for mark in report.undated:
-        click.echo(f"Time unknown: model {mark.model_id}: {mark.message}")
+        echo(f"Time unknown: model {mark.model_id}: {mark.message}")
     if report.similar:
-        click.echo(
+        echo(
             f'Not read: this database also has {", ".join(report.similar)}. Gatekeeper reads "RLModel" alone, in '
             "exactly this spelling: if your models are in the other one, rename it."
         )
     if not report.settled:
         rows = ", ".join(map(str, report.claims))
-        click.echo(
+        echo(
             with_desk(
                 f"The rows {rows} are all named as the primary. Promotions are refused until you run "
                 "`gatekeeper migrate-naming`."
@@ -97,13 +122,11 @@ def backup(file: str, as_json_: bool) -> None:
     """
     from gatekeeper import registry
 
-    made = registry.back_up(settings_of.load().db, file)
+    made = registry.back_up(settings_of.load().db.reveal(), file)
     if as_json_:
         as_json(asdict(made))
         return
-    click.echo(
-        f"Backed up to {made.file}: revision {made.revision}, generation {made.generation}, {made.size:,} bytes."
-    )
+    echo(f"Backed up to {made.file}: revision {made.revision}, generation {made.generation}, {made.size:,} bytes.")
 
 
 @db.command()
@@ -116,13 +139,13 @@ def restore(file: str, as_json_: bool) -> None:
     """
     from gatekeeper import registry
 
-    made = registry.restore(settings_of.load().db, file)
+    made = registry.restore(settings_of.load().db.reveal(), file)
     if as_json_:
         as_json(asdict(made))
         return
     was = "" if made.generation_before is None else f", was {made.generation_before}"
-    click.echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
-    click.echo("next: gatekeeper doctor, which compares the restored rows with the model files")
+    echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
+    echo(with_desk("next: gatekeeper doctor, which compares the restored rows with the model files"))
 
 
-COMMANDS: dict[str, click.Command] = {"config": config, "desks": desks, "db": db}
+COMMANDS: dict[str, click.Command] = {"explain-reason": explain_reason, "config": config, "desks": desks, "db": db}

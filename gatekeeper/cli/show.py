@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatekeeper.cli.hints import with_desk
+from gatekeeper.texts import plain
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Registry
@@ -52,9 +53,16 @@ def opened() -> "Registry":
     return Registry.configured(config.load())
 
 
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; control, invisible and direction characters in them, newlines too, are shown as escapes."""
+    file = sys.stderr if err else sys.stdout  # else click takes UTF-8 where the terminal has ASCII
+    for line in lines or ("",):
+        click.echo(plain(line), file=file)
+
+
 def as_json(value: Any) -> None:
     """Print `value` as JSON, with times in ISO 8601. Raises ValueError for NaN."""
-    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))
+    click.echo(json.dumps(value, indent=2, default=_plain, allow_nan=False))  # in ASCII: all else is escaped
 
 
 def _plain(value: Any) -> Any:
@@ -76,7 +84,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     from rich.table import Table
 
     if not rows:
-        click.echo(with_desk(empty))
+        echo(with_desk(empty))
         return
     cells = [[text(cell) for cell in row] for row in rows]
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -89,13 +97,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         shown.add_column(name, no_wrap=whole, min_width=least, overflow="fold")
     for row in cells:
         shown.add_row(*row)
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     console.width = (
         max(console.width, needed) if sys.stdout is not None and sys.stdout.isatty() else max(PIPE_WIDTH, needed)
     )
     with console.capture() as captured:
         console.print(shown)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    echo(*(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
 def text(cell: object) -> str:
@@ -104,11 +112,11 @@ def text(cell: object) -> str:
         return "-"
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M}"
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.3f}" if isinstance(cell, float) else plain(str(cell))
 
 
 def pairs(values: Mapping[str, object]) -> None:
     """Print `values` as aligned lines."""
     width = max(len(name) for name in values)
     for name, value in values.items():
-        click.echo(f"{name:<{width}}  {text(value)}")
+        echo(f"{name:<{width}}  {text(value)}")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper import TELEMETRY_MAY_RUN
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, json_option, opened, table
-from gatekeeper.errors import ConfigError, mask
+from gatekeeper.cli.show import as_json, echo, json_option, opened, table
+from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -37,7 +38,7 @@ def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: 
     _refuse_mixed(repair, decisions, redeliver)
     settings = config.load()
     if decisions is not None:
-        return _compare(decisions, settings.db, Path(settings.spool), redeliver=redeliver, as_json_=as_json_)
+        return _compare(decisions, settings.db.reveal(), Path(settings.spool), redeliver=redeliver, as_json_=as_json_)
     found = registry.check_up(
         settings.db,
         models=settings.models,
@@ -53,6 +54,7 @@ def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: 
         as_json(
             {
                 "well": found.well,
+                **({"telemetry": TELEMETRY_MAY_RUN} if TELEMETRY_MAY_RUN else {}),
                 "connection": connection,
                 **{name: [_described(one) for one in each] for name, each in lists.items()},
             }
@@ -60,17 +62,19 @@ def doctor(repair: bool, decisions: "TextIO | None", redeliver: bool, as_json_: 
         return 0 if found.well else 1
     for fact in found.connection:
         for line in fact.value.splitlines():
-            click.echo(f"{fact.name}: {line}")
+            echo(f"{fact.name}: {line}")
     for one in found.repaired:
-        click.echo(f"repaired  {_line(one)}: {one.remedy}")
+        echo(f"repaired  {_line(one)}: {one.remedy}")
     for one in found.findings:
         way = f" With --repair, {one.remedy}." if one.repairable else ""
-        click.echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
+        echo(with_desk(f"wrong     {_line(one)}: {one.text}{way}"))
     for one in found.marked:
         end = "" if one.kind == "undated" else " It is never served."
-        click.echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
+        echo(with_desk(f"marked    {_line(one)}: {one.text}{end}"))
+    if TELEMETRY_MAY_RUN:
+        echo(f"warning   {TELEMETRY_MAY_RUN}")
     if found.well:
-        click.echo("All is well.")
+        echo("All is well.")
     return 0 if found.well else 1
 
 
@@ -93,25 +97,23 @@ def _compare(decisions: "TextIO", url: str, spool: Path, *, redeliver: bool, as_
         as_json(acknowledged.described(found))
         return 0 if found.well else 1
     if redeliver:
-        click.echo(f"Brought back {found.ideas} ideas and {found.outcomes} outcomes.")
+        echo(f"Brought back {found.ideas} ideas and {found.outcomes} outcomes.")
     for idea_id in found.waiting:
-        click.echo(f"waiting   {idea_id}: on the spool, not in the database yet.")
+        echo(f"waiting   {idea_id}: on the spool, not in the database yet.")
     for idea_id in found.missing:
-        click.echo(f"missing   {idea_id}: neither in the database nor on the spool.")
+        echo(f"missing   {idea_id}: neither in the database nor on the spool.")
     for one in found.different:
         version = f" by {one.told.version}" if one.told.version else ""
-        click.echo(
-            f"different {one.told.idea_id}: told {one.told.decision or 'an answer'}{version}, {_logged(one.logged)}"
-        )
+        echo(f"different {one.told.idea_id}: told {one.told.decision or 'an answer'}{version}, {_logged(one.logged)}")
     for each in found.conflicts:
-        click.echo(f"conflict  {each.idea_id}: {_answer(each.other)} was told too, {_logged(each.logged)}")
+        echo(f"conflict  {each.idea_id}: {_answer(each.other)} was told too, {_logged(each.logged)}")
     if found.other_conflicts:
-        click.echo(f"{found.other_conflicts} more conflicts are of ids that the file does not name.")
+        echo(f"{found.other_conflicts} more conflicts are of ids that the file does not name.")
     counts = {"missing": found.missing, "different": found.different, "in conflict": found.conflicts}
     told_counts = ", ".join(f"{len(each)} {name}" for name, each in counts.items() if each)
-    click.echo(f"Compared {found.checked} ids: {told_counts or 'all are logged as they were told'}.")
+    echo(f"Compared {found.checked} ids: {told_counts or 'all are logged as they were told'}.")
     if found.missing and not redeliver:
-        click.echo("With --redeliver, what the spool folder keeps of the last 24 hours is delivered again.")
+        echo("With --redeliver, what the spool folder keeps of the last 24 hours is delivered again.")
     return 0 if found.well else 1
 
 
@@ -155,9 +157,9 @@ def _show(plan: "CleanUp") -> None:
     rows += [("waits", each.name, each.why, each.since) for each in plan.waiting]
     table(("", "file", "reason", "since"), rows, empty="Nothing to remove.")
     if plan.waiting:
-        click.echo(f"Waiting files can be removed {plan.grace_seconds} s after their time (GATEKEEPER_GRACE_SECONDS).")
+        echo(f"Waiting files can be removed {plan.grace_seconds} s after their time (GATEKEEPER_GRACE_SECONDS).")
     if plan.dry_run and plan.removed:
-        click.echo("Dry run: nothing was changed.")
+        echo("Dry run: nothing was changed.")
 
 
 @click.command()
@@ -188,9 +190,9 @@ def copy(model_id: int, url: str, models: str | None, as_json_: bool) -> None:
         as_json({"model": described(copied.model), "is_new": copied.is_new, "evaluations": copied.evaluations})
         return
     was = "Copied" if copied.is_new else "Copied before:"
-    click.echo(f"{was} model {model_id} to {copied.model.version} (id {copied.model.id}) in {mask(url)}.")
-    click.echo(f"sha256 {copied.model.sha256}, verified there; evaluations copied: {len(copied.evaluations)}")
-    click.echo(f"next, there: gatekeeper explain {copied.model.id}, gatekeeper promote -i {copied.model.id}")
+    echo(f"{was} model {model_id} to {copied.model.version} (id {copied.model.id}) in {target.db}.")
+    echo(f"sha256 {copied.model.sha256}, verified there; evaluations copied: {len(copied.evaluations)}")
+    echo(f"next, there: gatekeeper explain {copied.model.id}, gatekeeper promote -i {copied.model.id}")
 
 
 def _beside(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, json_option, opened, pairs, table, text
+from gatekeeper.cli.show import as_json, echo, json_option, opened, pairs, table, text
 from gatekeeper.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -36,18 +36,22 @@ def run(as_of: str, given: tuple[str, ...], as_json_: bool) -> None:
     from gatekeeper.registry import Registry
 
     parameters: dict[str, object] = dict(parameter.partition("=")[::2] for parameter in given)
-    weekly_run = pipeline.start(
-        pipeline.parse_as_of(as_of), now=datetime.now(UTC), settings=config.load(), parameters=parameters, actor=user()
-    )
-    alarm_on_fault = alarms.tells_of_faults(weekly_run.settings, weekly_run.key, "gatekeeper run")
-    with alarm_on_fault, Registry.configured(weekly_run.settings) as registry:
-        for name, output in pipeline.weekly(weekly_run, registry):
-            click.echo(f"{name:<12} {output.summary}", err=as_json_)
+    with alarms.tells_of_faults(config.alarms_alone(), as_of, f"gatekeeper run --as-of {as_of}"):
+        weekly_run = pipeline.start(
+            pipeline.parse_as_of(as_of),
+            now=datetime.now(UTC),
+            settings=config.load(),
+            parameters=parameters,
+            actor=user(),
+        )
+        with Registry.configured(weekly_run.settings) as registry:
+            for name, output in pipeline.weekly(weekly_run, registry):
+                echo(f"{name:<12} {output.summary}", err=as_json_)
     if as_json_:
         as_json({"as_of": weekly_run.as_of, **step_output.written(output)})
     elif isinstance(output, Promoted):
-        click.echo(f"report: {output.report}")
-        click.echo(with_desk(f"next: gatekeeper explain {output.challenger_id}"))
+        echo(f"report: {output.report}")
+        echo(with_desk(f"next: gatekeeper explain {output.challenger_id}"))
 
 
 @click.command()
@@ -85,20 +89,20 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
         )
         return
     document = chosen.document  # a damaged one is refused before anything is said
-    click.echo(effect)
+    echo(effect)
     _explain(document)
-    click.echo()
+    echo()
     pairs({"evaluation": chosen.id, "kind": chosen.kind, "as-of": chosen.as_of, "report": chosen.report})
     if len(found) > 1:
-        click.echo(f"earlier evaluations: {', '.join(str(e.id) for e in found[1:])} (--evaluation N)")
+        echo(f"earlier evaluations: {', '.join(str(e.id) for e in found[1:])} (--evaluation N)")
 
 
 def _explain(document: "EvaluationDocument") -> None:
     from gatekeeper.judgement.rule import tests_spent
 
     verdict, window = document.verdict, document.window
-    click.echo(verdict.message)
-    click.echo(f"window {window.start:%Y-%m-%d} to {window.as_of:%Y-%m-%d}, {window.days} market days\n")
+    echo(verdict.message)
+    echo(f"window {window.start:%Y-%m-%d} to {window.as_of:%Y-%m-%d}, {window.days} market days", "")
     cards = dict(document.scorecards)
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
@@ -111,15 +115,15 @@ def _explain(document: "EvaluationDocument") -> None:
     )
     _explain_refits(document.twins)
     _explain_league(document.league)
-    click.echo("\ngates")
+    echo("", "gates")
     for gate in verdict.gates:
-        click.echo(f"  {MARKS[gate.passed]:<5} {gate.name:<11} {gate.text}")
-        click.echo(f"        {'':<11} {_numbers(gate.numbers)}")
-    click.echo("\nverdict of each policy")
+        echo(f"  {MARKS[gate.passed]:<5} {gate.name:<11} {gate.text}")
+        echo(f"        {'':<11} {_numbers(gate.numbers)}")
+    echo("", "verdict of each policy")
     for name, each in document.policies.items():
-        click.echo(f"  {name:<7} {each.message}")
+        echo(f"  {name:<7} {each.message}")
     if (spent := tests_spent.sentences(document)) is not None:
-        click.echo(f"\n{spent}")
+        echo("", f"{spent}")
 
 
 def _explain_refits(twins: "Twins | None") -> None:
@@ -130,7 +134,7 @@ def _explain_refits(twins: "Twins | None") -> None:
         for role, live in (("challenger", twins.challenger), ("champion", twins.champion))
         if live is not None
     ]
-    click.echo("\njudged on the judged model; deployed is, or would be, its refit on all that was known")
+    echo("", "judged on the judged model; deployed is, or would be, its refit on all that was known")
     table(("", "deployed refit", "data to", "sha256"), rows, empty="")
 
 
@@ -141,7 +145,7 @@ def _explain_league(league: "LeagueRecord | None") -> None:
         (row.name, *(getattr(row, column) for column in LEAGUE), "won" if number == league.winner else "")
         for number, row in enumerate(league.contenders)
     ]
-    click.echo(f"\nleague: {len(rows)} models compared, this week's own first")
+    echo("", f"league: {len(rows)} models compared, this week's own first")
     columns = (
         "name",
         "approved",
@@ -155,7 +159,7 @@ def _explain_league(league: "LeagueRecord | None") -> None:
     )
     table(columns, rows, empty="")
     for name, why in league.left_out.items():
-        click.echo(f"left out: {name} ({why})")
+        echo(f"left out: {name} ({why})")
 
 
 def _numbers(numbers: "Mapping[str, Number]") -> str:

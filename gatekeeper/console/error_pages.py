@@ -1,6 +1,5 @@
 """Error pages: HTML for people, problem JSON (RFC 9457) for programs, never a traceback."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +11,9 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from gatekeeper.console.dependencies import house_of
 from gatekeeper.console.rendering import SECURITY, page
 from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate, Unavailable, UnknownModel
+from gatekeeper.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _UNPROCESSABLE = 422
 _STATUS: dict[type[GatekeeperError], int] = {
@@ -23,6 +23,8 @@ _STATUS: dict[type[GatekeeperError], int] = {
     SchemaOutOfDate: 503,
 }
 _PLAIN = {403: "You don't have the right to see this; ask the operator for it.", 404: "There is no such page."}
+_SLUGS = {401: "token", 403: "forbidden", 404: "unknown_path", 405: "method"}
+UNEXPECTED = "unexpected"
 _REFUSED = 409  # by the registry: as it is now, this can't be
 
 
@@ -38,7 +40,8 @@ def _refused(request: Request, fault: Exception) -> Response:
     status = next((code for kind, code in _STATUS.items() if isinstance(fault, kind)), _REFUSED)
     if isinstance(fault, ConfigError) and request.method == "GET":
         status = 500  # a setting of ours is off, not the caller's words
-    return _shown(request, status, _sentence(str(fault)))
+    reason = fault.reason if isinstance(fault, GatekeeperError) else UNEXPECTED
+    return _shown(request, status, _sentence(str(fault)), reason)
 
 
 def _http(request: Request, fault: Exception) -> Response:
@@ -49,7 +52,7 @@ def _http(request: Request, fault: Exception) -> Response:
         detail = _PLAIN.get(fault.status_code, f"{detail}.")
     if fault.status_code == HTTPStatus.UNAUTHORIZED:
         detail = "This needs a login."
-    return _shown(request, fault.status_code, detail, fault.headers)
+    return _shown(request, fault.status_code, detail, _SLUGS.get(fault.status_code, "request"), fault.headers)
 
 
 def _invalid(request: Request, fault: Exception) -> Response:
@@ -59,25 +62,31 @@ def _invalid(request: Request, fault: Exception) -> Response:
         f"{'.'.join(map(str, error['loc'][1:])) or 'the request'}: {error['msg'].removeprefix('Value error, ')}"
         for error in fault.errors()
     )
-    return _shown(request, _UNPROCESSABLE, _sentence(problems))
+    return _shown(request, _UNPROCESSABLE, _sentence(problems), "schema")
 
 
 def _unexpected(request: Request, fault: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=fault)
-    answer = _shown(request, 500, "The console failed on this request; its log has the cause.")
+    answer = _shown(request, 500, "The console failed on this request; its log has the cause.", UNEXPECTED)
     answer.headers.update(SECURITY)  # this one leaves past the layer that sets them
     return answer
 
 
-def _shown(request: Request, status: int, detail: str, headers: object = None) -> Response:
+def _shown(request: Request, status: int, detail: str, reason: str, headers: object = None) -> Response:
     title = HTTPStatus(status).phrase
     if "text/html" in request.headers.get("accept", ""):
         stranger = status == HTTPStatus.UNAUTHORIZED
         login = house_of(request).entrance.login(request) if stranger else None
-        shown: dict[str, Any] = {"title": title, "detail": detail, "login": login, "desks": ()}
+        shown: dict[str, Any] = {
+            "title": title,
+            "detail": detail,
+            "reason": reason,
+            "login": login,
+            "desks": (),
+        }
         return page(request, "problem", status=status, bare=stranger, **shown)
     return JSONResponse(
-        {"title": title, "status": status, "detail": detail},
+        {"title": title, "status": status, "detail": detail, "reason": reason},
         status,
         headers if isinstance(headers, dict) else None,
         media_type="application/problem+json",

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gatekeeper.console import formatting
 from gatekeeper.console.dependencies import house_of
 from gatekeeper.desks import Desk
+from gatekeeper.texts import in_html
 
 ROOM = "gatekeeper.console"
 A_YEAR = 31_536_000
@@ -73,6 +74,7 @@ def _templates() -> Environment:
         loader=PackageLoader(ROOM, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=in_html,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -89,10 +89,17 @@ def evaluations(request: Request, desk: DeskOfPath, registry: OpenRegistry, befo
 def evaluation(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluation: Key) -> Response:
     """One verdict with all its numbers."""
     one = registry.evaluation(evaluation)
-    evidence, effect = evaluation_view.of(one), registry.pages.effect_of(one)
-    late = _not_eligible(one, registry)
-    shown = {"evaluation": one, "evidence": evidence, "not_eligible": late, "effect": effect}
-    return _page(request, desk, registry, "evaluation", **shown)
+    return _page(
+        request,
+        desk,
+        registry,
+        "evaluation",
+        evaluation=one,
+        evidence=evaluation_view.of(one),
+        not_eligible=_not_eligible(one, registry),
+        effect=registry.pages.effect_of(one),
+        approvals=registry.approvals.newest(evaluation_id=one.id),
+    )
 
 
 def _not_eligible(evaluation: Evaluation, registry: Registry) -> str | None:

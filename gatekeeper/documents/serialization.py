@@ -67,9 +67,14 @@ def of_object(
             form = _checked_format(value.get("format"), what, known, older)
             if older is not None and form in older:
                 value = older[form](value)
-        return _checked(msgspec.convert(value, kind))
+        return converted(value, kind)
     except (ValueError, RecursionError) as fault:
         raise damaged(what, fault, form) from None
+
+
+def converted(value: object, kind: type[Record]) -> Record:
+    """The record that a JSON value holds. Raises ValueError or RecursionError for any other value."""
+    return _checked(msgspec.convert(value, kind))
 
 
 def read_object(content: str | bytes, what: str) -> JsonObject:

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from gatekeeper.documents import serialization
 from gatekeeper.documents.evaluation import Training
 from gatekeeper.documents.serialization import JsonObject
+from gatekeeper.errors import DataError
 
 Output = TypeVar("Output", bound=Struct)
 
@@ -45,6 +46,8 @@ class RegisteredModel(ExportedModel, frozen=True, kw_only=True):
 class Retrained(FittedModel, frozen=True, kw_only=True):
     """Output of `retrain`."""
 
+    run_key: str
+    """Key of the weekly run: its steps take no output of another one."""
     summary: str
     """Result of the step in a sentence."""
     dataset: str
@@ -114,10 +117,10 @@ class Promoted(Backtested, frozen=True, kw_only=True):
 
 
 class ApprovalAnswer(Struct, frozen=True):
-    """Output of `approve`."""
+    """Output of `approve`, for whoever looks at the run: the promotion reads the answer in the registry."""
 
     approved: bool
-    """Whether it may be promoted."""
+    """Whether it was approved."""
     by: str | None
     """User name of the person who answered."""
     summary: str
@@ -127,6 +130,8 @@ class ApprovalAnswer(Struct, frozen=True):
 class CheckedAct(Struct, frozen=True):
     """Output of `check` of an act by hand."""
 
+    run_key: str
+    """Key of the act: `act` takes no output of another run."""
     act: str
     """promote, roll back, hold, release or release quarantine."""
     model_id: int | None
@@ -183,6 +188,23 @@ def written(output: Struct) -> JsonObject:
     return serialization.as_object(output)
 
 
-def read(value: object, kind: type[Output]) -> Output:
-    """What a step was handed. Raises DataError for what the step before didn't write."""
-    return serialization.of_object(value, kind, f"the output of the step before ({kind.__name__})")
+def read(value: object, kind: type[Output], before: str, run_key: str | None = None) -> Output:
+    """What the task `before` handed on. Raises DataError if it is missing, of another shape, or of another run.
+
+    run_key: that of the run that reads it; None if the output names none.
+    """
+    way_out = f"Clear {before}, with all tasks after it."
+    if value is None:
+        raise DataError(
+            f"The task {before} handed nothing on: it was marked as success by hand, or its XCom was deleted. {way_out}"
+        )
+    try:
+        output = serialization.converted(value, kind)
+    except (ValueError, RecursionError) as fault:
+        raise DataError(f"The task {before} handed on what it can't have written ({fault}). {way_out}") from None
+    if run_key is not None and (of := getattr(output, "run_key", None)) != run_key:
+        raise DataError(
+            f"The task {before} handed on the output of the run {of}, but this run is {run_key}: its XCom was changed, "
+            f"or a setting was. {way_out}"
+        )
+    return output

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import numpy as np
 
-from gatekeeper.errors import AsOfError, ConfigError, DataError, mask
+from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, labelled
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
@@ -16,12 +16,14 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
 __all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
+Source = str | SecretUrl
 Plugged = Callable[[str, datetime, Settings], Dataset]
 Known = Callable[[datetime], Dataset]
 """A source's point-in-time reader: from an as-of to the dataset that was known then."""
@@ -30,7 +32,7 @@ Known = Callable[[datetime], Dataset]
 _WEEKEND_SHARE = 0.1
 
 
-def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
+def load(uri: Source, as_of: datetime, settings: Settings) -> Dataset:
     """The dataset of the source `uri` (`SCHEME:REST`) as it was known at `as_of`, an aware datetime.
 
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
@@ -38,43 +40,46 @@ def load(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     return opened(uri, settings)(as_of)
 
 
-def opened(uri: str, settings: Settings) -> Known:
+def opened(uri: Source, settings: Settings) -> Known:
     """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
 
     Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
-    known = _opener(uri)(uri, settings)
+    url = _read(uri)
+    known = _opener(url)(url, settings)
 
     def at(as_of: datetime) -> Dataset:
         dataset = known(_utc(as_of))
         if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
             raise DataError(
-                f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {mask(uri)} has none. Give labelled "
+                f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {url} has none. Give labelled "
                 "ideas a column `atr` (ATR14 as a fraction of the entry price), or set GATEKEEPER_SIZING=fraction"
             )
-        return replace(dataset, source=mask(dataset.source))  # it goes into documents and reports
+        source = str(url) if dataset.source == url.reveal() else url.hide(dataset.source)
+        return replace(dataset, source=source)  # it goes into documents and reports
 
     return at
 
 
-def last_monday(uri: str, now: datetime) -> datetime:
+def last_monday(uri: Source, now: datetime) -> datetime:
     """The newest Monday 02:00 UTC that a run of this source can have as its as-of."""
     now = _utc(now)
     monday = (now - timedelta(days=now.weekday())).replace(hour=2, minute=0, second=0, microsecond=0)
     newest = monday if monday <= now else monday - timedelta(weeks=1)
-    return min(newest, demo_last_monday()) if uri.partition(":")[0] == "demo" else newest
+    return min(newest, demo_last_monday()) if _scheme(_read(uri)) == "demo" else newest
 
 
-def check_as_of(uri: str, as_of: datetime, now: datetime) -> None:
+def check_as_of(uri: Source, as_of: datetime, now: datetime) -> None:
     """Refuse an as-of in the future or beyond the demo's bars, before anything is read.
 
     Raises AsOfError, and ConfigError for an unknown source.
     """
-    _opener(uri)
+    url = _read(uri)
+    _opener(url)
     as_of = _utc(as_of)
     if as_of > _utc(now):
         raise AsOfError(f"as-of {as_of:%Y-%m-%d %H:%M}Z lies in the future (now {_utc(now):%Y-%m-%d %H:%M}Z)")
-    if uri.partition(":")[0] == "demo":
+    if _scheme(url) == "demo":
         _check_demo(as_of)
 
 
@@ -93,25 +98,23 @@ def _check_demo(as_of: datetime) -> None:
         )
 
 
-def _demo(uri: str, settings: Settings) -> Known:
-    tape = candles.tape(demo_tables(), "open", uri)
+def _demo(url: SecretUrl, settings: Settings) -> Known:
+    tape = candles.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime) -> Dataset:
         _check_demo(as_of)
-        return _replayed(tape.book(as_of), uri, as_of, settings)
+        return _replayed(tape.book(as_of), str(url), as_of, settings)
 
     return known
 
 
-def _candles(uri: str, settings: Settings) -> Known:
-    rest = uri.partition(":")[2]
-    tape = candles.tape(tables(rest), settings.bar_stamp, rest)
-    return lambda as_of: _replayed(tape.book(as_of), uri, as_of, settings)
+def _candles(url: SecretUrl, settings: Settings) -> Known:
+    tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
+    return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
 
 
-def _ideas(uri: str, settings: Settings) -> Known:
-    rest = uri.partition(":")[2]
-    ledger = labelled.ledger(tables(rest), rest)
+def _ideas(url: SecretUrl, settings: Settings) -> Known:
+    ledger, uri = labelled.ledger(tables(_rest(url)), _shown_rest(url)), str(url)
 
     def known(as_of: datetime) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
@@ -122,17 +125,36 @@ def _ideas(uri: str, settings: Settings) -> Known:
     return known
 
 
-_OPENERS: dict[str, Callable[[str, Settings], Known]] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
+_OPENERS: dict[str, Callable[[SecretUrl, Settings], Known]] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
 
 
-def _opener(uri: str) -> Callable[[str, Settings], Known]:
-    scheme, colon, _ = uri.partition(":")
+def _read(uri: Source) -> SecretUrl:
+    try:
+        return SecretUrl.source(uri) if isinstance(uri, str) else uri
+    except ValueError as fault:
+        raise ConfigError(f"The source of market data can't be read. {fault}") from None
+
+
+def _scheme(url: SecretUrl) -> str:
+    return url.reveal().partition(":")[0]
+
+
+def _rest(url: SecretUrl) -> str:
+    return url.reveal().partition(":")[2]
+
+
+def _shown_rest(url: SecretUrl) -> str:
+    return str(url).partition(":")[2]
+
+
+def _opener(url: SecretUrl) -> Callable[[SecretUrl, Settings], Known]:
+    scheme, colon, _ = url.reveal().partition(":")
     if colon and scheme in _OPENERS:
         return _OPENERS[scheme]
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
-        return lambda uri, settings: lambda as_of: read(uri, as_of, settings)
-    raise ConfigError(f"GATEKEEPER_DATA={uri.partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
+        return lambda url, settings: lambda as_of: read(url.reveal(), as_of, settings)
+    raise ConfigError(f"GATEKEEPER_DATA={str(url).partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
 def _plugged() -> dict[str, EntryPoint]:

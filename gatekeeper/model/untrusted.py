@@ -8,6 +8,7 @@ import sys
 import tempfile
 from typing import IO
 
+from gatekeeper import TELEMETRY_OFF
 from gatekeeper.errors import ModelRefused, Unavailable
 from gatekeeper.model.canary import Canary
 from gatekeeper.model.files import refuse_other_content
@@ -51,7 +52,8 @@ def _start(content: IO[bytes], limits: list[str]) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         # Not the parent's environment, which holds passwords; the path makes the same packages importable.
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        | TELEMETRY_OFF,
         start_new_session=True,
     )
 

@@ -1,7 +1,8 @@
 """Alarms: notifications of promotions, verdicts, faults and drift to receivers by `apprise`, each sent once.
 
-Sending never fails the step that it reports. If a receiver is down, that is logged with its masked address, and the
-receiver gets the alarm when the step runs again. Each receiver gets an alarm of one kind and run key once.
+Sending never fails the step that it reports. If a receiver is down, that is logged with its scheme and its place in
+GATEKEEPER_ALARMS, and it gets the alarm when the step runs again. Each receiver gets an alarm of one kind and run key
+once.
 """
 
 import hashlib
@@ -12,15 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gatekeeper.documents.step_output import Promoted
-from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, mask
+from gatekeeper.errors import ConfigError, GatekeeperError, StaleData, with_reason
+from gatekeeper.logs import logger
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.records import WHAT_IF
+from gatekeeper.secret_urls import SecretUrl, hide_all
 from gatekeeper.settings import Settings
+from gatekeeper.texts import plain
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-log = logging.getLogger("gatekeeper")
+log = logger("gatekeeper")
 
 Level = Literal["off", "quiet", "loud"]
 
@@ -56,7 +60,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class AlarmDelivery:
-    """Result of sending an alarm to one receiver, whose address is masked. fault: None if it arrived."""
+    """Result of sending an alarm to one receiver: its scheme and place in the setting. fault: None if it arrived."""
 
     receiver: str
     fault: str | None
@@ -73,7 +77,7 @@ def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
 
     Without a registry (the fault may be that it can't be reached) all receivers get it, since deliveries are unknown.
     """
-    if not settings.alarms.get_secret_value().strip():
+    if not settings.alarms.each():
         return
     try:
         level = levels(settings)[alarm.kind]
@@ -84,7 +88,7 @@ def tell(settings: Settings, registry: Registry | None, alarm: Alarm) -> None:
                 if delivery.fault is not None:
                     log.error("the alarm %r did not reach %s: %s", alarm.kind, delivery.receiver, delivery.fault)
     except Exception as fault:  # noqa: BLE001  # whatever it is: what the alarm tells of has happened, and stands
-        log.error("the alarm %r could not be sent: %s", alarm.kind, mask(str(fault)))
+        log.error("the alarm %r could not be sent: %s", alarm.kind, settings.alarms.hide(hide_all(fault)))
 
 
 def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion, *, pressing: bool = False) -> None:
@@ -95,7 +99,7 @@ def tell_promotion(settings: Settings, registry: Registry, promotion: Promotion,
         log.warning("the effect of generation %s could not be read back: %s", promotion.generation, fault)
         text = f"Model {promotion.to_id} became the primary (generation {promotion.generation})."
     more = (
-        f"{promotion.kind} by {promotion.actor}: {promotion.reason}\n"
+        f"{promotion.kind} by {plain(promotion.actor)}: {plain(promotion.reason)}\n"
         f"`gatekeeper explain {promotion.to_id}`, `gatekeeper history`"
     )
     kind = "rolled_back" if promotion.kind == "rollback" else "promoted"
@@ -108,7 +112,7 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: P
 
     A `what-if` evaluation of a past week is reported as kept, whatever its verdict.
     """
-    if not settings.alarms.get_secret_value().strip():
+    if not settings.alarms.each():
         return
     try:
         verdict = registry.evaluation(output.evaluation_id).document.verdict
@@ -128,15 +132,15 @@ def tell_verdict(settings: Settings, registry: Registry, run_key: str, output: P
 def of_fault(fault: BaseException, key: str, what: str) -> Alarm:
     """The alarm that `what` failed: `stale_feed` or `failed`."""
     kind = "stale_feed" if isinstance(fault, StaleData) else "failed"
-    return Alarm(kind, key, f"{what} failed", mask(f"{type(fault).__name__}: {fault}"))
+    return Alarm(kind, key, f"{what} failed", hide_all(f"{type(fault).__name__}: {with_reason(fault)}"))
 
 
 @contextmanager
 def tells_of_faults(settings: Settings, key: str, what: str) -> Iterator[None]:
-    """Send an alarm about a GatekeeperError raised within, and raise it on."""
+    """Send an alarm about any error raised within, and raise it on; not about an interruption by a person."""
     try:
         yield
-    except GatekeeperError as fault:
+    except Exception as fault:
         tell(settings, None, of_fault(fault, key, what))
         raise
 
@@ -146,7 +150,7 @@ def rehearse(settings: Settings) -> list[AlarmDelivery]:
 
     Raises ConfigError if no receiver is named or a level can't be read.
     """
-    if not settings.alarms.get_secret_value().split():
+    if not settings.alarms.each():
         raise ConfigError("GATEKEEPER_ALARMS names no receiver; give it URLs of apprise, separated by spaces")
     levels(settings)
     alarm = Alarm("test", "", "This is a test: alarms of this desk reach you.", "`gatekeeper alarms test`")
@@ -155,8 +159,8 @@ def rehearse(settings: Settings) -> list[AlarmDelivery]:
 
 def _send(settings: Settings, registry: Registry | None, alarm: Alarm, level: Level) -> Iterator[AlarmDelivery]:
     reached = _reached(registry, alarm)
-    for url in settings.alarms.get_secret_value().split():
-        receiver = hashlib.sha256(url.encode()).hexdigest()[:16]
+    for url in settings.alarms.each():
+        receiver = hashlib.sha256(url.reveal().encode()).hexdigest()[:16]
         if receiver in reached:
             continue
         delivery = _notify(url, settings.desk, alarm, level)
@@ -178,39 +182,30 @@ def _reached(registry: Registry | None, alarm: Alarm) -> set[str]:
         return set()
 
 
-def _notify(url: str, desk: str, alarm: Alarm, level: Level) -> AlarmDelivery:
+def _notify(url: SecretUrl, desk: str, alarm: Alarm, level: Level) -> AlarmDelivery:
     apprise = _library()
     own = logging.getLogger("apprise")
     own.disabled = True  # what it can't read, it logs as it stands
     try:
-        service: NotifyBase | None = apprise.Apprise.instantiate(url)
+        service: NotifyBase | None = apprise.Apprise.instantiate(url.reveal())
     finally:
         own.disabled = False
     if service is None:
-        return AlarmDelivery(
-            f"{url.partition(':')[0]}://***", "apprise can't read this address; see its list of services"
-        )
+        return AlarmDelivery(str(url), "apprise can't read this address; see its list of services")
     letterbox = apprise.Apprise()
     letterbox.add(service)
     result = letterbox.notify(
         title=f"Gatekeeper {desk}: {'ALARM: ' if level == 'loud' else ''}{alarm.kind.replace('_', ' ')}",
         body="\n".join(filter(None, [alarm.text, alarm.more])),
+        body_format=apprise.NotifyFormat.TEXT,  # reasons of people are in it, which are no Markdown or HTML
         notify_type=apprise.NotifyType.FAILURE if level == "loud" else apprise.NotifyType.INFO,
         timeout=PATIENCE,
         log_level=logging.WARNING,
     )
-    masked = _masked(str(service.url(privacy=True)))  # type: ignore[no-untyped-call]  # apprise's own
     if result:
-        return AlarmDelivery(masked, None)
-    reasons = "; ".join(entry.message for entry in result.logs())
-    return AlarmDelivery(masked, reasons or f"no answer within {PATIENCE} s")
-
-
-def _masked(address: str) -> str:
-    """The address as masked by apprise, without the path, which holds the token of many services."""
-    scheme, _, rest = address.partition("?")[0].partition("://")
-    place, _, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{'/***' if path else ''}"
+        return AlarmDelivery(str(url), None)
+    reasons = url.hide("; ".join(entry.message for entry in result.logs()))
+    return AlarmDelivery(str(url), reasons or f"no answer within {PATIENCE} s")
 
 
 def _library() -> Any:
@@ -220,5 +215,9 @@ def _library() -> Any:
         raise ConfigError(
             "GATEKEEPER_ALARMS is set, but apprise isn't installed. Run `pip install 'gatekeeper[alarms]'`."
         ) from None
-    logging.getLogger("apprise").setLevel(logging.WARNING)  # below that it logs addresses
+    own = logging.getLogger("apprise")
+    own.setLevel(logging.WARNING)
+    if own.propagate:  # it logs addresses; what it says of a failure is kept by its result, and told by us
+        own.propagate = False
+        own.addHandler(logging.NullHandler())
     return apprise

@@ -1,7 +1,7 @@
 """Model registry: models, the primary, promotions and rollbacks, evaluations, holds and quarantines."""
 
 from gatekeeper.registry.models.retirement import CleanUp, Disposal
-from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
+from gatekeeper.registry.records import Approval, Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.registry import Registry
 from gatekeeper.registry.upkeep.adopt import Mark, UpgradeReport, upgrade
 from gatekeeper.registry.upkeep.backup import BackedUp, Restored, back_up, restore
@@ -11,6 +11,7 @@ from gatekeeper.registry.upkeep.findings import Finding
 from gatekeeper.registry.upkeep.rename import NamingPlan, NamingStep
 
 __all__ = [
+    "Approval",
     "BackedUp",
     "Checkup",
     "CleanUp",

@@ -11,6 +11,7 @@ from gatekeeper.registry import naming
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.store.base import Store
 from gatekeeper.registry.store.local import LocalStore
+from gatekeeper.secret_urls import SecretUrl, shown
 from gatekeeper.settings import Settings
 
 SIZE_CAP = 50 * 1024 * 1024
@@ -19,6 +20,8 @@ THRESHOLD: float = Settings.model_fields["threshold"].default
 _ALMOST_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+\w")  # a Path of a URL loses a slash; a drive has one letter
 
 Step = Callable[[str], None]
+DatabaseUrl = str | SecretUrl
+ModelsPlace = str | SecretUrl | Path
 
 
 def no_step(_name: str) -> None:
@@ -40,9 +43,9 @@ class RegistryContext:
     @classmethod
     def at(
         cls,
-        url: str,
+        url: DatabaseUrl,
         *,
-        models: str | Path,
+        models: ModelsPlace,
         path_prefix: str,
         size_cap: int,
         grace_seconds: int = 3600,
@@ -67,24 +70,35 @@ class RegistryContext:
         return self.path_prefix + naming.file_name(version)
 
 
-def store_at(models: str | Path, *, cap: int, step: Step = no_step) -> Store:
+def store_at(models: ModelsPlace, *, cap: int, step: Step = no_step) -> Store:
     """The store that the setting `models` names: a folder, a file:// URL, or an fsspec URL such as s3://.
 
     Raises ConfigError. Makes no connection: a missing store shows at its first use.
     """
-    text = str(models)
+    if isinstance(models, Path):
+        _refuse_lost_slash(str(models))
+        return LocalStore(models, cap=cap, step=step)
+    try:
+        url = SecretUrl.store(models) if isinstance(models, str) else models
+    except ValueError as fault:
+        raise ConfigError(f"The URL of the model store can't be read. {fault}") from None
+    text = url.reveal()
     scheme, apart, rest = text.partition("://")
     if scheme in {"file", "local"} and apart:
         return LocalStore(Path(rest), cap=cap, step=step)
-    if apart and isinstance(models, str):
+    if apart:
         from gatekeeper.registry.store.object_store import ObjectStore  # not needed for a folder
 
-        return ObjectStore(text, cap=cap, step=step)
+        return ObjectStore(url, cap=cap, step=step)
+    _refuse_lost_slash(text)
+    return LocalStore(Path(text), cap=cap, step=step)
+
+
+def _refuse_lost_slash(text: str) -> None:
     if _ALMOST_A_URL.match(text):
         raise ConfigError(
-            f"GATEKEEPER_MODELS={text!r} is neither a folder nor a URL. Write a URL as text, such as 's3://bucket/prefix'."
+            f"The model store {shown(text)!r} is neither a folder nor a URL. Write a URL as text, such as 's3://bucket/prefix'."
         )
-    return LocalStore(Path(models), cap=cap, step=step)
 
 
 def checked_threshold(value: float) -> float:

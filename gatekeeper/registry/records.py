@@ -1,4 +1,4 @@
-"""Registry records: model, promotion, evaluation, hold, quarantine."""
+"""Registry records: model, promotion, evaluation, hold, quarantine, approval."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -231,3 +231,25 @@ def evaluation_of(row: Row[Any]) -> Evaluation:
     columns = dict(row._mapping)
     stored = columns.pop("document")
     return Evaluation(**columns, document_json=stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question whether a model may be promoted, and its answer; `answer` is None while the question is open."""
+
+    id: int
+    run_key: str
+    model_id: int
+    sha256: str
+    evaluation_id: int | None
+    """None for a promotion by hand."""
+    generation: int
+    question: str
+    """Where it was asked: DAG and run."""
+    asked_by: str | None
+    """None if a schedule or an asset asked, or if nobody knows who did."""
+    asked_at: datetime
+    answered_by: str | None
+    answer: str | None
+    """approved, rejected or expired."""
+    at: datetime | None

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gatekeeper.errors import ConfigError
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext, Step, no_step
 from gatekeeper.registry.db import schema
 from gatekeeper.registry.db.continuity import Continuity
 from gatekeeper.registry.decision_log import log
@@ -15,6 +15,7 @@ from gatekeeper.registry.decision_log.line_format import Outcome
 from gatekeeper.registry.models import catalogue, refits, registration, retirement
 from gatekeeper.registry.models.verification import refuse_unregistered
 from gatekeeper.registry.promotion import clock, effects, eligibility, evaluations, holds, promotions, rollback
+from gatekeeper.registry.promotion.approvals import Approvals
 from gatekeeper.registry.promotion.checks import Checks
 from gatekeeper.registry.records import Details, Evaluation, Hold, Model, Promotion, Quarantine
 from gatekeeper.registry.store.base import blob_name
@@ -38,9 +39,9 @@ class Registry:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: DatabaseUrl,
         *,
-        models: str | Path = "models",
+        models: ModelsPlace = "models",
         path_prefix: str = "models/",
         size_cap: int = SIZE_CAP,
         grace_seconds: int = 3600,
@@ -49,8 +50,7 @@ class Registry:
     ) -> Self:
         """The registry at `url`. Raises ConfigError, Unavailable, and SchemaOutOfDate: it never migrates the tables.
 
-        `threshold` is for models whose file and caller give none; default 0.55. `step` is called with the name of each
-        step of a change as it is reached; tests stop the process there.
+        `threshold` is for models whose file and caller give none; default 0.55. Tests stop the process at a `step`.
         """
         context = RegistryContext.at(
             url,
@@ -97,6 +97,11 @@ class Registry:
         return Pages(self._context.database)
 
     @property
+    def approvals(self) -> Approvals:
+        """The questions whether to promote, and their answers."""
+        return Approvals(self._context)
+
+    @property
     def checks(self) -> Checks:
         """The monitor's checks and the delivered alarms."""
         return Checks(self._context.database)
@@ -116,9 +121,8 @@ class Registry:
     ) -> Model:
         """Verify `file` and register a copy under a new row. Repeating run key and bytes returns the existing row.
 
-        `details` come with Gatekeeper's own exports; any other file is tried in a child process first. `judged_model`
-        is the id of the model that was judged for this refit (refit_agreement.py). Raises ModelRefused,
-        ClaimsUnsettled, ConfigError, Unavailable.
+        `details` come with our own exports; any other file is tried in a child process first. `judged_model`: the id of
+        the model that was judged for this refit. Raises ModelRefused, ClaimsUnsettled, ConfigError, Unavailable.
         """
         return registration.register(
             self._context,
@@ -187,13 +191,13 @@ class Registry:
         as_of: datetime | None = None,
         run_key: str | None = None,
         kind: str = "manual",
-        approved_by: str | None = None,
+        needs_approval: bool = False,
     ) -> Promotion:
         """Make the model the primary: by hand, or by `evaluation` (kind weekly, bootstrap or recovery) as of `as_of`.
 
-        A run key carries out one order. Raises KeyUsed for another, UnknownModel, ModelRefused, PromotionRefused (Held,
-        Quarantined, EvaluationOutdated, GenerationMoved), AsOfError, ClockBehind, ClaimsUnsettled, ConfigError,
-        Unavailable.
+        A run key carries out one order; with `needs_approval`, one that a person has approved. Raises KeyUsed for
+        another, UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, Unapproved, EvaluationOutdated,
+        GenerationMoved), AsOfError, ClockBehind, ClaimsUnsettled, ConfigError, Unavailable.
         """
         if evaluation is None and as_of is not None:
             raise ConfigError(
@@ -208,7 +212,7 @@ class Registry:
             evaluation=evaluation,
             as_of=as_of,
             run_key=run_key,
-            approved_by=approved_by,
+            needs_approval=needs_approval,
         )
         return promotions.promote(self._context, order)
 
@@ -241,9 +245,7 @@ class Registry:
     def effect(self, made: Promotion | None, because: str = "", act: str = "promoted") -> str:
         """What an act changed, read back from the registry, in one line. Without a promotion: why nothing was `act`."""
         with self._context.database.read() as connection:
-            if made is not None:
-                return effects.of_promotion(connection, made)
-            return effects.of_nothing(connection, because, act)
+            return effects.of_promotion(connection, made) if made else effects.of_nothing(connection, because, act)
 
     def hold_effect(self, quarantine: int | None = None) -> str:
         """Whether promotions are held now, in one line; with `quarantine` (a model's id), whether its bytes are out."""
@@ -321,10 +323,9 @@ class Registry:
     # Evaluations
 
     def record_evaluation(self, **new: Unpack[evaluations.NewEvaluation]) -> Evaluation:
-        """Record an evaluation, bound to the bytes of both models.
+        """Record an evaluation, bound to the bytes of both models; the same run and models give the same row.
 
-        Repeating run key, challenger, champion, generation and kind returns the existing row. Raises UnknownModel,
-        ModelRefused, DataError, ConfigError.
+        Raises UnknownModel, ModelRefused, DataError, ConfigError.
         """
         return evaluations.record(self._context, **new)
 

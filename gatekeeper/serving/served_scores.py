@@ -10,6 +10,7 @@ from gatekeeper.features import FEATURES
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.answered import answers
 from gatekeeper.registry.decision_log.stored_features import vector_of
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
 
@@ -30,11 +31,12 @@ class Answers:
         return len(self.scores)
 
 
-def answered(uri: str, since: datetime, until: datetime, settings: Settings) -> Answers:
+def answered(source: str | SecretUrl, since: datetime, until: datetime, settings: Settings) -> Answers:
     """The answers to ideas received from `since` to `until`, in the database that `sql:` or `sql:URL` names.
 
     Rows with unreadable features are left out; the source `sql:` refuses them. Raises ConfigError, Unavailable.
     """
+    uri = source if isinstance(source, str) else source.reveal()
     database = Database.connect(uri.partition(":")[2] or settings.db)
     try:
         with database.read() as connection:

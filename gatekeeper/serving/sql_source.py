@@ -33,6 +33,7 @@ from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.decision_log.log import history
 from gatekeeper.registry.decision_log.stored_features import action_of, number_of, vector_of
 from gatekeeper.registry.decision_log.tables import DATASET
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
 _NEVER = np.datetime64("NaT", "ns")
@@ -72,7 +73,7 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
     Raises DataError (with the ids at fault), StaleData, AsOfError (before the first idea), ConfigError, Unavailable.
     """
-    database = Database.connect(uri.partition(":")[2] or settings.db)
+    place, database = str(SecretUrl.source(uri)), Database.connect(uri.partition(":")[2] or settings.db)
     try:
         with database.read() as connection:
             rows = history(connection, as_of, database.name)
@@ -85,10 +86,10 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     received = log.pick(log.at <= instant(as_of))
     seen = np.concatenate([received.origin.time, known.known_at])
     newest = moment(seen.max())
-    check_fresh("idea or outcome", newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+    check_fresh("idea or outcome", newest, as_of, settings.ideas_freshness_days, place, "IDEAS_FRESHNESS_DAYS")
     notes += _notes(received, known, as_of, settings)
     days, periods = calendar_of_ideas(ideas, as_of, settings.market_calendars)
-    return Dataset(ideas, days, periods, as_of, newest, False, uri, tuple(notes))
+    return Dataset(ideas, days, periods, as_of, newest, False, place, tuple(notes))
 
 
 def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
-log = logging.getLogger(__name__)
+from gatekeeper.logs import logger
+
+log = logger(__name__)
 
 LONGEST_PAUSE = 30.0  # seconds between two tries of a turn that fails
 AGAIN = 60.0  # seconds until the next line about a fault that comes and goes

@@ -5,8 +5,6 @@ and swapped in by one assignment. After a fault the old model goes on answering;
 tried again.
 """
 
-import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,13 +13,14 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, RegistryReplaced, Unavailable
+from gatekeeper.errors import GatekeeperError, ModelRefused, NoModel, RegistryReplaced, Unavailable, slug
+from gatekeeper.logs import logger
 from gatekeeper.registry import Model, Registry
 from gatekeeper.registry.store.base import sha256_of
 from gatekeeper.serving.ladder import DEFAULT_THRESHOLD, Loaded, load
 from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 LONGEST_BACKOFF = 60.0  # seconds; a lasting fault is logged again at this interval
 FILE_SHARE = 100  # reading the primary's file again takes at most 1/100 of the time
@@ -240,9 +239,7 @@ class Watch:
 
 def _slug(fault: Exception) -> str:
     """The metric label of a fault: a refusal's own reason, else the error's class."""
-    if isinstance(fault, ModelRefused):
-        return fault.reason
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(fault).__name__).lower()
+    return fault.reason if isinstance(fault, GatekeeperError) else slug(type(fault))
 
 
 def _message(loaded: Loaded | None, fault: str | None) -> str | None:

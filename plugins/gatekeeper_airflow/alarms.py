@@ -1,10 +1,11 @@
 """Alarms of failed tasks. Light to import: DAG files use `on_failure` while Airflow parses them."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 
 def on_failure(desk: str | None = None) -> Callable[[Any], None]:
@@ -21,6 +22,7 @@ def on_failure(desk: str | None = None) -> Callable[[Any], None]:
 
 def tell(context: Any, desk: str | None) -> None:
     """Send the alarm of the task in `context`, once for each try."""
+    from gatekeeper import config
     from gatekeeper.errors import GatekeeperError
     from gatekeeper.pipeline import alarms
     from gatekeeper.registry import Registry
@@ -34,12 +36,12 @@ def tell(context: Any, desk: str | None) -> None:
         shown = RuntimeError(str(shown or "The task ended without an error message. See its log."))
     key = f"{task.dag_id}/{task.run_id}/{task.task_id}/{task.try_number}"
     alarm = alarms.of_fault(shown, key, f"task {task.task_id} of {task.dag_id}, run {task.run_id},")
-    settings = RegistryHook(desk=desk).settings()
     try:
+        settings = RegistryHook(desk=desk).settings()
         registry = Registry.configured(settings)
     except GatekeeperError as refusal:
         log.warning("The alarm %s is sent without the registry, which can't be opened: %s", key, refusal)
-        alarms.tell(settings, None, alarm)
+        alarms.tell(config.alarms_alone(desk), None, alarm)
         return
     with registry:
         alarms.tell(settings, registry, alarm)

@@ -1,33 +1,41 @@
-"""Approval tasks: ask a person before a promotion, if the desk's setting `approval` is on."""
+"""Approval tasks: ask a person before a promotion, if the desk's setting `approval` is on.
+
+Question and answer are rows of the registry, which the promotion reads. What Airflow shows (the state of the task, its
+XComs) is for people, and promotes nothing.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from gatekeeper.texts import code
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
-from gatekeeper_airflow.links import page_of
+from gatekeeper_airflow.links import model_page_of, page_of
+from gatekeeper_airflow.question_text import cell, gain
 
 if TYPE_CHECKING:
     from gatekeeper.documents.serialization import JsonObject
-    from gatekeeper.documents.step_output import ApprovalAnswer
-    from gatekeeper.pipeline import Run
     from gatekeeper.registry import Evaluation, Registry
+    from gatekeeper.registry.promotion.approvals import Asker
     from gatekeeper.settings import Settings
 
-TASK = "approve"
+NOBODY_ASKED = ("scheduled", "asset_triggered")  # types of runs that no person starts
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The question: a subject line, and the grounds as Markdown."""
+    """The question: a subject line, the grounds as Markdown, and what exactly would be promoted, by which run."""
 
     subject: str
     body: str
+    run_key: str
+    model_id: int
+    evaluation_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +46,19 @@ class NothingToApprove:
     why: str
 
 
-def answer(context: Mapping[str, Any], settings: "Settings") -> "ApprovalAnswer | None":
-    """The person's answer; None if the desk asks nobody.
+def asker(run: Any) -> "Asker":
+    """The user who started this run. A backfill's name is not trusted to be that of who asked."""
+    from gatekeeper.registry.promotion.approvals import Asker
 
-    If the desk asks for approval and nobody was asked, the answer is a rejection.
-    """
-    from gatekeeper.documents.step_output import ApprovalAnswer, read
-
-    if not settings.approval:
-        return None
-    given = context["ti"].xcom_pull(task_ids=TASK)
-    if not given:
-        return ApprovalAnswer(False, None, f"nobody was asked for approval; clear the task {TASK} to ask")
-    return read(given, ApprovalAnswer)
+    kind, name = str(getattr(run.run_type, "value", run.run_type)), run.triggering_user_name or None
+    if kind in NOBODY_ASKED:
+        return Asker(None, known=True)
+    return Asker(name, known=name is not None and kind != "backfill")
 
 
-def with_answer(context: Mapping[str, Any], run: "Run") -> tuple["Run", "ApprovalAnswer | None"]:
-    """Run of the weekly step `promote` with the approver in its actor, and the answer; None if the desk asks nobody."""
-    given = answer(context, run.settings)
-    if given is None or not given.by:
-        return run, given
-    return replace(run, actor=f"{run.actor}, approved by {given.by}"), given
+def question_of(run: Any) -> str:
+    """The name of a run's question in the registry."""
+    return f"{run.dag_id}/{run.run_id}"
 
 
 class _Approval(ApprovalOperator):
@@ -99,67 +99,107 @@ class _Approval(ApprovalOperator):
     def _put(self, context: Mapping[str, Any], asked: Question, settings: "Settings", registry: "Registry") -> None:
         from gatekeeper.pipeline import alarms
 
+        run, approvers = context["dag_run"], settings.approver_names
+        who = asker(run)
+        who.refuse_nobody(approvers)
+        registry.approvals.ask(
+            run_key=asked.run_key,
+            model_id=asked.model_id,
+            evaluation_id=asked.evaluation_id,
+            question=question_of(run),
+            asked_by=who.name if who.known else None,
+        )
         hours = f"{settings.approval_timeout_hours:g} hours"
         late = f"Without an answer within {hours}, it is rejected and nothing is promoted."
-        holds = registry.holds()
-        held = [f"**A hold was in force when this was asked**, by {one.actor}: {one.reason}" for one in holds]
-        self.subject, self.body = asked.subject, "\n\n".join([asked.body, *held, late])
+        held = [
+            f"**A hold was in force when this was asked**, by {code(one.actor)}: {code(one.reason)}"
+            for one in registry.holds()
+        ]
+        self.subject = asked.subject
+        self.body = "\n\n".join([asked.body, *held, _may_answer(who, approvers), late])
         self.response_timeout = timedelta(hours=settings.approval_timeout_hours)
         self.log.info("%s Answer it under Required Actions. %s", asked.subject, late)
-        where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {context['ti'].run_id}. {late}"
+        where = f"Answer it in Airflow, under Required Actions of {self.dag_id}, run {run.run_id}. {late}"
         alarms.tell(settings, registry, alarms.Alarm("approval", str(context["ti"].id), asked.subject, where))
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> "JsonObject":
-        """Log the answer and pass it on."""
+        """Write the answer into the registry, then pass it on. `event` comes from Airflow's API server or scheduler
+        (3.3), or from a trigger (before)."""
         from gatekeeper.documents.step_output import ApprovalAnswer, written
+        from gatekeeper.registry.promotion import approvals
 
         if "error" in event:
             return dict(super().execute_complete(context, event))
-        user = event["responded_by_user"]
+        user, run = event["responded_by_user"], context["dag_run"]
         by = str(user["name"]) if user else None
-        approved = event["chosen_options"] == [self.APPROVE]
-        given = ApprovalAnswer(approved, by, _summary(approved, by))
-        self.log.info("%s", given.summary)
-        context["ti"].xcom_push(key="return_value", value=written(given))  # now, since a rejection raises
-        super().execute_complete(context, event)
-        return written(given)
+        approves = event["chosen_options"] == [self.APPROVE]
+        with final_faults():
+            settings = RegistryHook(desk=self.desk).settings()
+            with RegistryHook(desk=self.desk).get_conn() as registry:
+                answer = approvals.EXPIRED
+                if by is not None and approves:
+                    asker(run).refuse(by, settings.approver_names)
+                if by is not None:
+                    answer = approvals.APPROVED if approves else approvals.REJECTED
+                found = registry.approvals.answer(question_of(run), answer=answer, by=by)
+                summary, approved = approvals.in_words(found), found.answer == approvals.APPROVED
+                if not approved:
+                    summary = registry.effect(None, summary)
+                    self._tell_no(context, settings, registry, summary)
+        self.log.info("%s", summary)
+        given = written(ApprovalAnswer(approved, by, summary))
+        context["ti"].xcom_push(key="return_value", value=given)  # now, since a rejection raises
+        super().execute_complete(context, event if approved else {**event, "chosen_options": [self.REJECT]})
+        return given
+
+    def _tell_no(self, context: Mapping[str, Any], settings: "Settings", registry: "Registry", effect: str) -> None:
+        """What came of the run: the next task, which would say so, is skipped."""
+        from gatekeeper.pipeline import alarms
+        from gatekeeper_airflow import run_note
+
+        run_note.write(context, effect)
+        more = f"Run {context['ti'].run_id} of {self.dag_id}. Clear its task {self.task_id} to ask again."
+        alarms.tell(settings, registry, alarms.Alarm("approval", f"{context['ti'].id}/no", effect, more))
 
 
 class WeeklyApproval(_Approval):
     """The approval between `backtest` and `promote`: asks if the verdict is to promote."""
 
     def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
-        """The question, with the verdict and every gate's numbers."""
+        """The question, with the verdict, the gain and every gate's numbers."""
         from gatekeeper.documents.step_output import Backtested, read
+        from gatekeeper_airflow.weekly import weekly_run
 
-        backtested = read(context["ti"].xcom_pull(task_ids="backtest"), Backtested)
+        run_key = weekly_run(context, self.desk, reads=False).key
+        backtested = read(context["ti"].xcom_pull(task_ids="backtest"), Backtested, "backtest", run_key)
         evaluation = registry.evaluation(backtested.evaluation_id)
-        if any(promotion.run_key == evaluation.run_key for promotion in registry.promotions()):
+        _refuse_of_another_run(evaluation, run_key)
+        if any(promotion.run_key == run_key for promotion in registry.promotions()):
             return NothingToApprove(True, f"this weekly run has promoted model {evaluation.deploys_id} already")
         if evaluation.verdict != "promote" or evaluation.kind == "what-if":
             return NothingToApprove(False, f"{evaluation.kind}: {evaluation.document.verdict.message}")
         verdict = evaluation.document.verdict
-        _refuse_stale(context, registry, evaluation)
         place = "as the first primary"
         if evaluation.faced_id is not None:
             place = f"in place of {registry.model(evaluation.faced_id).version}"
+        model = registry.model(evaluation.deploys_id)
         rows = [
-            f"| {gate.name} | {'passed' if gate.passed else 'did not pass'} | {_cell(gate.text)} |"
+            f"| {gate.name} | {'passed' if gate.passed else 'did not pass'} | {cell(gate.text)} |"
             for gate in verdict.gates
         ]
-        return Question(
-            f"Promote {registry.model(evaluation.deploys_id).version} {place}?",
-            "\n".join(
-                [
-                    f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
-                    f"({page_of(self.desk, evaluation.id)}): {verdict.message}",
-                    "",
-                    "| gate | | numbers |",
-                    "|---|---|---|",
-                    *rows,
-                ]
-            ),
-        )
+        body = [
+            f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
+            f"({page_of(self.desk, evaluation.id)}) of model {model.id}, sha256 {str(model.sha256)[:12]}: "
+            f"{verdict.message}",
+            "",
+            gain(verdict),
+            "",
+            "| gate | | numbers |",
+            "|---|---|---|",
+            *rows,
+        ]
+        subject = f"Promote {model.version} {place}?"
+        return Question(subject, "\n".join(body), run_key, model.id, evaluation.id)
 
 
 class ManualApproval(_Approval):
@@ -168,47 +208,49 @@ class ManualApproval(_Approval):
     Rollback and hold are safety acts and never wait; after a release, the next promotion is asked about.
     """
 
-    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:  # noqa: ARG002  # the output of `check` suffices
-        """The question, with the model, the actor and the reason."""
-        from gatekeeper.documents.step_output import CheckedAct, read
+    def question(self, context: Mapping[str, Any], registry: "Registry") -> Question | NothingToApprove:
+        """The question, with the model, its newest evaluation, the actor and the reason; from the form alone."""
+        from gatekeeper_airflow import promote
 
-        checked = read(context["ti"].xcom_pull(task_ids="check"), CheckedAct)
-        if checked.act != "promote":
-            return NothingToApprove(False, f"the act {checked.act!r} needs no approval")
-        if checked.done:
-            return NothingToApprove(True, checked.summary)
-        return Question(
-            f"Promote model {checked.model_id} by hand?",
-            f"{checked.actor} asks for it: {checked.reason}\n\nState when this was asked: {checked.summary}.",
+        order = promote.ordered(context)
+        if order.act != promote.PROMOTE:
+            return NothingToApprove(False, f"the act {order.act!r} needs no approval")
+        settings = RegistryHook(desk=self.desk).settings()
+        done, summary = promote.examine_promote(promote.Doing(registry, settings, order))
+        if done:
+            return NothingToApprove(True, summary)
+        model_id = int(order.model_id or 0)
+        body = [
+            f"Promote [model {model_id}]({model_page_of(self.desk, model_id)}) by hand. {code(order.actor)} asks "
+            f"for it: {code(order.reason)}",
+            f"State when this was asked: {code(summary)}.",
+            self._evidence(registry, model_id),
+        ]
+        return Question(f"Promote model {model_id} by hand?", "\n\n".join(body), order.key, model_id, None)
+
+    def _evidence(self, registry: "Registry", model_id: int) -> str:
+        newest = next(iter(registry.evaluations(model_id, limit=1)), None)
+        if newest is None:
+            return "No evaluation has judged it."
+        verdict = newest.document.verdict
+        return (
+            f"Its newest [evaluation {newest.id}]({page_of(self.desk, newest.id)}), as of "
+            f"{newest.as_of:%Y-%m-%d %H:%M} UTC ({newest.kind}): {verdict.message}\n\n{gain(verdict)}"
         )
 
 
-def _refuse_stale(context: Mapping[str, Any], registry: "Registry", evaluation: "Evaluation") -> None:
-    """Raise PromotionRefused if Airflow would show the text of another evaluation.
+def _may_answer(who: "Asker", approvers: tuple[str, ...]) -> str:
+    others = f", but not {code(who.name)}, who started this run" if who.name else ""
+    if approvers:
+        return f"Who may approve: {', '.join(map(code, approvers))}{others}."
+    return f"Who may approve: anyone with the right to answer{others}."
 
-    When a cleared task asks again, Airflow clears the answer but shows the text of the first time.
-    """
-    from gatekeeper.errors import PromotionRefused
 
-    if context["ti"].try_number == 1:
-        return
-    recorded = registry.pages.evaluations_of(evaluation.run_key)
-    asked = (one.id for one in recorded if one.verdict == "promote")  # of no other
-    others = [number for number in asked if number != evaluation.id]
-    if others:
-        raise PromotionRefused(
-            f"Airflow would show the first question of this run, perhaps about evaluation {others[0]} instead of "
-            f"{evaluation.id}. Trigger a new run with the as-of {evaluation.as_of:%Y-%m-%dT%H:%M:%SZ}, which counts as "
-            "the same weekly run."
+def _refuse_of_another_run(evaluation: "Evaluation", run_key: str) -> None:
+    from gatekeeper.errors import DataError
+
+    if evaluation.run_key != run_key:
+        raise DataError(
+            f"Evaluation {evaluation.id}, which the task backtest handed on, is of the run {evaluation.run_key}, but "
+            f"this run is {run_key}: its XCom was changed. Clear backtest, with all tasks after it."
         )
-
-
-def _summary(approved: bool, by: str | None) -> str:
-    if approved:
-        return f"approved by {by}"
-    answered = f"rejected by {by}" if by else "rejected, since nobody answered in time"
-    return f"{answered}: nothing is promoted"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -1,12 +1,13 @@
 """Task failures: refusals fail at once, and only errors that may pass by themselves are retried."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 
 @contextmanager
@@ -15,13 +16,13 @@ def final_faults() -> Iterator[None]:
 
     Logs the message before Airflow's traceback; the refusal stays the failure's `__context__`.
     """
-    from gatekeeper.errors import GatekeeperError
+    from gatekeeper.errors import GatekeeperError, with_reason
 
     try:
         yield
     except GatekeeperError as fault:
         if fault.retryable:
             raise
-        sentence = f"{type(fault).__name__}: {fault}"
+        sentence = f"{type(fault).__name__}: {with_reason(fault)}"
         log.error("%s", sentence)
         raise AirflowFailException(sentence) from None

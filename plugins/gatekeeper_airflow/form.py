@@ -4,9 +4,9 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from gatekeeper.errors import mask
 from gatekeeper.model.recipes import RECIPES  # names alone: scikit-learn comes with a fit
 from gatekeeper.settings import Settings
+from gatekeeper.texts import code
 
 DEMO_LAST_MONDAY = "2018-12-31T02:00:00Z"
 WEEKLY_RUN, TRAINING, JUDGEMENT = "Weekly run", "Training", "Judgement"
@@ -52,7 +52,7 @@ FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 
 def params(settings: Settings) -> dict[str, Param]:
     """The fields in order, each filled with the desk's setting; an emptied field means that setting too."""
-    on_demo = settings.data.startswith("demo:")
+    on_demo = str(settings.data).startswith("demo:")
     return {
         "as_of": Param(
             DEMO_LAST_MONDAY if on_demo else None,
@@ -66,7 +66,7 @@ def params(settings: Settings) -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Market data",
-            description_md=f"`candles:URI`, `ideas:URI`, `sql:` or `demo:`. If empty: `{mask(settings.data)}`.",
+            description_md=f"`candles:URI`, `ideas:URI`, `sql:` or `demo:`. If empty: {code(str(settings.data))}.",
             section=WEEKLY_RUN,
         ),
         **{name: _field(name, getattr(settings, name), KNOWN[name]) for name in FIELDS},

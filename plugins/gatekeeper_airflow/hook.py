@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gatekeeper.settings import Settings
 
 CONNECTION = "gatekeeper_registry"
+_known_to_airflow: set[str] = set()
 
 
 class RegistryHook(BaseHook):
@@ -35,7 +36,7 @@ class RegistryHook(BaseHook):
         """The desk's settings, with database and model store of the connection. Raises ConfigError."""
         from gatekeeper import config, desks
 
-        settings = config.load(desk=self.desk)
+        settings = _masked(config.load(desk=self.desk))
         declared = desks.chosen(config.desks(), settings.desk)
         own = f"{CONNECTION}_{declared.name}" if declared.is_apart else CONNECTION
         try:
@@ -47,13 +48,25 @@ class RegistryHook(BaseHook):
         changes: dict[str, object] = {"db": database_url(connection)}
         if models := connection.extra_dejson.get("models"):
             changes["models"] = models
-        return config.override(settings, changes)
+        return _masked(config.override(settings, changes))
 
     def get_conn(self) -> "Registry":
         """The open registry, a context manager. Raises ConfigError, SchemaOutOfDate, Unavailable."""
         from gatekeeper.registry import Registry
 
         return Registry.configured(self.settings())
+
+
+def _masked(settings: "Settings") -> "Settings":
+    """`settings`, whose secrets Airflow masks from now on in the logs and rendered fields of this task."""
+    from airflow.sdk.log import mask_secret
+
+    from gatekeeper.secret_urls import long_secrets
+
+    for secret in set(long_secrets()) - _known_to_airflow:
+        mask_secret(secret)
+        _known_to_airflow.add(secret)
+    return settings
 
 
 def database_url(connection: "Connection") -> str:

@@ -23,7 +23,16 @@ class EvaluationLink(BaseOperatorLink):
 
 def page_of(desk: str, evaluation_id: int) -> str:
     """The path of an evaluation's page on Airflow's host."""
+    return _page(f"{desk}/evaluations/{evaluation_id}")
+
+
+def model_page_of(desk: str, model_id: int) -> str:
+    """The path of a model's page on Airflow's host."""
+    return _page(f"{desk}/models/{model_id}")
+
+
+def _page(rest: str) -> str:
     from airflow.configuration import conf
 
     root = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/")
-    return f"{root}/gatekeeper/{desk}/evaluations/{evaluation_id}"
+    return f"{root}/gatekeeper/{rest}"

@@ -1,6 +1,5 @@
 """Monitor task: checks a desk's primary as of the run."""
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,9 @@ from gatekeeper_airflow.weekly import as_of
 if TYPE_CHECKING:
     from gatekeeper.documents.serialization import JsonObject
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 
 def check(context: Mapping[str, Any], desk: str | None) -> "JsonObject":

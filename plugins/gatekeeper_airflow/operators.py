@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
 
+from gatekeeper.logs import logger
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
+
+log = logger("gatekeeper")
 
 
 class _RegistryOperator(BaseOperator):
@@ -16,6 +20,18 @@ class _RegistryOperator(BaseOperator):
         super().__init__(**kwargs)
         self.gatekeeper_conn_id = gatekeeper_conn_id
         self.desk = desk
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render the templates; one that finds no XCom, or another than it expects, fails at once in one sentence."""
+        from jinja2 import TemplateError
+
+        try:
+            super().render_template_fields(context, jinja_env)
+        except (TemplateError, KeyError, TypeError, AttributeError, IndexError) as fault:
+            raise AirflowFailException(
+                f"A template of {', '.join(self.template_fields)} can't be rendered ({fault}): a task before was "
+                "marked as success by hand, or its XCom is missing or another. Clear it, with all tasks after it."
+            ) from None
 
     @property
     def hook(self) -> RegistryHook:
@@ -49,7 +65,7 @@ class RegisterModelOperator(_RegistryOperator):
         """Register the model."""
         with final_faults(), self.hook.get_conn() as registry:
             model = registry.register(self.path, note=self.note, run_key=self.run_key, threshold=self.threshold)
-        self.log.info("Registered model %s as %s, sha256 %s", model.id, model.version, model.sha256)
+        log.info("Registered model %s as %s, sha256 %s", model.id, model.version, model.sha256)
         return {"model_id": model.id, "version": model.version, "sha256": model.sha256}
 
 
@@ -80,11 +96,12 @@ class PromoteModelOperator(_RegistryOperator):
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Promote the model."""
         with final_faults(), self.hook.get_conn() as registry:
-            promotion = registry.promote(int(self.model_id), actor=self.actor, reason=self.reason, run_key=self.run_key)
-            model = registry.model(int(self.model_id))
+            model_id = _model_id(self.model_id)
+            promotion = registry.promote(model_id, actor=self.actor, reason=self.reason, run_key=self.run_key)
+            model = registry.model(model_id)
             already = f"model {model.id} is the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)
-        self.log.info("%s", effect)
+        log.info("%s", effect)
         return {"model_id": model.id, "version": model.version, "generation": promotion.generation}
 
 
@@ -100,13 +117,13 @@ class MigrateNamingOperator(_RegistryOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
         """Migrate the names."""
-        chosen = None if self.primary in (None, "") else int(str(self.primary))
         with final_faults(), self.hook.get_conn() as registry:
+            chosen = None if self.primary in (None, "") else _model_id(self.primary)
             plan = registry.migrate_naming(
                 dry_run=self.dry_run, primary=chosen, actor="airflow", reason="names brought to the convention"
             )
         for step in plan.steps:
-            self.log.info(
+            log.info(
                 "Model %s: %s becomes %s%s",
                 step.model_id,
                 step.old_version,
@@ -138,7 +155,7 @@ class CheckPrimaryOperator(_RegistryOperator):
                     f"The primary can't be loaded, so {loaded.model.version} ({loaded.fallback}) would answer. "
                     f"{loaded.reason} Restore the primary's file, or promote another model."
                 )
-        self.log.info("%s answers (%s)", loaded.model.version, loaded.fallback)
+        log.info("%s answers (%s)", loaded.model.version, loaded.fallback)
         return {
             "version": loaded.model.version,
             "sha256": loaded.scorer.sha256,
@@ -146,3 +163,16 @@ class CheckPrimaryOperator(_RegistryOperator):
             "degraded": loaded.degraded,
             "reason": loaded.reason,
         }
+
+
+def _model_id(given: object) -> int:
+    """The id that a template gave. Raises ConfigError for anything else, such as None of a missing XCom."""
+    from gatekeeper.errors import ConfigError
+
+    try:
+        return int(str(given))
+    except ValueError:
+        raise ConfigError(
+            f"{given!r} is not a model id. If it comes from a task before, that one was marked as success by hand, or "
+            "its XCom is missing or another: clear that task, with all tasks after it. `gatekeeper list` shows the ids."
+        ) from None

@@ -1,6 +1,5 @@
 """Acts by hand (DAG `gatekeeper_promote`): promote, roll back, hold and release, first checked, then carried out."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from gatekeeper.registry import Hold, Promotion, Registry
     from gatekeeper.settings import Settings
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 PARAMETERS = ("act", "model_id", "reason", "hold_until", "hold_id")
 PROMOTE, ROLL_BACK, HOLD, RELEASE, RELEASE_QUARANTINE = ACTS = (
@@ -76,13 +77,12 @@ def ordered(context: Mapping[str, Any]) -> RequestedAct:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """An act on a registry. generation: at its check. approved_by: the approver, None if nobody was asked."""
+    """An act on a registry. generation: at its check."""
 
     registry: "Registry"
     settings: "Settings"
     order: RequestedAct
     generation: int | None = None
-    approved_by: str | None = None
 
     @property
     def model_id(self) -> int:
@@ -100,30 +100,28 @@ def check(desk: str, context: Mapping[str, Any]) -> "JsonObject":
             generation = registry.generation()
             done, summary = _EXAMINE[order.act](Doing(registry, hook.settings(), order))
     log.info("%s requests %r: %s", order.actor, order.act, summary)
-    return written(CheckedAct(order.act, order.model_id, order.reason, order.actor, generation, done, summary))
+    about = (order.act, order.model_id, order.reason, order.actor, generation, done, summary)
+    return written(CheckedAct(order.key, *about))
 
 
 def act(desk: str, context: Mapping[str, Any], check_output: object) -> "JsonObject":
     """The last task: carry out the checked act, if the registry's generation is still the same."""
     from gatekeeper.documents.step_output import CheckedAct, DoneAct, read, written
-    from gatekeeper.errors import PromotionRefused
-    from gatekeeper_airflow import approval
+    from gatekeeper_airflow import run_note
 
     with final_faults():
-        order, hook, checked = ordered(context), RegistryHook(desk=desk), read(check_output, CheckedAct)
-        settings = hook.settings()
-        answer = approval.answer(context, settings) if order.act == PROMOTE else None
-        if answer is not None and not answer.approved:
-            raise PromotionRefused(f"Model {order.model_id} was not promoted: {answer.summary}.")
+        order, hook = ordered(context), RegistryHook(desk=desk)
+        checked = read(check_output, CheckedAct, "check", order.key)
         with hook.get_conn() as registry:
-            doing = Doing(registry, settings, order, checked.generation, answer and answer.by)
-            summary = _CARRY_OUT[order.act](doing)
+            summary = _CARRY_OUT[order.act](Doing(registry, hook.settings(), order, checked.generation))
             primary, generation = registry.primary(), registry.generation()
     log.info("%s", summary)
+    run_note.write(context, summary)
     return written(DoneAct(order.act, primary and primary.id, generation, summary))
 
 
-def _examine_promote(doing: Doing) -> tuple[bool, str]:
+def examine_promote(doing: Doing) -> tuple[bool, str]:
+    """Whether the promotion is made already, and its expected effect in a sentence."""
     registry = doing.registry
     done = registry.examine(doing.model_id, reason=doing.order.reason, run_key=doing.order.key)
     model, primary, holds = registry.model(doing.model_id), registry.primary(), registry.holds()
@@ -183,9 +181,9 @@ def _promote(doing: Doing) -> str:
         doing.model_id,
         actor=order.actor,
         reason=order.reason,
-        approved_by=doing.approved_by,
         expected_generation=doing.generation,
         run_key=order.key,
+        needs_approval=doing.settings.approval,
     )
     if promotion.run_key != order.key:
         return registry.effect(None, f"model {doing.model_id} is the primary already")
@@ -202,8 +200,12 @@ def _roll_back(doing: Doing) -> str:
         run_key=order.key,
     )
     _tell(doing, promotion)
-    left = f"The bytes of model {promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears."
-    return f"{registry.effect(promotion)} {left}"
+    effect = registry.effect(promotion)
+    if promotion.from_id is None:
+        return effect
+    barred = registry.quarantined(registry.model(promotion.from_id).sha256) is not None  # or cleared, by now
+    clears = f" The act `{RELEASE_QUARANTINE}` clears that." if barred else ""
+    return f"{effect} {registry.hold_effect(promotion.from_id)}{clears}"
 
 
 def _tell(doing: Doing, promotion: "Promotion") -> None:
@@ -235,7 +237,7 @@ def _release_quarantine(doing: Doing) -> str:
 
 
 _EXAMINE: Mapping[str, Callable[[Doing], tuple[bool, str]]] = {
-    PROMOTE: _examine_promote,
+    PROMOTE: examine_promote,
     ROLL_BACK: _examine_rollback,
     HOLD: _examine_hold,
     RELEASE: _examine_release,

@@ -1,6 +1,5 @@
 """Weekly steps as Airflow tasks, with the weekly run taken from the task's context."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from gatekeeper.pipeline import Run
     from gatekeeper.registry import Registry
 
-log = logging.getLogger("gatekeeper")
+from gatekeeper.logs import logger
+
+log = logger("gatekeeper")
 
 MARKS = {True: "passed", False: "did not pass", None: "not asked"}
 
@@ -42,19 +43,19 @@ class StepOperator(BaseOperator):
         from gatekeeper import pipeline
         from gatekeeper.documents import step_output
         from gatekeeper.registry import Registry
-        from gatekeeper_airflow import approval
+        from gatekeeper_airflow import run_note
 
         with final_faults():
-            run, answer = weekly_run(context, self.desk, reads=self.step == "retrain"), None
+            run = weekly_run(context, self.desk, reads=self.step == "retrain")
             log.info("desk %s, as-of %s", self.desk, f"{run.as_of:%Y-%m-%d %H:%M} UTC")
-            if self.step == "promote":
-                run, answer = approval.with_answer(context, run)
             with Registry.configured(run.settings) as registry:
-                output = pipeline.take(self.step, run, registry, self.step_output, answer)
+                output = pipeline.take(self.step, run, registry, self.step_output)
                 effect = getattr(output, "effect", "")
                 reasons = output.summary.removeprefix(effect).strip().split("; ")
                 for line in filter(None, (*self.grounds(registry, output), *reasons, effect)):
                     log.info("%s", line)
+            if effect:
+                run_note.write(context, effect)
             return step_output.written(output)
 
     def grounds(self, registry: "Registry", output: "Retrained") -> Iterator[str]:  # noqa: ARG002  # JudgingOperator uses both

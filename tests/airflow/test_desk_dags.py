@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow_runs import DAGS
@@ -37,10 +38,10 @@ def bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]
     """The weekly DAGs, parsed anew under the desks.toml of that text."""
     from airflow.dag_processing.dagbag import DagBag
 
-    def parsed(text: str) -> Any:
+    def parsed(text: str, file: str = "gatekeeper_weekly.py") -> Any:
         (tmp_path / "desks.toml").write_text(text)
         monkeypatch.setenv("GATEKEEPER_DESKS", str(tmp_path / "desks.toml"))
-        return DagBag(dag_folder=str(DAGS / "gatekeeper_weekly.py"))
+        return DagBag(dag_folder=str(DAGS / file))
 
     return parsed
 
@@ -62,9 +63,72 @@ def test_each_desk_has_its_own_dag(bag: Callable[[str], Any]) -> None:
     assert {task.task_id for task in dags["gatekeeper_weekly_crypto"].tasks} == FIVE | {"approve"}
 
 
-def test_a_fault_in_the_desks_is_shown_where_the_dags_would_be(bag: Callable[[str], Any]) -> None:
-    (fault,) = bag('[fx]\ndb = "sqlite:///fx.db"\nthreshold = 7\n').import_errors.values()
-    assert "GATEKEEPER_THRESHOLD" in fault
+WRONG = {
+    "threshold = 7\n": "Desk fx: GATEKEEPER_THRESHOLD=7: Input should be less than 1",
+    "treshold = 0.6\n": "Desk fx sets treshold, which is not a setting. Did you mean threshold instead of treshold?",
+    'schedule = "0 2 * * 8"\n': "schedule = '0 2 * * 8' of desk fx is not a cron expression",
+    'schedule = "at dawn"\n': "schedule = 'at dawn' of desk fx is not a cron expression of five fields",
+    'data = ["a"]\n': "data of desk fx is a list or table",
+    'models = "models/crypto"\n': "The desks crypto and fx share the models models/crypto",
+}
+
+
+@pytest.mark.parametrize("act", ["weekly", "promote", "monitor"])
+@pytest.mark.parametrize("line", WRONG)
+def test_a_mistake_in_one_desk_takes_no_other_desks_dags(bag: Callable[..., Any], act: str, line: str) -> None:
+    """Case 106: Airflow drops every DAG of a file with an import error, so another file has it, and names the desk."""
+    text = (
+        f'[fx]\ndb = "sqlite:///fx.db"\n{line}[crypto]\ndb = "sqlite:///crypto.db"\n[metals]\ndb = "sqlite:///m.db"\n'
+    )
+    found = bag(text, f"gatekeeper_{act}.py")
+    assert found.import_errors == {}
+    crypto = set() if "crypto" in WRONG[line] else {f"gatekeeper_{act}_crypto"}
+    assert set(found.dags) == {f"gatekeeper_{act}", f"gatekeeper_{act}_metals"} | crypto
+    faults = bag(text, "desks_at_fault.py")
+    (fault,) = faults.import_errors.values()
+    assert f"ConfigError: {WRONG[line]}" in fault or f"desks.toml: {WRONG[line]}" in fault
+    assert faults.dags == {}
+
+
+def test_several_wrong_desks_are_all_named(bag: Callable[..., Any]) -> None:
+    text = '[fx]\ndb = "sqlite:///fx.db"\nthreshold = 7\n[crypto]\ndb = "sqlite:///crypto.db"\nseeed = 1\n'
+    (fault,) = bag(text, "desks_at_fault.py").import_errors.values()
+    assert "GATEKEEPER_THRESHOLD=7" in fault
+    assert "Did you mean seed instead of seeed?" in fault
+    assert bag(DESKS, "desks_at_fault.py").import_errors == {}
+
+
+@pytest.mark.parametrize(
+    "file", ["gatekeeper_weekly.py", "gatekeeper_promote.py", "gatekeeper_monitor.py", "desks_at_fault.py"]
+)
+def test_a_fault_of_all_desks_is_shown_where_the_dags_would_be(
+    bag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """What no desk can run with is the error of each file."""
+    (fault,) = bag("[fx\n", file).import_errors.values()
+    assert "desks.toml is not valid TOML" in fault
+    (fault,) = bag("default = 'fx'\n", file).import_errors.values()
+    assert "default = 'fx' names no desk of this file" in fault
+    monkeypatch.setenv("GATEKEEPER_TRESHOLD", "0.6")
+    (fault,) = bag('[fx]\ndb = "sqlite:///fx.db"\n', file).import_errors.values()
+    assert "GATEKEEPER_TRESHOLD is not a setting. Did you mean GATEKEEPER_THRESHOLD?" in fault
+
+
+def test_the_task_of_a_desk_that_went_wrong_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run under way finds its desk wrong: its own error, not that Airflow knows no such DAG."""
+    from types import SimpleNamespace
+
+    from gatekeeper_airflow import desk_dags
+
+    (tmp_path / "desks.toml").write_text('[fx]\ndb = "sqlite:///fx.db"\nthreshold = 7\n')
+    monkeypatch.setenv("GATEKEEPER_DESKS", str(tmp_path / "desks.toml"))
+    for only, fine in (("gatekeeper_weekly_fx", False), ("gatekeeper_weekly", True)):
+        monkeypatch.setattr(desk_dags, "get_parsing_context", lambda only=only: SimpleNamespace(dag_id=only))
+        if fine:
+            assert list(desk_dags.of_every_desk("weekly", lambda desk, _: desk.name)) == [only]
+        else:
+            with pytest.raises(ConfigError, match="Desk fx: GATEKEEPER_THRESHOLD=7"):
+                desk_dags.of_every_desk("weekly", lambda desk, _: desk.name)
 
 
 def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callable[[str], Any]) -> None:
@@ -93,6 +157,32 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     written = json.dumps([field.serialize() for field in fields.values()])
     assert "secret" not in written
     assert "sql:postgresql+psycopg://bot:***@db/live" in written
+
+
+@pytest.mark.parametrize("password", ["Qvzkwxjy/Jxqzvkwh", "Qvzkwxjy@Jxqzvkwh", "Qvzkwxjy`' \"%<b>*_é[Jxqzvkwh"])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_no_dag_holds_a_password(bag: Callable[..., Any], password: str, encoded: bool) -> None:
+    """Case 102: the serialised DAGs, as Airflow's database has them, or the import error of a URL that is refused."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    given = quote(password, safe="") if encoded else password.replace('"', "%22")
+    url = f"https://ann:{given}@h.example.com/bars/*.csv?token=Qvzkwxjy"
+    text = f'[fx]\ndb = "postgresql://ann:{given}@h/d"\ndata = "candles:{url}"\n'
+    parsed, faults = bag(text), bag(text, "desks_at_fault.py").import_errors
+    dags = [DagSerialization.to_dict(dag) for dag in parsed.dags.values()]
+    written = json.dumps([dags, parsed.import_errors, faults], ensure_ascii=False)
+    assert "Qvzkwxjy" not in written
+    assert "Jxqzvkwh" not in written
+    refused = not encoded and ("/" in password or "@" in password)
+    assert ("as %40, / as %2F" if refused else "candles:https://ann:***@h.example.com/bars/*.csv?token=***") in written
+
+
+def test_airflow_masks_what_the_settings_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk._shared.secrets_masker import redact
+
+    monkeypatch.setenv("GATEKEEPER_DATA", "candles:https://ann:Qvzkwxjy%2FJx@h/a.csv")
+    RegistryHook().settings()
+    assert "Qvzkwxjy" not in str(redact("driver: Qvzkwxjy/Jx, Qvzkwxjy%2FJx"))
 
 
 @pytest.mark.parametrize(
@@ -175,12 +265,12 @@ def test_each_desk_has_its_own_connection(bag: Callable[[str], Any], monkeypatch
     bag(DESKS)
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", "sqlite:////default.db")
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY_FX", "sqlite:////elsewhere.db")
-    assert {desk: RegistryHook(desk=desk).settings().db for desk in (None, "default", "fx", "crypto")} == {
+    assert {desk: str(RegistryHook(desk=desk).settings().db) for desk in (None, "default", "fx", "crypto")} == {
         None: "sqlite:////default.db",
         "default": "sqlite:////default.db",
         "fx": "sqlite:////elsewhere.db",
         "crypto": "sqlite:///crypto.db",
     }
-    assert RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db == "sqlite:////elsewhere.db"
+    assert str(RegistryHook("gatekeeper_registry_fx", desk="crypto").settings().db) == "sqlite:////elsewhere.db"
     with pytest.raises(ConfigError, match="metals"):
         RegistryHook(desk="metals").settings()

@@ -60,8 +60,8 @@ def test_parsing_it_imports_nothing_heavy() -> None:
     assert ended.returncode == 0, ended.stderr
     imported = json.loads(ended.stdout.splitlines()[-1])
     ours = {name for name in imported if name.startswith("gatekeeper.")}
-    assert ours == {"gatekeeper.errors", "gatekeeper.desks"}
-    heavy = {"numpy", "pandas", "sklearn", "onnx", "onnxruntime", "arch", "scipy", "apprise", "sqlalchemy", "pydantic"}
+    assert ours == {"gatekeeper.errors", "gatekeeper.desks", "gatekeeper.config", "gatekeeper.settings"}
+    heavy = {"numpy", "pandas", "sklearn", "onnx", "onnxruntime", "arch", "scipy", "apprise", "sqlalchemy"}
     assert {name.partition(".")[0] for name in imported} & heavy == set()
 
 
@@ -104,3 +104,16 @@ def test_a_look_is_kept_and_a_feed_that_died_is_told_of(
 def receiver() -> Any:
     with Receiver() as one:
         yield one
+
+
+def test_a_task_whose_settings_are_wrong_sends_its_alarm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings that name the receivers are read all the same."""
+    from gatekeeper_airflow.alarms import tell
+
+    task = SimpleNamespace(dag_id="gatekeeper_weekly", run_id="one", task_id="retrain", try_number=1)
+    with Receiver() as receiver:
+        monkeypatch.setenv("GATEKEEPER_ALARMS", receiver.url)
+        monkeypatch.setenv("GATEKEEPER_THRESHOLD", "7")
+        tell({"task_instance": task, "exception": ValueError("GATEKEEPER_THRESHOLD=7")}, None)
+    assert receiver.kinds == ["ALARM: failed"]
+    assert "task retrain of gatekeeper_weekly, run one, failed" in receiver.got[0]["message"]

@@ -80,7 +80,7 @@ def test_every_run_ends_right_and_once(struck: Machines, tmp_path: Path) -> None
         assert struck.ended(dag_id, "week") == "success"
         settings = struck.settings(desk)
         (tmp_path / desk).mkdir()
-        house = House(tmp_path / desk, settings.data)
+        house = House(tmp_path / desk, settings.data.reveal())
         undisturbed = house.week(monday)
         house.registry.close()
         with struck.registry(desk) as registry:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import Connection
@@ -58,9 +59,9 @@ def test_a_connection_gives_its_url_from_the_fields(connection: Connection, url:
 
 def test_an_existing_connection_wins_over_the_setting(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_DB", "sqlite:///nowhere.db")
-    assert RegistryHook().settings().db == "sqlite:///nowhere.db"
+    assert str(RegistryHook().settings().db) == "sqlite:///nowhere.db"
     monkeypatch.setenv("AIRFLOW_CONN_GATEKEEPER_REGISTRY", f"sqlite:///{place / 'registry.db'}")
-    assert RegistryHook().settings().db == f"sqlite:///{place / 'registry.db'}"
+    assert str(RegistryHook().settings().db) == f"sqlite:///{place / 'registry.db'}"
     with RegistryHook().get_conn() as registry:
         assert registry.models() == []
 
@@ -70,7 +71,7 @@ def test_a_connection_may_name_the_folder(place: Path, monkeypatch: pytest.Monke
         "AIRFLOW_CONN_GATEKEEPER_REGISTRY",
         '{"conn_type": "sqlite", "host": "%s", "extra": {"models": "/elsewhere"}}' % (place / "registry.db"),
     )
-    assert RegistryHook().settings().models == "/elsewhere"
+    assert str(RegistryHook().settings().models) == "/elsewhere"
 
 
 def test_register_is_idempotent_by_its_run_key(place: Path) -> None:
@@ -209,3 +210,27 @@ def test_a_dag_of_ones_own_uses_them(runs: Runs, place: Path) -> None:
         (promotion,) = registry.promotions()
         assert (promotion.to_id, promotion.kind, promotion.reason[:4]) == (1, "manual", "run ")
         assert str(registry.model(1).run_key).startswith("by_hand/")
+
+
+@pytest.mark.parametrize("given", ["None", "", "{}", "1.5", None])
+def test_an_id_that_is_none_is_refused_at_once(place: Path, given: object) -> None:
+    """Case 105's kin, in a DAG of one's own: a template that found no XCom."""
+    for operator in (
+        PromoteModelOperator(task_id="promote", model_id=given, reason="r", run_key="k"),  # type: ignore[arg-type]
+        MigrateNamingOperator(task_id="migrate", primary=given or "None"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(AirflowFailException, match=r"is not a model id\. If it comes from a task before"):
+            operator.execute({})
+    with opened(place) as registry:
+        assert registry.promotions() == []
+
+
+@pytest.mark.parametrize("handed", [None, {}, 3, [], "text"])
+def test_a_template_without_its_xcom_fails_at_once(handed: object) -> None:
+    """`None['model_id']`, and an XCom of another shape."""
+    pulled = "{{ ti.xcom_pull('register')['model_id'] + 1 }}"
+    operator = PromoteModelOperator(task_id="promote", model_id=pulled, reason="r", run_key="k")
+    ti = SimpleNamespace(xcom_pull=lambda _: handed)
+    with pytest.raises(AirflowFailException, match="a task before was marked as success by hand") as failed:
+        operator.render_template_fields({"ti": ti})
+    assert "\n" not in str(failed.value)

@@ -20,7 +20,8 @@ DAG = "gatekeeper_promote_byhand"
 def context(run_id: str = "one", **form: object) -> dict[str, Any]:
     """What a task of a run finds, whose form was sent like this."""
     run = SimpleNamespace(conf=form, dag_id="gatekeeper_promote", run_id=run_id, triggering_user_name="ann")
-    return {"dag_run": run, "params": {"model_id": None, "hold_until": None, **form}}
+    ti = SimpleNamespace(xcom_push=lambda **_: None)
+    return {"dag_run": run, "ti": ti, "params": {"model_id": None, "hold_until": None, **form}}
 
 
 def carried_out(run_id: str, **form: object) -> str:
@@ -160,6 +161,19 @@ def test_a_run_id_that_did_another_act_is_red(registry: Registry) -> None:
     assert (registry.generation(), registry.holds()) == (2, [])
 
 
+def test_a_rollback_that_is_cleared_says_what_holds_by_then(registry: Registry) -> None:
+    """Not that the bytes are quarantined, if somebody has let them in since."""
+    registry.promote(2, actor="test", reason="r")
+    said = carried_out("one", act="roll back", reason="it lost")
+    assert said.endswith(
+        "are quarantined, by ann (it lost): no run promotes them. The act `release quarantine` clears that."
+    )
+    registry.release_quarantine(2, actor="bob", reason="the feed")
+    assert carried_out("one", act="roll back", reason="it lost").endswith(
+        "The bytes of gatekeeper_2 are not quarantined."
+    )
+
+
 def test_holds_stack_and_a_release_names_one(registry: Registry) -> None:
     """Case 68."""
     carried_out("one", act="hold", reason="audit")
@@ -184,16 +198,15 @@ def test_holds_stack_and_a_release_names_one(registry: Registry) -> None:
 
 def test_a_cleared_promotion_needs_no_approvers_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The approver is no part of the order: cleared, the run asks nobody, and says what it did."""
-    from gatekeeper_airflow import approval
-
-    from gatekeeper.documents.step_output import ApprovalAnswer
-
+    monkeypatch.setenv("GATEKEEPER_APPROVAL", "true")
     here = context("one", act="promote", model_id=2, reason="r")
-    for by in ("bob", None):
-        monkeypatch.setattr(approval, "answer", lambda *_, name=by: ApprovalAnswer(True, name, "approved"))
+    about = {"run_key": "gatekeeper_promote/one", "model_id": 2, "evaluation_id": None}
+    registry.approvals.ask(**about, question="q", asked_by="ann")
+    registry.approvals.answer("q", answer="approved", by="bob")
+    for _ in range(2):
         done = promote.act("default", here, promote.check("default", here))
         assert done["summary"].startswith("Promoted gatekeeper_primary2 (generation 2)")
-    assert registry.promotions()[0].reason == "r (approved by bob)"
+    assert (registry.promotions()[0].actor, registry.promotions()[0].reason) == ("ann, approved by bob", "r")
 
 
 def test_a_hold_ends_by_itself_or_by_release(registry: Registry) -> None:

@@ -12,6 +12,8 @@ import pytest
 from airflow_runs import DAGS, HOUSE, Runs
 from gatekeeper_airflow import weekly
 
+from gatekeeper.documents.evaluation import Training
+from gatekeeper.documents.step_output import Backtested, written
 from gatekeeper.errors import AsOfError
 from gatekeeper.registry import Registry
 from gatekeeper.serving import load
@@ -131,3 +133,40 @@ def test_unknown_keys_and_impossible_dates_fail_at_once(runs: Runs, place: Path)
     assert "2018-12-31" in beyond.log
     with opened(place) as registry:
         assert registry.models() == []
+
+
+@pytest.mark.parametrize(
+    ("step", "before"),
+    [("export_onnx", "retrain"), ("register", "export_onnx"), ("backtest", "register"), ("promote", "backtest")],
+)
+def test_a_task_that_was_marked_as_success_is_named_in_one_sentence(place: Path, step: str, before: str) -> None:
+    """Case 105: `KeyError: 'model_id'`, tried three times. Not retried; an XCom of another shape or run is the same."""
+    from airflow.sdk.exceptions import AirflowFailException
+    from gatekeeper_airflow.weekly import JudgingOperator, weekly_run
+
+    run = SimpleNamespace(conf={"as_of": "2018-11-05"}, run_type="manual", dag_id="gatekeeper_weekly", run_id="one")
+    context = {"dag_run": run, "ti": None}
+    key = weekly_run(context, "default", reads=False).key
+    trained = Training("logistic", 0, "{}", 1, 1, MONDAY, MONDAY, MONDAY, "")
+    files = dict.fromkeys(("estimator", "estimator_sha256", "summary", "dataset", "dataset_sha256"), "x")
+    whole = Backtested(
+        **files, run_key="gatekeeper_weekly/another", trained=trained, dataset_fingerprint="", onnx="", onnx_sha256="",
+        size=0, model_id=1, sha256=None, evaluation_id=1, challenger_id=1, verdict="keep", kind="weekly", report=None,
+    )  # fmt: skip
+    way_out = f"Clear {before}, with all tasks after it."
+    for wrong, said in (
+        (None, f"The task {before} handed nothing on: it was marked as success by hand, or its XCom was deleted."),
+        ({}, f"The task {before} handed on what it can't have written (Object missing required field"),
+        ([1], f"The task {before} handed on what it can't have written (Expected `object`, got `array`)."),
+        ("text", f"The task {before} handed on what it can't have written (Expected `object`, got `str`)."),
+        (
+            written(whole),
+            f"The task {before} handed on the output of the run gatekeeper_weekly/another, but this run is {key}: its "
+            "XCom was changed, or a setting was.",
+        ),
+    ):
+        with pytest.raises(AirflowFailException) as failed:
+            JudgingOperator(step=step, desk="default", step_output=wrong).execute(context)
+        assert str(failed.value).startswith(f"DataError: {said}")
+        assert str(failed.value).endswith(f"{way_out} [data_error]")
+        assert "\n" not in str(failed.value)

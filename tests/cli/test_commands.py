@@ -11,6 +11,7 @@ from gatekeeper.registry import Registry
 
 COMMANDS = ["list", "register", "promote", "active", "migrate-naming", "rollback", "hold"]
 COMMANDS += ["release", "history", "doctor", "gc", "copy", "explain", "score", "run", "config", "db"]
+COMMANDS += ["approvals", "explain-reason"]
 
 
 @pytest.mark.parametrize("command", ["list", "active", "history", "rollback", "run --as-of 2018-11-05", "explain 1"])
@@ -277,3 +278,22 @@ def test_help_names_every_command(shell: Shell) -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in out
         assert shell(name, "--help")[0] == 0
+
+
+def test_questions_and_answers_are_listed(shell: Shell) -> None:
+    """Newest first; an open question has no answer yet."""
+    assert shell("approvals")[1] == "Nobody was asked yet.\n"
+    shell("register", "-p", shell.file("new.onnx", constant_model(0.5)))
+    with Registry.open(f"sqlite:///{shell.folder / 'registry.db'}", models=shell.folder / "models") as registry:
+        about = {"run_key": "key", "model_id": 1, "evaluation_id": None, "asked_by": "bob"}
+        for question in ("dag/one", "dag/two"):
+            registry.approvals.ask(**about, question=question)
+        registry.approvals.answer("dag/one", answer="rejected", by="ann")
+    rows = shell.json("approvals")
+    assert [(row["question"], row["asked_by"], row["answer"], row["answered_by"]) for row in rows] == [
+        ("dag/two", "bob", None, None),
+        ("dag/one", "bob", "rejected", "ann"),
+    ]
+    shown = shell("approvals")[1]
+    assert "dag/two" in shown
+    assert "open" in shown

@@ -86,9 +86,30 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
     ("content", "said"),
     [
         ("[Crypto]\ndb = 'sqlite:///c.db'", "'Crypto' is not a valid desk name"),
-        ("crypto = 3", "crypto = 3 is not a desk"),
+        ("crypto = 3", "crypto is a value, not a desk"),
         ("[crypto]\ndata = 'demo:'", "desk crypto has no registry of its own"),
-        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Desk crypto sets threshhold"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nthreshhold = 0.6", "Did you mean threshold instead of threshhold?"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nshedule = '0 2 * * 1'", "Did you mean schedule instead of shedule?"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nTitle = 'x'", "Did you mean title instead of Title?"),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nqq = 1", "Desk crypto sets qq, which is not a setting. `gatekeeper config"),
+        (
+            "[crypto]\ndb = 'sqlite:///c.db'\npolicy = 'provem'",
+            "Desk crypto: GATEKEEPER_POLICY='provem': Input",
+        ),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschema = 'A'", "schema = 'A' of desk crypto is not a valid name"),
+        (
+            "[crypto]\ndb = 'sqlite:///c.db'\nschedule = '0 25 * * 1'",
+            "schedule = '0 25 * * 1' of desk crypto is not a",
+        ),
+        (
+            "[crypto]\ndb = 'sqlite:///c.db'\nschedule = '0 2 * * 8'",
+            "schedule = '0 2 * * 8' of desk crypto is not a",
+        ),
+        ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = '0 2 30 2 *'", "schedule = '0 2 30 2 *' of desk crypto is not a"),
+        (
+            "[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'a b c d e'",
+            "schedule = 'a b c d e' of desk crypto is not a",
+        ),
         ("[crypto]\ndb = 'sqlite:///c.db'\nthreshold = 6", "Desk crypto: GATEKEEPER_THRESHOLD=6"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 'weekly'", "schedule = 'weekly' of desk crypto"),
         ("[crypto]\ndb = 'sqlite:///c.db'\nschedule = 7", "schedule = 7 of desk crypto is not text"),
@@ -102,11 +123,36 @@ def test_the_table_default_speaks_for_the_default_desk(two: Shell) -> None:
             "[a]\ndb = 'sqlite:///a.db'\nspool = 's'\n[b]\ndb = 'sqlite:///b.db'\nspool = 's/'",
             "The desks a and b share the spool",
         ),
+    ],
+)
+def test_a_wrong_desk_leaves_the_others_standing(two: Shell, content: str, said: str) -> None:
+    """Case 106: the wrong one names itself, the setting and the right name; the default desk and another one run."""
+    (two.folder / "desks.toml").write_text(f"{content}\n[good]\ndb = 'sqlite:///good.db'\n")
+    wrong = [
+        name for name in ("a", "b", "crypto", "Crypto") if f"[{name}]" in content or content.startswith(f"{name} =")
+    ]
+    for name in wrong:
+        code, out, err = two("list", "--desk", name)
+        assert (code, out) == (1, "")
+        assert said in err
+        assert name in err
+    code, out, err = two("desks", "--desk", "default")
+    assert code == 1
+    assert said in err
+    assert [line.split()[0] for line in out.splitlines()[2:]] == ["default", "good"]
+    for name in ("default", "good"):
+        assert two("db", "upgrade", "--desk", name)[0] == 0
+        assert two.json("list", "--desk", name) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
         ("default = 'fx'\n[a]\ndb = 'sqlite:///a.db'", "default = 'fx' names no desk of this file. Its desks are a"),
         ("[a\n", "desks.toml is not valid TOML"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_place(two: Shell, content: str, said: str) -> None:
+def test_a_wrong_file_is_refused_for_all(two: Shell, content: str, said: str) -> None:
     (two.folder / "desks.toml").write_text(content)
     code, out, err = two("list")
     assert (code, out) == (1, "")
@@ -181,7 +227,7 @@ def places(name: str) -> dict[str, str]:
     """Registry, folders and DAG of a desk, by the file as it is now."""
     settings = config.load(desk=name)
     dag = desks.chosen(config.desks(), name).dag_id("weekly")
-    return {place: getattr(settings, place) for place in PLACES} | {"dag": dag}
+    return {place: str(getattr(settings, place)) for place in PLACES} | {"dag": dag}
 
 
 FX = '[fx]\ndb = "sqlite:///fx.db"\n'

@@ -55,7 +55,7 @@ def test_alarms_are_rehearsed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     with Receiver() as receiver:
         monkeypatch.setenv("GATEKEEPER_ALARMS", receiver.url)
         code, out, _ = shell("alarms", "test")
-        assert (code, out) == (0, f"arrived  json://127.0.0.1:{receiver.port}/***\n")
+        assert (code, out) == (0, "arrived  json #1\n")
         monkeypatch.setenv("GATEKEEPER_ALARMS", f"{receiver.url} json://ann:geheim@127.0.0.1:1/x")
         code, out, _ = shell("alarms", "test", "--json")
         said = json.loads(out)

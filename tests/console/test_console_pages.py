@@ -259,3 +259,29 @@ def test_a_models_card_is_there_to_be_kept(looked_at: httpx.Client) -> None:
 def test_a_verdict_says_how_many_looks_were_spent(looked_at: httpx.Client) -> None:
     assert "1 test spent in the 365 days to this as-of" in text(looked_at, "/default/evaluations/2")
     assert "2 tests spent in the 365 days to this as-of, 1 of them" in text(looked_at, "/default/evaluations/3")
+
+
+def test_a_verdict_shows_who_was_asked_and_who_answered(furnished_copy: Path) -> None:
+    """Names are text."""
+    with House(furnished_copy, "demo:").registry as registry:
+        judged = registry.evaluation(2)
+        about = {"run_key": judged.run_key, "model_id": judged.deploys_id, "evaluation_id": 2, "asked_by": None}
+        registry.approvals.ask(**about, question="gatekeeper_weekly/one")
+        registry.approvals.answer("gatekeeper_weekly/one", answer="approved", by=EVIL)
+    with opened(furnished_copy) as client:
+        page = text(client, "/default/evaluations/2")
+        assert "Approvals" in page
+        assert "gatekeeper_weekly/one approved" in page
+        assert EVIL in page
+        assert EVIL not in client.get("/default/evaluations/2", headers=PEOPLE).text
+        assert "Approvals" not in text(client, "/default/evaluations/1")
+
+
+def test_an_error_page_has_its_reason(looked_at: httpx.Client) -> None:
+    """Case 119: in words for people, as `reason` for programs."""
+    assert "Reason unknown_model : gatekeeper explain-reason unknown_model says more." in text(
+        looked_at, "/default/models/999", 404
+    )
+    assert looked_at.get("/default/models/999").json()["reason"] == "unknown_model"
+    assert looked_at.get("/default/nothing").json()["reason"] == "unknown_path"
+    assert looked_at.get("/default/models/x").json()["reason"] == "schema"

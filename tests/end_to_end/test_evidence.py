@@ -52,7 +52,7 @@ def test_the_report_is_made_again_with_what_came_of_it(house: House, a_year_late
 
 def test_the_verdict_is_explained_as_it_was(house: House, a_year_later: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     later = [a_year_later("explain", str(model)) for model in (1, 2, 3)]
-    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db)
+    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db.reveal())
     assert later == [a_year_later("explain", str(model)) for model in (1, 2, 3)]
     assert [code for code, _, _ in later] == [0, 0, 0]
     assert "No test spent in the 365 days to this as-of" in later[0][1]

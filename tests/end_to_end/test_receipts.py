@@ -128,8 +128,8 @@ def test_what_is_no_receipt_is_refused(bare: Shell, content: bytes) -> None:
 
 def test_as_an_operator_types_it(bare: Shell, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bare.folder)
-    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db)
-    monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
+    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db.reveal())
+    monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models.reveal())
     said = bare.json("receipt", "2")
     assert (bare.folder / "receipt_2.json").exists()
     assert bare.json("verify", "receipt_2.json") == {

@@ -50,6 +50,22 @@ def test_accounts_of_airflow_cfg_stay_and_airflows_own_become_ours(tmp_path: Pat
     assert settled(tmp_path, after) == after
 
 
+def test_where_promotions_need_approval_there_is_a_second_person(tmp_path: Path) -> None:
+    """Case 104: who asks can't approve. An account list of one's own stays as it is."""
+    words = f"import accounts, pathlib; home = pathlib.Path({str(tmp_path)!r}); accounts.settle(home); "
+    words += "print([(one.name, one.role) for one in accounts.accounts(home)])"
+    for before, made in (
+        ("admin:admin", [("admin", "admin"), ("viewer", "viewer"), ("approver", "op")]),
+        (OURS, [("admin", "admin"), ("viewer", "viewer"), ("approver", "op")]),
+        ("ann:admin", [("ann", "admin")]),
+    ):
+        (tmp_path / "airflow.cfg").write_text(f"[core]\nsimple_auth_manager_users = {before}\n")
+        assert ask(words, GATEKEEPER_APPROVAL="true").stdout == f"{made}\n"
+    (tmp_path / "desks.toml").write_text('[fx]\ndb = "sqlite:///fx.db"\napproval = true\n')
+    (tmp_path / "airflow.cfg").write_text("[core]\nsimple_auth_manager_users = admin:admin\n")
+    assert "approver" in ask(words, GATEKEEPER_DESKS=str(tmp_path / "desks.toml")).stdout
+
+
 def test_a_missing_password_is_made_and_the_others_stay(tmp_path: Path) -> None:
     (tmp_path / "airflow.cfg").write_text("[core]\nsimple_auth_manager_users = ann:op,ben:viewer\n")
     (tmp_path / "passwords.json").write_text('{"ann": "hers"}')

@@ -336,7 +336,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     run, handed = edge.until("register", FIRST)
     Path(handed["dataset"]).unlink()
     assert step("backtest", run, edge.registry, handed)["verdict"] == "promote"
-    data = Path(edge.settings.data.removeprefix("ideas:"))
+    data = Path(edge.settings.data.reveal().removeprefix("ideas:"))
     frame = pd.read_csv(data)
     frame.loc[0, "outcome"] *= 2
     frame.to_csv(data, index=False)
@@ -345,7 +345,7 @@ def test_work_that_was_lost_is_made_again_only_where_it_comes_out_the_same(edge:
     with pytest.raises(DataError, match="clear the run from `retrain` on"):
         from gatekeeper.pipeline.weekly.workspace import dataset_of
 
-        dataset_of(run, step_output.read(handed, Registered))
+        dataset_of(run, step_output.read(handed, Registered, "register", run.key))
 
 
 def test_a_model_that_was_lost_before_it_was_registered_is_named(edge: House) -> None:
@@ -371,7 +371,7 @@ def test_a_dead_feed_is_an_error_that_says_how_old(edge: House) -> None:
 
 def test_one_class_is_refused_before_training(edge: House) -> None:
     """Case 19, with the counts."""
-    data = Path(edge.settings.data.removeprefix("ideas:"))
+    data = Path(edge.settings.data.reveal().removeprefix("ideas:"))
     frame = pd.read_csv(data)
     frame["outcome"] = frame["outcome"].abs() + 0.001
     frame.to_csv(data, index=False)
@@ -382,7 +382,7 @@ def test_one_class_is_refused_before_training(edge: House) -> None:
 
 def test_a_missing_file_of_ideas_is_an_error(edge: House) -> None:
     """Case 39: nothing is made up."""
-    Path(edge.settings.data.removeprefix("ideas:")).unlink()
+    Path(edge.settings.data.reveal().removeprefix("ideas:")).unlink()
     with pytest.raises(DataError, match=r"ideas\.csv"):
         edge.week(FIRST)
     assert edge.registry.models() == []

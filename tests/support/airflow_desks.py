@@ -21,6 +21,7 @@ DESKS: dict[str, dict[str, object]] = {
     "watched": {},  # test_monitor_dag.py
     "byhand": {},  # test_promote_dag.py
     "asked": {"approval": True},  # test_approval.py
+    "named": {"approval": True, "approvers": "operator"},  # the same, where only one may answer
     "hasty": {"approval": True, "approval_timeout_hours": 0.002},  # the same, where nobody answers in time
 }
 """By name, what the desk sets beside its places and data; the desk `default` is the demo's."""

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.config import override
 from gatekeeper.documents.rules import Policy, ReadingRecord, ReplayRecord, Rules
-from gatekeeper.errors import mask
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.market.replay.costs import Rates
 
@@ -72,7 +71,7 @@ def settings_under(rules: Rules, settings: "Settings", source: str) -> "Settings
     for name in ("calendars", "threshold", "seed", "holdout_days", "embargo_days"):
         if (value := getattr(rules, name)) is not None:
             pinned[name] = value
-    if rules.reading is not None and mask(settings.data) == source:
+    if rules.reading is not None and str(settings.data) == source:
         pinned["bar_stamp"] = rules.reading.bar_stamp
         if rules.reading.max_hold is not None:  # without one, a log that needs it would be refused whatever is set
             pinned["max_hold"] = rules.reading.max_hold

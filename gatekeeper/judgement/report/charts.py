@@ -1,7 +1,11 @@
 """Charts of an evaluation: small SVG drawings (matplotlib) in the colours of the page around them."""
 
+import atexit
 import io
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -218,6 +222,7 @@ def _dated(axes: "Axes", *, baseline: bool = True) -> None:
 
 def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> str:
     """One chart as an SVG element: the same bytes for the same numbers, without a date, nothing from outside."""
+    _keep_home_empty()
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -252,3 +257,11 @@ def _inlined(svg: str, name: str) -> str:
     for colour, ink in _INK.items():
         svg = svg.replace(colour, ink)
     return svg.strip()
+
+
+def _keep_home_empty() -> None:
+    """Give matplotlib a folder of this process for its list of fonts, unless the user named one."""
+    if "MPLCONFIGDIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="gatekeeper-matplotlib-")
+        os.environ["MPLCONFIGDIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

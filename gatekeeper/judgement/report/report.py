@@ -16,6 +16,7 @@ from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord,
 from gatekeeper.judgement.report import charts, glossary
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
+from gatekeeper.texts import in_html
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -75,7 +76,9 @@ def _compiled(template: str) -> "Template":
     """The compiled template, cached, since compiling takes as long as drawing a chart."""
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=in_html, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(number=_number, percent=_percent, plain=_plain, instant=_instant, day=_day, mark=_mark)
     return environment.from_string(template)
 

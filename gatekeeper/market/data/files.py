@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
+from gatekeeper.secret_urls import SecretUrl, shown
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _FORMATS = ", ".join(sorted(_KINDS))
@@ -57,7 +58,15 @@ def tables(uri: str) -> Iterator[Table]:
     filesystem, path = _store(uri)
     for file in _expand(filesystem, path, uri):
         stem, packed, kind = _kind(file)
-        yield Table(file, stem, _frame(file, _read(filesystem, file), kind, packed=packed))
+        yield Table(shown(file), stem, _frame(shown(file), _read(filesystem, file), kind, packed=packed))
+
+
+def _url(text: str) -> SecretUrl:
+    """`text` as a URL; if no parser reads it surely, all of it is a secret."""
+    try:
+        return SecretUrl.store(text)
+    except ValueError:
+        return SecretUrl(text, shown(text), {text}, {text})
 
 
 def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -66,7 +75,9 @@ def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError) as error:
-        raise ConfigError(f"no store for {uri!r}: {error}; use a path, or install fsspec's back end for it") from error
+        raise ConfigError(
+            f"no store for {shown(uri)!r}: {_url(uri).hide(error)}; use a path, or install fsspec's back end for it"
+        ) from _url(uri).harmless(error)
     return filesystem, str(path)
 
 
@@ -77,20 +88,22 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         folder = bool(filesystem.isdir(path))
         found = filesystem.ls(path, detail=False) if folder else filesystem.glob(path)
         files = sorted(str(file) for file in found if filesystem.isfile(file))
-    except Exception as error:  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't list {uri}: {error}; is the store up, and are you allowed to read it?") from error
+    except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
+        raise Unavailable(
+            f"can't list {shown(uri)}: {_url(uri).hide(error)}; is the store up, and are you allowed to read it?"
+        ) from _url(uri).harmless(error)
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
         usable = [file for file in usable if _kind(file)[2]]
     if not usable:
         seen = f"{len(files)} other files" if files else "nothing"
-        raise DataError(f"no data at {uri}: found {seen}. Name a file, folder or glob of {_FORMATS}")
+        raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {_FORMATS}")
     return usable
 
 
 def _kind(file: str) -> tuple[str, bool, str]:
     """(name without endings, compressed?, kind of table or "")."""
-    path = PurePosixPath(file)
+    path = PurePosixPath(file.partition("?")[0] if "://" in file else file)  # a URL may have options behind the name
     packed = path.suffix.lower() == ".gz"
     if packed:
         path = path.with_suffix("")
@@ -101,9 +114,13 @@ def _read(filesystem: fsspec.AbstractFileSystem, file: str) -> bytes:
     try:
         return bytes(filesystem.cat_file(file))
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise DataError(f"can't read {file}: {error}; name another file or allow reading it") from error
-    except Exception as error:  # every back end has errors of its own, and each means the same here
-        raise Unavailable(f"can't read {file}: {error}; is the store up?") from error
+        url = _url(file)
+        raise DataError(
+            f"can't read {url}: {url.hide(error)}; name another file or allow reading it"
+        ) from url.harmless(error)
+    except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
+        url = _url(file)
+        raise Unavailable(f"can't read {url}: {url.hide(error)}; is the store up?") from url.harmless(error)
 
 
 def _frame(file: str, content: bytes, kind: str, *, packed: bool = False) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.registry import Evaluation, Promotion
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.serving.served_scores import Answers, answered
 from gatekeeper.settings import Settings
 
@@ -60,7 +61,7 @@ def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
 
 def logs_only(settings: Settings) -> bool:
     """Whether the servers' log is the only data of this desk."""
-    return settings.data.partition(":")[0] == _LOG
+    return str(settings.data).partition(":")[0] == _LOG
 
 
 def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.float32] | None, str]:
@@ -80,7 +81,7 @@ def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.fl
     return dataset.ideas.features[(started >= start) & (started <= end)], note
 
 
-def _logged(dataset: "Dataset", uri: str, settings: Settings, promotion: Promotion) -> Seen:
+def _logged(dataset: "Dataset", uri: str | SecretUrl, settings: Settings, promotion: Promotion) -> Seen:
     answers = answered(uri, promotion.at, dataset.as_of, settings)
     return Seen(dataset, promotion.at, LOGGED, answers.features, answers, ())
 

@@ -1,11 +1,11 @@
 """Monitor: the daily check of the primary, with drift alarms and the circuit breaker's rollback."""
 
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gatekeeper.documents.step_output import MonitorOutput
 from gatekeeper.errors import AsOfError, GatekeeperError, NoModel
+from gatekeeper.logs import logger
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm
 from gatekeeper.pipeline.monitoring.check_document import Reign, observe, reign
@@ -15,7 +15,7 @@ from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.serving import load
 from gatekeeper.settings import Settings
 
-log = logging.getLogger("gatekeeper")
+log = logger("gatekeeper")
 
 ACTOR = "gatekeeper_monitor"
 

@@ -1,6 +1,5 @@
 """Evaluation of a weekly run: the champion that the challenger faces, and the one evaluation that counts."""
 
-import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.documents.step_output import Registered
 from gatekeeper.errors import ModelRefused, NoModel
 from gatekeeper.files import write_whole
+from gatekeeper.logs import logger
 from gatekeeper.pipeline.weekly import league_entrants
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatekeeper.judgement.rule.verdict import Policy
     from gatekeeper.market.ideas import Dataset
 
-log = logging.getLogger("gatekeeper")
+log = logger("gatekeeper")
 
 
 def evaluated(run: Run, registry: Registry, model: Model, registered: Registered) -> Evaluation:

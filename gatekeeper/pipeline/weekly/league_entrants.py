@@ -1,12 +1,12 @@
 """League entrants: earlier challengers that compete with this week's, and the evaluations that the run records."""
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import DataError, ModelRefused
+from gatekeeper.logs import logger
 from gatekeeper.pipeline.weekly.run import DAG_ID, Run
 from gatekeeper.registry import Evaluation, Model, Registry
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatekeeper.judgement.league.league import Field
     from gatekeeper.judgement.rule.verdict import Policy
 
-log = logging.getLogger("gatekeeper")
+log = logger("gatekeeper")
 
 Opened = Callable[[Model], "Contender"]
 """Opens a model as a verified contender. Raises ModelRefused."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gatekeeper.config import override
 from gatekeeper.errors import AsOfError, ConfigError
+from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
 DAG_ID = "gatekeeper_weekly"
@@ -44,7 +45,9 @@ _PLACES = frozenset(
         "breaker_level",
         "approval",
         "approval_timeout_hours",
+        "approvers",
         "signing_key",
+        "idea_memory",
     }
 )
 
@@ -83,13 +86,20 @@ class Run:
         for name in _LATER & judged.keys():
             if judged[name] == Settings.model_fields[name].default:
                 del judged[name]
-        digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(judged, sort_keys=True, default=_whole).encode()).hexdigest()
         return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
 
     @property
     def work(self) -> Path:
         """The folder of this run's files between the steps."""
         return Path(self.settings.work) / self.key.replace("/", "_").replace(":", "")
+
+
+def _whole(url: object) -> str:
+    """A source as it is written, since its password may choose what it holds; of the digest nothing can be read."""
+    if not isinstance(url, SecretUrl):
+        raise TypeError(f"{type(url).__name__} has no place in a run key")
+    return url.reveal()
 
 
 def parse_as_of(text: str) -> datetime:

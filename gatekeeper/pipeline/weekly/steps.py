@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from gatekeeper.documents.step_output import (
-    ApprovalAnswer,
     Backtested,
     Exported,
     ExportedModel,
@@ -19,7 +18,7 @@ from gatekeeper.documents.step_output import (
     onward,
     read,
 )
-from gatekeeper.errors import ConfigError, EvaluationOutdated, GenerationMoved, Held, Quarantined
+from gatekeeper.errors import ConfigError, EvaluationOutdated, GenerationMoved, Held, Quarantined, Unapproved
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.weekly import train_and_export
 from gatekeeper.pipeline.weekly.evaluate import evaluated, is_older
@@ -54,6 +53,7 @@ def retrain(run: Run) -> Retrained:
     return onward(
         Retrained,
         fitted,
+        run_key=run.key,
         summary=summary,
         dataset=str(run.work / "dataset.npz"),
         dataset_sha256=dataset_sha256,
@@ -108,23 +108,20 @@ def backtest(run: Run, registry: Registry, registered: Registered) -> Backtested
     )
 
 
-def promote(run: Run, registry: Registry, backtested: Backtested, answer: ApprovalAnswer | None = None) -> Promoted:
-    """Promote if the verdict says so, and send the alarms.
-
-    answer: the person's answer if approval is needed; None otherwise.
-    """
-    promoted = _promoted(run, registry, backtested, answer)
+def promote(run: Run, registry: Registry, backtested: Backtested) -> Promoted:
+    """Promote if the verdict says so, and a person has if the desk asks one; send the alarms."""
+    promoted = _promoted(run, registry, backtested)
     alarms.tell_verdict(run.settings, registry, run.key, promoted)
     return promoted
 
 
-def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: ApprovalAnswer | None) -> Promoted:
+def _promoted(run: Run, registry: Registry, backtested: Backtested) -> Promoted:
     """Promote if the verdict says so; if the primary has changed since, judge again, as the same run.
 
-    A hold, a quarantine, or a later as-of that was promoted already keeps the challenger out, as the summary says.
+    A hold, a quarantine, a missing approval, or a later as-of that was promoted already keeps the challenger out, as
+    the summary says.
     """
     model = registry.model(backtested.model_id)
-    asked = {} if answer is None else {"approved": answer.approved, "approval": answer.summary}
     for _ in range(ATTEMPTS):
         evaluation = evaluated(run, registry, model, backtested)
         outcome = partial(
@@ -135,10 +132,10 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
             challenger_id=evaluation.challenger,  # this week's model, or an older one that won the league
             verdict=evaluation.verdict,
             kind=evaluation.kind,
-            **asked,
+            **_approval(run, registry, evaluation),
         )
         reason = evaluation.document.verdict.message
-        if why := _kept_out(evaluation, backtested, answer, registry):
+        if why := _kept_out(evaluation, registry):
             effect = registry.effect(None, why)
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
         try:
@@ -151,6 +148,7 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
                 as_of=run.as_of,
                 run_key=run.key,
                 kind=evaluation.kind,
+                needs_approval=run.settings.approval,
             )
         except GenerationMoved:
             continue
@@ -158,7 +156,7 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
             if not is_older(run, registry):
                 raise  # the bytes are others now: nothing to judge again
             continue  # a later week was promoted first: this one is judged again, as a what-if
-        except (Held, Quarantined) as refusal:
+        except (Held, Quarantined, Unapproved) as refusal:
             effect = registry.effect(None, str(refusal))
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
         made: Promotion | None = promotion
@@ -182,28 +180,31 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested, answer: Appr
     )
 
 
-def _kept_out(
-    evaluation: Evaluation, backtested: Backtested, answer: ApprovalAnswer | None, registry: Registry
-) -> str | None:
+def _approval(run: Run, registry: Registry, evaluation: Evaluation) -> dict[str, object]:
+    """What the registry holds about the approval of an evaluation; empty if the desk asks nobody."""
+    from gatekeeper.registry.promotion import approvals
+
+    if not run.settings.approval:
+        return {}
+    found = registry.approvals.of(run_key=run.key, evaluation_id=evaluation.id)
+    if found is None:
+        return {"approved": False, "approval": "Nobody was asked"}
+    return {"approved": found.answer == approvals.APPROVED, "approval": approvals.in_words(found)}
+
+
+def _kept_out(evaluation: Evaluation, registry: Registry) -> str | None:
     """The reason that the evaluation promotes nothing, before the registry is asked; None if there is none."""
     if evaluation.kind == WHAT_IF:
         return registry.not_eligible(evaluation.as_of) or "a later week was promoted already"
     if evaluation.verdict != "promote":
         return f"the verdict is {evaluation.verdict}"
-    if answer is not None and not answer.approved:  # a verdict that came after the question was answered, or never put
-        return answer.summary
-    judged, asked = evaluation.challenger, backtested.challenger_id
-    if answer is not None and asked != judged:
-        return f"the approval was of model {asked}, and model {judged} is the best now; clear `backtest` to ask again"
     return None
 
 
 STEPS = ("retrain", "export_onnx", "register", "backtest", "promote")
 
 
-def take(
-    name: str, run: Run, registry: Registry, handed_over: object = None, answer: ApprovalAnswer | None = None
-) -> Retrained:
+def take(name: str, run: Run, registry: Registry, handed_over: object = None) -> Retrained:
     """One step by its name, with what the step before it returned, as the executor carried it.
 
     Raises DataError, and AsOfError for an as-of beyond the database's clock, ClockBehind if a promoted one is.
@@ -213,13 +214,13 @@ def take(
         case "retrain":
             return retrain(run)
         case "export_onnx":
-            return export_onnx(run, read(handed_over, Retrained))
+            return export_onnx(run, read(handed_over, Retrained, "retrain", run.key))
         case "register":
-            return register(run, registry, read(handed_over, Exported))
+            return register(run, registry, read(handed_over, Exported, "export_onnx", run.key))
         case "backtest":
-            return backtest(run, registry, read(handed_over, Registered))
+            return backtest(run, registry, read(handed_over, Registered, "register", run.key))
         case "promote":
-            return promote(run, registry, read(handed_over, Backtested), answer)
+            return promote(run, registry, read(handed_over, Backtested, "backtest", run.key))
     raise ConfigError(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
 
 

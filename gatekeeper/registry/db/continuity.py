@@ -4,17 +4,17 @@ A restored backup shows by its epoch, which `gatekeeper db restore` makes anew: 
 that went back without it shows a file that was replaced in another way: then nothing may be written any more.
 """
 
-import logging
 from threading import Lock
 
 from sqlalchemy import select
 
 from gatekeeper.errors import RegistryReplaced, SchemaOutOfDate
+from gatekeeper.logs import logger
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.db.faults import UPGRADE, replaced
 from gatekeeper.registry.db.tables import lock
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _STATE = select(lock.c.generation, lock.c.epoch).where(lock.c.id == 1)
 

@@ -19,6 +19,7 @@ from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
 from gatekeeper.registry.db.tables import Clock, lock, promotions
 from gatekeeper.registry.db.url import parse
+from gatekeeper.secret_urls import SecretUrl
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres()}
 
@@ -66,16 +67,19 @@ class Database:
     engine: Engine
     dialect: Dialect
     name: str
+    url: SecretUrl
 
     @classmethod
-    def connect(cls, url: str, *, create: bool = False) -> "Database":
+    def connect(cls, url: str | SecretUrl, *, create: bool = False) -> "Database":
         """The database at `url`. With `create`, a missing SQLite file is made.
 
         Raises ConfigError for a URL that names no registry, SchemaOutOfDate if the SQLite file does not exist.
         """
-        parsed = parse(url)
+        read = url if isinstance(url, str) else url.reveal()
+        parsed = parse(read)
+        shown = _read(read.strip())
         dialect = DIALECTS[parsed.get_backend_name()]
-        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed))
+        return cls(dialect.engine(parsed, create=create), dialect, dialect.name(parsed), shown)
 
     def close(self) -> None:
         """Close all pooled connections."""
@@ -163,7 +167,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(
-                    f"The connection to the registry {self.name} broke during the commit ({error.orig}), so the change "
+                    f"The connection to the registry {self.name} broke during the commit "
+                    f"({self.url.hide(error.orig)}), so the change "
                     "is either complete or absent: check `gatekeeper list` and `gatekeeper history`. It is safe to "
                     "repeat with the same run key, or to promote the same model again."
                 ) from error
@@ -176,7 +181,9 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise self.dialect.fault(error, self.name) from error
+            fault = self.dialect.fault(error, self.name)
+            fault.args = (self.url.hide(fault),)  # some drivers repeat what they were given
+            raise fault from self.url.harmless(error)
         except TimeoutError as error:
             raise unusable("all connections that connection_limit allows are in use", self.name) from error
 
@@ -217,3 +224,10 @@ def has_index(connection: Connection, name: str) -> bool:
 def has_table(connection: Connection, name: str) -> bool:
     """Whether a table of this name exists."""
     return of(connection).has(connection, "table", name)
+
+
+def _read(url: str) -> SecretUrl:
+    try:
+        return SecretUrl.database(url)
+    except ValueError as fault:
+        raise ConfigError(f"The URL of the registry can't be read. {fault}") from None

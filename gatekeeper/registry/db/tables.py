@@ -33,7 +33,7 @@ from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
-HEAD = "0008"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0009"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -330,6 +330,30 @@ quarantines = Table(
     Column("release_key", Text, comment="Key of the run that cleared it; the same key clears nothing more"),
     sqlite_autoincrement=True,
     comment="Quarantines: bytes that were rolled back from and may not be promoted again",
+)
+
+approvals = Table(
+    "gatekeeper_approval",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True, comment="Number of the question, in the order of asking"),
+    Column("run_key", Text, nullable=False, index=True, comment="Key of the weekly run or act that would promote"),
+    Column("model_id", Id, ForeignKey("RLModel.id"), nullable=False, comment="Model that would become the primary"),
+    Column("sha256", Text, nullable=False, comment="SHA-256 of its bytes: the answer is about these alone"),
+    Column(
+        "evaluation_id",
+        Id,
+        ForeignKey("gatekeeper_evaluation.id"),
+        comment="Evaluation that the person was shown; null for a promotion by hand",
+    ),
+    Column("generation", Integer, nullable=False, comment="Generation of the registry that the question is about"),
+    Column("question", Text, nullable=False, comment="Where it was asked: DAG and run"),
+    Column("asked_by", Text, comment="User who asked; null if a schedule or an asset did, or if nobody knows"),
+    Column("asked_at", Instant, nullable=False, comment="When it was asked"),
+    Column("answered_by", Text, comment="User who answered; null if nobody did"),
+    Column("answer", Text, comment="approved, rejected, or expired (nobody answered in time); null while it is open"),
+    Column("at", Instant, comment="When it was answered"),
+    sqlite_autoincrement=True,
+    comment="Approvals: whom a promotion was asked for, who answered, and what; the promotion reads its answer here",
 )
 
 retired = Table(

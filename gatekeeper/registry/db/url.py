@@ -54,8 +54,7 @@ def parse(given: str) -> URL:
     try:
         parsed = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        shown = re.sub(r":[^:@/]*@", ":***@", text)
-        raise ConfigError(f"{shown!r} is not a database URL. Write one such as sqlite:///registry.db.") from None
+        raise ConfigError("It is not a database URL. Write one such as sqlite:///registry.db.") from None
     scheme = parsed.drivername.lower()
     if scheme in SCHEMES:
         return parsed.set(drivername=SCHEMES[scheme])
@@ -73,7 +72,7 @@ def sqlite_file(url: URL) -> Path:
     """The file of a SQLite URL, absolute. Raises ConfigError for anything that could be meant for another file."""
     written = url.database or ""
     if not written or written == ":memory:" or written.startswith("file:"):
-        raise ConfigError(f"{url} names no file. A registry needs one, such as sqlite:///registry.db.")
+        raise ConfigError(f"{_shown(url)} names no file. A registry needs one, such as sqlite:///registry.db.")
     if url.query:
         raise ConfigError(
             f"The SQLite URL has the parameters {_listed(url.query)} after a '?'. SQLite takes none: end the URL after "

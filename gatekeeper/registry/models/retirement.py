@@ -6,7 +6,6 @@ under the lock. Orphaned blobs and half-written files are removed by `gc` alone.
 removed.
 """
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, select, union
 
 from gatekeeper.errors import ModelRefused, StorageFailed, Unavailable
+from gatekeeper.logs import logger
 from gatekeeper.registry import naming
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.registry.db import tables, writes
@@ -22,7 +22,7 @@ from gatekeeper.registry.db.database import Work, now
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.store.base import BLOBS, blob_name, sha256_of
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 _name = tables.retired.c.name
 _AGES = select(_name, tables.retired.c.at, tables.Clock().label("now"))
 _EVER = datetime.min.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from gatekeeper.registry.promotion import eligibility, evaluations, holds
 from gatekeeper.registry.records import WHAT_IF, Hold, Promotion, promotion_of
 
 _SENTENCE = re.compile(
-    r"(A|An|The|There|This|No|Model|Evaluation|Promotions?) "
+    r"(A|An|The|There|This|No|Nobody|Rejected|Approved|Model|Evaluation|Promotions?),? "
 )  # how our messages begin, and no name does
 
 

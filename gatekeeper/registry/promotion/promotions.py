@@ -18,7 +18,7 @@ from gatekeeper.registry.models.registration import refuse_taken
 from gatekeeper.registry.models.retirement import mark, sweep
 from gatekeeper.registry.models.verification import refuse_unregistered, verify_registered
 from gatekeeper.registry.orders import digest, key_used
-from gatekeeper.registry.promotion import clock, holds, keys
+from gatekeeper.registry.promotion import approvals, clock, holds, keys
 from gatekeeper.registry.promotion.evaluations import refuse_outdated
 from gatekeeper.registry.promotion.history_chain import chained
 from gatekeeper.registry.records import KINDS_BY_EVALUATION, KINDS_BY_HAND, Model, Promotion, promotion_of
@@ -42,7 +42,7 @@ class PromotionOrder:
     evaluation: int | None = None
     as_of: datetime | None = None
     run_key: str | None = None
-    approved_by: str | None = None
+    needs_approval: bool = False
 
     def __post_init__(self) -> None:
         plain(self.actor, "actor")
@@ -50,11 +50,6 @@ class PromotionOrder:
         aware(self.as_of, "as-of")
         if self.run_key is not None:
             plain(self.run_key, "run key")
-
-    @property
-    def recorded_reason(self) -> str:
-        """The reason as the history has it, with the name of whoever approved it."""
-        return self.reason.strip() + (f" (approved by {self.approved_by})" if self.approved_by else "")
 
     @property
     def asked(self) -> str:
@@ -97,8 +92,9 @@ class Standing:
 def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
     """Make the model the primary. Nothing changes if it is already, or if the run key has carried out this order.
 
-    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, EvaluationOutdated, GenerationMoved),
-    KeyUsed, AsOfError, ClockBehind, ClaimsUnsettled, Unavailable; after each of them registry and files are as before.
+    Raises UnknownModel, ModelRefused, PromotionRefused (Held, Quarantined, Unapproved, EvaluationOutdated,
+    GenerationMoved), KeyUsed, AsOfError, ClockBehind, ClaimsUnsettled, Unavailable; after each of them registry and
+    files are as before.
     """
     if done := examine(context, order):
         return done
@@ -111,6 +107,8 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
         if done := _done(connection, order, found, model):
             return done
         evaluated_as_of = _refuse(context, connection, work.generation, order, model)
+        if order.needs_approval:
+            order = replace(order, actor=approvals.actor(connection, order, model, work.generation))
         promotion = move(context, work, found, model, order, as_of=evaluated_as_of or order.as_of)
     context.step("committed")
     sweep(context)
@@ -228,7 +226,7 @@ def move(
             to_id=model.id,
             kind=order.kind,
             actor=order.actor.strip(),
-            reason=order.recorded_reason,
+            reason=order.reason.strip(),
             evaluation_id=order.evaluation,
             as_of=as_of or clock.by_hand(connection, at),
             at=at,

@@ -24,6 +24,7 @@ from gatekeeper.registry.store.base import (
     nothing,
     sha256_of,
 )
+from gatekeeper.secret_urls import SecretUrl
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -49,14 +50,15 @@ class ObjectStore(Store):
     Cloud Storage, Azure. Credentials and endpoint come from the environment (AWS_...) or fsspec's configuration.
     """
 
-    def __init__(self, url: str, *, cap: int, step: Callable[[str], None]) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: SecretUrl, *, cap: int, step: Callable[[str], None]) -> None:
+        whole = url.reveal().rstrip("/")
+        self.url = url if whole == url.reveal() else SecretUrl.store(whole)
         self.cap = cap
         self._step = step
-        self._scheme, _, rest = self.url.partition("://")
-        if "::" in url or not rest or {"", ".", ".."} & set(rest.split("/")):
+        self._scheme, _, rest = whole.partition("://")
+        if "::" in whole or not rest or {"", ".", ".."} & set(rest.split("/")):
             raise ConfigError(
-                f"GATEKEEPER_MODELS={url!r} does not name a place in an object store. Write one such as "
+                f"GATEKEEPER_MODELS={str(url)!r} does not name a place in an object store. Write one such as "
                 "s3://bucket/prefix."
             )
         _refuse_uninstalled(self._scheme)
@@ -228,11 +230,12 @@ class ObjectStore(Store):
             raise ConfigError(
                 f"{self.where(name)} can't be {done}: {self._scheme}:// does not support it. Use another store."
             ) from fault
-        except Exception as fault:  # each back end has errors of its own, and all mean the same here
+        except Exception as fault:  # noqa: BLE001  # each back end has errors of its own, and all mean the same here
+            why = self.url.hide(_first_line(fault))
             raise Unavailable(
-                f"{self.where(name)} can't be {done} now ({_first_line(fault)}), so nothing has changed. "
+                f"{self.where(name)} can't be {done} now ({why}), so nothing has changed. "
                 "Check that the store is up and that these credentials may list, read and write there."
-            ) from fault
+            ) from self.url.harmless(fault)
 
 
 def _refuse_uninstalled(scheme: str) -> None:
@@ -255,7 +258,7 @@ def _first_line(fault: Exception) -> str:
     return f"{type(fault).__name__}: {fault}".splitlines()[0]
 
 
-def _connect(url: str, scheme: str) -> tuple["AbstractFileSystem", str]:
+def _connect(url: SecretUrl, scheme: str) -> tuple["AbstractFileSystem", str]:
     import fsspec
 
     # A cached listing would show old names; a shared instance would keep other settings.
@@ -264,9 +267,9 @@ def _connect(url: str, scheme: str) -> tuple["AbstractFileSystem", str]:
         set_by_user = fsspec.config.conf.get(scheme, {}).get("config_kwargs", {})
         options["config_kwargs"] = {**S3_PATIENCE, **set_by_user}
     try:
-        filesystem, root = fsspec.core.url_to_fs(url, **options)
+        filesystem, root = fsspec.core.url_to_fs(url.reveal(), **options)
     except (ImportError, ValueError, TypeError) as fault:
-        raise ConfigError(f"GATEKEEPER_MODELS={url!r}: {fault}") from fault
+        raise ConfigError(f"GATEKEEPER_MODELS={str(url)!r}: {url.hide(fault)}") from url.harmless(fault)
     if scheme in S3:
         filesystem.retries = 1  # s3fs repeats what botocore has repeated already
     return filesystem, str(root).rstrip("/")

@@ -5,12 +5,11 @@ A row whose file is a usable model gets an artifact and a blob; any other row is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from gatekeeper.errors import ModelRefused
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext, Step, no_step
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext, Step, no_step
 from gatekeeper.registry.db import comments, schema, tables, writes
 from gatekeeper.registry.db.database import Work, has_table, now
 from gatekeeper.registry.decision_log.tables import DATASET
@@ -70,9 +69,9 @@ class Find:
 
 
 def upgrade(
-    url: str,
+    url: DatabaseUrl,
     *,
-    models: str | Path = "models",
+    models: ModelsPlace = "models",
     path_prefix: str = "models/",
     size_cap: int = SIZE_CAP,
     threshold: float | None = None,

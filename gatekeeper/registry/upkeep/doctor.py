@@ -1,14 +1,13 @@
 """Registry doctor: checks database and store for consistency, and repairs what needs no choice."""
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sqlalchemy import func, select
 
 from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
-from gatekeeper.registry.context import SIZE_CAP, RegistryContext
+from gatekeeper.logs import logger
+from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext
 from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Work
 from gatekeeper.registry.models import catalogue
@@ -21,7 +20,7 @@ from gatekeeper.registry.upkeep.connection_proof import Fact, prove
 from gatekeeper.registry.upkeep.findings import Digests, Examination, Finding, examine
 from gatekeeper.registry.upkeep.rename import migrate
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 SCHEMA = "schema"  # tables of another revision: nothing else can be checked
 ACTOR = "gatekeeper doctor"
@@ -47,9 +46,9 @@ class Checkup:
 
 
 def check_up(
-    url: str,
+    url: DatabaseUrl,
     *,
-    models: str | Path = "models",
+    models: ModelsPlace = "models",
     path_prefix: str = "models/",
     size_cap: int = SIZE_CAP,
     grace_seconds: int = 3600,

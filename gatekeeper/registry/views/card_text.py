@@ -1,6 +1,5 @@
 """Model card in Markdown: renders the facts of `card` by the template card.md.j2."""
 
-import re
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from gatekeeper import texts
 from gatekeeper.documents.card import CardEvaluation, CardFacts
 from gatekeeper.errors import ConfigError
 
@@ -52,13 +52,13 @@ def _template() -> "Template":
 
 def _words(text: str | None) -> str:
     """Somebody's words, on one line: no mark of theirs becomes ours."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join((text or "").split()))
+    return texts.markdown(" ".join((text or "").split()))
 
 
 def _code(text: str | None) -> str:
     if not text:
         return UNKNOWN
-    return f"`{' '.join(text.replace('`', chr(39)).replace('|', '/').split())}`"
+    return f"`{texts.plain(' '.join(text.replace('`', chr(39)).replace('|', '/').split()))}`"
 
 
 def _figure(one: CardEvaluation, name: str) -> str:

@@ -4,7 +4,6 @@ A SQLite file that is replaced by a backup loses what was delivered since: `gate
 --redeliver` brings it back.
 """
 
-import logging
 import os
 import secrets
 import time
@@ -13,7 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-log = logging.getLogger(__name__)
+from gatekeeper.logs import logger
+
+log = logger(__name__)
 
 FOLDER, ENDING = "delivered", ".lines"
 KEPT_SECONDS = 24 * 3600

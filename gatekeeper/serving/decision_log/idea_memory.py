@@ -6,7 +6,6 @@ failure, or if the file is lost or damaged, it is made anew and filled from the 
 """
 
 import fcntl
-import logging
 import os
 import subprocess
 import sys
@@ -19,10 +18,11 @@ from threading import Event, Lock, Thread
 
 import lmdb
 
+from gatekeeper.logs import logger
 from gatekeeper.registry.decision_log.line_format import Decision
 from gatekeeper.serving.decision_log.idea_file import Claim, IdeaFile, remove
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 FILE, GUARD = "ideas.lmdb", "ideas.guard"
 LOOK_SECONDS = 1.0  # between two looks whether the file is still the one in the folder

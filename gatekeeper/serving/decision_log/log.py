@@ -4,7 +4,6 @@ A decision is on the spool before it is answered. Two supervised threads work in
 disk each second, whatever the database does; the other delivers it in batches. A fault of the log never fails a score.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from threading import Thread
 from typing import Literal
 
 from gatekeeper.errors import GatekeeperError, Unavailable
+from gatekeeper.logs import logger
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome, decision_lines, outcome_lines
 from gatekeeper.registry.decision_log.log import OutcomeRefused, OutcomeTooEarly
@@ -25,7 +25,7 @@ from gatekeeper.serving.supervised import LONGEST_PAUSE, LoopState, OutageLog, S
 
 __all__ = ["Decision", "DecisionLog", "LogState", "Outcome", "OutcomeRefused", "OutcomeTooEarly"]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 TICK = 1.0  # seconds
 ADOPT_SECONDS = 5.0  # between two searches for segments of dead processes

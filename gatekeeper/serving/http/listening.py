@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.logs import Clear
 from gatekeeper.registry import Registry
 from gatekeeper.serving.decision_log.idea_memory import discard_damaged
 from gatekeeper.serving.http.error_middleware import FastPath
@@ -29,6 +30,7 @@ from gatekeeper.settings import Settings
 STOP_SECONDS = 20  # for running requests; longer ones are cut off
 START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced
 BACKLOG = 2048
+SEND_BYTES = 128 * 1024  # that the system keeps for a client that doesn't read; left alone it takes megabytes
 COLLECT_AFTER = 10_000  # new objects; requests make no cycles
 SWITCH_SECONDS = 0.0005
 
@@ -36,7 +38,15 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "filters": {"clear": {"()": Clear}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["clear"],
+            "stream": "ext://sys.stderr",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }
 
@@ -114,6 +124,7 @@ def bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError:

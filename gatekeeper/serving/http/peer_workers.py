@@ -13,8 +13,11 @@ from pathlib import Path
 import msgspec
 
 from gatekeeper.files import replace
+from gatekeeper.logs import logger
 from gatekeeper.serving.http.worker_state import Snapshot
 from gatekeeper.serving.supervised import LoopState, SupervisedLoop
+
+log = logger(__name__)
 
 ANSWER_SECONDS = 2.0
 LEAVE_SECONDS = 1.0

@@ -1,7 +1,6 @@
 """HTTP application of one process: its routes and the components behind them."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gatekeeper.errors import NoModel
+from gatekeeper.logs import logger
 from gatekeeper.registry import Registry
 from gatekeeper.registry.context import RegistryContext
 from gatekeeper.registry.decision_log.answered import newest
@@ -40,7 +40,7 @@ from gatekeeper.serving.loader import Gatekeeper
 from gatekeeper.serving.supervised import LoopState, SupervisedLoop
 from gatekeeper.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 

@@ -114,7 +114,7 @@ def log_as_servers_do(house: House, frame: pd.DataFrame) -> None:
 
 def promoted_then(house: House) -> None:
     """As if the promotion had been made on its Monday: what servers logged since then is what counts."""
-    with create_engine(house.settings.db).begin() as connection:
+    with create_engine(house.settings.db.reveal()).begin() as connection:
         connection.execute(text("UPDATE gatekeeper_promotion SET at = as_of"))
 
 
@@ -234,7 +234,7 @@ def test_a_primary_that_servers_cant_load_is_told_of(house: House, receiver: Rec
 def test_what_there_is_nothing_to_see_of_is_said(house: House, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    other = House(empty, house.settings.data)
+    other = House(empty, house.settings.data.reveal())
     assert (look(other).check, "no primary" in look(other).summary) == (None, True)
     other.registry.close()
     nothing = look(house, data="sql:")
@@ -255,7 +255,7 @@ def test_impossible_looks_are_refused(house: House) -> None:
 
 def test_logs_that_cant_be_used_are_said_and_the_replay_goes_on(house: House) -> None:
     """Case: outcomes of servers before Gatekeeper, which don't say when they were known."""
-    with create_engine(house.settings.db).begin() as connection:
+    with create_engine(house.settings.db.reveal()).begin() as connection:
         connection.execute(
             text(
                 'INSERT INTO "RLDataset" (ts, symbol, "featureVec", action, outcome) '

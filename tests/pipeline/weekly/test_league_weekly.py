@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,11 @@ import pytest
 from model_files import constant_model, contract_model
 from promotion_steps import by_hand_as_of
 from weekly_data import write_ideas
-from weekly_house import House, step
+from weekly_house import House, approve, step
 
 from gatekeeper import config
 from gatekeeper.documents import step_output
-from gatekeeper.documents.step_output import ApprovalAnswer, Registered
+from gatekeeper.documents.step_output import Registered
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.report.recheck import judged_again
 from gatekeeper.pipeline.weekly import league_entrants
@@ -161,7 +162,10 @@ def test_a_past_week_is_a_what_if_among_those_of_before(house: House) -> None:
 
 def test_with_nobody_to_compete_it_is_no_league(empty: House) -> None:
     run, handed = empty.until("register", AS_OF)
-    dataset, model = dataset_of(run, step_output.read(handed, Registered)), empty.registry.model(handed["model_id"])
+    dataset, model = (
+        dataset_of(run, step_output.read(handed, Registered, "register", run.key)),
+        empty.registry.model(handed["model_id"]),
+    )
     opened = partial(contender, run.settings, empty.registry)
     measured = backtest.run(dataset, run.settings, opened(model), opened(empty.registry.model(1)))
     policy = measured.rules.policy
@@ -188,11 +192,15 @@ def test_a_look_that_is_cut_off_asked_about_or_held(empty: House) -> None:
     assert handed["challenger_id"] == better
     assert [each.challenger for each in empty.registry.pages.evaluations_of(run.key)] == [better, own.challenger]
 
-    approved = ApprovalAnswer(True, "ann", "yes")
-    said = step("promote", run, empty.registry, {**handed, "challenger_id": 9}, approved)
-    assert "the approval was of model 9, and model 5 is the best now; clear `backtest` to ask again" in said["summary"]
+    asks = replace(run, settings=run.settings.model_copy(update={"approval": True}))
+    approve(empty.registry, run.key, own)
+    said = step("promote", asks, empty.registry, handed)
+    assert said["effect"].startswith(
+        f"Nothing was promoted: the question of this run was about model {own.challenger} by evaluation {own.id} at "
+        f"generation 1, not about model {better} by evaluation 7. Clear `backtest` to ask again."
+    )
     empty.registry.hold(actor="ann", reason="wait")
-    held = step("promote", run, empty.registry, handed, approved)["summary"]
+    held = step("promote", run, empty.registry, handed)["summary"]
     assert held.startswith("Nothing was promoted: ")
     empty.registry.release(actor="ann")
 
