@@ -142,10 +142,9 @@ def test_a_line_that_is_neither_names_itself(line, why):
     assert "\x1b" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_a_whole_sqlite_file_that_was_replaced_by_its_backup(site, registry):
     """Case 72: the backup goes into the place; what was delivered since is on the spool's side, and comes back."""
-    if site.postgres:
-        pytest.skip("a file")
     spool = site.root / "spool"
     backup = site.root / "backup.db"
     registry.log_decisions(parsed(decision(0)))
