@@ -54,7 +54,7 @@ def public(private: Path) -> Path:
 @pytest.fixture
 def shell(bare: Shell, house: House, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.chdir(bare.folder)
-    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db)
+    monkeypatch.setenv("GATEKEEPER_DB", house.settings.db.reveal())
     monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
     return bare
 

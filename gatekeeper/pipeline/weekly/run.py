@@ -39,6 +39,7 @@ _PLACES = frozenset(
         "max_ideas",
         "spool",
         "spool_cap_mb",
+        "idea_memory",
         "alarms",
         "alarm_levels",
         "breaker",

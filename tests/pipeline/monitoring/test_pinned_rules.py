@@ -124,7 +124,7 @@ def test_another_file_is_read_as_it_is_set_today() -> None:
 def test_of_an_older_document_what_it_held_is_pinned_and_the_rest_is_named(house: House) -> None:
     """Format 1 held the policy, sizing, rates and calendars, and the window tells the longest hold."""
     before = seen(house)
-    with create_engine(house.settings.db).begin() as connection:
+    with create_engine(house.settings.db.reveal()).begin() as connection:
         (stored,) = house.registry.evaluations(2)
         older = evaluation.serialization.json.dumps(as_format_1(stored.stored))
         connection.execute(
