@@ -24,6 +24,7 @@ REVOKE INSERT, UPDATE, DELETE ON gatekeeper_alembic_version FROM gatekeeper_work
 
 -- Servers log what they decided, and the outcomes.
 GRANT INSERT, UPDATE ON "RLDataset", gatekeeper_decision TO gatekeeper_serve;
+GRANT INSERT ON gatekeeper_conflict TO gatekeeper_serve;
 SELECT format('GRANT USAGE ON SEQUENCE %s TO gatekeeper_serve', sequence)
 FROM pg_get_serial_sequence('"RLDataset"', 'id') AS sequence WHERE sequence IS NOT NULL \gexec
 COMMIT;

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -49,13 +50,14 @@ class Server:
 
 
 @contextmanager
-def ours(folder: Path, url: str) -> Iterator[Server]:
-    """`gatekeeper serve`, as it comes."""
+def ours(folder: Path, url: str, *, files: int | None = None) -> Iterator[Server]:
+    """`gatekeeper serve`, as it comes; `files`: how many it may open, if that is to be few."""
     settings = {"DB": url, "MODELS": str(folder / "models"), "SPOOL": str(folder / "spool"), "PORT": "0"}
     command = [sys.executable, "-c", "from gatekeeper.cli import main; main()", "serve"]
     with (folder / "log.txt").open("w") as log:
         environ = environment({f"GATEKEEPER_{name}": value for name, value in settings.items()})
-        process = subprocess.Popen(command, env=environ, stderr=log)
+        limit = None if files is None else (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
+        process = subprocess.Popen(command, env=environ, stderr=log, preexec_fn=limit)
     try:
         while not (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", (folder / "log.txt").read_text())):
             if process.poll() is not None:

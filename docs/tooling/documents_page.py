@@ -69,6 +69,7 @@ IDEA_LINE: Keys = {
     "model_id": "model that answered, or null",
     "sha256": "its bytes, or null",
     "degraded": "1 if a model other than the primary answered, or none; else 0",
+    "version": "its name when it answered, or null; older servers wrote 13 values, without it",
 }
 
 OUTCOME_LINE: Keys = {

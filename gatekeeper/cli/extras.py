@@ -22,7 +22,7 @@ EXTRAS = {
     "alarms": {"apprise"},
     "airflow": {"airflow"},
     "celery": {"celery"},
-    "server": {"httptools", "prometheus_client", "starlette", "uvicorn", "uvloop"},
+    "server": {"httptools", "lmdb", "prometheus_client", "starlette", "uvicorn", "uvloop"},
     "console": {"fastapi", "markupsafe"},
     "up": {"httpx", "psutil", "supervisor"},
     "postgres": {"asyncpg", "psycopg"},

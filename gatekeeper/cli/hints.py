@@ -5,7 +5,7 @@ import re
 import click
 
 _COMMAND = re.compile(r"`(gatekeeper [a-z][^`\n]*)`")
-_NEXT = re.compile(r"^(next: gatekeeper [^\n]*)$", re.MULTILINE)
+_NEXT = re.compile(r"^(next: gatekeeper [^,\n]*)", re.MULTILINE)
 
 
 def chosen() -> dict[str, str]:

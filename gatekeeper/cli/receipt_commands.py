@@ -11,7 +11,7 @@ from gatekeeper.errors import DataError
 
 if TYPE_CHECKING:
     from gatekeeper.documents.receipt import Receipt
-    from gatekeeper.registry.views.proof import Proof
+    from gatekeeper.registry.views.proof import ReceiptProof
 
 
 @click.command()
@@ -99,7 +99,7 @@ def _other_bytes(model: Path, receipt: "Receipt") -> list[str]:
     )
 
 
-def _in_words(found: "Proof", receipt: "Receipt", key: Path | None) -> str:
+def _in_words(found: "ReceiptProof", receipt: "Receipt", key: Path | None) -> str:
     from gatekeeper.registry.views import signatures
 
     judged = receipt.evaluation

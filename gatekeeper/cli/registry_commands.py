@@ -122,7 +122,7 @@ def register(
         as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
     if promoting:
-        echo(effect)
+        echo(with_desk(effect))
     echo(f"Registered {model.version} (id {model.id}), sha256 {model.sha256}")
     echo(f"score read from: {model.recognised}")
     if not promoting:
@@ -165,8 +165,9 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
-        if not as_json_:
-            left = promotion.from_id
+        left = promotion.from_id
+        barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
+        if barred and not as_json_:
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
             echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 
@@ -186,7 +187,7 @@ def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, a
         model, changed = registry.primary(), not effect.startswith("Nothing")
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
-        echo(effect)
+        echo(with_desk(effect))
 
 
 def _send_alarm(registry: "Registry", promotion: "Promotion") -> None:
@@ -303,7 +304,7 @@ def release(
     if as_json_:
         as_json({"what": what, "released": bool(ids), "ids": ids, "effect": effect})
     else:
-        echo(effect)
+        echo(with_desk(effect))
 
 
 @click.command()

@@ -145,7 +145,7 @@ def restore(file: str, as_json_: bool) -> None:
         return
     was = "" if made.generation_before is None else f", was {made.generation_before}"
     echo(f"Restored {file}: generation {made.generation}{was}; primary {made.primary or 'none'}.")
-    echo("next: gatekeeper doctor, which compares the restored rows with the model files")
+    echo(with_desk("next: gatekeeper doctor, which compares the restored rows with the model files"))
 
 
 COMMANDS: dict[str, click.Command] = {"explain-reason": explain_reason, "config": config, "desks": desks, "db": db}

@@ -130,7 +130,7 @@ class ReceiptTwin(Struct, frozen=True):
     """Digest of its bytes."""
 
 
-class Signature(Struct, frozen=True):
+class ReceiptSignature(Struct, frozen=True):
     """Ed25519 signature of the receipt's digest, by whoever holds the key that `GATEKEEPER_SIGNING_KEY` names."""
 
     public_key: str
@@ -156,7 +156,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The judged model; left out if the model stands for itself."""
     digest: str
     """sha256 of all of this but digest and signature, as canonical JSON: keys sorted, no space, ASCII."""
-    signature: Signature | None = None
+    signature: ReceiptSignature | None = None
     """Left out of an unsigned receipt."""
 
 

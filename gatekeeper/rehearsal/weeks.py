@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIG_UNBLOCK, SIGINT, pthread_sigmask, signal
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
@@ -65,11 +67,8 @@ def prepare(
             yield as_of
         return
     with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn"), initializer=_end_at_ctrl_c) as pool:
-        before = pthread_sigmask(SIG_BLOCK, {SIGINT})  # a worker that still starts would answer it with a traceback
-        try:
+        with _ctrl_c_waits():  # a worker that still starts would answer it with a traceback
             under_way = {pool.submit(_make, as_of, settings, folder, refits): as_of for as_of in missing}
-        finally:
-            pthread_sigmask(SIG_SETMASK, before)
         try:
             for ended in as_completed(under_way):
                 ended.result()
@@ -77,6 +76,24 @@ def prepare(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends, and in processes that it starts until they ask for it."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    noted: list[int] = []
+    handler = signal(SIGINT, lambda number, _frame: noted.append(number))  # another thread may take the signal
+    mask = pthread_sigmask(SIG_BLOCK, {SIGINT})
+    try:
+        yield
+    finally:
+        signal(SIGINT, handler)
+        pthread_sigmask(SIG_SETMASK, mask)
+    if noted:
+        raise KeyboardInterrupt
 
 
 def _end_at_ctrl_c() -> None:

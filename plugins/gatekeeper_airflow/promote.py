@@ -200,8 +200,12 @@ def _roll_back(doing: Doing) -> str:
         run_key=order.key,
     )
     _tell(doing, promotion)
-    left = f"The bytes of model {promotion.from_id} are quarantined, which the act `{RELEASE_QUARANTINE}` clears."
-    return f"{registry.effect(promotion)} {left}"
+    effect = registry.effect(promotion)
+    if promotion.from_id is None:
+        return effect
+    barred = registry.quarantined(registry.model(promotion.from_id).sha256) is not None  # or cleared, by now
+    clears = f" The act `{RELEASE_QUARANTINE}` clears that." if barred else ""
+    return f"{effect} {registry.hold_effect(promotion.from_id)}{clears}"
 
 
 def _tell(doing: Doing, promotion: "Promotion") -> None:

@@ -161,6 +161,19 @@ def test_a_run_id_that_did_another_act_is_red(registry: Registry) -> None:
     assert (registry.generation(), registry.holds()) == (2, [])
 
 
+def test_a_rollback_that_is_cleared_says_what_holds_by_then(registry: Registry) -> None:
+    """Not that the bytes are quarantined, if somebody has let them in since."""
+    registry.promote(2, actor="test", reason="r")
+    said = carried_out("one", act="roll back", reason="it lost")
+    assert said.endswith(
+        "are quarantined, by ann (it lost): no run promotes them. The act `release quarantine` clears that."
+    )
+    registry.release_quarantine(2, actor="bob", reason="the feed")
+    assert carried_out("one", act="roll back", reason="it lost").endswith(
+        "The bytes of gatekeeper_2 are not quarantined."
+    )
+
+
 def test_holds_stack_and_a_release_names_one(registry: Registry) -> None:
     """Case 68."""
     carried_out("one", act="hold", reason="audit")

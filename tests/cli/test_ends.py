@@ -219,6 +219,7 @@ def test_hints_name_the_chosen_desk(shell: Shell, monkeypatch: pytest.MonkeyPatc
         ("Run `gatekeeper list` or `gatekeeper gc`.", "Run `gatekeeper list --desk fx` or `gatekeeper gc --desk fx`."),
         ("`gatekeeper list --desk a`", "`gatekeeper list --desk a`"),
         ("next: gatekeeper promote -i 3", "next: gatekeeper promote -i 3 --desk fx"),
+        ("next: gatekeeper doctor, which compares", "next: gatekeeper doctor --desk fx, which compares"),
         ("`pip install gatekeeper`", "`pip install gatekeeper`"),
     ],
 )

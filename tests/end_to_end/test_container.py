@@ -196,15 +196,20 @@ def test_the_server_scores_and_logs_and_promotes_nothing(server: str, granted: P
     with Registry.open(as_role(server, "gatekeeper_worker"), models=granted) as registry:
         model = registry.register(own_model(3), details=OWN)
         registry.promote(model.id, actor="ann", reason="r")
-    url = as_role(server, "gatekeeper_serve")
-    with running(Site(tmp_path, url), models=granted) as serving:
+    url, other = as_role(server, "gatekeeper_serve"), tmp_path / "other"
+    other.mkdir()
+    with running(Site(tmp_path, url), models=granted) as serving, running(Site(other, url), models=granted) as second:
         answer = serving.score(idea(idea_id="mine", time="2018-06-04T14:30:00Z")).json()
         assert (answer["model_id"], answer["degraded"], answer["logged"]) == (model.id, False, True)
         closed = {"idea_id": "mine", "outcome": 0.01, "closed_at": "2018-06-08T12:00:00Z"}
         eventually(lambda: serving.close(closed).status_code == 200)
-        with connect(as_role(server, "gatekeeper_reader")) as reader:
+        with connect(as_role(server, "gatekeeper_reader"), autocommit=True) as reader:
             count = 'SELECT count(*) FROM "RLDataset" WHERE outcome IS NOT NULL'
             eventually(lambda: reader.execute(count).fetchone() == (1,))
+            another = idea(idea_id="mine", time="2018-06-04T14:30:00Z", features={"rsi14": 60.0})
+            assert second.score(another).json()["logged"]  # it doesn't know what the first has answered
+            conflicts = "SELECT count(*) FROM gatekeeper_conflict"
+            eventually(lambda: reader.execute(conflicts).fetchone() == (1,))
     with Registry.open(url, models=granted) as registry, pytest.raises(ConfigError, match="lacks a privilege"):
         registry.promote(1, actor="mallory", reason="r")
 

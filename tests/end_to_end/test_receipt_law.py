@@ -57,19 +57,23 @@ UNPROVEN: dict[str, str] = {
     r"D\.data\.(source|notes(\[\d+\])?|fingerprint|newest)": DATA,
     r"D\.training": LACKS,
     r"D\.training\.(parameters|ideas|wins)": DATA,
-    r"D\.training\.seed": OLDER,
+    r"D\.training\.(seed|cutoff)": OLDER,
+    r"D\.training\.(fingerprint|trained_from)": "of the judged model, in a receipt of its refit",
     r"D\.looks": LACKS,
     r"D\.looks\.(spent|as_ofs|promoted)": OTHERS,
     r"D\.details\.slices\.\w+(\[\d+\](\..*)?)?": PARTLY,
     r"D\.details\.flips\.newest(\[\d+\](\..*)?)?": PARTLY,
     r"D\.details\.calibration\.\w+\[\d+\](\.\w+)?": PARTLY,
+    r"D\.(scores|details\.calibration)\.\w+": "swapped, if both models fit either; none may lack it",
+    r"D\.policies\.\w+": "swapped, if both answer alike by the same gate: their words alone differ",
     r"D\.scores\.\w+\.counts(\[\d+\])?": PARTLY,
     r"D\.outcomes\.(kept|vetoed)(\[\d+\])?": PARTLY,
     r"D\.rules\.(breaker_level|calendars|marked|refit_disagreement|threshold)": UNUSED,
     r"D\.rules\.(reading|replay|rates|sizing)(\.\w+)?": UNUSED,
-    r"D(\.rules)?\.policy\.(gain_of_interest|power|safe_tolerance)": UNUSED,
+    r"D(\.rules)?\.policy\.(gain_of_interest|power|safe_tolerance|margin|drawdown_allowance)": UNUSED,
     r"D\.(window\.bound_by|window\.ready|details|costs|scorecards\.\w+\.passed_over|verdict\.\w+)": OLDER,
-    r"D\.twins\.champion\.\w+": OTHERS,
+    r"D\.twins\.champion(\.\w+)?": OTHERS,
+    r"D\.twins\.challenger\.(both|only)_\w+": "left out, it is 0, as in a document of format 1",
     r"D\.league\..*": OTHERS,
 }  # fmt: skip
 """Paths that may be changed by themselves, by somebody who seals everything anew, each with its reason; D is the
@@ -160,11 +164,14 @@ def sealed(receipt: dict[str, Any], how: str) -> bytes:
     return serialized({**receipt, "digest": proof.digest(receipt)})
 
 
-def state(content: bytes, anchor: str | None = None) -> str:
+def faults(content: bytes, anchor: str) -> tuple[list[str], list[str]]:
+    """Of the receipt by itself, and by its digest as it was kept elsewhere."""
     try:
-        return proof.prove(content, anchor).state
-    except DataError:  # no receipt any more
-        return proof.FAULTY
+        found = proof.prove(content, anchor)
+    except DataError as fault:  # no receipt any more
+        return [str(fault)], [str(fault)]
+    assert found.state == (proof.FAULTY if found.faults else proof.HOLDS)
+    return [each for each in found.faults if not each.endswith("it was rewritten")], found.faults
 
 
 def check(receipt: dict[str, Any], path: Path_, kind: str) -> list[str]:
@@ -178,11 +185,9 @@ def check(receipt: dict[str, Any], path: Path_, kind: str) -> list[str]:
             continue
         if content == serialized(receipt):
             continue
-        assert state(content, receipt["digest"]) == proof.FAULTY, (written(path), kind, how)
-        found = state(content)
-        assert found != proof.HOLDS
-        if found != proof.FAULTY:
-            # What was sealed anew only with evidence and chain is bound by these in a receipt of its promotion.
+        alone, anchored = faults(content, receipt["digest"])
+        assert anchored, (written(path), kind, how)
+        if not alone:
             reasons = [each for each in UNPROVEN if re.fullmatch(each, written(path))]
             assert reasons, f"{kind} of {written(path)} passes ({how})"
             passed += reasons
@@ -203,7 +208,7 @@ def some(house: House) -> list[dict[str, Any]]:
 def test_the_law_on_a_sample(some: list[dict[str, Any]]) -> None:
     chances = [(receipt, path) for receipt in some for path in paths(receipt) if path != ("digest",)]
 
-    @budget(max_examples=60, deadline=None, database=None)
+    @budget(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(place=st.integers(0, len(chances) - 1), kind=st.sampled_from(KINDS))
     def holds(place: int, kind: str) -> None:
         receipt, path = chances[place]

@@ -50,7 +50,8 @@ def test_a_restored_registry_is_followed_and_written_to(site: Site) -> None:
         assert server.score(idea(idea_id="a")).json()["model_id"] == 2
         eventually(lambda: stored(site.database) == ["a"])
         restore(site.url, site.root / "backup.db")
-        eventually(lambda: server.score(idea(idea_id="b")).json()["model_id"] == 1)
+        eventually(lambda: server.client.get("/v1/model").json()["model_id"] == 1)
+        assert server.score(idea(idea_id="b")).json()["model_id"] == 1
         eventually(lambda: stored(site.database) == ["b"])
         told = ready(server)
         assert (told["degraded"], told["reason"]) == (False, None)

@@ -27,6 +27,7 @@ class Proxy:
         self.armed: str | None = None
         self.broken = 0
         self._listener: socket.socket | None = None
+        self._passing: list[socket.socket] = []
 
     def __enter__(self) -> Self:
         self._listener = socket.socket(socket.AF_UNIX)
@@ -42,12 +43,20 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def cut(self) -> None:
+        """End all connections that it passes on, as a network that breaks does."""
+        for client in self._passing:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+        self._passing.clear()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
                 client, _ = listener.accept()
             except OSError:
                 return
+            self._passing.append(client)
             threading.Thread(target=self._pass_on, args=[client], daemon=True).start()
 
     def _pass_on(self, client: socket.socket) -> None:

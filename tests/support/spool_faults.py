@@ -14,7 +14,7 @@ import pytest
 
 from gatekeeper import files
 from gatekeeper.registry.decision_log.line_format import Outcome
-from gatekeeper.registry.decision_log.log import OutcomeResult
+from gatekeeper.registry.decision_log.log import Logged, OutcomeResult
 from gatekeeper.serving.decision_log import spool
 from gatekeeper.serving.decision_log.log import DecisionLog
 
@@ -46,10 +46,10 @@ class Table:
         self.outcomes: dict[str, float] = {}
         self.continuity = Always()
 
-    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> int:
+    def log_decisions(self, ideas: Sequence[Sequence[Any]]) -> Logged:
         new = {one[1] for one in ideas} - self.ideas
         self.ideas |= new
-        return len(new)
+        return Logged(len(new), 0)
 
     def close_decisions(self, outcomes: Sequence[Outcome], *, all_or_none: bool) -> list[OutcomeResult]:  # noqa: ARG002  # as it is asked
         results = []

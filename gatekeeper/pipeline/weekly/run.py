@@ -47,6 +47,7 @@ _PLACES = frozenset(
         "approval_timeout_hours",
         "approvers",
         "signing_key",
+        "idea_memory",
     }
 )
 

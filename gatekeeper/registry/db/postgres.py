@@ -41,6 +41,9 @@ _OTHERS = text(
     "THEN relname <> :own ELSE NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid AND relname = :lock) END "
     "ORDER BY 1, 2"
 )
+_NO_ENTRY = re.compile(  # a pooler has words of its own
+    r"database \S+ does not exist|role \S+ does not exist|authentication fail|no such (user|database)"
+)
 _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
 
 
@@ -202,7 +205,7 @@ class Postgres:
             return fault
         if state.startswith("22"):
             return ConfigError(f"The registry {name} can't store a value ({message}). Nothing has changed.")
-        if not state and re.search(r"database \S+ does not exist|role \S+ does not exist|authentication fail", message):
+        if not state and _NO_ENTRY.search(message):
             return ConfigError(
                 f"Cannot log in to registry {name} ({message}). Create the role and database, or fix GATEKEEPER_DB."
             )

@@ -45,7 +45,7 @@ _GENERATION = select(tables.lock.c.generation).where(tables.lock.c.id == 1)
 def model(connection: Connection, model_id: int) -> Model:
     """The model of this id. Raises UnknownModel if there is none."""
     row = None
-    if -LARGEST_ID <= model_id <= LARGEST_ID:
+    if -LARGEST_ID - 1 <= model_id <= LARGEST_ID:
         row = connection.execute(_ONE, {"model": model_id}).first()
     if row is None:
         raise UnknownModel(f"There is no model {model_id}. `gatekeeper list` shows the ids.")

@@ -26,7 +26,7 @@ HOLDS, CONSISTENT, FAULTY = "holds", "consistent, unanchored", "faulty"
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ReceiptProof:
     """What was found of a receipt. receipt: None if its content can't be read, and then a fault says why."""
 
     receipt: Receipt | None
@@ -42,14 +42,14 @@ class Proof:
         return HOLDS if self.anchored else CONSISTENT
 
 
-def prove(content: bytes, anchor: str | None = None) -> Proof:
+def prove(content: bytes, anchor: str | None = None) -> ReceiptProof:
     """Recompute a receipt. anchor: its digest, as it was kept elsewhere. Raises DataError if it is not a receipt."""
     found, receipt = faults(content), read(content)
     if anchor is None:
-        return Proof(receipt, found)
+        return ReceiptProof(receipt, found)
     if receipt is not None and anchor.strip().lower() != receipt.digest:
         found.append(f"its digest is {receipt.digest}, not {anchor}: it was rewritten")
-    return Proof(receipt, found, anchored=True)
+    return ReceiptProof(receipt, found, anchored=True)
 
 
 def digest(content: JsonObject) -> str:
@@ -213,10 +213,11 @@ def _card_faults(receipt: Receipt, judged: ReceiptEvaluation, document: Evaluati
     if _instant(model.trained_to) != said.trained_to:
         yield f"the model's data end on {model.trained_to}, and by its evaluation on {said.trained_to}"
     training = document.training
+    if training is not None and model.estimator != training.recipe:
+        yield f"the model's recipe is {model.estimator}, and by its evaluation {training.recipe}"
     if training is None or receipt.twin is not None:
         return
     for what, fact, trained in (
-        ("recipe", model.estimator, training.recipe),
         ("training ideas", model.fingerprint, training.fingerprint),
         ("first training idea", _instant(model.trained_from), training.trained_from),
         ("cut-off", _instant(model.cutoff), training.cutoff),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gatekeeper.documents import receipt as receipts
-from gatekeeper.documents.receipt import Receipt, Signature
+from gatekeeper.documents.receipt import Receipt, ReceiptSignature
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def signed(content: bytes, key: Path) -> bytes:
     private = _private(key)
     receipt = json.loads(content)
     value = private.sign(_message(str(receipt["digest"])))
-    made = Signature(_text(private.public_key().public_bytes_raw()), _text(value))
+    made = ReceiptSignature(_text(private.public_key().public_bytes_raw()), _text(value))
     return receipts.serialized({**receipt, "signature": structs.asdict(made)})
 
 

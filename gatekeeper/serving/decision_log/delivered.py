@@ -51,6 +51,7 @@ class DeliveredLines:
                 if not self._failed:
                     log.warning("Delivered decisions can't be kept in %s: %s", self._folder, fault)
                 self._failed = True
+                self._path = None  # its folder may be gone: the next one is begun anew
             else:
                 self._failed = False
 

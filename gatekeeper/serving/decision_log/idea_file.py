@@ -7,8 +7,7 @@ full. Each call of LMDB lets another thread run, and waits for it, so a new id c
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import isnan, nan
@@ -133,11 +132,15 @@ class IdeaFile:
 
         most: ids of a generation. The ids must differ.
         """
-        with self._writing() as work:
-            number = work.id()
-            if self._there is None or number != self._last + 1:  # another process has written meanwhile
-                self._there = self._generations(work)
-            claims = [self._claimed(work, self._there, one, reason, most) for one in decisions]
+        try:
+            with self._env.begin(write=True) as work:
+                number = work.id()
+                if self._there is None or number != self._last + 1:  # another process has written meanwhile
+                    self._there = self._generations(work)
+                claims = [self._claimed(work, self._there, one, reason, most) for one in decisions]
+        except BaseException:
+            self._undone()
+            raise
         self._last = number
         return claims
 
@@ -170,25 +173,23 @@ class IdeaFile:
 
     def remember(self, decisions: Sequence[Decision]) -> None:
         """Take in logged decisions, as older ones. They stand, even if an idea was decided anew meanwhile."""
-        with self._writing() as work:
-            there = self._generations(work)
-            for one in decisions:
-                key = _key(one.idea_id)
-                table = there.older if _get(work, key, there.current) is None else there.current
-                work.put(key, self._value(work, key, one), db=table)
-            if decisions:
-                self._note_begin(work, there.older, min(one.at.timestamp() for one in decisions))
-
-    @contextmanager
-    def _writing(self) -> Iterator[Work]:
-        """A transaction; if it is undone, what is known of the tables is forgotten."""
         try:
             with self._env.begin(write=True) as work:
-                yield work
+                there = self._generations(work)
+                for one in decisions:
+                    key = _key(one.idea_id)
+                    table = there.older if _get(work, key, there.current) is None else there.current
+                    work.put(key, self._value(work, key, one), db=table)
+                if decisions:
+                    self._note_begin(work, there.older, min(one.at.timestamp() for one in decisions))
         except BaseException:
-            self._there = None
-            self._stored.clear()
+            self._undone()
             raise
+
+    def _undone(self) -> None:
+        """Forget what is known of the tables: a transaction was undone."""
+        self._there = None
+        self._stored.clear()
 
     def extent(self) -> tuple[int, float | None]:
         """The number of ids, and the time of the oldest, in seconds since 1970; None without one."""
@@ -271,13 +272,13 @@ def _entries(work: Work, table: Table) -> int:
 
 
 def _key(idea_id: str) -> bytes:
-    return blake2b(idea_id.encode(), digest_size=_KEY).digest()
+    return blake2b(idea_id.encode("utf-8", "surrogatepass"), digest_size=_KEY).digest()
 
 
 def _asked(one: Decision) -> bytes:
     """The digest of what was asked: schema, features (the side among them) and symbol."""
     row = _ROW.pack(*[value + 0.0 for value in one.features])  # 0 and -0 are the same
-    return blake2b(_SCHEMA + row + one.symbol.encode(), digest_size=_ASKED).digest()
+    return blake2b(_SCHEMA + row + one.symbol.encode("utf-8", "surrogatepass"), digest_size=_ASKED).digest()
 
 
 def _digest(content: bytes) -> bytes:

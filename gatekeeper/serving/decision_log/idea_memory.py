@@ -139,8 +139,11 @@ class IdeaMemory:
             for _ in range(2):  # a second time on a new file, if this one is damaged
                 if (file := self._looked()) is None:
                     break
-                with self._noted():
+                try:
                     claims = file.claim(decisions, reason, self._most)
+                except (lmdb.Error, OSError) as fault:
+                    self._failed(fault)
+                else:
                     self._fault = None
                     return claims
         return [Claim(one, False, reason) for one in decisions]
@@ -149,8 +152,10 @@ class IdeaMemory:
         """What stands for each idea; None if one of them is new. Only ids, symbols and features are looked at."""
         with self._lock:
             if (file := self._looked()) is not None:
-                with self._noted():
+                try:
                     return file.recall(decisions)
+                except (lmdb.Error, OSError) as fault:
+                    self._failed(fault)
         return None
 
     def state(self) -> MemoryState:
@@ -158,29 +163,27 @@ class IdeaMemory:
         ids, oldest = 0, None
         with self._lock:
             if (file := self._looked()) is not None:
-                with self._noted():
+                try:
                     ids, oldest = file.extent()
+                except (lmdb.Error, OSError) as error:
+                    self._failed(error)
             fault = self._fault or self._unfilled
         return MemoryState(ids, None if oldest is None else max(0.0, self._now() - oldest), fault)
 
     # The file
 
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _failed(self, fault: Exception) -> None:
         """Note a fault of the file; a damaged one is given up."""
-        try:
-            yield
-        except (lmdb.Error, OSError) as fault:
-            self._note(f"The memory of idea ids {self._path} can't be used ({fault}). {_AGAIN}")
-            file = self._file
-            if isinstance(fault, _DAMAGED) and file is not None:
-                self._close()
-                self._next_look = 0.0
-                with suppress(OSError), self._alone():
-                    if _identity(self._path) == file.identity:  # no other process has made it anew
-                        remove(self._path)
-            elif isinstance(fault, lmdb.PanicError | lmdb.BadDbiError | lmdb.BadTxnError):
-                self._close()
+        self._note(f"The memory of idea ids {self._path} can't be used ({fault}). {_AGAIN}")
+        file = self._file
+        if isinstance(fault, _DAMAGED) and file is not None:
+            self._close()
+            self._next_look = 0.0
+            with suppress(OSError), self._alone():
+                if _identity(self._path) == file.identity:  # no other process has made it anew
+                    remove(self._path)
+        elif isinstance(fault, lmdb.PanicError | lmdb.BadDbiError | lmdb.BadTxnError):
+            self._close()
 
     def _note(self, fault: str) -> None:
         if self._fault is None:

@@ -6,6 +6,7 @@ client for us. Only one that waits for its client is ever closed for lack of roo
 
 import resource
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Protocol
 
 from gatekeeper.logs import logger
@@ -20,7 +21,7 @@ MOST = 1_000_000  # connections where the system sets no limit
 
 IDLE_SECONDS = 75.0  # between two requests; longer than a bot's loop of a minute
 HEAD_SECONDS = 10.0
-BODY_SECONDS = 40.0  # the handler refuses a slow body after 30 s; this is for what nobody reads
+BODY_SECONDS = 30.0
 UNREAD_SECONDS = 30.0
 LINGER_SECONDS = 2.0  # after a refusal, for the client to read it
 
@@ -35,6 +36,10 @@ SECONDS = {
 
 class Waiter(Protocol):
     """A connection, as this module sees it."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether the client waits for us now."""
 
     def expire(self, wait: str) -> None:
         """End it: it has waited too long."""
@@ -83,7 +88,10 @@ class Connections:
         self.count -= 1
 
     def enter(self, one: Waiter, wait: str | None, before: str | None) -> None:
-        """Note that `one`, which waited for `before`, waits for its client from now on; None: the client waits."""
+        """Note that `one`, which waited for `before`, waits for its client from now on; None: it has ended.
+
+        One that we are answering stays where it was: it is left alone for as long as it says so.
+        """
         if before is not None:
             self._waiting[before].pop(one, None)
         if wait is not None:
@@ -100,23 +108,25 @@ class Connections:
         now = self._clock()
         for wait, limit in SECONDS.items():
             waiting = self._waiting[wait]
-            while waiting:
-                one, since = next(iter(waiting.items()))
-                if since + limit > now:
-                    break
-                del waiting[one]
-                self.counters.cut(wait)
-                one.expire(wait)
+            late = list(takewhile(lambda entry: entry[1] + limit <= now, waiting.items()))  # noqa: B023  # used at once
+            for one, _ in late:
+                if not one.answering:
+                    del waiting[one]
+                    self.counters.cut(wait)
+                    one.expire(wait)
         if self.count < self.most:
             self._crowded.end(f"There is room for connections again, below the limit of {self.most}")
         return 1.0
 
     def _evict(self, reason: str) -> bool:
         """Close the longest waiting connection; returns whether there was one."""
-        firsts = [(*next(iter(waiting.items())), wait) for wait, waiting in self._waiting.items() if waiting]
+        firsts = []
+        for wait, waiting in self._waiting.items():
+            first = next(((since, wait, one) for one, since in waiting.items() if not one.answering), None)
+            firsts += [] if first is None else [first]
         if not firsts:
             return False
-        one, _, wait = min(firsts, key=lambda first: first[1])
+        _, wait, one = min(firsts, key=lambda first: first[0])
         del self._waiting[wait][one]
         self.counters.cut(reason)
         one.evict()

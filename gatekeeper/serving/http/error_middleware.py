@@ -4,22 +4,42 @@ It is plain ASGI, since every request passes through it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from gatekeeper.logs import logger
 from gatekeeper.serving.http.connections import Connections
-from gatekeeper.serving.http.counters import Counters
+from gatekeeper.serving.http.counters import OTHER, PATHS, Counters
 from gatekeeper.serving.http.problems import Problem, unexpected
 from gatekeeper.serving.http.replies import Message, Receive, Reply, Send
 from gatekeeper.serving.http.request_limits import ClientGone, RequestLimits
+from gatekeeper.serving.supervised import AGAIN
 
 log = logger(__name__)
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class FaultLog:
+    """Log of faults of ours: of each kind one with its traceback a minute, and how many more there were before it."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[tuple[str, type[Exception]], tuple[float, int]] = {}
+
+    def note(self, fault: Exception, method: str, path: str) -> None:
+        """Log `fault`, or count it if its kind was logged within the last minute."""
+        kind = (path if path in PATHS else OTHER, type(fault))
+        shown, more = self._seen.get(kind, (float("-inf"), 0))
+        now = self._clock()
+        if now < shown + AGAIN:
+            self._seen[kind] = (shown, more + 1)
+            return
+        log.error("%s %s failed%s", method, path, f", as did {more} since" if more else "", exc_info=fault)
+        self._seen[kind] = (now, 0)
 
 
 class Post:
@@ -50,6 +70,7 @@ class FastPath:
         self._app = app
         self.connections = connections  # for the protocol, which gets the application and no other part
         self._counters = counters
+        self._faults = FaultLog()
         self._posts = posts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +82,7 @@ class FastPath:
         started = perf_counter()
         status = 0
         try:
-            reply = await _reply_or_refusal(post.reply(scope, receive), scope)
+            reply = await _reply_or_refusal(post.reply(scope, receive), scope, self._faults)
             status = reply.status
             await reply.send(send)
         except ClientGone:
@@ -76,6 +97,7 @@ class ErrorMiddleware:
     def __init__(self, app: Application, *, counters: Counters) -> None:
         self._app = app
         self._counters = counters
+        self._faults = FaultLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -106,23 +128,23 @@ class ErrorMiddleware:
         except Exception as fault:
             if status:
                 raise  # part of the answer is sent already, so the connection has to break
-            await _refusal(fault, scope).send(watched, without_body=scope["method"] == "HEAD")
+            await _refusal(fault, scope, self._faults).send(watched, without_body=scope["method"] == "HEAD")
         return status
 
 
-async def _reply_or_refusal(answer: Awaitable[Reply], scope: Scope) -> Reply:
+async def _reply_or_refusal(answer: Awaitable[Reply], scope: Scope, faults: FaultLog) -> Reply:
     try:
         return await answer
     except ClientGone:
         raise
     except Exception as fault:  # noqa: BLE001  # a caller gets an answer to every fault
-        return _refusal(fault, scope)
+        return _refusal(fault, scope, faults)
 
 
-def _refusal(fault: Exception, scope: Scope) -> Reply:
+def _refusal(fault: Exception, scope: Scope, faults: FaultLog) -> Reply:
     if isinstance(fault, Problem):
         return fault.reply()
-    log.error("%s %s failed", scope["method"], scope["path"], exc_info=fault)
+    faults.note(fault, scope["method"], scope["path"])
     return unexpected().reply()
 
 

@@ -6,13 +6,15 @@ Whoever reads a request more leniently than the proxy before it can be made to s
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.request_limits import CLOSE
 
 HEAD_BYTES = 16 * 1024
 HEAD_FIELDS = 64
-MOST_CHUNKS = 4096  # of one body: each costs the loop time, however short it is
+FREE_CHUNKS = 256  # of one body, however short; more have to bring CHUNK_BYTES each, on average
+CHUNK_BYTES = 64  # each chunk costs the loop as much time as so many bytes
 END = b"\r\n\r\n"
 
 ONCE = (b"host", b"authorization", b"content-length", b"content-type", b"transfer-encoding")
@@ -68,6 +70,7 @@ def check_beginning(content: bytes, since: int) -> None:
         raise malformed("A line of the head ends in a bare line feed. End each with CR and LF.")
 
 
+@lru_cache(maxsize=128)  # a client's heads are mostly alike; a refusal is not kept
 def read_head(content: bytes) -> Head:
     """The head that is `content`, up to its empty line. Raises Problem."""
     if len(content) > HEAD_BYTES or content.count(b"\n") > HEAD_FIELDS + 2:
@@ -151,7 +154,7 @@ class Chunks:
 
     def __init__(self) -> None:
         self._left = 0  # of the present chunk, its CRLF included
-        self._count = 0
+        self._count = self._total = 0
 
     def read(self, data: bytes) -> tuple[int, bool]:
         """How many bytes of `data` belong to the body, and whether it ends there. Raises Problem.
@@ -177,11 +180,13 @@ class Chunks:
             if not length:
                 return self._last(data, at, size.end())
             self._count += 1
-            if self._count > MOST_CHUNKS:
+            self._total += length
+            if self._count > FREE_CHUNKS + self._total // CHUNK_BYTES:
                 raise Problem(
                     413,
                     "too_large",
-                    f"The body has over {MOST_CHUNKS} chunks. Send larger ones, or Content-Length.",
+                    f"The body has over {FREE_CHUNKS} chunks of under {CHUNK_BYTES} bytes on average. "
+                    "Send larger ones, or Content-Length.",
                     headers=CLOSE,
                 )
             at = size.end()

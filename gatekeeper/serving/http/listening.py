@@ -30,6 +30,7 @@ from gatekeeper.settings import Settings
 STOP_SECONDS = 20  # for running requests; longer ones are cut off
 START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced
 BACKLOG = 2048
+SEND_BYTES = 128 * 1024  # that the system keeps for a client that doesn't read; left alone it takes megabytes
 COLLECT_AFTER = 10_000  # new objects; requests make no cycles
 SWITCH_SECONDS = 0.0005
 
@@ -123,6 +124,7 @@ def bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError:

@@ -10,10 +10,17 @@ from gatekeeper.serving.http.problems import ProblemDocument
 
 Schema = dict[str, Any]
 
+_UNREADABLE = {
+    "400": "The request can be read in two ways or in none.",
+    "408": "The head came too slowly.",
+    "431": "The head has over 16 KiB or 64 headers.",
+    "505": "It is not HTTP/1.1 or HTTP/1.0.",
+}
 _REFUSED = {
-    "400": "The body is not valid JSON.",
+    **_UNREADABLE,
+    "400": "The body is not valid JSON, or the request can be read in two ways or in none.",
     "401": "The token is missing or wrong.",
-    "408": "The body came too slowly.",
+    "408": "The head or the body came too slowly.",
     "413": "The body is too large.",
     "415": "The content type is not application/json.",
     "421": "The host name is not this machine's, and the server has no token.",
@@ -95,7 +102,14 @@ def document(most: int, *, with_token: bool) -> Schema:
             },
             "/v1/model": {"get": _get("model", "The model that answers", ref["Serving"], _NO_MODEL)},
             "/livez": {"get": _get("livez", "Liveness: the process answers", ref["Alive"], {})},
-            "/readyz": {"get": _get("readyz", "Readiness: a model answers", ref["Ready"], _NO_MODEL)},
+            "/readyz": {
+                "get": _get(
+                    "readyz",
+                    "Readiness: a model answers, and the background loops do their work",
+                    ref["Ready"],
+                    _NO_MODEL,
+                )
+            },
             "/metrics": {"get": _get("metrics", "Prometheus metrics", None, {})},
         },
         "components": {
@@ -127,7 +141,7 @@ def _get(name: str, summary: str, schema: Schema | None, problems: dict[str, str
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": {"description": "OK", "content": content}, **_problems(problems)},
+        "responses": {"200": {"description": "OK", "content": content}, **_problems({**_UNREADABLE, **problems})},
     }
 
 

@@ -11,10 +11,12 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from gatekeeper.serving.http.connections import Connections
+from gatekeeper.serving.http.connections import SECONDS, Connections
 from gatekeeper.serving.http.framing import END, HEAD_BYTES, Chunks, check_beginning, malformed, read_head
 from gatekeeper.serving.http.problems import PROBLEM_JSON, Problem
 from gatekeeper.serving.http.request_limits import CLOSE
+
+DISCARD_BYTES = 128 * 1024  # after a refusal: so much a client may have sent before it reads it
 
 HEAD, BODY, ANSWER, UNREAD, DEAF = range(5)
 """What happens with the next bytes: they belong to a head, to a body, wait for the answer to be made, wait for it to be
@@ -39,6 +41,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._buffer = b""  # received, and not parsed yet
         self._held = 0  # bytes of the request that aren't answered yet, as counted in `connections`
         self._left = 0  # bytes of the body that are to come
+        self._discarded = 0  # bytes that came after a refusal
         self._chunks: Chunks | None = None
 
     # What the transport calls
@@ -68,6 +71,10 @@ class StrictProtocol(HttpToolsProtocol):
             self._read(data)
         elif self._state != DEAF:
             self._hold(data)
+        elif self._wait == "linger":
+            self._discarded += len(data)
+            if self._discarded > DISCARD_BYTES:
+                self.evict()
 
     def resume_writing(self) -> None:
         """The client has read its answer."""
@@ -95,13 +102,18 @@ class StrictProtocol(HttpToolsProtocol):
 
     # What the connections of the process call
 
+    @property
+    def answering(self) -> bool:
+        """Whether the client waits for us now."""
+        return self._state == ANSWER
+
     def expire(self, wait: str) -> None:
         """End this connection, which waited too long; tells a client that has begun a head."""
-        self._wait = None
-        if self.transport is None or self._state == DEAF or wait in ("unread", "body", "linger"):
+        if self._state == DEAF or wait == "unread" or (wait == "body" and self.cycle.response_complete):
             self.evict()
-        elif wait == "head" and self._buffer:
-            self._refuse(Problem(408, "slow", "The head took over 10 s. Send it at once.", headers=CLOSE))
+        elif wait == "body" or (wait == "head" and self._buffer):
+            message = f"The {wait} took over {SECONDS[wait]:g} s. Send it at once."
+            self._refuse(Problem(408, "slow", message, headers=CLOSE))
         elif self.transport.get_write_buffer_size():
             self.evict()
         else:
@@ -110,7 +122,6 @@ class StrictProtocol(HttpToolsProtocol):
 
     def evict(self) -> None:
         """End this connection at once."""
-        self._wait = None
         self._state = DEAF
         self._forget()
         self.transport.abort()
@@ -153,7 +164,6 @@ class StrictProtocol(HttpToolsProtocol):
         end = at + head.length
         if self._chunks is None and len(data) >= end:
             self._state = ANSWER
-            self._enter(None)
             self._left = 0
             whole = len(data) == end and head.content is raw
             self.parser.feed_data(data if whole else head.content + data[at:end])
@@ -185,7 +195,6 @@ class StrictProtocol(HttpToolsProtocol):
         if not self.cycle.response_complete:
             self._check_complete()
             self._state = ANSWER
-            self._enter(None)
         elif rest:
             self._state = UNREAD
             self._enter("unread")
@@ -208,7 +217,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _answered(self) -> None:
         """The answer is written, and the request was read to its end."""
-        self._count(len(self._buffer) - self._held)
+        if self._held or self._buffer:
+            self._count(len(self._buffer) - self._held)
         if self._buffer:
             self._state = UNREAD
             self._enter("unread")

@@ -1,6 +1,8 @@
-"""Request limits: token, content type, host and size of a request, checked before its body is read."""
+"""Request limits: token, content type, host and size of a request, checked before its body is read.
 
-import asyncio
+The time that a body may take is a limit of its connection (`connections.py`).
+"""
+
 import hmac
 import ipaddress
 from collections.abc import Iterable
@@ -12,7 +14,6 @@ from gatekeeper.serving.http.problems import Problem
 from gatekeeper.serving.http.replies import Message, Receive
 from gatekeeper.settings import Settings
 
-READ_SECONDS = 30.0  # for a body that does not come with its headers
 READ_ON = 16  # times the limit: a larger body is read up to here and discarded, so that its sender sees the refusal
 CLOSE = ((b"connection", b"close"),)
 
@@ -102,37 +103,27 @@ class RequestLimits:
     async def _rest(self, message: Message, receive: Receive) -> bytes:
         parts = [message.get("body", b"")]
         size = len(parts[0])
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                while message.get("more_body"):
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self.limit:
-                        if message.get("more_body"):
-                            await self._read_on(receive, None)
-                        raise self._too_large()
-        except TimeoutError:
-            raise Problem(
-                408, "slow", f"The body took over {READ_SECONDS:g} s. Send it at once.", headers=CLOSE
-            ) from None
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.limit:
+                if message.get("more_body"):
+                    await self._read_on(receive, None)
+                raise self._too_large()
         return b"".join(parts)
 
     async def _read_on(self, receive: Receive, length: int | None) -> None:
         if length is not None and length > self.limit * READ_ON:
             return
         size = 0
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                while size <= self.limit * READ_ON:
-                    message = await receive()
-                    size += len(message.get("body", b""))
-                    if not message.get("more_body"):
-                        return
-        except TimeoutError:
-            return
+        while size <= self.limit * READ_ON:
+            message = await receive()
+            size += len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
     def _within(self, body: bytes) -> bytes:
         if len(body) > self.limit:

@@ -137,7 +137,7 @@ def test_a_working_folder_that_changes_later_changes_nothing(here: Path, monkeyp
 
 def test_the_setting_is_shown_as_it_is_used(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEKEEPER_DB", " sqlite:///registry.db\n")
-    assert config.load().db == "sqlite:///registry.db"
+    assert str(config.load().db) == "sqlite:///registry.db"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Run keys: a key does one act once, and is refused for any other (case 64)."""
 
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -172,6 +174,38 @@ def test_an_evaluation_and_its_promotion_share_the_runs_key(registry, add, judge
     ):
         registry.promote(2, evaluation=other.id, **again)
     assert registry.generation() == 1
+
+
+def test_a_digest_is_over_what_was_ordered(grown, site):
+    """Stored for good: a later Gatekeeper must come to the same, or every key that was used is refused."""
+
+    def digest(**order: object) -> str:
+        return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    sha256 = grown.model(1).sha256
+    first = {"act": "manual", "model": 1, "sha256": sha256, "evaluation": None, "reason": "first"}
+    grown.rollback(actor="ann", reason=" it lost ", run_key="back")
+    rollback = {"act": "rollback", "model": None, "sha256": None, "evaluation": None, "reason": "it lost"}
+    stored = [row.order_digest for row in reversed(grown.promotions())]
+    assert (stored[0], stored[2]) == (digest(**first), digest(**rollback))
+    grown.hold(actor="ann", reason="audit", until=FOREVER, run_key="h")
+    hold = {"act": "hold", "reason": "audit", "until": "2999-01-01T00:00:00+00:00"}
+    assert site.sql("SELECT order_digest FROM gatekeeper_hold") == [(digest(**hold),)]
+    made = grown.register(own_model(7), details=OWN, run_key="k", note="n", threshold=0.6, trained_to=MONDAY)
+    words = {"note": "n", "threshold": 0.6, "trained_to": "2018-06-04T02:00:00+00:00"}
+    told = site.sql("SELECT order_digest FROM gatekeeper_artifact WHERE model_id = ?", made.id)
+    assert told == [(digest(act="register", sha256=made.sha256, **words),)]
+
+
+def test_an_older_row_that_rests_on_another_evaluation_is_another_order(registry, site, add, judged):
+    one, two = judged(add(1), run_key="run"), judged(add(2), weeks=1, run_key="run")
+    again = {"actor": "weekly", "reason": "better", "kind": "weekly", "run_key": "run"}
+    made = registry.promote(1, evaluation=one.id, **again)
+    site.sql("UPDATE gatekeeper_promotion SET order_digest = NULL")
+    assert registry.promote(1, evaluation=one.id, **again).generation == made.generation
+    for model_id, evaluation, kind in ((1, two.id, "weekly"), (1, one.id, "recovery"), (2, two.id, "weekly")):
+        with pytest.raises(KeyUsed):
+            registry.promote(model_id, **{**again, "evaluation": evaluation, "kind": kind})
 
 
 def test_every_refusal_of_a_key_is_final(grown):

@@ -121,6 +121,7 @@ def test_a_primary_of_the_future_holds_up_no_monday(empty_site):
     ("row", "reason"),
     [
         ((-3, "three", "models/m2.onnx", None), "id"),
+        ((-(2**63), "three", "models/m2.onnx", None), "id"),
         ((3, "three", None, None), "missing"),
         ((3, "three", "", None), "missing"),
         ((3, "three", "   ", None), "missing"),

@@ -204,7 +204,7 @@ def test_between_two_servers_the_row_that_comes_first_counts(house: Site) -> Non
 class Bots:
     """Threads that ask for few ids, again and again, alone and in arrays; `seen` has every answer.
 
-    The ids of two phases overlap, so that each has new ones and repeated ones.
+    The ids of two requests overlap, so that there are always new ones and repeated ones.
     """
 
     def __init__(self, url: str, seed: int) -> None:
@@ -213,16 +213,16 @@ class Bots:
         self.seen: list[tuple[str, tuple[object, ...], bool]] = []
         self.refused = 0
         self.over = Event()
-        self.phase = 0
+        self.turns = 0
 
     def ask(self, number: int) -> None:
         chance = random.Random(self.seed * 100 + number)
         while not self.over.is_set():
+            self.turns += 1
+            near = range(self.turns, self.turns + 150)
             batch = [
                 idea(idea_id=f"id-{self.seed}-{one}", symbol=f"S{one % 5 if chance.random() < 0.9 else 9}")
-                for one in chance.sample(
-                    range(100 * self.phase, 100 * self.phase + 150), chance.choice([1, 1, 1, 3, 80])
-                )
+                for one in chance.sample(near, chance.choice([1, 1, 1, 3, 80]))
             ]
             try:
                 with httpx.Client(base_url=self.url, transport=plain(), timeout=20) as client:
@@ -266,7 +266,6 @@ def test_law_every_answer_is_the_logged_row(house: Site, rounds: int) -> None:
             for thread in threads:
                 thread.start()
             for step in range(3):
-                bots.phase += 1
                 wanted = next(primaries)
                 promote(house, wanted)
                 if turn % 2 and step == 1:

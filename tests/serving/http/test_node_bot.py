@@ -1,9 +1,7 @@
 """Bot in another language that reads `RLModel` and loads `path` with its own ONNX Runtime."""
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from npm_packages import installed
 from registry_site import OWN
 from sqlalchemy.engine import make_url
 
@@ -23,7 +22,6 @@ from gatekeeper.model.training import train
 from gatekeeper.serving import Gatekeeper
 
 NODE = Path(__file__).parents[2] / "support" / "node"
-INSTALLED = Path(__file__).parents[3] / "build" / "node"
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 
 pytestmark = [
@@ -35,28 +33,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """Where the locked packages from npm are: installed once, their install scripts left out."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is missing: Debian's packages nodejs and npm bring it")
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    with (INSTALLED / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of a test run share the folder
-        _install()
-    return INSTALLED
-
-
-def _install() -> None:
-    wanted = (NODE / "package-lock.json").read_bytes()
-    mark = INSTALLED / "installed-lock.json"
-    if mark.exists() and mark.read_bytes() == wanted:
-        return
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(NODE / name, INSTALLED / name)
-    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(words, cwd=INSTALLED, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"npm can't install the bot's packages: {done.stderr[-300:]}")
-    mark.write_bytes(wanted)
+    """Where the bot's locked packages are."""
+    return installed(NODE, "node")
 
 
 @pytest.fixture(scope="module")

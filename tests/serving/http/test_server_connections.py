@@ -1,22 +1,28 @@
 """Scoring server's connections: limits before parsing, one request at a time, and room for whoever asks."""
 
+import asyncio
 import json
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 from model_files import constant_model
 from raw_requests import HEAD, JSON, Answer, asked, connected, post
 from registry_site import Site
 from score_server import COMMAND, Server, eventually, idea, running, serving_site
+from uvicorn.server import ServerState
 
 from gatekeeper.serving.http import connections
 from gatekeeper.serving.http.connections import HELD_BYTES, Connections, raise_file_limit
 from gatekeeper.serving.http.connections import SECONDS as LIMITS
 from gatekeeper.serving.http.counters import Counters
+from gatekeeper.serving.http.protocol import StrictProtocol
 
 pytestmark = pytest.mark.xdist_group("connections")  # what its tests share is made once
 
@@ -65,6 +71,7 @@ def reason(answer: Answer | None, status: int) -> str:
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[    \r\n0\r\nAuthorization: x\r\n\r\n", 400, "malformed"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 5000 + b"0\r\n\r\n", 413, "too_large"),
     ],
+    ids=lambda given: given[-40:] if isinstance(given, bytes) else "",
 )
 def test_what_is_no_request_is_told_so_and_ended(server: Server, content: bytes, status: int, slug: str) -> None:
     """Case 99, case 101: before the parser, and with nothing read of what follows it."""
@@ -220,6 +227,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.answering = False
 
     def expire(self, wait: str) -> None:
         self.done.append(wait)
@@ -235,11 +243,11 @@ def test_each_wait_has_its_time() -> None:
     ones = {wait: Waiting() for wait in LIMITS}
     busy = Waiting()
     book.enter(busy, "head", None)
-    book.enter(busy, None, "head")
+    busy.answering = True
     for wait, one in ones.items():
         book.enter(one, wait, None)
     assert (LIMITS["head"], LIMITS["linger"], LIMITS["idle"]) == (10.0, 2.0, 75.0)
-    for moment in (1.9, 2.1, 9.9, 10.1, 29.9, 30.1, 39.9, 40.1, 74.9, 75.1):
+    for moment in (1.9, 2.1, 9.9, 10.1, 29.9, 30.1, 74.9, 75.1):
         now[0] = moment
         book.sweep()
         for wait, one in ones.items():
@@ -255,7 +263,7 @@ def test_there_is_room_for_what_is_kept() -> None:
     for one in (busy, first, second):
         now[0] += 1
         book.enter(one, "body", None)
-    book.enter(busy, None, "body")
+    busy.answering = True
     book.hold(HELD_BYTES)
     assert first.done == []
     book.hold(1)
@@ -268,7 +276,7 @@ def test_one_that_we_are_answering_is_never_closed_for_room() -> None:
     busy, new = Waiting(), Waiting()
     book.enter(busy, "head", None)
     book.opened()
-    book.enter(busy, None, "head")
+    busy.answering = True
     book.enter(new, "head", None)
     book.opened()
     assert (busy.done, new.done) == ([], ["evicted"])
@@ -283,3 +291,131 @@ def test_the_limit_of_files_is_raised_as_far_as_it_may(monkeypatch: pytest.Monke
     assert raise_file_limit() == 75  # so little is shared
     limits[:] = [(resource.RLIM_INFINITY, resource.RLIM_INFINITY)]
     assert raise_file_limit() == 1_000_000
+
+
+class Alone:
+    """An application without a model: it reads the body and says ok; after `/slow`, only once it may."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.may = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
+        if scope["path"] == "/slow":
+            await self.may.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@dataclass
+class Moment:
+    """A server in this process, whose clock the test moves."""
+
+    now: float = 0.0
+    made: list[StrictProtocol] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def serve(self, most: int = 100) -> Alone:
+        app = Alone(Connections(most, Counters(), self))
+        config = uvicorn.Config(app, http=StrictProtocol, proxy_headers=False, log_config=None)
+        config.load()
+        state = ServerState()
+
+        def made() -> StrictProtocol:
+            self.made.append(StrictProtocol(config, state, {}))
+            return self.made[-1]
+
+        self.server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
+        return app
+
+    async def connected(self, content: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(*self.server.sockets[0].getsockname())
+        writer.write(content)
+        return reader, writer
+
+    async def until(self, state: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not state():
+                await asyncio.sleep(0.001)
+
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def test_what_waits_too_long_is_ended_and_what_we_answer_is_not() -> None:
+    """A head or body that has begun is told so; the silent one is not; the answer that takes a minute comes."""
+
+    async def play() -> None:
+        moment = Moment()
+        app = await moment.serve()
+        begun, half = await moment.connected(b"GET / HTTP/1.1\r\nHo")
+        silent, nothing = await moment.connected()
+        slow, slow_writer = await moment.connected(SLOW + SLOW)
+        idle, idle_writer = await moment.connected(GET)
+        assert await idle.readexactly(len(OK)) == OK
+        book = app.connections
+        await moment.until(lambda: len(moment.made) == 4 and [one.answering for one in moment.made].count(True) == 1)
+        await moment.until(lambda: any(one._buffer.startswith(b"GET / ") for one in moment.made))
+        moment.now = 11.0
+        book.sweep()
+        assert (await begun.read()).startswith(
+            b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json"
+        )
+        assert await silent.read() == b""
+        idle_writer.write(GET)
+        assert await idle.readexactly(len(OK)) == OK
+        body, stopped = await moment.connected(HEAD + b"Content-Length: 9\r\n\r\n")
+        await moment.until(lambda: moment.made[-1]._state == 1)
+        moment.now = 42.0
+        book.sweep()
+        assert b"The body took over 30 s" in await body.read()
+        moment.now = 85.0
+        book.sweep()
+        moment.now = 87.0
+        book.sweep()
+        assert await idle.read() == b""
+        app.may.set()
+        assert await slow.readexactly(2 * len(OK)) == 2 * OK
+        for writer in (half, nothing, slow_writer, idle_writer, stopped):
+            writer.close()
+        await moment.until(lambda: book.count == 0)
+        assert book.held == 0
+        assert {reason: count for reason, count in book.counters.counts.cut.items() if count} == {
+            "head": 2,
+            "body": 1,
+            "idle": 1,
+            "linger": 2,
+        }
+        moment.server.close()
+
+    asyncio.run(play())
+
+
+def test_nothing_more_is_read_until_the_answer_is_out() -> None:
+    """What a client sends while it is answered stays in its own buffers, all but what had been read by then."""
+
+    async def play() -> None:
+        moment = Moment()
+        app = await moment.serve()
+        reader, writer = await moment.connected(SLOW)
+        await moment.until(lambda: bool(moment.made) and moment.made[0].answering)
+        writer.write(GET * 400_000)  # 18 MB
+        await moment.until(lambda: app.connections.held > 0)
+        held = app.connections.held
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert app.connections.held == held <= 256 * 1024
+        app.may.set()
+        assert await reader.readexactly(1000 * len(OK)) == 1000 * OK
+        writer.transport.abort()
+        await moment.until(lambda: app.connections.count == 0)
+        assert app.connections.held == 0
+        moment.server.close()
+
+    asyncio.run(play())

@@ -23,7 +23,7 @@ from gatekeeper.cli.main import gatekeeper
 from gatekeeper.errors import ConfigError, SchemaOutOfDate
 from gatekeeper.serving.http.connections import Connections
 from gatekeeper.serving.http.counters import Counters
-from gatekeeper.serving.http.error_middleware import FastPath, Post
+from gatekeeper.serving.http.error_middleware import FastPath, FaultLog, Post
 from gatekeeper.serving.http.listening import serve
 from gatekeeper.serving.http.replies import Reply
 from gatekeeper.serving.http.request_limits import RequestLimits, check_binding
@@ -255,6 +255,23 @@ def test_a_fault_of_ours_is_a_problem_and_shows_nothing() -> None:
     assert reason(answer, 500) == "unexpected"
     assert "secret" not in answer.text and "Zero" not in answer.text
     assert counters.counts.requests == {"/v1/score": {500: 1}}
+
+
+def test_a_fault_of_ours_is_told_with_its_traceback_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Case 101: one that meets each request would fill the disk."""
+    now = [0.0]
+    faults = FaultLog(lambda: now[0])
+    for _ in range(1000):
+        faults.note(ZeroDivisionError("a"), "POST", "/v1/score")
+    faults.note(ZeroDivisionError("a"), "POST", "/v1/outcomes")
+    now[0] = 60.0
+    faults.note(ZeroDivisionError("a"), "POST", "/v1/score")
+    assert [record.getMessage() for record in caplog.records] == [
+        "POST /v1/score failed",
+        "POST /v1/outcomes failed",
+        "POST /v1/score failed, as did 999 since",
+    ]
+    assert all(record.exc_info for record in caplog.records)
 
 
 def test_without_the_extra_it_says_what_to_install(site: Site) -> None:
