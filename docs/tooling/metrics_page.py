@@ -20,6 +20,8 @@ def known() -> list[Metric]:
         durations={"/v1/score": Duration()},
         decisions={"SPX": [1, 1]},
         failures={"sha256": 1},
+        cut={"head": 1},
+        loop_failures={"watch": 1},
     )
     gauges = Gauges(
         model_id=1,
@@ -35,6 +37,11 @@ def known() -> list[Metric]:
         backlog=0,
         backlog_bytes=0,
         flush_age=0.0,
+        loops={"watch": 0.0},
+        connections=1,
+        most_connections=1000,
+        ids=1,
+        oldest_id=0.0,
     )
     text = exposition([Snapshot(counts, gauges)], workers=1).body.decode()
     return list(text_string_to_metric_families(text))
