@@ -47,7 +47,8 @@ def parse(given: str) -> URL:
     text = given.strip()
     if not text.isprintable():  # a file name would take it, and be that of another registry
         raise ConfigError(
-            f"The database URL contains a line end, tab or other control character, or an invisible one. Remove it. {WRITE}"
+            "The database URL contains a line end, tab or other control character, or an invisible one. Remove it. "
+            f"{WRITE}"
         )
     if text[:1] in {"'", '"', "`"} or text[-1:] in {"'", '"', "`"}:
         raise ConfigError(f"The database URL is written with its quotes. Leave them out. {WRITE}")
@@ -77,8 +78,8 @@ def sqlite_file(url: URL) -> Path:
         raise ConfigError(f"{_shown(url)} names no file. A registry needs one, such as sqlite:///registry.db.")
     if url.host is not None or url.username is not None or url.port is not None:
         raise ConfigError(
-            "The SQLite URL has a host or user before its file. Write three slashes before a file of this folder, as in "
-            "sqlite:///registry.db, and four before an absolute one."
+            "The SQLite URL has a host or user before its file. Write three slashes before a file of this folder, as "
+            "in sqlite:///registry.db, and four before an absolute one."
         )
     if url.query:
         raise ConfigError(
@@ -130,7 +131,7 @@ def _libpq_defaults() -> dict[str, str | None]:
     """The parameters that libpq takes, each with what it would use without it: that of the environment."""
     from psycopg.pq import Conninfo
 
-    return {option.keyword.decode(): option.val and option.val.decode() for option in Conninfo.get_defaults()}
+    return {option.keyword.decode(): option.val.decode() if option.val else None for option in Conninfo.get_defaults()}
 
 
 def _without_path(options: str) -> tuple[str, tuple[str, ...]]:

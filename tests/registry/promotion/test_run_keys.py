@@ -130,10 +130,10 @@ def test_a_key_places_one_hold_and_releases_once(grown, site):
 def test_a_key_that_released_is_refused_for_another_release(grown):
     """Case 64: a form edited from one hold to all, and cleared, was green and said hold 1."""
     first, second = (grown.hold(actor="ann", reason=reason) for reason in ("audit", "holidays"))
-    assert grown.release(first.id, actor="ann", reason="over", run_key="one") == [first]
+    assert grown.release(first.id, actor="ann", reason="over", run_key="single") == [first]
     for order in ({"every": True, "reason": "over"}, {"hold_id": first.id, "reason": "never"}):
-        with pytest.raises(KeyUsed, match=r"'one' was used already: it released hold 1 \(over\)"):
-            grown.release(actor="ann", run_key="one", **order)
+        with pytest.raises(KeyUsed, match=r"'single' was used already: it released hold 1 \(over\)"):
+            grown.release(actor="ann", run_key="single", **order)
     third = grown.hold(actor="ann", reason="more")
     assert grown.release(every=True, actor="ann", reason="over", run_key="all") == [second, third]
     assert grown.release(every=True, actor="bob", reason=" over ", run_key="all") == [second, third]
