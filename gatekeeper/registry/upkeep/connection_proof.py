@@ -134,8 +134,8 @@ def _rights(connection: Connection, role: str) -> Iterator[Fact | Finding]:
         if row.some_rows:
             text = (
                 f'Row-level security lets the role {role} see or change only some rows of the table "{row.name}", so '
-                "no act of this role is carried out. Give it the attribute BYPASSRLS, or take row-level security off the "
-                "table."
+                "no act of this role is carried out. Give it the attribute BYPASSRLS, or take row-level security off "
+                "the table."
             )
             yield Finding(RIGHTS, None, None, text)
     yield Fact(f"rights of {role}", "\n".join(f"{may}: {', '.join(of)}" for may, of in groups.items()))
