@@ -176,6 +176,8 @@ def test_list_comes_in_pages(shell: Shell) -> None:
     _, out, _ = shell("list", "--before", "71", "--limit", "70")
     assert listed(out) == list(range(70, 0, -1))
     assert "Older models" not in out
+    assert shell("list", "--before", "-1")[:2] == (0, "No older models.\n")
+    assert len(listed(shell("list", "--all", "--before", str(10**23))[1])) == 120
     assert listed(shell("list", "--all")[1]) == list(range(120, 0, -1))
     assert [len(shell.json("list")), len(shell.json("list", "--limit", "7"))] == [120, 7]
     code, _, err = shell("list", "--all", "--limit", "3")

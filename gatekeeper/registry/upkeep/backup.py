@@ -179,9 +179,14 @@ def _copy(source: Path, target: Path, name: str, *, make: bool = False) -> None:
     except BaseException as error:
         if make:
             target.unlink(missing_ok=True)
-        if isinstance(error, sqlite3.Error):
-            raise translated(error, name) from error
-        raise
+        if not isinstance(error, sqlite3.Error):
+            raise
+        if target.name.startswith(_TEMPORARY) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            raise StorageFailed(
+                f"{target.parent} has no room for a copy of {name} ({error}), so nothing has changed. Free some space "
+                "there, then repeat it."
+            ) from error
+        raise translated(error, name) from error
 
 
 def _opened(file: Path, mode: str) -> sqlite3.Connection:

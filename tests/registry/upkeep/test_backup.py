@@ -313,3 +313,24 @@ def test_a_backup_with_pages_of_another_size_is_restored(grown: Site, backup: Pa
 def test_a_backup_never_takes_a_name_of_the_registrys_own(grown: Site, ending: str) -> None:
     with pytest.raises(ConfigError, match="a name of the registry's own"):
         back_up(grown.url, f"{grown.database}{ending}")
+
+
+def test_a_full_disk_is_named_by_the_folder_that_is_full(
+    grown: Site, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 73: space was asked for in the folder of what is read."""
+
+    def full(*_: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    away = tmp_path / "away"
+    away.mkdir()
+    backup = backup.rename(away / "kept.db")
+    monkeypatch.setattr("gatekeeper.registry.upkeep.backup._refuse_damage", full)
+    for act, where in ((restore, backup), (back_up, away / "new.db")):
+        folder = grown.root if act is restore else away
+        with pytest.raises(StorageFailed, match=f"^{folder} has no room for a copy of"):
+            act(grown.url, where)
+    assert [file.name for file in away.iterdir()] == ["kept.db"]
