@@ -27,6 +27,7 @@ EXTRAS = {
     "up": {"httpx", "psutil", "supervisor"},
     "postgres": {"asyncpg", "psycopg"},
     "s3": {"s3fs"},
+    "sign": {"cryptography"},
 }
 
 
