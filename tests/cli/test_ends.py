@@ -70,18 +70,18 @@ def test_ctrl_c_is_one_line(shell: Shell) -> None:
     pipe = shell.folder / "pipe"
     os.mkfifo(pipe)
     process = started([*COMMAND, "verify", str(pipe)])
-    eventually(lambda: opened(pipe))
+    writer = eventually(lambda: opened(pipe))  # closed before, it would end the file, and the command with it
     assert interrupted(process) == "\ngatekeeper: Interrupted.\n"
+    os.close(writer)
 
 
-def opened(pipe: Path) -> bool:
-    """Whether somebody has begun to read."""
+def opened(pipe: Path) -> int | None:
+    """The end to write to, once somebody has begun to read."""
     try:
-        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as fault:
         assert fault.errno == errno.ENXIO
-        return False
-    return True
+        return None
 
 
 def test_ctrl_c_before_the_command_line_is_there(tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ _PLACES = frozenset(
         "approval_timeout_hours",
         "approvers",
         "signing_key",
-        "idea_memory",
     }
 )
 
