@@ -178,6 +178,10 @@ def test_list_comes_in_pages(shell: Shell) -> None:
     assert "Older models" not in out
     assert listed(shell("list", "--all")[1]) == list(range(120, 0, -1))
     assert [len(shell.json("list")), len(shell.json("list", "--limit", "7"))] == [120, 7]
+    for words in (("--before", str(10**20)), ("--limit", str(10**20)), ("--limit", str(2**63 - 1))):
+        assert len(shell.json("list", *words)) == 120
+    for words in (("--before", "0"), ("--before", str(-(10**20)))):
+        assert shell("list", *words)[:2] == (0, f"No models before {words[1]}.\n")
     code, _, err = shell("list", "--all", "--limit", "3")
     assert (code, "Give --limit or --all, not both" in err) == (2, True)
 
