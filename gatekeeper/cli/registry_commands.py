@@ -31,10 +31,7 @@ def page_options(what: str, key: str) -> Callable[[Callable[..., Any]], Callable
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option("--all", "everything", is_flag=True, help=f"List all {what}.")(command)
         command = click.option(
-            "--before",
-            type=click.IntRange(1, 2**63 - 1, clamp=True),
-            metavar=key,
-            help=f"List only {what} before this {key.lower()}: the next page.",
+            "--before", type=int, metavar=key, help=f"List only {what} before this {key.lower()}: the next page."
         )(command)
         return click.option(
             "--limit",
@@ -77,8 +74,8 @@ def list_models(limit: int | None, before: int | None, everything: bool, as_json
         for model in models
     ]
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
-    none = "No models yet. Add one with `gatekeeper register -p FILE`." if before is None else "No older models."
-    table(columns, rows, empty=none)
+    none = "No models yet. Add one with `gatekeeper register -p FILE`."
+    table(columns, rows, empty=none if before is None else f"No models before {before}.")
     if len(found) > wanted:
         echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
 
@@ -328,7 +325,7 @@ def history(limit: int | None, before: int | None, everything: bool, as_json_: b
         for p in promotions
     ]
     columns = ("generation", "at", "kind", "from", "to", "as-of", "evaluation", "actor", "reason")
-    table(columns, rows, empty="No promotions yet." if before is None else "No older promotions.")
+    table(columns, rows, empty="No promotions yet." if before is None else f"No promotions before {before}.")
     if len(found) > wanted:
         last = promotions[-1].generation
         echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))
@@ -347,7 +344,7 @@ def approvals(as_json_: bool) -> None:
         (a.id, a.asked_at, a.asked_by, a.question, a.model_id, a.evaluation_id, a.answer or "open", a.answered_by, a.at)
         for a in found
     ]
-    columns = ("id", "asked", "by", "in", "model", "evaluation", "answer", "by", "at")
+    columns = ("id", "asked", "asked by", "asked in", "model", "evaluation", "answer", "answered by", "answered")
     table(columns, rows, empty="Nobody was asked yet.")
 
 
