@@ -10,6 +10,7 @@ from gatekeeper_airflow.alarms import on_failure
 
 from gatekeeper import desks
 from gatekeeper.settings import Settings
+from gatekeeper.texts import plain
 
 DOC = """
 ### The daily check
@@ -53,7 +54,7 @@ def monitor_of(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
     with DAG(
         desk.dag_id("monitor"),
-        dag_display_name=f"Gatekeeper: monitor{f' ({desk.title or desk.name})' if desk.is_apart else ''}",
+        dag_display_name=f"Gatekeeper: monitor{f' ({plain(desk.title or desk.name)})' if desk.is_apart else ''}",
         schedule=schedule(settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,

@@ -10,6 +10,7 @@ from gatekeeper_airflow.weekly import JudgingOperator, StepOperator
 
 from gatekeeper import desks
 from gatekeeper.settings import Settings
+from gatekeeper.texts import markdown, plain
 
 DOC = """
 ### The weekly run of {desk}
@@ -74,7 +75,7 @@ def timetable(desk: desks.Desk, settings: Settings) -> Any:
 
 def weekly(desk: desks.Desk, settings: Settings) -> DAG:
     """The DAG of one desk."""
-    title = {"dag_display_name": f"{desk.title}: weekly run"} if desk.title else {}
+    title = {"dag_display_name": f"{plain(desk.title)}: weekly run"} if desk.title else {}
     with DAG(
         desk.dag_id("weekly"),
         description="Retrains, exports, registers, backtests, and promotes if the promotion rule passes",
@@ -88,7 +89,7 @@ def weekly(desk: desks.Desk, settings: Settings) -> DAG:
             "retry_delay": timedelta(minutes=1),
             "on_failure_callback": on_failure(desk.name),
         },
-        doc_md=DOC.format(desk=desk.title or desk.name, schedule=desk.schedule, dag_id=desk.dag_id("weekly")),
+        doc_md=DOC.format(desk=markdown(desk.title or desk.name), schedule=desk.schedule, dag_id=desk.dag_id("weekly")),
         tags=["gatekeeper", desk.name],
         **title,
     ) as dag:

@@ -11,9 +11,13 @@ from gatekeeper.errors import Unavailable
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path` atomically and durably, for whom the umask allows; makes its folder if it is missing.
 
-    Raises Unavailable if the folder can't be written; then no file is left behind.
+    A pipe or device is written to, never replaced by a file. Raises Unavailable if the folder can't be written; then no
+    file is left behind.
     """
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, content, mode=0o666)
     except OSError as fault:

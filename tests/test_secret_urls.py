@@ -245,11 +245,15 @@ def test_a_desk_shows_none_either(bare: Shell, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("GATEKEEPER_DESK", "default")  # --desk sets it, for its process
     text = f'[fx]\ndb = "postgresql://u:{LEFT}/{RIGHT}@h/d"\n'
     bare.file("desks.toml", text.encode())
-    for words in (("config",), ("desks",), ("config", "--desk", "fx")):
+    for words in (("desks",), ("config", "--desk", "fx")):
         code, out, err = bare(*words)
         assert code == 1
         assert not marked(out + err)
         assert "Desk fx: GATEKEEPER_DB: " in err
+    monkeypatch.setenv("GATEKEEPER_DESK", "default")
+    code, out, err = bare("config")  # the other desk stands
+    assert (code, err) == (0, "")
+    assert not marked(out)
     bare.file("desks.toml", f'db = "postgresql://u:{LEFT}@h/d"\n'.encode())  # outside of any table
     code, out, err = bare("desks")
     assert code == 1

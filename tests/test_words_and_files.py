@@ -1,11 +1,13 @@
 """Tests that belong to no room: days in words, and files written whole."""
 
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gatekeeper.errors import Unavailable
 from gatekeeper.files import replace, write_whole
 from gatekeeper.pipeline import parse_as_of
 
@@ -16,6 +18,25 @@ from gatekeeper.pipeline import parse_as_of
 def test_a_bare_date_means_the_hour_of_the_schedule(text: str) -> None:
     day = datetime(2018, 1, 1, 2, tzinfo=UTC) if "W" in text else datetime(2018, 12, 31, 2, tzinfo=UTC)
     assert parse_as_of(text) == day
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    """As by `receipt -o /dev/stdout`, which replaced it for everybody where root did it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    link = tmp_path / "stdout"
+    link.symlink_to(pipe)
+    for place in (pipe, link):
+        write_whole(place, b"whole")
+        assert os.read(reader, 100) == b"whole"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(Unavailable, match="No space left on device"):
+        write_whole(full, b"whole")
 
 
 def test_readers_see_whole_files_whoever_writes(tmp_path: Path) -> None:

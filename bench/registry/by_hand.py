@@ -22,10 +22,11 @@ def works(url: str, folder: Path, contents: Iterator[bytes], page: int) -> dict[
     """In a registry of its own, whose models 1 and 2 take turns."""
     database = Database.connect(url)
     driver: Any = database.engine.raw_connection().driver_connection
+    begin = "BEGIN IMMEDIATE" if database.engine.dialect.name == "sqlite" else "BEGIN"
     store = LocalStore(folder / "models", cap=SIZE_CAP, step=no_step)
 
     def written(*statements: str) -> None:
-        for statement in (database.dialect.writing, *statements, "COMMIT"):
+        for statement in (begin, *statements, "COMMIT"):
             driver.execute(statement)
 
     def asked(wanted: Any) -> Work:

@@ -58,6 +58,8 @@ COMMANDS = {
 
 def _choose(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
     if name is not None:
+        if not name:  # as of `--desk "$DESK"` where DESK isn't set
+            raise click.BadParameter("It is empty. Name a desk, or leave --desk out to use the default one.")
         from gatekeeper import config
 
         config.choose(name)

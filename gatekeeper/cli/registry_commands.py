@@ -74,7 +74,8 @@ def list_models(limit: int | None, before: int | None, everything: bool, as_json
         for model in models
     ]
     columns = ("id", "version", "", "created", "trained to", "sha256", "description")
-    table(columns, rows, empty="No models yet. Add one with `gatekeeper register -p FILE`.")
+    none = "No models yet. Add one with `gatekeeper register -p FILE`."
+    table(columns, rows, empty=none if before is None else f"No models before {before}.")
     if len(found) > wanted:
         echo(with_desk(f"Older models: `gatekeeper list --before {models[-1].id}`, or all with `--all`."))
 
@@ -324,7 +325,7 @@ def history(limit: int | None, before: int | None, everything: bool, as_json_: b
         for p in promotions
     ]
     columns = ("generation", "at", "kind", "from", "to", "as-of", "evaluation", "actor", "reason")
-    table(columns, rows, empty="No promotions yet.")
+    table(columns, rows, empty="No promotions yet." if before is None else f"No promotions before {before}.")
     if len(found) > wanted:
         last = promotions[-1].generation
         echo(with_desk(f"Older promotions: `gatekeeper history --before {last}`, or all with `--all`."))

@@ -63,6 +63,17 @@ def test_each_desk_has_its_own_dag(bag: Callable[[str], Any]) -> None:
     assert {task.task_id for task in dags["gatekeeper_weekly_crypto"].tasks} == FIVE | {"approve"}
 
 
+def test_a_title_is_text_and_no_markdown(bag: Callable[..., Any]) -> None:
+    """Case 103: a desk's title is a text of people."""
+    title = r'title = "[Sign in](http://x) <img src=x> \u202E\u001b]0;"'
+    text = f'[fx]\ndb = "sqlite:///fx.db"\n{title}\n'
+    for act in ("weekly", "monitor"):
+        fx = bag(text, f"gatekeeper_{act}.py").dags[f"gatekeeper_{act}_fx"]
+        assert r"[Sign in](http://x) <img src=x> \u202e\x1b]0;" in fx.dag_display_name
+        if act == "weekly":
+            assert r"### The weekly run of \[Sign in\]\(http\://x\) \<img src\=x\> \\u202e\\x1b\]0;" in fx.doc_md
+
+
 WRONG = {
     "threshold = 7\n": "Desk fx: GATEKEEPER_THRESHOLD=7: Input should be less than 1",
     "treshold = 0.6\n": "Desk fx sets treshold, which is not a setting. Did you mean threshold instead of treshold?",

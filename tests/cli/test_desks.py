@@ -43,6 +43,13 @@ def test_without_a_file_there_is_one_desk_with_the_plain_names(bare: Shell) -> N
     assert [row["desk"] for row in bare.json("desks")] == ["default"]
 
 
+def test_an_empty_desk_is_not_the_default_one(two: Shell) -> None:
+    """As of `--desk "$DESK"`, where DESK isn't set: the act would fall on another desk."""
+    code, out, err = two("db", "upgrade", "--desk", "")
+    assert (code, out) == (2, "")
+    assert "Invalid value for '--desk': It is empty." in err
+
+
 def test_each_desk_has_a_registry_and_folders_of_its_own(two: Shell) -> None:
     for words in ([], ["--desk", "crypto"]):
         assert two(*words, "db", "upgrade")[0] == 0

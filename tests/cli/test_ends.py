@@ -70,18 +70,18 @@ def test_ctrl_c_is_one_line(shell: Shell) -> None:
     pipe = shell.folder / "pipe"
     os.mkfifo(pipe)
     process = started([*COMMAND, "verify", str(pipe)])
-    eventually(lambda: opened(pipe))
+    writer = eventually(lambda: opened(pipe))  # closed before, it would end the file, and the command with it
     assert interrupted(process) == "\ngatekeeper: Interrupted.\n"
+    os.close(writer)
 
 
-def opened(pipe: Path) -> bool:
-    """Whether somebody has begun to read."""
+def opened(pipe: Path) -> int | None:
+    """The end to write to, once somebody has begun to read."""
     try:
-        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as fault:
         assert fault.errno == errno.ENXIO
-        return False
-    return True
+        return None
 
 
 def test_ctrl_c_before_the_command_line_is_there(tmp_path: Path) -> None:
@@ -178,6 +178,10 @@ def test_list_comes_in_pages(shell: Shell) -> None:
     assert "Older models" not in out
     assert listed(shell("list", "--all")[1]) == list(range(120, 0, -1))
     assert [len(shell.json("list")), len(shell.json("list", "--limit", "7"))] == [120, 7]
+    for words in (("--before", str(10**20)), ("--limit", str(10**20)), ("--limit", str(2**63 - 1))):
+        assert len(shell.json("list", *words)) == 120
+    for words in (("--before", "0"), ("--before", str(-(10**20)))):
+        assert shell("list", *words)[:2] == (0, f"No models before {words[1]}.\n")
     code, _, err = shell("list", "--all", "--limit", "3")
     assert (code, "Give --limit or --all, not both" in err) == (2, True)
 

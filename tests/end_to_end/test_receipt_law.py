@@ -290,6 +290,10 @@ def test_the_promotion_is_compared_with_the_evaluation_that_it_names(some: list[
         made = copy.deepcopy(some[0])
         made["history"][0][name] = value
         assert proof.faults(sealed(made, "all")), name
+    for name, value in (("kind", "manual"), ("kind", "weekling"), ("at", "2018-01-01T02:00:00.000000+00:00")):
+        made = copy.deepcopy(some[0])
+        made["history"][0][name] = value
+        assert any("promotion 1" in fault for fault in proof.faults(sealed(made, "all"))), name
     made = copy.deepcopy(some[0])
     made["evaluation"]["generation"] += 1
     assert proof.faults(sealed(made, "all"))

@@ -54,8 +54,9 @@ def model(connection: Connection, model_id: int) -> Model:
 
 def models(connection: Connection, limit: int | None = None, before: int | None = None) -> list[Model]:
     """All models, newest first; or a page of at most `limit` with ids below `before`."""
-    last = LARGEST_ID if before is None else before - 1
-    page = connection.execute(_PAGE, {"last": last, "limit": LARGEST_ID if limit is None else limit})
+    last = LARGEST_ID if before is None else max(-LARGEST_ID, min(before - 1, LARGEST_ID))
+    most = LARGEST_ID if limit is None else min(limit, LARGEST_ID)
+    page = connection.execute(_PAGE, {"last": last, "limit": most})
     return [model_of(row) for row in page.all()]
 
 

@@ -15,10 +15,11 @@ from gatekeeper.documents.receipt import FORMATS, HistoryEntry, Receipt, Receipt
 from gatekeeper.documents.serialization import JsonObject
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.registry.promotion import history_chain
-from gatekeeper.registry.records import COPIED, WHAT_IF
+from gatekeeper.registry.records import COPIED, KINDS_BY_EVALUATION, KINDS_BY_HAND, WHAT_IF
 
 LARGEST = 64 * 1024 * 1024
 PARTS = ("format", "made_by", "model", "evaluation", "history", "digest")
+KINDS = (*KINDS_BY_EVALUATION, *KINDS_BY_HAND, "rollback", "adopted")
 WEEKLY = "gatekeeper_weekly/"
 ONE_DAY = timedelta(days=1)
 
@@ -117,6 +118,11 @@ def _history_faults(receipt: Receipt) -> Iterator[str]:
             yield f"promotion {row.generation} stands in the place of promotion {number} of the history"
         if (row.evaluation_id is None) != (row.evidence is None):
             yield f"promotion {row.generation} names an evaluation without its evidence, or the other way round"
+        if row.kind not in KINDS:
+            yield f"promotion {row.generation} is of the kind {row.kind}, which there isn't"
+        elif (row.kind in KINDS_BY_EVALUATION) != (row.evaluation_id is not None):
+            rests = "no evaluation" if row.evaluation_id is None else f"evaluation {row.evaluation_id}"
+            yield f"promotion {row.generation} is of the kind {row.kind}, and rests on {rests}"
         if row.from_id != (None if before is None else before.to_id):
             yield f"promotion {row.generation} leaves model {row.from_id}, which was not the primary"
         before = row
@@ -239,6 +245,8 @@ def _promotion_faults(row: HistoryEntry, judged: ReceiptEvaluation, document: Ev
         yield f"promotion {row.generation} rests on an evaluation against generation {judged.generation}"
     if datetime.fromisoformat(row.as_of) != datetime.fromisoformat(judged.as_of):
         yield f"promotion {row.generation} is as of {row.as_of}, and its evaluation of {judged.as_of}"
+    if datetime.fromisoformat(row.at) < datetime.fromisoformat(judged.at) - ONE_DAY:
+        yield f"promotion {row.generation} was made at {row.at}, long before its evaluation was recorded at {judged.at}"
     faced = {judged.champion, None if document.live is None else document.live.model_id}
     if judged.kind == "weekly" and row.from_id not in faced:
         yield f"promotion {row.generation} leaves model {row.from_id}, and its evaluation was against {judged.champion}"
