@@ -234,7 +234,7 @@ def _checked(values: dict[str, Any]) -> Settings:
 def _fault(place: tuple[int | str, ...], value: object, message: str) -> str:
     name = ".".join(str(part) for part in place)
     shown = "" if name in SECRETS else f"={value!r}"
-    return f"{PREFIX}{name.upper()}{shown}: {message}"
+    return f"{PREFIX}{name.upper()}{shown}: {message.removeprefix('Value error, ')}"
 
 
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:

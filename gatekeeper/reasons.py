@@ -176,8 +176,8 @@ REASONS = (
     ),
     Reason(
         ("promotion_refused",),
-        "the promotion is refused, and nothing has changed",
-        "the message says by what: the verdict, who may approve, or which way back there is",
+        "the promotion, rollback or release is refused, and nothing has changed",
+        "the message says by what: the verdict, who may approve, the holds in force, or which way back there is",
     ),
     Reason(
         ("key_used",),

@@ -247,7 +247,8 @@ def _of_receiver(word: str, ordinal: int) -> _Parts:
     if not apart or not _is_scheme(scheme):
         return f"#{ordinal}", _pieces(word), {word}
     password = rest.rpartition("@")[0].partition(":")[2]
-    return f"{scheme} #{ordinal}", _pieces(rest), {rest, password}
+    is_place = ":" in rest and _is_host(rest)  # HOST:PORT alone holds no token, and may be in many a text of ours
+    return f"{scheme} #{ordinal}", _pieces(rest), {password, *([] if is_place else [rest])}
 
 
 def _pieces(text: str) -> set[str]:

@@ -1,10 +1,13 @@
-"""Skips as failures in CI (`GATEKEEPER_NO_SKIPS=1`), and property tests that run alike on a busy machine."""
+"""Skips as failures in CI (`GATEKEEPER_NO_SKIPS=1`), property tests that run alike on a busy machine, and no test's
+secrets in another."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+
+from gatekeeper import secret_urls
 
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -17,3 +20,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped, where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test() -> Iterator[None]:
+    """What a process has parsed is taken out of all that it shows: another test's words are no secrets of this one."""
+    known = [(words, set(words)) for words in (secret_urls._known, secret_urls._sought)]
+    yield
+    for words, before in known:
+        words.intersection_update(before)

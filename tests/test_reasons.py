@@ -86,6 +86,8 @@ def test_the_slug_of_an_error_line_is_what_the_command_takes(
         )
     with pytest.raises(ConfigError, match=r"There is no reason 'helt'\. Did you mean held\?"):
         gatekeeper.main(["explain-reason", "helt"], standalone_mode=False)
+    shown = CliRunner().invoke(gatekeeper, ["explain-reason"]).output
+    assert all(f": {one.meaning}.\nWhat to do: {one.way_out}.\n" in shown for one in reasons.REASONS)
     every = CliRunner().invoke(gatekeeper, ["explain-reason", "--json"])
     assert every.exit_code == 0
     assert all(f'"{one}"' in every.output for one in reasons.BY_SLUG)

@@ -295,3 +295,10 @@ def test_the_words_of_a_receiver_are_taken_out_of_its_own_messages_alone() -> No
     assert (
         str(GatekeeperError("see hooks.example.com, gatekeeper-alarms")) == "see hooks.example.com, gatekeeper-alarms"
     )
+
+
+def test_a_place_without_a_token_is_no_secret() -> None:
+    """A receiver beside the server: the server's own address is shown all the same."""
+    SecretUrl.receivers("json://127.0.0.1:8055 json://127.0.0.1:8056/TokenOfTheirs")
+    assert hide("http://127.0.0.1:8055 answers") == "http://127.0.0.1:8055 answers"
+    assert "TokenOfTheirs" not in hide("POST 127.0.0.1:8056/TokenOfTheirs failed")

@@ -13,9 +13,10 @@ ABOUT = """Every refusal is a `gatekeeper.errors.GatekeeperError`, one class for
 differently. Its message names what is wrong with its value, the limit and the way out, and shows no secret. On the
 command line it is one line on standard error, and exit code 1. Airflow retries a task only after a *retryable* one."""
 
-SLUGS = """`reason` is the slug of a model that was refused (`ModelRefused.reason`, the label of the metric
-`gatekeeper_load_failures_total`, the column `reason` of `gatekeeper_fault`) or of a request that was refused (problem
-JSON, field `reason`). [Troubleshooting](TROUBLESHOOTING) says what to do about each."""
+SLUGS = """The reason of an error is its class's name as a slug: `stale_data` for `StaleData`. These stand for models
+that were refused (`ModelRefused.reason`, the label of the metric `gatekeeper_load_failures_total`, the column `reason`
+of `gatekeeper_fault`) and for requests (problem JSON, field `reason`). [Troubleshooting](TROUBLESHOOTING) and
+`gatekeeper explain-reason` say what to do about each."""
 
 
 def classes() -> list[type[errors.GatekeeperError]]:

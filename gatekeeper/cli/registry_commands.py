@@ -344,7 +344,7 @@ def approvals(as_json_: bool) -> None:
         (a.id, a.asked_at, a.asked_by, a.question, a.model_id, a.evaluation_id, a.answer or "open", a.answered_by, a.at)
         for a in found
     ]
-    columns = ("id", "asked", "by", "in", "model", "evaluation", "answer", "by", "at")
+    columns = ("id", "asked", "asked by", "asked in", "model", "evaluation", "answer", "answered by", "answered")
     table(columns, rows, empty="Nobody was asked yet.")
 
 

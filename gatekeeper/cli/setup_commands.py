@@ -47,18 +47,12 @@ def explain_reason(slug: str | None, as_json_: bool) -> None:
     """
     from gatekeeper import reasons
 
-    if slug is not None:
-        found = reasons.find(slug)
-        if as_json_:
-            as_json(asdict(found))
-            return
-        echo(f"{', '.join(found.slugs)}: {found.meaning}.")
-        echo(f"What to do: {found.way_out}.")
-        return
+    found = list(reasons.REASONS) if slug is None else [reasons.find(slug)]
     if as_json_:
-        as_json([asdict(one) for one in reasons.REASONS])
+        as_json([asdict(one) for one in found] if slug is None else asdict(found[0]))
         return
-    table(("reason", "what it means"), [(", ".join(one.slugs), one.meaning) for one in reasons.REASONS], empty="")
+    for one in found:
+        echo(f"{', '.join(one.slugs)}: {one.meaning}.", f"What to do: {one.way_out}.")
 
 
 @click.group()

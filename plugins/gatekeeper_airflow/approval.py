@@ -131,7 +131,7 @@ class _Approval(ApprovalOperator):
         if "error" in event:
             return dict(super().execute_complete(context, event))
         user, run = event["responded_by_user"], context["dag_run"]
-        by = str(user["name"]) if user else None
+        by = str(user["name"] or "") if user else None  # a nameless one is refused
         approves = event["chosen_options"] == [self.APPROVE]
         with final_faults():
             settings = RegistryHook(desk=self.desk).settings()

@@ -16,7 +16,7 @@ DESK = "pages"
 ROOT = "/gatekeeper"
 OURS = {"X-Gatekeeper-Act": "1"}
 REASON = {"reason": "try it"}
-ACTS = ["promote/3", "rollback", "hold", "release", "release-quarantine/2"]
+ACTS = ["promote/3", "rollback", "hold", "release", "release/1", "release-all", "release-quarantine/2"]
 
 
 @pytest.fixture(scope="module")

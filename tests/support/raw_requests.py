@@ -10,6 +10,7 @@ import httpx
 from score_server import SECONDS, idea
 
 JSON = json.dumps(idea()).encode()
+GET = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 

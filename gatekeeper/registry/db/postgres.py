@@ -197,6 +197,12 @@ class Postgres:
             return asks_for_more(message)
         if state in {"42P01", "42703"}:
             return no_tables(message, name)
+        if state == "42501" and "row-level security" in message:
+            return ConfigError(
+                f"Row-level security shows this role only some rows of the registry {name} ({message}), so nothing has "
+                "changed: a hold could be among the others. Give the role the attribute BYPASSRLS, or take row-level "
+                "security off these tables."
+            )
         if state == "42501":
             return ConfigError(
                 f"The role lacks a privilege on the registry {name} ({message}). Grant it, or use another role."

@@ -22,8 +22,8 @@ SCHEMES = {
 }
 WRITE = "Write one such as sqlite:///registry.db or postgresql+psycopg://USER@HOST/DATABASE."
 UNPREPARED = ("pgbouncer", "statement_cache_size")  # Prisma's: no statement is ever prepared, so they hold already
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_OPTION = re.compile(r"(?:-c\s*|--)(\w+)=((?:\\.|\S)*)")
+_OPTION = re.compile(r"(?:-c\s*|--)([\w-]+)=((?:\\.|\S)*)")  # the server reads `-` in a name as `_`
+_ELSEWHERE = {"host": "host", "port": "port", "user": "username", "password": "password", "dbname": "database"}
 _PATH_ENTRY = re.compile(r'\s*(?:"([^"]+)"|([A-Za-z_][\w$]*))\s*')
 
 
@@ -45,8 +45,11 @@ class ServerUrl:
 def parse(given: str) -> URL:
     """The URL, without spaces and line ends around it. Raises ConfigError; it shows no password."""
     text = given.strip()
-    if _CONTROL.search(text):
-        raise ConfigError(f"The database URL contains a line end, tab or other control character. Remove it. {WRITE}")
+    if not text.isprintable():  # a file name would take it, and be that of another registry
+        raise ConfigError(
+            "The database URL contains a line end, tab or other control character, or an invisible one. Remove it. "
+            f"{WRITE}"
+        )
     if text[:1] in {"'", '"', "`"} or text[-1:] in {"'", '"', "`"}:
         raise ConfigError(f"The database URL is written with its quotes. Leave them out. {WRITE}")
     if "#" in text:
@@ -73,6 +76,11 @@ def sqlite_file(url: URL) -> Path:
     written = url.database or ""
     if not written or written == ":memory:" or written.startswith("file:"):
         raise ConfigError(f"{_shown(url)} names no file. A registry needs one, such as sqlite:///registry.db.")
+    if url.host is not None or url.username is not None or url.port is not None:
+        raise ConfigError(
+            "The SQLite URL has a host or user before its file. Write three slashes before a file of this folder, as "
+            "in sqlite:///registry.db, and four before an absolute one."
+        )
     if url.query:
         raise ConfigError(
             f"The SQLite URL has the parameters {_listed(url.query)} after a '?'. SQLite takes none: end the URL after "
@@ -95,13 +103,18 @@ def server(url: URL) -> ServerUrl:
     connections, wait = query.pop("connection_limit", None), query.pop("pool_timeout", None)
     for name in UNPREPARED:
         query.pop(name, None)
-    if unknown := sorted(set(query) - _of_libpq()):
+    if twice := [name for name, other in _ELSEWHERE.items() if name in query and getattr(url, other)]:
+        raise ConfigError(
+            f"The database URL names {', '.join(twice)} after the '?' too, and libpq would take that one. Keep one."
+        )
+    if unknown := sorted(set(query) - set(_libpq_defaults())):
         raise ConfigError(
             f"The database URL has the unknown parameter {', '.join(unknown)}. It takes those of libpq, such as "
             "sslmode and connect_timeout, and Prisma's schema, connection_limit, pool_timeout, pgbouncer and "
             "statement_cache_size. Remove the others."
         )
-    rest, path = _without_path(str(options or ""))
+    # Options of the environment too: a pooler may ignore them, and the tables of another desk would be used.
+    rest, path = _without_path(str(options or _libpq_defaults()["options"] or ""))
     if schema is not None and path:
         raise ConfigError("The database URL names its schema twice, by schema and by options. Keep schema=NAME.")
     if rest:
@@ -114,10 +127,11 @@ def server(url: URL) -> ServerUrl:
     )
 
 
-def _of_libpq() -> set[str]:
+def _libpq_defaults() -> dict[str, str | None]:
+    """The parameters that libpq takes, each with what it would use without it: that of the environment."""
     from psycopg.pq import Conninfo
 
-    return {option.keyword.decode() for option in Conninfo.get_defaults()}
+    return {option.keyword.decode(): option.val.decode() if option.val else None for option in Conninfo.get_defaults()}
 
 
 def _without_path(options: str) -> tuple[str, tuple[str, ...]]:
@@ -125,7 +139,7 @@ def _without_path(options: str) -> tuple[str, tuple[str, ...]]:
     found: tuple[str, ...] = ()
     kept = options
     for match in _OPTION.finditer(options):
-        if match[1].lower() == "search_path":
+        if match[1].lower().replace("-", "_") == "search_path":
             found = _entries(match[2].replace("\\", ""))
             kept = kept.replace(match[0], "")
     return kept.strip(), found

@@ -4,13 +4,14 @@ An answer is about one run key, model's bytes, evaluation and generation. Of sev
 newest counts.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection, select
 
-from gatekeeper.errors import PromotionRefused, Unapproved
+from gatekeeper.errors import ConfigError, PromotionRefused, Unapproved
 from gatekeeper.registry.context import RegistryContext, plain
 from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import now
@@ -52,10 +53,10 @@ class Asker:
     def refuse(self, by: str, approvers: Sequence[str]) -> None:
         """Raise PromotionRefused unless `by` may approve. approvers: those who may; empty: anyone but the asker.
 
-        Names that differ by case alone are one person's.
+        Names that differ only by case, by spaces around them or by forms of the same letters are one person's.
         """
         self.refuse_nobody(approvers)
-        if self.name is not None and by.casefold() == self.name.casefold():
+        if self.name is not None and _person(by) == _person(self.name):
             raise PromotionRefused(
                 f"{by} started the run that asks, and can't approve it; nothing is promoted. Somebody else has to "
                 f"approve. {_AGAIN}"
@@ -122,8 +123,14 @@ class Approvals:
         """Record the answer to the newest question that this run asked. The same answer again changes nothing.
 
         `answer`: approved, rejected, or expired (by nobody). Raises PromotionRefused if there is no such question, or
-        if it has another answer.
+        if it has another answer; ConfigError for any other answer, and for a blank name.
         """
+        if answer not in {APPROVED, REJECTED, EXPIRED} or (answer == APPROVED and by is None):
+            raise ConfigError(
+                f"The answer {answer!r} by {by!r} is none. Give approved or rejected by somebody, or expired."
+            )
+        if by is not None:
+            plain(by, "name of who answers")
         with self.context.database.write() as work:
             connection = work.connection
             asked = _newest(connection, _a.question == question)
@@ -177,7 +184,7 @@ def actor(connection: Connection, order: RequestedPromotion, model: Model, gener
             f"the task `approve` had ended. {_AGAIN}"
         )
     by = found.answered_by
-    if found.answer != APPROVED or by is None or by.casefold() == (found.asked_by or "").casefold():
+    if found.answer != APPROVED or by is None or _person(by) == _person(found.asked_by or ""):
         raise Unapproved(f"{in_words(found)}. {_AGAIN}")
     return f"{order.actor.strip()}, approved by {by}"
 
@@ -200,6 +207,10 @@ def _unasked(connection: Connection, order: RequestedPromotion, model: Model) ->
         f"Nobody was asked to approve {about} (GATEKEEPER_APPROVAL is on). Clear the task `approve` of the run in "
         f"Airflow to ask, or promote by hand with `gatekeeper promote -i {model.id} --reason ...`."
     )
+
+
+def _person(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _named(found: Approval) -> str:

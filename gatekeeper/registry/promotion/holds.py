@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, bindparam, select
 
 from gatekeeper.errors import ConfigError, Held, PromotionRefused, Quarantined
-from gatekeeper.registry.context import RegistryContext, aware, plain
+from gatekeeper.registry.context import RegistryContext, aware, plain, storable
 from gatekeeper.registry.db import tables, writes
 from gatekeeper.registry.db.database import Work, now
 from gatekeeper.registry.db.faults import rewritten
@@ -18,7 +18,7 @@ from gatekeeper.registry.records import Hold, Quarantine
 _h, _q = tables.holds.c, tables.quarantines.c
 _ALL = select(tables.holds)
 _STANDING = _ALL.where(_h.released_at.is_(None) & (_h.until.is_(None) | (_h.until > tables.Clock()))).order_by(_h.id)
-_KEYED = select(_q.sha256, _q.model_id).where(_q.release_key == bindparam("key"))
+_KEYED = select(_q.sha256, _q.model_id, _q.release_reason).where(_q.release_key == bindparam("key"))
 _IN_FORCE = (
     select(_q.model_id.label("id"), _q.sha256, _q.actor, _q.reason, _q.at)
     .where((_q.sha256 == bindparam("these")) & _q.released_at.is_(None))
@@ -76,21 +76,16 @@ def release(
 
     A run key releases once. Raises PromotionRefused if several are in force and none is named, ConfigError, KeyUsed.
     """
-    actor = plain(actor, "actor")
+    actor, reason = plain(actor, "actor"), storable(reason.strip(), "reason")
     if every:
-        reason = plain(reason, "reason")
+        plain(reason, "reason")
         if hold_id is not None:
             raise ConfigError(f"Hold {hold_id} and all holds were given. Name one hold, or release all.")
     with context.database.write() as work:
         connection = work.connection
         keys.refuse_other_act(connection, run_key, keys.RELEASE, "release a hold")
-        if run_key is not None:
-            done = [_hold(row) for row in connection.execute(_ALL.where(_h.release_key == run_key).order_by(_h.id))]
-            if done:
-                if hold_id is not None and [one.id for one in done] != [hold_id]:
-                    numbers = ", ".join(str(one.id) for one in done)
-                    raise key_used(run_key, f"released hold {numbers}", f"release hold {hold_id}")
-                return done
+        if run_key is not None and (done := _released(connection, run_key, hold_id, every=every, reason=reason)):
+            return done
         open_ = standing(connection)
         chosen = [one for one in open_ if every or hold_id in (None, one.id)]
         if len(chosen) > 1 and not every:
@@ -120,7 +115,7 @@ def release_quarantine(
     False if there was none. A run key clears once. Raises UnknownModel, KeyUsed.
     """
     actor, reason = plain(actor, "actor"), plain(reason, "reason")
-    asked = f"clear the quarantine of model {model_id}"
+    asked = f"clear the quarantine of model {model_id}: {reason}"
     with context.database.write() as work:
         connection = work.connection
         sha256 = catalogue.model(connection, model_id).sha256
@@ -128,9 +123,10 @@ def release_quarantine(
         these = (_q.sha256 == sha256) | (_q.model_id == judged.id) if judged else _q.sha256 == sha256
         keys.refuse_other_act(connection, run_key, keys.CLEARING, asked)
         if run_key is not None:
-            done = {row.sha256: row.model_id for row in connection.execute(_KEYED, {"key": run_key})}
-            if done and sha256 not in done:
-                raise key_used(run_key, f"cleared the quarantine of model {min(done.values())}", asked)
+            done = connection.execute(_KEYED, {"key": run_key}).all()
+            if done and (sha256 not in {row.sha256 for row in done} or done[0].release_reason.strip() != reason):
+                ids, why = min(row.model_id for row in done), done[0].release_reason
+                raise key_used(run_key, f"cleared the quarantine of model {ids} ({why})", asked)
             if done:
                 return True
         in_force = select(_q.id).where(these & _q.released_at.is_(None)).order_by(_q.id)
@@ -187,6 +183,26 @@ def _not_in_force(connection: Connection, hold_id: int, open_: list[Hold]) -> st
         return None
     listed = f"In force: {'; '.join(map(told, open_))}." if open_ else "No hold is in force."
     return f"There is no hold {hold_id}. {listed}"
+
+
+def _released(connection: Connection, run_key: str, hold_id: int | None, *, every: bool, reason: str) -> list[Hold]:
+    """The holds that the key has released already. Raises KeyUsed if its order was another one."""
+    rows = connection.execute(_ALL.where(_h.release_key == run_key).order_by(_h.id)).all()
+    if not rows:
+        return []
+    ids, at = [row.id for row in rows], rows[0].released_at
+    stayed = _ALL.where(
+        _h.id.not_in(ids)
+        & (_h.at < at)
+        & (_h.until.is_(None) | (_h.until > at))
+        & (_h.released_at.is_(None) | (_h.released_at > at))
+    )
+    same = ids == [hold_id] if hold_id is not None else every or len(ids) == 1
+    if not same or (every and connection.execute(stayed).first()) or rows[0].release_reason.strip() != reason:
+        done = f"released hold {', '.join(map(str, ids))} ({rows[0].release_reason})"
+        which = "all holds" if every else "a hold" if hold_id is None else f"hold {hold_id}"
+        raise key_used(run_key, done, f"release {which}: {reason}")
+    return [_hold(row) for row in rows]
 
 
 def _hold(row: Row[Any]) -> Hold:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, Table, select
 
+from gatekeeper.registry.context import plain
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.orders import key_used
@@ -14,9 +15,13 @@ _h, _q = tables.holds.c, tables.quarantines.c
 
 
 def refuse_other_act(connection: Connection, run_key: str | None, kind: str, asked: str) -> None:
-    """Raise KeyUsed if the key has done an act of another kind than `kind`. `asked`: what it is to do now."""
+    """Raise KeyUsed if the key has done an act of another kind than `kind`. `asked`: what it is to do now.
+
+    Raises ConfigError for a blank key, and for one that a database can't store.
+    """
     if run_key is None:
         return
+    plain(run_key, "run key")
     if kind != PROMOTION and (made := catalogue.promotion_by_key(connection, run_key)):
         raise key_used(run_key, moved(made), asked)
     for other, told, table, column in (

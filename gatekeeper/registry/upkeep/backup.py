@@ -56,14 +56,19 @@ def back_up(url: str, file: str | Path) -> BackedUp:
     live, target = _sqlite(url), Path(file)
     if not live.exists():
         raise SchemaOutOfDate(f"There is no registry at {live}. {UPGRADE}")
-    if os.path.lexists(target):
-        raise ConfigError(f"{target} exists already. Name a new file for the backup.")
+    taken = ConfigError(f"{target} exists already, or is a name of the registry's own. Name a new file for the backup.")
+    if os.path.lexists(target) or str(target.absolute()) in {f"{live}-{own}" for own in ("wal", "shm", "journal")}:
+        raise taken
     if not target.absolute().parent.is_dir():
         raise ConfigError(f"The folder {target.absolute().parent} of the backup does not exist. Make it first.")
     with _temporary(target.absolute().parent) as copy:
         _copy(live, copy, str(live))
         revision, generation = _state(copy)
-        os.link(copy, target)  # unlike a rename, it fails if somebody made the file meanwhile
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # unless somebody made it meanwhile
+            copy.replace(target)  # a link would not do: few sticks and network folders have them
+        except FileExistsError:
+            raise taken from None
         sync_folder(target.absolute().parent)
     return BackedUp(target, target.stat().st_size, revision, generation)
 
@@ -85,12 +90,46 @@ def restore(url: str, file: str | Path) -> Restored:
     if not live.exists() and (left := Path(f"{live}-wal")).exists():
         raise ConfigError(f"{left} is left of another file and would undo the restore. Remove it and {live}-shm first.")
     with _temporary(live.parent) as copy:
-        _copy(backup, copy, str(backup))
-        revision, generation = _state(copy)
+        revision, generation = _read_backup(backup, copy)
         primary = _bring_up_to_date(copy, backup)
         before = _generation_of(live)
+        _fit_pages(copy, live)
         _copy(copy, live, str(live), make=not live.exists())
     return Restored(live, before, generation, revision, primary)
+
+
+def _read_backup(backup: Path, copy: Path) -> tuple[str | None, int]:
+    """Copy the backup; returns its revision and generation. Raises what `restore` does, about the backup."""
+    try:
+        _copy(backup, copy, str(backup))
+        return _state(copy)
+    except (StorageFailed, SchemaOutOfDate) as fault:
+        cause = fault.__cause__
+        if isinstance(fault, SchemaOutOfDate):
+            why = "it holds no registry of Gatekeeper's"
+        elif isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+            why = f"it is damaged, or not a SQLite database: {cause}"
+        else:
+            raise
+        raise type(fault)(
+            f"The backup {backup} can't be restored ({why}), so nothing was done. Use another one."
+        ) from fault
+
+
+def _fit_pages(copy: Path, live: Path) -> None:
+    """Give the copy pages of the live file's size, which SQLite can't change while others use that."""
+    try:
+        with closing(_opened(live, "ro")) as read:
+            (size,) = read.execute("PRAGMA page_size").fetchone()
+    except sqlite3.Error:  # no file yet, or one that copying into will tell about
+        return
+    try:
+        with closing(_opened(copy, "rw")) as written:
+            if written.execute("PRAGMA page_size").fetchone() != (size,):
+                written.execute(f"PRAGMA page_size = {size}")
+                written.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise translated(error, str(live)) from error
 
 
 def _sqlite(url: str) -> Path:

@@ -133,8 +133,9 @@ def _rights(connection: Connection, role: str) -> Iterator[Fact | Finding]:
             yield Finding(RIGHTS, None, None, text)
         if row.some_rows:
             text = (
-                f'Row-level security lets the role {role} see or change only some rows of the table "{row.name}". Give '
-                "it policies for all rows (USING (true) WITH CHECK (true)), or the attribute BYPASSRLS."
+                f'Row-level security lets the role {role} see or change only some rows of the table "{row.name}", so '
+                "no act of this role is carried out. Give it the attribute BYPASSRLS, or take row-level security off "
+                "the table."
             )
             yield Finding(RIGHTS, None, None, text)
     yield Fact(f"rights of {role}", "\n".join(f"{may}: {', '.join(of)}" for may, of in groups.items()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
-from gatekeeper.errors import ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
 from gatekeeper.logs import logger
 from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext
 from gatekeeper.registry.db import schema, tables, writes
@@ -105,7 +105,7 @@ def _check(context: RegistryContext) -> Examination:
     try:
         with context.database.write() as work:
             return examine(context, work.connection, digests)
-    except Unavailable as fault:
+    except (Unavailable, ConfigError) as fault:  # as with row-level security, which is a finding of its own
         log.warning("The findings could not be confirmed under the lock, so they may show a writer at work: %s", fault)
         return found
 

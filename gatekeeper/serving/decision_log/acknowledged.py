@@ -72,7 +72,7 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")  # as the server takes them
 def read(lines: Iterable[str], name: str) -> list[Acknowledged]:
     """The ideas of a file: on each line an id, or a JSON object with `idea_id` and perhaps `decision` and `version`.
 
-    Empty lines are ignored. Raises ConfigError for any other line.
+    Empty lines are ignored. Raises ConfigError for any other line, and if there is no idea.
     """
     found = []
     for number, line in enumerate(lines, 1):
@@ -82,13 +82,15 @@ def read(lines: Iterable[str], name: str) -> list[Acknowledged]:
         if text.startswith("{"):
             try:
                 one = _line.decode(text)
-            except msgspec.DecodeError as fault:
+            except (msgspec.DecodeError, RecursionError) as fault:
                 raise ConfigError(f"{name}, line {number}: {fault}. {_FORMAT}") from None
         else:
             one = Acknowledged(text)
         if not _ID.fullmatch(one.idea_id):
             raise ConfigError(f"{name}, line {number}: {one.idea_id[:70]!r} is not an id. {_FORMAT}")
         found.append(one)
+    if not found:
+        raise ConfigError(f"{name} names no idea, so there is nothing to compare. {_FORMAT}")
     return found
 
 

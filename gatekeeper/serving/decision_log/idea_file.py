@@ -7,7 +7,8 @@ full. Each call of LMDB lets another thread run, and waits for it, so a new id c
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import isnan, nan
@@ -89,6 +90,8 @@ class IdeaFile:
             status = path.stat()
             self.identity = (status.st_dev, status.st_ino)
             self._path = path
+            self._lock_path = _lock_of(path)
+            self._sizes: dict[Path, tuple[int, int]] = {}  # inode and size of each as last seen
             self.lengthen()
             self._env.reader_check()  # what a killed process was reading is kept for it otherwise
             self._meta: Table = self._env.open_db(b"meta")
@@ -103,13 +106,16 @@ class IdeaFile:
 
     def close(self) -> None:
         """Close the file."""
+        with suppress(lmdb.Error, OSError):
+            self._refuse_cut()
         self._env.close()
 
     def lengthen(self) -> None:
-        """Bring a file that was cut to its length: to read a page beyond its end would end the process.
+        """Bring a file that was cut before it was opened to its length: reading beyond its end would end the process.
 
-        The empty pages are found as damage once they are read.
+        The empty pages are found as damage once they are read. Raises lmdb.CorruptedError.
         """
+        self._refuse_cut()
         size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         if size > MAP_BYTES:
             raise lmdb.CorruptedError("its size is wrong")
@@ -117,14 +123,39 @@ class IdeaFile:
             with self._path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)  # never shortens what another process has lengthened
 
+    def _refuse_cut(self, *, lock: bool = True) -> None:
+        """Raise lmdb.CorruptedError if somebody has cut the file, or LMDB's lock file, since the last call."""
+        for path in (self._lock_path, self._path) if lock else (self._path,):
+            try:
+                status = os.stat(path)  # noqa: PTH116  # twice for each claim: half the time of Path's
+            except FileNotFoundError:
+                continue  # removed, but whole
+            inode, size = self._sizes.get(path, (status.st_ino, 0))
+            if inode != status.st_ino:
+                continue  # another process has made it anew
+            if status.st_size < size:
+                if path == self._lock_path:
+                    os.truncate(path, size)  # closing it reads it
+                raise lmdb.CorruptedError(f"{path.name} was cut to {status.st_size} of {size} bytes")
+            self._sizes[path] = inode, status.st_size
+
+    @contextmanager
+    def _begun(self, *, write: bool = False) -> Iterator[Work]:
+        """A transaction. A file that it makes longer is known to be, before anybody may cut it."""
+        self._refuse_cut()
+        with self._env.begin(write=write) as work:
+            yield work
+        if write:
+            self._refuse_cut(lock=False)
+
     def noted(self, name: bytes) -> bytes | None:
         """The note of this name."""
-        with self._env.begin() as work:
+        with self._begun() as work:
             return _get(work, name, self._meta)
 
     def note(self, name: bytes, value: bytes) -> None:
         """Write a note."""
-        with self._env.begin(write=True) as work:
+        with self._begun(write=True) as work:
             work.put(name, value, db=self._meta)
 
     def claim(self, decisions: Sequence[Decision], reason: str | None, most: int) -> list[Claim]:
@@ -133,7 +164,7 @@ class IdeaFile:
         most: ids of a generation. The ids must differ.
         """
         try:
-            with self._env.begin(write=True) as work:
+            with self._begun(write=True) as work:
                 number = work.id()
                 if self._there is None or number != self._last + 1:  # another process has written meanwhile
                     self._there = self._generations(work)
@@ -162,7 +193,7 @@ class IdeaFile:
     def recall(self, decisions: Sequence[Decision]) -> list[Claim] | None:
         """What stands for each idea; None if one of them is new. Only ids, symbols and features are looked at."""
         claims = []
-        with self._env.begin() as work:
+        with self._begun() as work:
             for one in decisions:
                 key = _key(one.idea_id)
                 found = (_get(work, key, table) for table in self._tables.values())
@@ -174,7 +205,7 @@ class IdeaFile:
     def remember(self, decisions: Sequence[Decision]) -> None:
         """Take in logged decisions, as older ones. They stand, even if an idea was decided anew meanwhile."""
         try:
-            with self._env.begin(write=True) as work:
+            with self._begun(write=True) as work:
                 there = self._generations(work)
                 for one in decisions:
                     key = _key(one.idea_id)
@@ -193,7 +224,7 @@ class IdeaFile:
 
     def extent(self) -> tuple[int, float | None]:
         """The number of ids, and the time of the oldest, in seconds since 1970; None without one."""
-        with self._env.begin() as work:
+        with self._begun() as work:
             counts = {name: _entries(work, table) for name, table in self._tables.items()}
             began = [_get(work, b"began-" + name, self._meta) for name, count in counts.items() if count]
         return sum(counts.values()), min((_TIME.unpack(at)[0] for at in began if at is not None), default=None)
@@ -258,8 +289,12 @@ class IdeaFile:
 
 def remove(path: Path) -> None:
     """Remove the file with LMDB's lock file. Whoever has both open keeps both, apart from new ones. Raises OSError."""
-    for each in (path, path.with_name(f"{path.name}-lock")):
+    for each in (path, _lock_of(path)):
         each.unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-lock")
 
 
 def _get(work: Work, key: bytes, table: Table) -> bytes | None:

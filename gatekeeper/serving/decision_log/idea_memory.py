@@ -56,6 +56,7 @@ _DAMAGED = (
     lmdb.VersionMismatchError,
     lmdb.IncompatibleError,
     lmdb.MapFullError,
+    lmdb.MapResizedError,  # all processes have the same map, so its head is damaged
     lmdb.BadValsizeError,
 )
 
@@ -209,6 +210,9 @@ class IdeaMemory:
             else:
                 self._file.lengthen()
         except (lmdb.Error, OSError) as fault:
+            if self._file is not None and isinstance(fault, _DAMAGED):
+                self._failed(fault)
+                return self._looked()
             self._note(f"The memory of idea ids {self._path} can't be opened ({fault}). {_AGAIN}")
         return self._file
 

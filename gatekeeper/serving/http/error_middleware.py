@@ -3,6 +3,7 @@
 It is plain ASGI, since every request passes through it.
 """
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic, perf_counter
 from typing import Any
@@ -18,6 +19,10 @@ from gatekeeper.serving.http.request_limits import ClientGone, RequestLimits
 from gatekeeper.serving.supervised import AGAIN
 
 log = logger(__name__)
+
+STOPPING = "The server stops, and this took longer than it waits. Send it again: what was recorded stays as it is."
+    "The server stops, and this took longer than it waits. Send it again later: what was recorded stays as it is."
+)
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -137,6 +142,8 @@ async def _reply_or_refusal(answer: Awaitable[Reply], scope: Scope, faults: Faul
         return await answer
     except ClientGone:
         raise
+    except CancelledError:  # uvicorn waits no longer
+        return Problem(503, "unavailable", STOPPING).reply()
     except Exception as fault:  # noqa: BLE001  # a caller gets an answer to every fault
         return _refusal(fault, scope, faults)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -23,6 +24,7 @@ from gatekeeper.serving.loader import Gatekeeper, Scores
 
 SKEW = timedelta(seconds=5)  # how far a caller's clock may be ahead of the server's
 AT_ONCE = 64  # ideas that are scored in the event loop; more get a thread
+CLOSING = 8  # threads for outcomes, which may wait for the database as long as its lock timeout
 EARLIEST = 1973  # the first year accepted; earlier epoch milliseconds look like seconds
 
 ACTIONS = {"buy": 1.0, "sell": 0.0, 1.0: 1.0, 0.0: 0.0}
@@ -146,6 +148,8 @@ class Closing:
         self._log = log
         self._reader = Reader(Closed, most)
         self._clock = clock
+        # Their own: in those of scoring, outcomes that wait for a locked database would keep ideas waiting too.
+        self._threads = ThreadPoolExecutor(CLOSING, "gatekeeper outcomes")
 
     async def __call__(self, body: bytes) -> Reply:
         """Record one outcome or many; status 202 if one of them is not in the database yet. Raises Problem."""
@@ -155,7 +159,7 @@ class Closing:
         _refuse_twice([one.idea_id for one in closed])
         outcomes = [_outcome(one, at, place) for one, place in zip(closed, places, strict=True)]
         try:
-            states = await asyncio.to_thread(self._log.close, outcomes)
+            states = await asyncio.get_running_loop().run_in_executor(self._threads, self._log.close, outcomes)
         except OutcomeTooEarly as fault:
             raise Problem(422, "closed_at", str(fault), field="closed_at") from None
         except OutcomeRefused as fault:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 import gatekeeper.registry
 from gatekeeper.errors import ConfigError, GatekeeperError
-from gatekeeper.registry import Registry
+from gatekeeper.registry import Evaluation, Registry
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("dialect", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
@@ -194,22 +194,28 @@ def clerk(site: Site, grown: Registry) -> Iterator[Site]:
 
 
 @POSTGRES
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("RLModel", SWALLOWED.format("RLModel", "UPDATE")),
-        ("gatekeeper_lock", r"^Row-level security of the registry .* keeps this role from changing gatekeeper_lock\."),
-    ],
-)
-def test_row_level_security_without_an_update_policy(site: Site, clerk: Site, table: str, message: str) -> None:
-    """Case 65 to the letter: rows are read and inserted, and no UPDATE finds one."""
+@pytest.mark.parametrize("table", ["RLModel", "gatekeeper_lock", "gatekeeper_hold", "gatekeeper_quarantine"])
+def test_row_level_security_stops_every_act_of_the_role(
+    site: Site, grown: Registry, clerk: Site, judged: Callable[..., Evaluation], table: str
+) -> None:
+    """Case 65: without a policy for UPDATE no row is found, and without one for SELECT no hold and no quarantine."""
     site.sql(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
-    site.sql(f'CREATE POLICY reading ON "{table}" FOR SELECT USING (true)')
-    site.sql(f'CREATE POLICY adding ON "{table}" FOR INSERT WITH CHECK (true)')
+    if table in {"RLModel", "gatekeeper_lock"}:  # case 65 to the letter; the others have no policy at all
+        site.sql(f'CREATE POLICY reading ON "{table}" FOR SELECT USING (true)')
+        site.sql(f'CREATE POLICY adding ON "{table}" FOR INSERT WITH CHECK (true)')
+    week = judged(grown.model(3), today=True)
+    weekly = {"evaluation": week.id, "kind": "weekly", "actor": "airflow", "reason": "r"}
+    if table == "gatekeeper_hold":
+        grown.hold(actor="boss", reason="not this month")
     before = site.rows(), site.files()
     with clerk.open() as registry:
-        for act in (ACTS["promote"], ACTS["rollback"]):
-            with pytest.raises(ConfigError, match=message):
+        acts = [lambda registry: registry.promote(3, **weekly)]
+        if table != "gatekeeper_hold":  # no act by hand is held
+            acts += [ACTS["promote"], ACTS["rollback"]]
+        for act in acts:
+            with pytest.raises(
+                ConfigError, match=r"^Row-level security shows this role only some rows of the registry"
+            ):
                 act(registry)
         assert registry.primary().id == 2
     assert (site.rows(), site.files()) == before

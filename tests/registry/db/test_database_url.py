@@ -69,6 +69,11 @@ def test_forms_of_the_same_registry(here: Path, form: str) -> None:
         ("sqlite:///registry.db\r\nx", "control character"),
         ("sqlite:///regi\tstry.db", "control character"),
         ("sqlite:///registry.db\0", "control character"),
+        ("sqlite:///registry.db\N{ZERO WIDTH SPACE}", "an invisible one"),
+        ("sqlite:///data\N{NO-BREAK SPACE}/registry.db", "an invisible one"),
+        ("sqlite://data/registry.db", "Write three slashes"),
+        ("sqlite://ann@/registry.db", "Write three slashes"),
+        ("sqlite://:5432/registry.db", "Write three slashes"),
         ("sqlite:/// registry.db", "begins or ends with a space"),
         ("'sqlite:///registry.db'", "with its quotes"),
         ('"sqlite:///registry.db"', "with its quotes"),
@@ -90,6 +95,9 @@ def test_forms_of_the_same_registry(here: Path, form: str) -> None:
         ("postgresql://u:secret@h", "names no database"),
         (f"{HOST}?schema=a&schema=b", "schema 2 times"),
         (f"{HOST}?schema=a&options=-csearch_path%3Db", "names its schema twice"),
+        (f"{HOST}?schema=a&options=--search-path%3Db", "names its schema twice"),
+        (f"{HOST}?dbname=other", "names dbname after the '\\?' too"),
+        (f"{HOST}?host=other&user=ann", "names host, user after the '\\?' too"),
         (f"{HOST}?schema=%24user", "not the name of a schema"),
         (f"{HOST}?schema=public&socket_timeout=5&sslaccept=strict", "unknown parameter socket_timeout, sslaccept"),
         (f"{HOST}?connection_limit=0", "connection_limit='0'"),
@@ -149,6 +157,8 @@ def test_the_setting_is_shown_as_it_is_used(here: Path, monkeypatch: pytest.Monk
         ("options=-csearch_path%3Dfx", ("fx",), "fx", None, 10),
         ("options=-c%20search_path%3DFX%2Cpublic%20-c%20jit%3Doff", ("fx", "public"), None, None, 10),
         ("options=--search_path%3D%22%24user%22", ("$user",), None, None, 10),
+        ("options=--search-path%3Dfx", ("fx",), "fx", None, 10),
+        ("options=-c%20Search-Path%3Dfx", ("fx",), "fx", None, 10),
         ("sslmode=require&connect_timeout=3&application_name=gk", (), None, None, 10),
     ],
 )
@@ -161,6 +171,15 @@ def test_parameters_of_prisma_and_of_libpq(
     assert not {"schema", "connection_limit", "pool_timeout", "pgbouncer"} & set(parts.url.query)
     assert "search_path" not in str(parts.url.query.get("options", ""))
     assert ("jit=off" in str(parts.url.query.get("options", ""))) == ("jit" in query)
+
+
+def test_a_search_path_of_the_environment_is_the_desks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 63: a pooler that ignores `options` ignores those of libpq's environment too."""
+    monkeypatch.setenv("PGOPTIONS", "-csearch-path=fx")
+    bare, named = make_url(HOST), make_url(f"{HOST}?options=-csearch_path%3Dgold")
+    assert (server(bare).schema, server(named).schema) == ("fx", "gold")
+    with pytest.raises(ConfigError, match="names its schema twice"):
+        server(make_url(f"{HOST}?schema=gold"))
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)

@@ -54,7 +54,7 @@ def whole_life(url: str, models: Path, number: int) -> None:
         for model in (first, second):
             registry.promote(model.id, **WORDS)
         assert registry.rollback(**WORDS).to_id == first.id
-        assert registry.log_decisions(parsed(decided(number))) == 1
+        assert registry.log_decisions(parsed(decided(number))).new == 1
         assert [one.state for one in registry.close_decisions([outcome(number)], all_or_none=True)] == ["recorded"]
         assert registry.doctor(repair=True).well
         registry.gc()

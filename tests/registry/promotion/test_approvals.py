@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from registry_site import check_history
 
-from gatekeeper.errors import GenerationMoved, Held, PromotionRefused, Unapproved, UnknownModel
+from gatekeeper.errors import ConfigError, GenerationMoved, Held, PromotionRefused, Unapproved, UnknownModel
 from gatekeeper.registry.promotion.approvals import Asker
 
 KEY = "gatekeeper_weekly/2018-06-04T02:00:00Z/0123"
@@ -169,3 +169,21 @@ def test_who_may_approve(asker, by, approvers, fault):
         return
     with pytest.raises(PromotionRefused, match=fault):
         asker.refuse(by, approvers)
+
+
+@pytest.mark.parametrize("by", ["bob", "BOB", " bob", "bob\t", "\N{FULLWIDTH LATIN SMALL LETTER B}ob"])
+def test_the_asker_in_another_spelling_is_the_asker(registry, evaluation, ask, by):
+    """Case 104: four eyes aren't two in another spelling."""
+    ask(evaluation)
+    with pytest.raises(PromotionRefused, match="can't approve it"):
+        Asker("bob", known=True).refuse(by, [])
+    registry.approvals.answer("weekly/one", answer="approved", by=by)  # as a row that somebody forged
+    refused(registry, evaluation, "^Approved by")
+
+
+@pytest.mark.parametrize(("answer", "by"), [("approved", ""), ("approved", " "), ("approved", None), ("yes", "ann")])
+def test_an_answer_that_is_none_is_not_recorded(registry, evaluation, ask, answer, by):
+    ask(evaluation)
+    with pytest.raises(ConfigError):
+        registry.approvals.answer("weekly/one", answer=answer, by=by)
+    refused(registry, evaluation, "^Nobody has answered")

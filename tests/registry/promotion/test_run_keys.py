@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from registry_site import MONDAY, OWN, check_history, own_model
 
-from gatekeeper.errors import GatekeeperError, KeyUsed
+from gatekeeper.errors import ConfigError, GatekeeperError, KeyUsed
 
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 
@@ -127,6 +127,39 @@ def test_a_key_places_one_hold_and_releases_once(grown, site):
     assert grown.holds() == [later]
 
 
+def test_a_key_that_released_is_refused_for_another_release(grown):
+    """Case 64: a form edited from one hold to all, and cleared, was green and said hold 1."""
+    first, second = (grown.hold(actor="ann", reason=reason) for reason in ("audit", "holidays"))
+    assert grown.release(first.id, actor="ann", reason="over", run_key="single") == [first]
+    for order in ({"every": True, "reason": "over"}, {"hold_id": first.id, "reason": "never"}):
+        with pytest.raises(KeyUsed, match=r"'single' was used already: it released hold 1 \(over\)"):
+            grown.release(actor="ann", run_key="single", **order)
+    third = grown.hold(actor="ann", reason="more")
+    assert grown.release(every=True, actor="ann", reason="over", run_key="all") == [second, third]
+    assert grown.release(every=True, actor="bob", reason=" over ", run_key="all") == [second, third]
+    later = grown.hold(actor="ann", reason="later")
+    assert grown.release(every=True, actor="ann", reason="over", run_key="all") == [second, third]
+    with pytest.raises(KeyUsed, match="it released hold 2, 3"):
+        grown.release(actor="ann", reason="over", run_key="all")
+    assert grown.holds() == [later]
+
+
+@pytest.mark.parametrize("key", ["", " \n", "a\0b", "\ud800"])
+def test_a_key_that_no_database_stores_is_refused_by_every_act(grown, key):
+    grown.hold(actor="ann", reason="audit")
+    words = {"actor": "ann", "reason": "r", "run_key": key}
+    for act in (
+        lambda: grown.promote(3, **words),
+        lambda: grown.rollback(**words),
+        lambda: grown.hold(**words),
+        lambda: grown.release(**words),
+        lambda: grown.release_quarantine(3, **words),
+    ):
+        with pytest.raises(ConfigError, match="The run key"):
+            act()
+    assert [hold.id for hold in grown.holds()] == [1]
+
+
 def test_a_key_clears_one_quarantine_once(grown):
     grown.rollback(actor="ann", reason="it lost")
     assert grown.release_quarantine(2, actor="ann", reason="the feed", run_key="q")
@@ -136,6 +169,8 @@ def test_a_key_clears_one_quarantine_once(grown):
     assert grown.quarantined(grown.model(2).sha256).reason == "it lost again"
     with pytest.raises(KeyUsed, match="'q' was used already: it cleared the quarantine of model 2"):
         grown.release_quarantine(3, actor="ann", reason="the feed", run_key="q")
+    with pytest.raises(KeyUsed, match=r"model 2 \(the feed\)"):
+        grown.release_quarantine(2, actor="ann", reason="another", run_key="q")
 
 
 def test_a_key_registers_bytes_as_it_was_told_to(registry, site):

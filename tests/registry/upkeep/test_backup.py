@@ -152,10 +152,10 @@ def test_what_is_refused_changes_nothing(grown: Site, backup: Path) -> None:
         ("nowhere.db", ConfigError, "There is no backup"),
         ("models", ConfigError, "There is no backup"),
         ("registry.db", ConfigError, "is the registry itself"),
-        ("letter.db", StorageFailed, "letter.db is not a SQLite database"),
+        ("letter.db", StorageFailed, "letter.db can't be restored .*: file is not a database.*Use another one"),
         ("other.db", SchemaOutOfDate, "holds no registry"),
         ("newer.db", SchemaOutOfDate, "Install a newer one"),
-        (spoiled(backup).name, StorageFailed, "spoiled.db is damaged"),
+        (spoiled(backup).name, StorageFailed, "spoiled.db .*damaged"),
     ):
         with pytest.raises(error, match=says):
             restore(grown.url, grown.root / file)
@@ -295,3 +295,21 @@ def test_the_commands_say_what_they_did(grown: Site, monkeypatch: pytest.MonkeyP
     assert json.loads(said("restore", "kept.db", "--json"))["generation"] == 2
     failed = subprocess.run([*command, "restore", "no.db"], capture_output=True, text=True)
     assert (failed.returncode, failed.stderr.startswith("gatekeeper: There is no backup no.db.")) == (1, True)
+
+
+@pytest.mark.parametrize("size", [512, 1024, 65536])
+def test_a_backup_with_pages_of_another_size_is_restored(grown: Site, backup: Path, size: int) -> None:
+    """Case 72: SQLite calls the live file read-only then, and the operator was sent to mend its rights."""
+    with closing(sqlite3.connect(backup, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {size}")
+        connection.execute("VACUUM")
+    with grown.open() as registry:
+        assert registry.continuity.look() == 4
+        assert restore(grown.url, backup).primary == "gatekeeper_primary1"
+        assert registry.continuity.look() == 3
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_a_backup_never_takes_a_name_of_the_registrys_own(grown: Site, ending: str) -> None:
+    with pytest.raises(ConfigError, match="a name of the registry's own"):
+        back_up(grown.url, f"{grown.database}{ending}")

@@ -132,6 +132,7 @@ def test_doctor_names_what_is_missing_different_and_in_conflict(site, registry):
         ('{"decision": "veto"}', "idea_id"),
         ('{"idea_id": "a", "decision": "maybe"}', "maybe"),
         ('{"idea_id": "a"', "truncated"),
+        ('{"idea_id": "a", "more": ' + "[" * 100_000 + "}", "recursion"),
         ("x" * 65, "is not an id"),
     ],
 )
@@ -140,6 +141,12 @@ def test_a_line_that_is_neither_names_itself(line, why):
         acknowledged.read(["idea-1\n", line + "\n"], "told.txt")
     assert why in str(refusal.value)
     assert "\x1b" not in str(refusal.value)
+
+
+def test_a_file_without_an_idea_is_not_well():
+    """It said `Compared 0 ids: all are logged as they were told.`"""
+    with pytest.raises(ConfigError, match=r"told\.txt names no idea"):
+        acknowledged.read(["\n", "  \n", "\ufeff\n"], "told.txt")
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

@@ -1,4 +1,4 @@
-"""Memory of idea ids: the first decision stands, in every process, over kills, damage and full disks (Case 123)."""
+"""Memory of idea ids: the first decision stands, in every process, over restarts and kills (Case 123)."""
 
 import os
 import random
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,35 +14,13 @@ import pytest
 from decision_samples import NOON, decision, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from idea_memories import OTHER_MODEL, ask, memory, told
 
 from gatekeeper.errors import Unavailable
 from gatekeeper.registry.decision_log.line_format import Decision, decision_lines
-from gatekeeper.serving.decision_log import idea_file, segment_lines
-from gatekeeper.serving.decision_log.idea_memory import FILE, IdeaMemory, discard_damaged
+from gatekeeper.serving.decision_log import segment_lines
 
 SPAWN = get_context("spawn")
-OTHER_MODEL = {"score": 0.25, "approved": False, "version": "gatekeeper_primary9", "model_id": 9, "sha256": "cd" * 32}
-
-
-@contextmanager
-def memory(folder: Path, *, most: int = 1000, waiting=lambda: iter(()), logged=lambda: iter(()), **options):
-    made = IdeaMemory(folder, most=most, waiting=waiting, logged=logged, **options)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
-def ask(there: IdeaMemory, *decisions: Decision, reason: str | None = None) -> list[tuple[Decision | None, bool]]:
-    return [(one.decision, one.repeated) for one in there.claim(decisions, reason)]
-
-
-def told(one: Decision | None) -> tuple[object, ...] | None:
-    """What an answer tells of a decision."""
-    if one is None:
-        return None
-    return one.score, one.approved, one.threshold, one.model_id, one.version, one.sha256, one.degraded
 
 
 def test_the_first_decision_stands_whatever_the_model_says_later(tmp_path):
@@ -229,139 +206,6 @@ def test_a_claim_outlives_kill_9(tmp_path):
             firsts |= said
         assert there.state().fault is None
     assert firsts
-
-
-# Damage
-
-
-def break_off(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def garbage(path: Path) -> None:
-    path.write_bytes(random.Random(3).randbytes(path.stat().st_size))
-
-
-def garbage_head(path: Path) -> None:
-    path.write_bytes(random.Random(4).randbytes(8192) + path.read_bytes()[8192:])
-
-
-def zeros_behind_the_head(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[:8192] + bytes(len(content) - 8192))
-
-
-def garbage_behind_the_head(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:8192] + random.Random(5).randbytes(path.stat().st_size - 8192))
-
-
-def changed_values(path: Path) -> None:
-    content = path.read_bytes()
-    score = idea_file._VALUE.pack(b"\0" * 12, decision(1).score, 1, b"\0" * 8)[12:16]
-    assert content.count(score) > 100
-    path.write_bytes(content.replace(score, b"\x00\x00\x00\x3f"))
-
-
-DAMAGES = [
-    lambda path: path.write_bytes(b""),
-    lambda path: path.unlink(),
-    break_off,
-    garbage,
-    garbage_head,
-    zeros_behind_the_head,
-    garbage_behind_the_head,
-    changed_values,
-]
-NAMES = ["emptied", "removed", "cut", "garbage", "garbage-head", "zeros", "garbage-behind", "changed"]
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=NAMES)
-def test_a_damaged_file_is_made_anew_and_nothing_wrong_is_repeated(tmp_path, damage):
-    """While no server runs. What the log has is filled in again."""
-    many = [decision(number) for number in range(300)]
-    with memory(tmp_path) as there:
-        ask(there, *many)
-    damage(tmp_path / FILE)
-    discard_damaged(tmp_path)
-    with memory(tmp_path, logged=lambda: iter([many[:200]])) as there:
-        for _ in range(2):
-            for number, first in enumerate(many):
-                later = decision(number, **OTHER_MODEL)
-                ((one, repeated),) = ask(there, later)
-                assert told(one) in ([told(first), told(later)] if repeated else [told(later)])
-            until(lambda: there.state().fault is None)
-        assert ask(there, decision(299, **OTHER_MODEL))[0][1]
-
-
-@pytest.mark.parametrize("damage", [DAMAGES[1], garbage_head], ids=["removed", "garbage-head"])
-def test_a_file_that_is_lost_under_a_running_server(tmp_path, damage):
-    first = decision(1)
-    with memory(tmp_path, logged=lambda: iter([[first]])) as there:
-        ask(there, first)
-        damage(tmp_path / FILE)
-        until(lambda: there.state().ids == 1 and there.state().fault is None)
-        ((one, repeated),) = ask(there, decision(1, **OTHER_MODEL))
-        assert told(one) == told(first)
-        assert repeated
-
-
-def test_a_folder_in_its_place(tmp_path, caplog):
-    """The server goes on, says so once, and takes it up again."""
-    (tmp_path / FILE).mkdir()
-    with memory(tmp_path) as there:
-        for _ in range(3):
-            assert ask(there, decision(1)) == [(decision(1), False)]
-        assert FILE in there.state().fault
-        assert "decided anew" in there.state().fault
-        assert len([entry for entry in caplog.records if entry.levelname == "ERROR"]) == 1
-        (tmp_path / FILE).rmdir()
-        until(lambda: there.state().fault is None)
-        assert ask(there, decision(1), decision(2)) == [(decision(1), False), (decision(2), False)]
-        assert ask(there, decision(1, **OTHER_MODEL))[0][1]
-
-
-FULL = """
-import resource, signal, sys
-from pathlib import Path
-from decision_samples import decision
-from gatekeeper.serving.decision_log.idea_memory import FILE, IdeaMemory
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-there = IdeaMemory(Path(sys.argv[1]), most=10**6, waiting=lambda: iter(()), logged=lambda: iter(()))
-there.start()
-there.claim([decision(0)], None)
-soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, ((Path(sys.argv[1]) / FILE).stat().st_size + 100_000, hard))
-number = 1
-while there.state().fault is None:
-    number += 1
-    claim, = there.claim([decision(number)], None)
-    assert not claim.repeated and claim.decision == decision(number)
-print(there.state().fault)
-print(there.claim([decision(number)], None)[0].repeated)
-resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-print(there.claim([decision(number)], None)[0].repeated, there.state().fault)
-print(there.claim([decision(number)], None)[0].repeated, there.claim([decision(0)], None)[0].repeated)
-"""
-
-
-def test_a_full_disk(tmp_path):
-    """The server goes on answering and says why; once there is room, ids are remembered again, the old ones too."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "support")}
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True, env=environment
-    )
-    fault, *rest = done.stdout.splitlines()
-    assert "can't be used" in fault
-    assert rest == ["False", "False None", "True True"]
-
-
-def test_a_full_map_begins_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(idea_file, "MAP_BYTES", 256 * 1024)
-    with memory(tmp_path, most=10**6) as there:
-        for number in range(6000):
-            assert ask(there, decision(number)) == [(decision(number), False)]
-        assert there.state().ids < 6000
-        assert ask(there, decision(5999))[0][1]
 
 
 # Filling

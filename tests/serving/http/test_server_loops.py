@@ -1,6 +1,8 @@
 """Scoring server's background loops and spool folder: what fails is named, and goes on by itself."""
 
+import asyncio
 import errno
+import json
 import resource
 import shutil
 from pathlib import Path
@@ -9,6 +11,9 @@ import pytest
 from model_files import constant_model
 from registry_site import Site
 from score_server import Server, eventually, idea, running, serving_site
+
+from gatekeeper.serving.http.error_middleware import FaultLog, _reply_or_refusal
+from gatekeeper.serving.http.replies import Reply
 
 
 @pytest.fixture
@@ -72,3 +77,24 @@ def test_the_spool_folder_is_removed_under_the_server(site: Site) -> None:
         eventually(lambda: not ready(server)["degraded"])
         assert server.score(idea()).json()["logged"]
         eventually(lambda: delivered(site, 3))
+
+
+def test_what_is_cut_off_when_the_server_stops_is_told_to_come_again() -> None:
+    """Outcomes that waited for a locked database got status 500, with a traceback each."""
+
+    async def play() -> Reply:
+        begun, never = asyncio.Event(), asyncio.Event()
+
+        async def answer() -> Reply:
+            begun.set()
+            await never.wait()
+            return Reply(200, b"")
+
+        task = asyncio.create_task(_reply_or_refusal(answer(), {"method": "POST", "path": "/v1/outcomes"}, FaultLog()))
+        await begun.wait()
+        task.cancel()
+        return await task
+
+    reply = asyncio.run(play())
+    assert reply.status == 503
+    assert json.loads(reply.body)["reason"] == "unavailable"

@@ -1,11 +1,15 @@
 """Outcomes sent to the server: its answers, and their arrival in the log."""
 
+import json
+import select
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from model_files import constant_model
+from raw_requests import connected, post
 from registry_site import Site
 from score_server import Server, eventually, idea, running, serving_site
 
@@ -147,3 +151,20 @@ def test_a_full_spool_is_said_and_counted_and_fails_no_score(tmp_path: Any) -> N
         other.execute("ROLLBACK")
         eventually(lambda: server.metrics()["gatekeeper_log_backlog_lines"][()] == 0)
         assert server.score(idea()).json()["logged"] is True
+
+
+def test_ideas_do_not_wait_behind_outcomes_that_wait_for_the_database(site: Site) -> None:
+    """A hundred ideas took as long as the lock on the database: their threads were those of the outcomes."""
+    body = json.dumps({"idea_id": "locked", **CLOSED}).encode()
+    with running(site) as server, site.connection() as other, ExitStack() as opened:
+        known(server, site, "locked")
+        other.execute("BEGIN IMMEDIATE")  # nobody writes to the database
+        waiting = [opened.enter_context(connected(server.url)) for _ in range(40)]
+        for one in waiting:
+            one.send(post(body).replace(b"/v1/score", b"/v1/outcomes"))
+        assert server.score(*[idea()] * 100).status_code == 200
+        assert select.select([one.socket for one in waiting], [], [], 0)[0] == []
+        other.execute("ROLLBACK")
+        answers = [one.answer() for one in waiting]
+        assert {answer.json["status"] for answer in answers if answer is not None} == {"recorded"}  # type: ignore[index]
+    assert [row[2] for row in logged(site, "locked")] == [0.0125]
