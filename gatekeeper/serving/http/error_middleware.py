@@ -21,8 +21,6 @@ from gatekeeper.serving.supervised import AGAIN
 log = logger(__name__)
 
 STOPPING = "The server stops, and this took longer than it waits. Send it again: what was recorded stays as it is."
-    "The server stops, and this took longer than it waits. Send it again later: what was recorded stays as it is."
-)
 
 Scope = dict[str, Any]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
