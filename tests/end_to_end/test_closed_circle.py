@@ -88,11 +88,15 @@ def test_what_the_server_logged_trains_the_model_that_it_serves_next(tmp_path: P
         eventually(lambda: site.sql(closed) == [(len(frame),)])
 
         # After the promotion by hand, which counts as of its moment.
-        as_of = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        as_of = datetime.now(UTC).isoformat()  # to the microsecond: outcomes came within this second
         said = json.loads(gatekeeper(site, "run", "--as-of", as_of, "--json"))
         assert (said["verdict"], said["promoted"]) == ("promote", True), said
         assert eventually(lambda: server.client.get("/v1/model").json()["version"] == "gatekeeper_primary2")
-        again = server.score(*ideas(frame)[-200:]).json()
+        same = server.score(*ideas(frame)[-200:]).json()
+        anew = [{**idea, "idea_id": f"{idea['idea_id']}-later"} for idea in ideas(frame)[-200:]]
+        again = server.score(*anew).json()
+        # The same idea again is logged once.
+        eventually(lambda: site.sql('SELECT count(*) FROM "RLDataset"') == [(len(frame) + len(anew),)])
 
     (report,) = (tmp_path / "reports").rglob("*.html")
     assert "outcomes missing (approved 0 of" in report.read_text()
@@ -101,4 +105,7 @@ def test_what_the_server_logged_trains_the_model_that_it_serves_next(tmp_path: P
     assert 20 < sum(kept) < 180
     assert sum(kept[i] == wins[i] for i in range(200)) > 180
     assert {one["version"] for one in again} == {"gatekeeper_primary2"}
-    assert site.sql('SELECT count(*) FROM "RLDataset"') == [(len(frame),)]  # the same idea again is logged once
+    # Case 123: what was answered stands.
+    assert {(one["decision"], one["version"], one["repeated"]) for one in same} == {
+        ("approve", "gatekeeper_primary1", True)
+    }
