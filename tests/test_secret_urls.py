@@ -195,6 +195,20 @@ def test_a_web_server_that_lacks_the_file(rest: str) -> None:
     assert told.value.__cause__ is None or not marked(str(told.value.__cause__))
 
 
+@pytest.mark.parametrize("place", [f"ftp://ann:{LEFT}@127.0.0.1:1/x", f"zip://a.csv::http://ann:{LEFT}@127.0.0.1:1/x"])
+def test_a_store_that_connects_as_it_is_opened(bare: Shell, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """It asked for a bug report."""
+    monkeypatch.setenv("GATEKEEPER_DATA", f"candles:{place}")
+    assert bare("db", "upgrade")[0] == 0
+    code, out, err = bare("run", "--as-of", "2018-11-05")
+    assert (code, "can't open " in err) == (1, True), err
+    assert not marked(out + err)
+    monkeypatch.setenv("GATEKEEPER_MODELS", place.removeprefix("zip://a.csv::"))
+    code, out, err = bare("list")
+    assert not marked(out + err)
+    assert code in (0, 1), err
+
+
 def test_logs_and_their_tracebacks(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
     url = SecretUrl.database(f"postgresql://u:{LEFT}{RIGHT}@h/d")
     log = logger("gatekeeper.test_logs")

@@ -97,7 +97,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         shown.add_column(name, no_wrap=whole, min_width=least, overflow="fold")
     for row in cells:
         shown.add_row(*row)
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Console(highlight=False, markup=False, emoji=False, color_system=None)  # `echo` would escape a style
     console.width = (
         max(console.width, needed) if sys.stdout is not None and sys.stdout.isatty() else max(PIPE_WIDTH, needed)
     )

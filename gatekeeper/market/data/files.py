@@ -78,6 +78,10 @@ def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
         raise ConfigError(
             f"no store for {shown(uri)!r}: {_url(uri).hide(error)}; use a path, or install fsspec's back end for it"
         ) from _url(uri).harmless(error)
+    except Exception as error:  # noqa: BLE001  # some connect already: FTP, or an archive behind a URL
+        raise Unavailable(
+            f"can't open {shown(uri)}: {_url(uri).hide(error)}; is it there, and is the store up?"
+        ) from _url(uri).harmless(error)
     return filesystem, str(path)
 
 

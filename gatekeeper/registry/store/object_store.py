@@ -270,6 +270,11 @@ def _connect(url: SecretUrl, scheme: str) -> tuple["AbstractFileSystem", str]:
         filesystem, root = fsspec.core.url_to_fs(url.reveal(), **options)
     except (ImportError, ValueError, TypeError) as fault:
         raise ConfigError(f"GATEKEEPER_MODELS={str(url)!r}: {url.hide(fault)}") from url.harmless(fault)
+    except Exception as fault:  # noqa: BLE001  # some connect already, as FTP does, each with errors of its own
+        raise Unavailable(
+            f"GATEKEEPER_MODELS={url} can't be opened now ({url.hide(_first_line(fault))}), so nothing has changed. "
+            "Check that the store is up."
+        ) from url.harmless(fault)
     if scheme in S3:
         filesystem.retries = 1  # s3fs repeats what botocore has repeated already
     return filesystem, str(root).rstrip("/")
