@@ -71,6 +71,13 @@ def test_a_row_of_an_older_gatekeeper_is_compared_by_its_columns(grown, site):
         grown.promote(1, actor="ann", reason="first", run_key="one")
 
 
+def test_a_row_with_a_digest_is_compared_by_it_alone(grown):
+    """A reason that ends as an older Gatekeeper's did is a reason like any other."""
+    grown.promote(3, actor="ann", reason="better (approved by bob)", run_key="three")
+    with pytest.raises(KeyUsed):
+        grown.promote(3, actor="ann", reason="better", run_key="three")
+
+
 def test_the_approver_is_recorded_and_no_part_of_the_order(grown):
     grown.approvals.ask(run_key="three", model_id=3, evaluation_id=None, question="q", asked_by="ann")
     grown.approvals.answer("q", answer="approved", by="bob")
