@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -57,7 +56,7 @@ def pooling(server: str, *, pool_size: int = 20, more: str = "") -> Iterator[str
         [PROGRAM, "-q", str(config)], user=owner, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     # Whatever ends this process, the pooler ends with it: its end closes the pipe.
-    words = ["sh", "-c", 'cat; kill -QUIT "$1" && rm -rf "$2"', "watch", str(process.pid), str(folder)]
+    words = ["sh", "-c", 'cat; kill -KILL "$1" && rm -rf "$2"', "watch", str(process.pid), str(folder)]
     watch = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
     try:
         _await(process, folder / SOCKET)
@@ -65,7 +64,7 @@ def pooling(server: str, *, pool_size: int = 20, more: str = "") -> Iterator[str
     finally:
         watch.kill()
         watch.communicate()
-        process.send_signal(signal.SIGQUIT)  # at once, whoever is connected
+        process.kill()  # at once, whoever is connected, and whatever signals the caller ignores
         process.communicate()
         shutil.rmtree(folder)
 
