@@ -1,5 +1,6 @@
 """Texts of people: shown as text in terminals, logs and Markdown, whatever characters they hold."""
 
+import re
 import unicodedata
 
 _OTHER = {
@@ -11,7 +12,9 @@ _OTHER = {
     "Zl",
     "Zp",
 }  # controls, invisible and direction marks, no characters, line breaks
-_MARKUP = frozenset("\\`*_{}[]()<>#+-.!|~&$:@\"'=^")
+# What begins markup wherever it stands; else what begins a list or a heading, an entity, or a link without brackets.
+_MARKUP = re.compile(r"[\\`*_\[\]<>#|~$@]|^[-+=]|&(?=[#\w])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])")
 
 
 def plain(text: str) -> str:
@@ -23,7 +26,7 @@ def plain(text: str) -> str:
 
 def markdown(text: str) -> str:
     """`text` as Markdown that renders as just this text: no link, picture, heading, table cell or HTML of its own."""
-    return "".join(f"\\{letter}" if letter in _MARKUP else letter for letter in plain(text))
+    return _NUMBERED.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", plain(text)))
 
 
 def in_html(value: object) -> object:
