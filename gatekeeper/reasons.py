@@ -137,6 +137,11 @@ REASONS = (
         "free some space, or [restore a backup](operate.md#move-back-up-restore)",
     ),
     Reason(
+        ("spool_fault",),
+        "the spool's folder can't be read or written, so its lines wait",
+        "free some space, and check rights and open files (`ulimit -n`); they are delivered then",
+    ),
+    Reason(
         ("config_error",),
         "a setting, a parameter or a desk is unknown or out of range",
         "the message names it, and the nearest right name; `gatekeeper config` shows what is in force",

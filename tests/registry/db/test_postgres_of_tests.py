@@ -34,11 +34,13 @@ def owner() -> Iterator[tuple["subprocess.Popen[str]", Path]]:
             run.kill()
 
 
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def watch_of(run: "subprocess.Popen[str]") -> int:
-    """A handle of the process that cleans up after `run`."""
-    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    found = next(int(child) for child in children if b"\0watch\0" in Path(f"/proc/{child}/cmdline").read_bytes())
-    return os.pidfd_open(found)
+    """The process that cleans up after `run`."""
+    return next(child for child in children(run.pid) if b"\0watch\0" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
 def ended(handle: int) -> None:
@@ -50,7 +52,7 @@ def ended(handle: int) -> None:
 def test_a_killed_run_leaves_nothing() -> None:
     with owner() as (run, folder):
         assert (folder / "data" / "postmaster.pid").exists()
-        watch = watch_of(run)
+        watch = os.pidfd_open(watch_of(run))
         run.kill()
         ended(watch)
     assert not folder.exists()
@@ -62,11 +64,14 @@ def test_what_was_left_is_removed_by_the_next_run_and_nothing_else() -> None:
         server = os.pidfd_open(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
         postgres_server.remove_orphans()
         assert folder.exists()  # its owner lives
-        watch = watch_of(run)
+        cleaner = watch_of(run)
+        watch = os.pidfd_open(cleaner)
+        waiting = os.pidfd_open(children(cleaner)[0])  # its `cat`, which has the lock as well
         signal.pidfd_send_signal(watch, signal.SIGKILL)
         run.kill()
         run.wait()
         ended(watch)
+        ended(waiting)
         signal.pidfd_send_signal(server, signal.SIGKILL)
         ended(server)
         assert folder.exists()
