@@ -146,7 +146,10 @@ def test_a_wrong_desk_leaves_the_others_standing(two: Shell, content: str, said:
     code, out, err = two("desks", "--desk", "default")
     assert code == 1
     assert said in err
-    assert [line.split()[0] for line in out.splitlines()[2:] if line[:1] != " "] == ["default", "good"]  # no wrapped cell
+    assert [line.split()[0] for line in out.splitlines()[2:] if line[:1] != " "] == [
+        "default",
+        "good",
+    ]  # no wrapped cell
     for name in ("default", "good"):
         assert two("db", "upgrade", "--desk", name)[0] == 0
         assert two.json("list", "--desk", name) == []
