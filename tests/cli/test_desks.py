@@ -149,7 +149,7 @@ def test_a_wrong_desk_leaves_the_others_standing(two: Shell, content: str, said:
     assert [line.split()[0] for line in out.splitlines()[2:] if line[:1] != " "] == [
         "default",
         "good",
-    ]  # no wrapped cell
+    ]
     for name in ("default", "good"):
         assert two("db", "upgrade", "--desk", name)[0] == 0
         assert two.json("list", "--desk", name) == []
