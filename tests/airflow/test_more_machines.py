@@ -19,7 +19,7 @@ from gatekeeper.registry import Registry
 # Beside the one Airflow, and over a Redis.
 pytestmark = [pytest.mark.matrix, pytest.mark.xdist_group("machines"), pytest.mark.timeout(900)]
 WEEKS = {
-    "folder": ("gatekeeper_weekly", datetime(2016, 1, 4, 2, tzinfo=UTC)),
+    "folder": ("gatekeeper_weekly_folder", datetime(2016, 1, 4, 2, tzinfo=UTC)),
     "bucket": ("gatekeeper_weekly_bucket", datetime(2016, 1, 11, 2, tzinfo=UTC)),
     "third": ("gatekeeper_weekly_third", datetime(2016, 1, 18, 2, tzinfo=UTC)),
 }
@@ -64,7 +64,7 @@ def struck(machines: Machines, feed: Feed) -> Machines:
         assert feed.asked.wait(240), machines.words()
         until(lambda: eye.execute(WAITS).fetchone() == (1,), "register waits to describe its row", machines.words)
         machines.join("two")
-        retrain = machines.running("gatekeeper_weekly", "week")["retrain"]
+        retrain = machines.running("gatekeeper_weekly_folder", "week")["retrain"]
         register = machines.running("gatekeeper_weekly_bucket", "week")["register"]
         assert machines.runs_on(retrain, "one")
         assert machines.runs_on(register, "one")
@@ -111,7 +111,7 @@ def test_a_person_approves_on_postgresql(machines: Machines) -> None:
         machines.trigger(dag_id, {"act": "promote", "model_id": 1, "reason": "by form"}, run_id="up")
         asked = machines.question(dag_id, "up")
         assert asked["subject"] == "Promote model 1 by hand?"
-        assert "admin asks for it: by form" in asked["body"]
+        assert "`admin` asks for it: `by form`" in asked["body"]
         assert registry.promotions() == []
         machines.answer(dag_id, "up", "Approve", user="operator")
         assert machines.ended(dag_id, "up") == "success"
@@ -119,6 +119,6 @@ def test_a_person_approves_on_postgresql(machines: Machines) -> None:
     assert (made.kind, made.to_id, made.actor, made.reason) == (
         "manual",
         1,
-        "admin",
-        "by form (approved by operator)",
+        "admin, approved by operator",
+        "by form",
     )

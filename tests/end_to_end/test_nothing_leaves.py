@@ -104,7 +104,7 @@ def test_the_record_sees_who_is_asked(recorded: Recorded) -> None:
     assert 'sin_port=htons(80), sin_addr=inet_addr("192.0.2.1")' in asked
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 def test_nobody_is_asked_and_home_stays_empty(recorded: Recorded, tmp_path: Path) -> None:
     """Case 114: onnxruntime's telemetry writes ~/.cache/Microsoft and asks for its maker's host.
 

@@ -14,7 +14,7 @@ from score_server import HOUSE, environment, eventually, idea, running
 from gatekeeper.errors import Unavailable
 from gatekeeper.registry import Registry, check_up
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.matrix
 WORDS = {"actor": "ann", "reason": "r"}
 
 
