@@ -58,6 +58,21 @@ def test_the_same_key_with_another_order_is_refused(grown, site, order, stored):
     assert (site.rows(), site.files()) == before
 
 
+def test_a_refusal_says_what_was_asked(grown):
+    grown.hold(actor="ann", reason="r", run_key="held")
+    by_evaluation = {"evaluation": 7, "kind": "weekly"}
+    for asked, act in {
+        "promote model 3: first": lambda: grown.promote(3, actor="ann", reason=" first", run_key="one"),
+        "promote model 3: better": lambda: grown.promote(3, actor="ann", reason="better", run_key="held"),
+        "promote model 3 by evaluation 7: r": lambda: grown.promote(
+            3, actor="ann", reason="r", run_key="one", **by_evaluation
+        ),
+        "roll back: worse": lambda: grown.rollback(actor="ann", reason="worse", run_key="one"),
+    }.items():
+        with pytest.raises(KeyUsed, match=rf"with another order \({asked}\), so nothing has changed"):
+            act()
+
+
 def test_a_row_of_an_older_gatekeeper_is_compared_by_its_columns(grown, site):
     site.sql(
         "UPDATE gatekeeper_promotion SET order_digest = NULL, reason = 'first (approved by bob)' WHERE generation = 1"
