@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -159,15 +159,15 @@ def _said(fault: Exception, arguments: list[str]) -> tuple[str, int]:
         if lacks is not None:
             return str(lacks), 1
     if isinstance(fault, OSError) and fault.filename is None and fault.errno in _FULL:
-        _silence()
+        _silence(sys.stdout)
         return f"The output can't be written ({fault.strerror}). Free some space, or send it elsewhere.", 1
     return f"Unexpected {type(fault).__name__}: {hide_all(fault)}. Please report it.", 70
 
 
-def _silence() -> None:
-    """Let nothing more be written to stdout: Python would try once more, and complain, when it ends."""
+def _silence(stream: TextIO) -> None:
+    """Let nothing more be written to `stream`: Python would try once more, and complain, when it ends."""
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _take_any_terminal() -> None:
@@ -186,6 +186,8 @@ def _show(fault: click.ClickException) -> None:
 
 
 def _end(message: str, code: int) -> None:
-    with suppress(OSError):  # nobody reads stderr either
+    try:
         click.echo(plain(f"gatekeeper: {message}"), file=sys.stderr)
+    except OSError:  # nobody reads stderr either
+        _silence(sys.stderr)
     sys.exit(code)

@@ -71,7 +71,7 @@ def test_a_title_is_text_and_no_markdown(bag: Callable[..., Any]) -> None:
         fx = bag(text, f"gatekeeper_{act}.py").dags[f"gatekeeper_{act}_fx"]
         assert r"[Sign in](http://x) <img src=x> \u202e\x1b]0;" in fx.dag_display_name
         if act == "weekly":
-            assert r"### The weekly run of \[Sign in\]\(http\://x\) \<img src\=x\> \\u202e\\x1b\]0;" in fx.doc_md
+            assert r"### The weekly run of \[Sign in\](http\://x) \<img src=x\> \\u202e\\x1b\]0;" in fx.doc_md
 
 
 WRONG = {

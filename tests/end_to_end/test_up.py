@@ -236,7 +236,7 @@ def test_down_leaves_no_process_behind(place: Place) -> None:
         holder.execute("BEGIN IMMEDIATE")  # who registers waits for this
         place.call("POST", f"{weekly}/dagRuns", run)
         until(lambda: place.state("last", "register") == "running", "register waits for the registry")
-        (task,) = under_way(place)
+        (task,) = eventually(lambda: under_way(place))  # its process is seen a moment after its state
         living = tree(place)
         groups = groups_of(living)
         assert task.pid in groups
