@@ -218,8 +218,13 @@ def test_the_law_on_a_sample(some: list[dict[str, Any]]) -> None:
     holds()
 
 
-@pytest.mark.matrix
-@pytest.mark.parametrize("which", [pytest.param(n, marks=pytest.mark.xdist_group(f"law {n}")) for n in range(5)])
+@pytest.mark.parametrize(
+    "which",
+    [
+        *(pytest.param(n, marks=[pytest.mark.matrix, pytest.mark.xdist_group(f"law {n}")]) for n in range(4)),
+        pytest.param(4, marks=pytest.mark.stress),  # a league's: over ten minutes
+    ],
+)
 def test_the_law_on_every_path(some: list[dict[str, Any]], which: int) -> None:
     """One to three minutes each."""
     receipt = [*some, stored(5)][which]
