@@ -222,7 +222,7 @@ def test_the_law_on_a_sample(some: list[dict[str, Any]]) -> None:
     "which",
     [
         *(pytest.param(n, marks=[pytest.mark.matrix, pytest.mark.xdist_group(f"law {n}")]) for n in range(4)),
-        pytest.param(4, marks=pytest.mark.stress),  # a league's: over ten minutes
+        pytest.param(4, marks=pytest.mark.stress),  # over ten minutes
     ],
 )
 def test_the_law_on_every_path(some: list[dict[str, Any]], which: int) -> None:
