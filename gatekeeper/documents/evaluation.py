@@ -199,6 +199,8 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class VerdictPart(Struct, frozen=True):
     """Of a verdict, what a line of a list shows; as in Verdict."""
 
+    answer: str | None = None
+    kind: str | None = None
     decided_by: str | None = None
     message: str | None = None
     gain: float | None = None
@@ -241,6 +243,7 @@ class WindowPart(Struct, frozen=True):
     """As in Window."""
 
     start: str | None = None
+    as_of: datetime | None = None
     days: int | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow_server import Airflow, Refused
-from evaluation_documents import document
+from evaluation_documents import WHOLE, document
 from gatekeeper_airflow import approval, promote
 from gatekeeper_airflow.approval import ManualApproval, NothingToApprove, Question, WeeklyApproval
 from gatekeeper_airflow.promote import ACTS
@@ -53,7 +53,8 @@ def run_of(kind: str = "manual", name: str | None = "ann", **form: object) -> An
 
 def judged(house: House, challenger: int, run_key: str, generation: int = 0) -> Evaluation:
     """An evaluation that says promote, of a first week."""
-    whole = document()
+    whole = document(window=WHOLE["window"] | {"as_of": MONDAY.isoformat()})
+    verdict = structs.replace(whole.verdict, answer="promote", kind="bootstrap", message="promote it")
     return house.registry.record_evaluation(
         challenger=challenger,
         champion=None,
@@ -61,7 +62,7 @@ def judged(house: House, challenger: int, run_key: str, generation: int = 0) -> 
         as_of=MONDAY,
         kind="bootstrap",
         verdict="promote",
-        document=structs.replace(whole, verdict=structs.replace(whole.verdict, message="promote it")),
+        document=structs.replace(whole, verdict=verdict),
         run_key=run_key,
         report=None,
     )

@@ -159,4 +159,7 @@ def test_the_choice_between_two_claims_is_printed_and_can_be_overridden(tmp_path
     assert again("doctor").return_value == 0
 
 
-DOCUMENT = WHOLE | {"verdict": WHOLE["verdict"] | {"answer": "promote", "message": "promote: 0.31 better a year"}}
+DOCUMENT = WHOLE | {
+    "verdict": WHOLE["verdict"] | {"answer": "promote", "message": "promote: 0.31 better a year"},
+    "window": WHOLE["window"] | {"as_of": MONDAY.isoformat()},
+}

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from gatekeeper.errors import (
     ConfigError,
+    DataError,
     EvaluationOutdated,
     GenerationMoved,
     ModelRefused,
@@ -24,7 +25,7 @@ from gatekeeper.registry.records import COPIED, Evaluation, Model, evaluation_of
 from gatekeeper.registry.store.base import blob_name
 
 if TYPE_CHECKING:
-    from gatekeeper.documents.evaluation import EvaluationDocument
+    from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary
 
 _e = tables.evaluations.c
 
@@ -54,7 +55,9 @@ def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation
 
     aware(new["as_of"], "as-of")
     plain(new["run_key"], "run key")
-    values = {**new, "document": documents.written(new["document"])}
+    content = documents.written(new["document"])
+    _refuse_other_verdict(new, documents.summary(content))
+    values = {**new, "document": content}
     same = [_e[name] == values[name] for name in ("run_key", "challenger", "generation", "kind")]
     wanted = select(tables.evaluations).where(*same, _e.champion.is_not_distinct_from(new["champion"]))
     with context.database.write() as work:
@@ -76,6 +79,17 @@ def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation
         if stored is None or any(stored._mapping[name] != value for name, value in {**order, "at": at}.items()):
             raise rewritten("the evaluation", stored and evaluation_of(stored), order)
         return evaluation_of(stored)
+
+
+def _refuse_other_verdict(new: NewEvaluation, document: "EvaluationSummary") -> None:
+    """Raise DataError if the row would say another thing than the document that it rests on, where that says any."""
+    inside = {"verdict": document.verdict.answer, "kind": document.verdict.kind, "as_of": document.window.as_of}
+    for name, written in inside.items():
+        if written not in (None, given := dict(new)[name]):
+            raise DataError(
+                f"The evaluation's {name} {given} is not that of its document, {written}, so nothing was recorded. "
+                "Record what the document says."
+            )
 
 
 def _judged(**row: Any) -> str:

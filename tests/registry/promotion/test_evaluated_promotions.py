@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from evaluation_documents import WHOLE, document
 from promotion_steps import by_hand_as_of
 from registry_site import MONDAY, check_history, own_model
 
@@ -207,6 +208,25 @@ def test_documents_hold_what_json_can(registry, add, judged):
     with pytest.raises(DataError, match="JSON"):
         judged(add(1), document={"sharpe": float("nan")})
     assert judged(registry.model(1), document={"sharpe": None}).document_json == '{"sharpe": null}'
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"verdict": "promote"}, "verdict promote is not that of its document, keep"),
+        ({"kind": "bootstrap"}, "kind bootstrap is not that of its document, weekly"),
+        ({"weeks": 1}, r"as_of 2018-06-11 02:00:00\+00:00 is not that of its document, 2018-06-04 02:00:00\+00:00"),
+    ],
+)
+def test_a_row_says_what_its_document_says(registry, site, add, judged, changed, said):
+    """Else a promotion would rest on a document that says keep, or that knew the data of another week."""
+    kept = document(window=WHOLE["window"] | {"as_of": MONDAY.isoformat()})
+    challenger = add(1)
+    before = site.rows()
+    with pytest.raises(DataError, match=rf"^The evaluation's {said}, so nothing was recorded"):
+        judged(challenger, **{"verdict": "keep", "document": kept, **changed})
+    assert site.rows() == before
+    assert judged(challenger, verdict="keep", document=kept).verdict == "keep"
 
 
 def test_evaluations_need_registered_models(registry, site, add, judged):
