@@ -44,7 +44,7 @@ class Desk:
 
         Being the default is no part of it: `default = NAME` in the file would move them otherwise.
         """
-        return self.name != DEFAULT and not (self.is_default and self.schema is None and "db" not in self.settings)
+        return self.name != DEFAULT and not (self.is_default and self.schema is None and not _names_a_db(self.settings))
 
     def dag_id(self, act: str) -> str:
         """The id of its DAG for `act`: weekly, promote or monitor."""
@@ -142,12 +142,16 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
         )
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
-    if not is_default and not {"db", "db_file"} & settings.keys() and schema is None:
+    if not is_default and not _names_a_db(settings) and schema is None:
         raise ConfigError(
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
         )
     return Desk(name, title, schedule, schema, settings, is_default)
+
+
+def _names_a_db(settings: Mapping[str, object]) -> bool:
+    return not {"db", "db_file"}.isdisjoint(settings)
 
 
 def _never_due(schedule: str) -> str:

@@ -252,10 +252,13 @@ FX = '[fx]\ndb = "sqlite:///fx.db"\n'
         f"[default]\nthreshold = 0.6\n{FX}",
     ],
 )
-def test_no_folder_moves_by_who_is_the_default(bare: Shell, content: str) -> None:
+@pytest.mark.parametrize("own", [FX, '[fx]\ndb_file = "fx.url"\n'], ids=["a URL", "a file with the URL"])
+def test_no_folder_moves_by_who_is_the_default(bare: Shell, content: str, own: str) -> None:
     """Case 117: fx's folders moved to those of the environment, and no model might answer."""
+    (bare.folder / "fx.url").write_text("sqlite:///fx.db\n")
     file = bare.folder / "desks.toml"
-    file.write_text(FX)
+    content = content.replace(FX, own)
+    file.write_text(own)
     before = places("fx")
     assert before["models"] == f"{bare.folder}/models/fx"
     assert before["dag"] == "gatekeeper_weekly_fx"
