@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.ageing_options import ageing_options, asked, show_ageing, with_ageing
 from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
@@ -72,6 +73,7 @@ REFIT = (
     type=click.Choice(DEPLOYS),
     help="Model to deploy; repeatable, default GATEKEEPER_DEPLOY.",
 )
+@ageing_options
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
 )
@@ -85,6 +87,10 @@ def rehearse(
     policies: tuple[str, ...],
     holdouts: tuple[int, ...],
     deploys: tuple[str, ...],
+    ageing: bool,
+    train_years: tuple[float, ...],
+    half_lives: tuple[float, ...],
+    starts: int | None,
     jobs: int,
     report: Path | None,
     as_json_: bool,
@@ -104,6 +110,7 @@ def rehearse(
     from gatekeeper.rehearsal.plan import TEN_YEARS, last_monday
     from gatekeeper.rehearsal.report import render
 
+    aged = asked(ageing=ageing, train_years=train_years, half_lives=half_lives, starts=starts)
     settings, now = config.load(), datetime.now(UTC)
     if settings.league:
         echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
@@ -114,6 +121,7 @@ def rehearse(
     chosen = plan(days, settings, now=now, policies=policies or POLICIES, holdouts=holdouts, deploys=deploys)
     with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as advance:
         document = rehearse(chosen, jobs=jobs, progress=advance)
+    document = with_ageing(document, chosen, aged, jobs=jobs)
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
     write_whole(place, render(document).encode())
     if as_json_:
@@ -121,6 +129,7 @@ def rehearse(
         return
     for holdout, part in document.holdouts.items():
         _show(holdout, part)
+    show_ageing(document.ageing)
     echo(f"report: {place}")
 
 

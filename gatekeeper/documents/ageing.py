@@ -26,7 +26,7 @@ class AgeBin(Struct, frozen=True):
     """Models whose training ended so many weeks before."""
 
     since_weeks: int
-    """Youngest age."""
+    """Youngest age; from 0 on without the newest model itself."""
     until_weeks: int
     """Oldest age, itself not included."""
     difference: SharpeDifference

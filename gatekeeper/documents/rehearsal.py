@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents import serialization
+from gatekeeper.documents.ageing import Ageing
 from gatekeeper.documents.evaluation import SizingRecord
 from gatekeeper.documents.serialization import JsonObject
 
@@ -173,6 +174,8 @@ class RehearsalDocument(Struct, frozen=True):
     """Rules of the rehearsal."""
     holdouts: dict[str, HoldoutResult]
     """By holdout, in days."""
+    ageing: Ageing | None = None
+    """Ageing of the models; null unless it was asked for."""
 
 
 class RefitFile(Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,7 @@ rehearsal hold every age, and none is trained for this.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -17,8 +18,8 @@ from gatekeeper.documents.ageing import AgeBin, AgeingCurve, HoldoutCost, Sharpe
 from gatekeeper.errors import TrainingRefused
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
 
-EDGES = (1, 13, 26, 39, 52, 104)
-"""Ages in weeks that bound the bins; the newest model, in the week after its training, is younger than all."""
+EDGES = (0, 13, 26, 39, 52, 104)
+"""Ages in weeks that bound the bins. The newest model is in its first week, age 0, and in no bin."""
 HOLDOUTS = (90, 180, 365)
 FEWEST_WEEKS = 52
 LEVEL = 0.05
@@ -41,9 +42,9 @@ class Measured:
 
     def difference(self, weights: Floats, base: "Measured | None" = None) -> SharpeDifference:
         """A weighted sum of the Sharpe ratios, less that of `base` on the same draws."""
-        value, drawn = float(self.seen @ weights), self.drawn @ weights
-        if base is not None:
-            value, drawn = value - float(base.seen @ weights), drawn - base.drawn @ weights
+        used = np.flatnonzero(weights)  # an undefined age undoes only what it is part of
+        seen, every = (self.seen, self.drawn) if base is None else (self.seen - base.seen, self.drawn - base.drawn)
+        value, drawn = float(seen[used] @ weights[used]), every[:, used] @ weights[used]
         drawn = drawn[np.isfinite(drawn)]
         if not math.isfinite(value) or len(drawn) < 2:
             return SharpeDifference(None, None, None)
@@ -124,7 +125,7 @@ def curve(found: Measured, holdouts: Sequence[int], about: tuple[str, str, int],
     centred = years - years.mean()
     bins = [
         AgeBin(since, until, found.difference(_mean(ages, since, until) - newest))
-        for since, until in zip(EDGES, EDGES[1:], strict=False)
+        for since, until in pairwise(EDGES)
         if until <= ages
     ]
     costs = [
@@ -147,12 +148,13 @@ def curve(found: Measured, holdouts: Sequence[int], about: tuple[str, str, int],
 
 
 def _one(ages: int, age: int) -> Floats:
-    return (np.arange(ages) == age).astype(np.float64)
+    return np.asarray(np.arange(ages) == age, dtype=np.float64)
 
 
 def _mean(ages: int, since: int, until: int) -> Floats:
     age = np.arange(ages)
-    return ((age >= since) & (age < until)) / (until - since)
+    inside = (age >= max(since, 1)) & (age < until)
+    return np.asarray(inside / np.count_nonzero(inside), dtype=np.float64)
 
 
 def _number(value: float | None) -> float:

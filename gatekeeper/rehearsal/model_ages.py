@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.config import override
-from gatekeeper.documents.ageing import Ageing, TrainingAged
+from gatekeeper.documents.ageing import Ageing, AgeingCurve, TrainingAged
 from gatekeeper.errors import ConfigError, ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import Marks
-from gatekeeper.judgement.statistics.sharpe import risk_free_per_period
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.market.ideas import Ideas, instant
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import ageing, weeks
@@ -26,7 +26,7 @@ MOST_STARTS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """The weeks of one training, by number: those with a model, each with its decisions on the ideas that it may age on.
+    """The weeks of one training that have a model, by number, each with its decisions on later ideas.
 
     refusal: why the last week without a model has none.
     """
@@ -67,7 +67,7 @@ def measured(
     first = max(min(each.decide) for each in able)
     ages = ageing.oldest_age(first, last)
     begins = first + ages - 1
-    span = _Span(stage, number, begins, last, starts)
+    span = _Span(own, stage, number, begins, starts)
     curves = span.curves([ageing.by_age(each.decide, number, ages) for each in able], own)
     by_plan = {id(each): of for each, of in zip(able, curves, strict=True)}
     return Ageing(
@@ -92,18 +92,19 @@ def measured(
 class _Span:
     """The ideas and days that every age of every training has, and the start dates in it."""
 
-    def __init__(self, stage: Stage, number: NDArray[np.intp], begins: int, last: int, starts: int) -> None:
-        self._stage, self._number, self._begins, self._last = stage, number, begins, last
+    def __init__(self, plan: Plan, stage: Stage, number: NDArray[np.intp], begins: int, starts: int) -> None:
+        self._stage, self._number, self._begins, last = stage, number, begins, len(plan.as_ofs) - 1
+        self._origin = _first(plan).astype("datetime64[D]")
         step = (last - begins + 1) / starts
         weeks_of = [begins + int(step * each) for each in range(starts)]
         self._starts = [each for each in weeks_of if last - each + 1 >= ageing.FEWEST_WEEKS]
         self.days = stage.days[stage.days >= self._day(begins)]
 
-    def curves(self, ages: list[Decisions], plan: Plan) -> list[list[ageing.AgeingCurve]]:
+    def curves(self, ages: list[Decisions], plan: Plan) -> list[list[AgeingCurve]]:
         """By training, then by start date."""
         counted = self._number >= self._begins
         streams = [_excess(self._stage, each & counted, self.days) for each in ages]
-        made: list[list[ageing.AgeingCurve]] = [[] for _ in streams]
+        made: list[list[AgeingCurve]] = [[] for _ in streams]
         holdouts = sorted({*ageing.HOLDOUTS, *plan.holdouts})
         for start in self._starts:
             after = self.days >= self._day(start)
@@ -119,7 +120,12 @@ class _Span:
         return made
 
     def _day(self, week: int) -> np.datetime64:
-        return self._stage.first_day + np.timedelta64(7 * week, "D")
+        return np.datetime64(self._origin + np.timedelta64(7 * week, "D"))
+
+
+def _first(plan: Plan) -> np.datetime64:
+    """The end of the first model's training."""
+    return instant(plan.as_ofs[0] - plan.settings_of(plan.holdouts[0]).holdout)
 
 
 def _stage(plan: Plan) -> Stage:
@@ -133,13 +139,10 @@ def _stage(plan: Plan) -> Stage:
 
 def _week_of(plan: Plan, ideas: Ideas) -> NDArray[np.intp]:
     """(n,) the week of each idea: that of the newest model whose training ended by then."""
-    first = instant(plan.as_ofs[0] - plan.settings_of(plan.holdouts[0]).holdout)
-    return np.asarray((ideas.time - first) // np.timedelta64(7, "D"), dtype=np.intp)
+    return np.asarray((ideas.time - _first(plan)) // np.timedelta64(7, "D"), dtype=np.intp)
 
 
-def _trained(
-    plan: Plan, stage: Stage, number: NDArray[np.intp], jobs: int, progress: Callable[[], None]
-) -> Training:
+def _trained(plan: Plan, stage: Stage, number: NDArray[np.intp], jobs: int, progress: Callable[[], None]) -> Training:
     holdout = plan.holdouts[0]
     for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), plan.folder(holdout), jobs=jobs):
         progress()
@@ -176,7 +179,10 @@ def _slice(mask: NDArray[np.bool_]) -> slice:
 
 def _excess(stage: Stage, decided: Decisions, days: NDArray[np.datetime64]) -> Floats:
     """(A, T) daily excess returns of each age's decisions."""
-    sizing, year = stage.sizing, stage.rules.periods_per_year
-    marks = Marks.of(stage.ideas, days, sizing.of(stage.ideas))
-    free = risk_free_per_period(stage.rules.risk_free, year)
-    return np.array([marks.daily(sizing.taken(stage.ideas, kept)) - free for kept in decided])
+    sizing, rules = stage.sizing, stage.rules
+    marks = Marks.of(stage.ideas, days, sizing.of(stage.ideas), marked=rules.marked)
+    rows = []
+    for kept in decided:
+        taken = sizing.taken(stage.ideas, kept)
+        rows.append(excess_returns(marks.daily(taken), marks.exposed(taken), rules.risk_free, rules.periods_per_year))
+    return np.array(rows)

@@ -1,6 +1,7 @@
 """Planning and rehearsing as operators type them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     assert (bare.folder / "mine.html").exists()
 
 
+def test_a_rehearsal_tells_what_age_costs(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the edge stays, so a year of age can't be told from none; each figure has its error."""
+    data = write_ideas(bare.folder / "ideas.csv", start="2014-01-02", end="2018-01-12", edge_from="2014-01-01", seed=3)
+    for name, value in {"DATA": data, "RECIPE": "logistic", "HOLDOUT_DAYS": "91"}.items():
+        monkeypatch.setenv(f"GATEKEEPER_{name}", value)
+    words = ["rehearse", "--from", "2016-10-03", "--to", "2018-01-08", "--jobs", "1", "--policy", "better", "--ageing"]
+    code, out, _ = bare(*words, "--starts", "1")
+    assert code == 0
+    assert "Trained on all ideas: annual Sharpe less the newest model's ± standard error (smallest visible)" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("change with each year of age")]
+    assert re.search(r"[+-]\d+\.\d\d ± \d+\.\d\d \(\d+\.\d\d\)$", row.rstrip())
+    said = bare.json(*words)
+    (training,) = said["ageing"]["trainings"]
+    assert f"{training['curves'][0]['slope']['value']:+.2f} ± {training['curves'][0]['slope']['error']:.2f}" in row
+    assert "What ageing costs" in Path(said["report"]).read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -55,6 +73,9 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
         ("--to 2030-01-07", "lies in the future"),
         ("--to yesterday", "is not an ISO 8601 date"),
         ("--policy best", "best"),
+        ("--train-years 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--starts 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--ageing --half-life 0", "half-life"),
         ("--holdout 0 --from 2018-12-31 --to 2018-12-31", "HOLDOUT_DAYS=0"),
     ],
 )
