@@ -87,7 +87,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     """The golden ten days under `proven`: the days grow by the square of what the error is too large by. Case 92."""
     row = golden["sharpe_difference"]["ten_days"]
     a, b = pair
-    proven = structs.replace(small, name="proven", alpha=0.001)
+    proven = structs.replace(small, name="proven", z=3.09)
     gain = gain_of(a, b, proven)
     reach = stats.norm.ppf(0.999) + stats.norm.ppf(0.8)
     needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
@@ -108,13 +108,13 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
 def test_a_window_that_starts_after_a_models_data_grows_no_further_than_the_holdout(pair: Any, small: Policy) -> None:
     window = structs.replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
     a, b = (replace(card, window=window) for card in pair)
-    message = judge(a, b, structs.replace(small, name="proven", alpha=0.001)).message
+    message = judge(a, b, structs.replace(small, name="proven", z=3.09)).message
     assert "this one starts after the data of gatekeeper_primary1 and grows each week, up to the holdout" in message
 
 
 def test_no_holdout_is_promised_beyond_the_longest_that_can_be_set(pair: Any, small: Policy) -> None:
     a, b = pair
-    message = judge(a, b, structs.replace(small, name="proven", alpha=0.001, gain_of_interest=0.1)).message
+    message = judge(a, b, structs.replace(small, name="proven", z=3.09, gain_of_interest=0.1)).message
     assert "longer holdout" not in message
     assert "GATEKEEPER_HOLDOUT_DAYS may be at most 3650" in message
     assert Settings(holdout_days=3650).holdout_days == 3650

@@ -28,6 +28,8 @@ def test_at_its_defaults_a_look_has_the_key_that_it_always_had() -> None:
         {"volatility_target": 0.001},
         {"largest_fraction": 0.2},
         {"most_open": 3},
+        {"false_promotions_a_year": 1.0},  # by policy, so unlike the default for `safe`
+        {"schedule": "0 2 * * *"},
     ],
     ids=lambda chosen: next(iter(chosen)),
 )
