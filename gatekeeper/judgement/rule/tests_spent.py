@@ -44,9 +44,10 @@ def _budget(tests: SpentTests, policy: Policy) -> str:
         return f"The policy {policy.name} needs no proof, so the number of false promotions is not bounded."
     worse = "no better" if not policy.tolerance else f"worse by {policy.tolerance:g}"
     if policy.alpha is None:
-        return f"{of_year(policy)} {_count(tests.spent, 'test')} would promote at most {tests.allowed:.2f} " + (
-            f"models on average if every challenger were {worse}: a bound, not a forecast. Where challengers are alike, "
-            "it is far fewer."
+        return (
+            f"{of_year(policy)} {_count(tests.spent, 'test')} would promote at most {tests.allowed:.2f} models on "
+            f"average if every challenger were {worse}: a bound, not a forecast. Where challengers are alike, it is "
+            "far fewer."
         )
     return (
         f"At alpha {tests.alpha:.4g} each, {_count(tests.spent, 'test')} would promote {tests.allowed:.2f} "

@@ -1,4 +1,4 @@
-"""Error budget: z by false promotions and tests a year. The table and the interpolations stand here once more, by hand."""
+"""Error budget: z by false promotions and tests a year. Table and interpolations stand here once more, by hand."""
 
 import math
 from itertools import pairwise

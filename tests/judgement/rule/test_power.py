@@ -15,7 +15,7 @@ from scipy import stats
 
 from gatekeeper.documents.evaluation import Scorecards
 from gatekeeper.errors import ConfigError, DataError
-from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement import Policy, judge, policy_of
 from gatekeeper.judgement.rule.power import measured, sights, supposed
 from gatekeeper.judgement.rule.promotion import gain_of
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
@@ -40,19 +40,19 @@ def test_the_closed_form_is_what_many_days_measure() -> None:
 
 def test_every_policy_sees_what_the_normal_says(policy: Policy) -> None:
     by = supposed(0.8, 1.0)
-    error, able, sure = by.standard_error, stats.norm.ppf(0.8), stats.norm.ppf(1 - 1 / 52)
+    error, able = by.standard_error, stats.norm.ppf(0.8)
     found = {each.policy: each for each in sights(policy, by, [1.0])}
     assert found["better"].detectable == pytest.approx(able * error, abs=1e-9)
-    assert found["safe"].detectable == pytest.approx((able + sure) * error - 0.5, abs=1e-9)
-    assert found["proven"].detectable == pytest.approx((able + sure) * error, abs=1e-9)
+    assert found["safe"].detectable == pytest.approx((able + 2.11) * error - 0.5, abs=1e-9)
+    assert found["proven"].detectable == pytest.approx((able + 1.55) * error, abs=1e-9)
     assert found["better"].promotes_equals == pytest.approx(0.5, abs=1e-12)
-    assert found["safe"].promotes_equals == pytest.approx(stats.norm.cdf(0.5 / error - sure), abs=1e-9)
-    assert found["proven"].promotes_equals == pytest.approx(1 / 52, abs=1e-9)
+    assert found["safe"].promotes_equals == pytest.approx(stats.norm.cdf(0.5 / error - 2.11), abs=1e-9)
+    assert found["proven"].promotes_equals == pytest.approx(stats.norm.sf(1.55), abs=1e-9)
 
 
 @given(st.floats(0, 0.99), st.floats(0.25, 10))
 def test_longer_windows_and_weaker_policies_see_more(correlation: float, years: float) -> None:
-    rule = Policy("safe", 0.5, 1 / 52, 0.0, 30, 60, 0.05, 0.5, 0.8, 252, 0.0)
+    rule = policy_of(Settings(false_promotions_a_year=1.0), 252)  # one budget: with its own, `safe` may ask for more
     short, long = (sights(rule, supposed(correlation, 1.0), [length]) for length in (years, 2 * years))
     for before, after in zip(short, long, strict=True):
         assert after.detectable < before.detectable
@@ -89,7 +89,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     a, b = pair
     proven = structs.replace(small, name="proven", z=3.09)
     gain = gain_of(a, b, proven)
-    reach = stats.norm.ppf(0.999) + stats.norm.ppf(0.8)
+    reach = 3.09 + stats.norm.ppf(0.8)
     needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
     assert gain.days_needed == math.ceil(needed)
     verdict = judge(a, b, proven)

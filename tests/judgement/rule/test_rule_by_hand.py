@@ -80,7 +80,7 @@ def test_what_would_take_ages_takes_a_million_days(pair: Any, small: Policy) -> 
 
 def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], small: Policy) -> None:
     """It asks for none, so that no number of days would show anything; what the bound is, it says all the same."""
-    gain = gain_of(*pair, small.with_name("better"))
+    gain = gain_of(*pair, structs.replace(small, name="better"))
     safe = gain_of(*pair, small)
     assert (gain.detectable, gain.days_needed) == (None, None)
     assert (gain.value, gain.standard_error, gain.bound, gain.p) == (
@@ -91,7 +91,7 @@ def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], smal
     )
     row = golden["sharpe_difference"]["ten_days"]
     assert gain.p == pytest.approx(stats.norm.sf(row["delta"] / row["se_hac"]), abs=1e-9)
-    verdict = judge(*pair, small.with_name("better"))
+    verdict = judge(*pair, structs.replace(small, name="better"))
     assert (verdict.gate("bound").passed, verdict.gate("bound").numbers["bound"]) == (True, gain.bound)
 
 
@@ -236,7 +236,7 @@ def test_drawdown_is_rounded_by_a_billionth_of_a_thousandth(pair: Any, small: Po
 def test_a_league_that_could_not_have_seen_the_gain_is_undecided(
     pair: Any, small: Policy, name: Any, detectable: float | None, answer: str
 ) -> None:
-    verdict = judge(*pair, small.with_name(name), many=league(False, detectable))
+    verdict = judge(*pair, structs.replace(small, name=name), many=league(False, detectable))
     failed = {"proven": ["bound", "league"], "safe": ["league"]}[name]
     assert [gate.name for gate in verdict.gates if not gate.passed] == failed
     assert verdict.answer == answer
