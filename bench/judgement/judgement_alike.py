@@ -5,7 +5,8 @@ for `safe` once its tolerance is added. A year begins with a champion that nobod
 with who is live on the window's year of days, at the exact size of z; who wins is the next champion. Challengers share
 the part `kin` of what is their own. Against a champion of another make their gains then correlate by (1 + kin) / 2:
 0.5 where they share nothing but the champion, 1 where they are the same. `chain` is another structure, by which
-neighbouring weeks are most alike: its rows show how far the mean correlation alone tells what is spent.
+neighbouring weeks are most alike: its rows show that the mean correlation of those at most six weeks apart tells what
+is spent.
 
 Usage: judgement_alike.py [--repeats N]   (4,000 years a cell: four minutes of one core)
 """
@@ -59,10 +60,9 @@ def spent(
     return promoted.mean(axis=1), promoted.std(axis=1, ddof=1) / math.sqrt(repeats)
 
 
-def correlation_of(chain: float, tests: int) -> float:
-    """Mean correlation of the gains of a year's challengers, over all pairs, for a chain."""
-    lags = np.arange(1, tests)
-    return float((1 + np.average(chain**lags, weights=tests - lags)) / 2)
+def correlation_of(chain: float) -> float:
+    """Mean correlation of the gains of a chain's weekly challengers at most six weeks apart, as `plan` measures it."""
+    return float((1 + np.mean(chain ** np.arange(1, 7))) / 2)
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
     for chain in (0.5, 0.9, 0.98, 0.995):
         means, errors = spent(52, 0.5, repeats, chain=chain)
         told = " | ".join(f"{m:.3f} ± {e:.3f}" for m, e in zip(means, errors, strict=True))
-        print(f"| neighbours {chain:g}, gains {correlation_of(chain, 52):.3f} | {told} |", flush=True)
+        print(f"| neighbours {chain:g}, gains {correlation_of(chain):.3f} | {told} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,13 +38,14 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     from gatekeeper.judgement.backtest.rules import policy_of
     from gatekeeper.judgement.rule import power, spending
     from gatekeeper.judgement.rule.verdict import POLICIES
+    from gatekeeper.registry.records import COPIED
 
     settings = config.load()
     alike = None
     if correlation is None:
         with opened() as registry:
             found = next((e for e in _newest(registry) if e.document.verdict.standard_error), None)
-            alike = spending.alike(spending.a_year((e.as_of, e.document) for e in _newest(registry)))
+            alike = spending.of_a_year((e.as_of, e.document) for e in _newest(registry) if e.kind != COPIED)
         if found is None:
             raise UnknownModel(
                 "No evaluation has a gain with a standard error yet. Give --correlation, such as 0.5 for models that "

@@ -13,7 +13,7 @@ BUDGETS = (0.25, 0.5, 1.0, 2.0)
 """Columns: false promotions a year."""
 TESTS = (12, 52, 250)
 """Rows: tests a year."""
-TABLE = ((1.98, 1.50, 1.00, 0.0), (2.50, 2.11, 1.55, 0.86), (2.95, 2.68, 2.02, 1.26))
+TABLE = ((1.98, 1.50, 1.00, 0.36), (2.50, 2.11, 1.55, 0.86), (2.95, 2.68, 2.02, 1.26))
 
 SAFE, PROVEN = 0.5, 1.0
 """Budgets of the two policies if none is set."""

@@ -13,7 +13,7 @@ from gatekeeper.judgement import Policy, policy_of
 from gatekeeper.settings import Settings
 
 CELLS = {
-    12: {0.25: 1.98, 0.5: 1.50, 1: 1.00, 2: 0.0},
+    12: {0.25: 1.98, 0.5: 1.50, 1: 1.00, 2: 0.36},
     52: {0.25: 2.50, 0.5: 2.11, 1: 1.55, 2: 0.86},
     250: {0.25: 2.95, 0.5: 2.68, 1: 2.02, 2: 1.26},
 }
