@@ -60,7 +60,7 @@ def plan(correlation: float | None, windows: tuple[float, ...], as_json_: bool) 
     budgets = [_budgeted(policy.with_name(name), alike, by) for name in POLICIES if name != "better"]
     if as_json_:
         wanted = {"gain_of_interest": settings.gain_of_interest, "power": settings.power}
-        made = {"schedule": settings.schedule, "tests_a_year": policy.tests_a_year}
+        made: dict[str, object] = {"schedule": settings.schedule, "tests_a_year": policy.tests_a_year}
         made |= {"challengers": None if alike is None else asdict(alike), "budgets": budgets}
         as_json({"by": source, **asdict(by), **wanted, "sights": [asdict(each) for each in sights], **made})
         return
