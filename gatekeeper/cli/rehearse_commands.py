@@ -201,11 +201,11 @@ def _show_pairs(pairs: Sequence["PairResult"], how: "Resampling") -> None:
     table(PAIRS, rows, empty="")
     echo(
         "",
-        f"±: standard error, by {how.draws:,} draws of the same days for all ({how.method}, blocks of "
+        f"\N{PLUS-MINUS SIGN}: standard error, by {how.draws:,} draws of days, the same for all ({how.method}, blocks of "
         f"{how.block} days).",
-        f"Not separable: the interval of both differences holds 0 ({how.critical:.1f} standard errors to each side, so "
-        f"that all {len(pairs)} pairs",
-        f"hold at once with {100 * how.level:.0f} %). Nothing follows from such a difference.",
+        "Not separable: the intervals of both differences hold 0, so nothing follows from them. They reach",
+        f"{how.critical:.1f} standard errors to each side, so that those of all {len(pairs)} pairs hold at once with "
+        f"{100 * how.level:.0f} %.",
         "",
     )
 

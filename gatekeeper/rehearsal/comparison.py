@@ -110,7 +110,7 @@ def _pairs(streams: Sequence[Stream], drawn: Resampled) -> tuple[list[PairResult
     critical = critical_value(
         np.array([each.value for each in known]),
         np.array([each.error for each in known]),
-        np.array([each.drawn for each in known]).reshape(len(known), -1).T,
+        np.array([each.drawn for each in known]).reshape(len(known), len(drawn.total)).T,
     )
     return [_pair(*each, critical) for each in found], critical
 
