@@ -78,6 +78,8 @@ class StreamResult(Struct, frozen=True, kw_only=True):
     """Mean age of the live model's data on Mondays, in days."""
     daily: list[float]
     """Return of each market day."""
+    exposed: list[float] = []
+    """Part of the initial capital in open positions in the night before each of these days; empty in format 1."""
     sharpe_error: float | None = None
     """Standard error of the Sharpe ratio."""
     return_error: float | None = None

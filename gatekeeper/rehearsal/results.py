@@ -23,7 +23,7 @@ from gatekeeper.errors import GatekeeperError, ModelRefused, TrainingRefused, wi
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.rule.verdict import DEPLOYS
-from gatekeeper.judgement.statistics.sharpe import risk_free_per_period
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
 from gatekeeper.rehearsal.comparison import Comparison, Stream
@@ -211,14 +211,18 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
     """The figures of all from `begins` on, with the errors that one draw of days gives them."""
     policies = {name: each.result(begins) for name, each in ruled.items()}
     others = [track.result(begins) for track in references]
-    year = stage.rules.periods_per_year
-    free = risk_free_per_period(stage.rules.risk_free, year)
+    free, year = stage.rules.risk_free, stage.rules.periods_per_year
     modes = {NEWEST: JUDGED, _label(NEWEST, REFIT): REFIT}
+    modes |= {name: each.deploy for name, each in ruled.items()}
     streams = [
-        Stream(policies[name], np.array(policies[name].daily) - free, each.deploy, each.governance.policy)
-        for name, each in ruled.items()
+        Stream(
+            each,
+            excess_returns(each.daily, each.exposed, free, year),
+            modes.get(each.name),
+            ruled[each.name].governance.policy if each.name in ruled else None,
+        )
+        for each in (*policies.values(), *others)
     ]
-    streams += [Stream(each, np.array(each.daily) - free, modes.get(each.name)) for each in others]
     found = Comparison.of(streams, {name: each.promoted(begins) for name, each in ruled.items()}, year)
     return HoldoutResult(
         begins,

@@ -203,9 +203,23 @@ def marked(folder: Path) -> dict[str, str]:
 
 
 def under_way(place: Place) -> list[psutil.Process]:
-    """The tasks that run: children of a worker, which is a child of the scheduler."""
-    workers = [process for process in tree(place) if named(process).startswith("airflow worker")]
-    return [process for process in workers if process.ppid() in {worker.pid for worker in workers}]
+    """The tasks that run: in groups of their own, below a worker, which is a child of the scheduler.
+
+    Told by that, not by their titles: where Airflow changes the first variable of its environment, none can be set.
+    """
+    found = []
+    for scheduler in tree(place)[0].children():
+        if "airflow scheduler" in named(scheduler):
+            for process in (below for worker in scheduler.children() for below in worker.children()):
+                with suppress(ProcessLookupError):
+                    found += [process] if os.getpgid(process.pid) == process.pid else []
+    return found
+
+
+def looked_at(place: Place) -> str:
+    """The state of `register`, and all processes: what a failure should show."""
+    shown = [f"{process.pid} below {process.ppid()}: {named(process)}" for process in tree(place)]
+    return "\n".join([f"register is {place.state('last', 'register')}", *shown])
 
 
 def groups_of(processes: list[psutil.Process]) -> set[int]:
@@ -236,7 +250,7 @@ def test_down_leaves_no_process_behind(place: Place) -> None:
         holder.execute("BEGIN IMMEDIATE")  # who registers waits for this
         place.call("POST", f"{weekly}/dagRuns", run)
         until(lambda: place.state("last", "register") == "running", "register waits for the registry")
-        (task,) = eventually(lambda: under_way(place))  # its process is seen a moment after its state
+        (task,) = until(lambda: under_way(place), "the process of register", lambda: looked_at(place))
         living = tree(place)
         groups = groups_of(living)
         assert task.pid in groups
