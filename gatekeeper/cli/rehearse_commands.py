@@ -201,7 +201,7 @@ def _show_pairs(pairs: Sequence["PairResult"], how: "Resampling") -> None:
     table(PAIRS, rows, empty="")
     echo(
         "",
-        f"\N{PLUS-MINUS SIGN}: standard error, by {how.draws:,} draws of days, the same for all "
+        f"\N{PLUS-MINUS SIGN}: standard error, {how.draws:,} draws of the same days for all "
         f"({how.method}, blocks of {how.block} days).",
         "Not separable: the intervals of both differences hold 0, so nothing follows from them. They reach",
         f"{how.critical:.1f} standard errors to each side, so that those of all {len(pairs)} pairs hold at once with "

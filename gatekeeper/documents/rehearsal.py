@@ -156,11 +156,14 @@ class PairResult(Struct, frozen=True):
         """`not separable`, or the figures by which the first is better or worse."""
         if self.sharpe is None and self.total_return is None:
             return "undefined"
-        said = []
-        for name, found in (("Sharpe", self.sharpe), ("return", self.total_return)):
-            if found is not None and found.separable:
-                said.append(f"{'higher' if found.value > 0 else 'lower'} {name}")
-        return " and ".join(said) or "not separable"
+        apart = {
+            name: "higher" if found.value > 0 else "lower"
+            for name, found in (("Sharpe", self.sharpe), ("return", self.total_return))
+            if found is not None and found.separable
+        }
+        if len(apart) == 2 and len(set(apart.values())) == 1:
+            return f"{apart['Sharpe']} in both"
+        return ", ".join(f"{how} {name}" for name, how in apart.items()) or "not separable"
 
 
 class Resampling(Struct, frozen=True):

@@ -43,8 +43,8 @@ def test_a_clear_difference_is_separable_and_a_doubtful_one_is_not() -> None:
     ]
     found = Comparison.of(streams, {}, YEAR)
     assert [(each.one, each.other, each.verdict) for each in found.pairs] == [
-        ("a", "b", "higher Sharpe and higher return"),
-        ("a", "c", "higher Sharpe and higher return"),
+        ("a", "b", "higher in both"),
+        ("a", "c", "higher in both"),
         ("b", "c", "not separable"),
     ]
     clear = of(found.pairs, "a", "b").total_return
