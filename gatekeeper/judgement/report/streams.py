@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
-from gatekeeper.documents.evaluation import BuyAndHold, EvaluationDocument, Rules, TradesBySide
-from gatekeeper.judgement.statistics.sharpe import risk_free_per_period
+from gatekeeper.documents.evaluation import BuyAndHold, EvaluationDocument, TradesBySide
+from gatekeeper.judgement.backtest.recompute import exposed_of
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 
 HELD = "buy and hold"
 
@@ -46,22 +48,13 @@ def streams_of(document: EvaluationDocument) -> list[Stream]:
     found = []
     for role, card in document.scorecards:
         if card.tested:
-            daily, exposed = np.array(card.daily), _exposed(card)
-            excess = _excess(daily, exposed, rules)
+            known = exposed_of(card)  # of all capital in older documents, which were judged so
+            exposed = None if card.exposed is UNSET else known
+            excess = excess_returns(card.daily, known, rules.risk_free, rules.periods_per_year)
+            daily = np.array(card.daily)
             found.append(Stream(role, daily, excess, exposed, sides.get(role), rules.periods_per_year, trials))
     if isinstance(held := document.buy_and_hold, BuyAndHold):
         daily, whole = np.array(held.daily), np.ones(len(held.daily))
-        excess = _excess(daily, whole, rules)
+        excess = excess_returns(daily, whole, rules.risk_free, rules.periods_per_year)
         found.append(Stream(HELD, daily, excess, whole, None, rules.periods_per_year, trials))
     return found
-
-
-def _excess(daily: Floats, exposed: Floats | None, rules: Rules) -> Floats:
-    """Returns less the risk-free rate on what was exposed; on all capital in older documents, as these were judged."""
-    rate = risk_free_per_period(rules.risk_free, rules.periods_per_year)
-    return daily - (rate if exposed is None else rate * exposed)
-
-
-def _exposed(card: object) -> Floats | None:
-    exposed = getattr(card, "exposed", None)  # TEMPORARY until the record has it
-    return np.array(exposed) if isinstance(exposed, list) else None
