@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluation_documents import CARD, WHOLE, cards, document
+from evaluation_documents import CARD, WHOLE, as_format_2, cards, document
 from msgspec import structs
 
+from gatekeeper.documents import evaluation
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.judgement import document as documented
 from gatekeeper.judgement import judge, policy_of, run
@@ -85,10 +86,8 @@ def test_what_is_undefined_says_why() -> None:
 
 
 def test_an_older_document_lacks_what_it_does_not_hold_and_shows_the_rest() -> None:
-    older = made(
-        format=2, rules={name: value for name, value in WHOLE["rules"].items() if name != "edition"},
-        scorecards=cards(daily=DAILY, kept_trades=5, win_rate=0.4), sides=None, looks=None,
-    )  # fmt: skip
+    streams = cards(daily=DAILY, kept_trades=5, win_rate=0.4)
+    older = evaluation.of_object(as_format_2(WHOLE | {"days": DAYS, "scorecards": streams}))
     found = figures(older)
     assert found["Sortino"] == "6.35"
     lacking = ["Profit factor", "Mean win", "Mean loss", "Turnover a year", "Gross exposure, mean"]
