@@ -49,7 +49,8 @@ def _rows(document: EvaluationDocument) -> list[tuple[str, str, Show]]:
     worst = f"{100 * SHORTFALL:g} %"
     tests = "" if document.looks is None else f" ({max(document.looks.spent, 1)})"
     luckiest = f"chance that the true Sharpe beats the luckiest of the tests on record{tests}, if none had skill"
-    record = f"market days until such a Sharpe is over 0 at {100 * CONFIDENCE:g} %; this window has {document.window.days}"
+    sure = f"market days until such a Sharpe is over 0 at {100 * CONFIDENCE:g} %"
+    record = f"{sure}; this window has {document.window.days}"
     return [
         ("Sharpe", "annual; return over the risk-free rate by its spread", _sharpe),
         ("Standard error", "of that Sharpe; allows for autocorrelation, skew and fat tails", _error),
