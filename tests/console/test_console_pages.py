@@ -138,7 +138,7 @@ def test_a_verdict_is_shown_on_one_line_and_with_what_traders_look_for(
         made[stream] = made.get(stream, 0.0) + float(year)
     for role, card in document.scorecards:
         assert made[role] == pytest.approx(100 * card.total_return, abs=0.011)
-    assert "buy and hold" in made  # the source has bars
+    assert "No buy and hold: the source has no bars" in said
     trades = [re.search(rf"{side} trades .*?\((\d+)\)", said) for side in ("Long", "Short")]
     assert sum(int(each[1]) for each in trades if each) == document.scorecards.challenger.kept_trades
 

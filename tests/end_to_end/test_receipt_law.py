@@ -265,7 +265,6 @@ def test_what_an_older_gatekeeper_wrote_is_consistent_and_holds_by_its_digest() 
         ("verdict.detectable_gain", "detectable_gain is"),
         ("sides.challenger.long.gained", "the challenger's long and short trades made"),
         ("sides.ungated.short.count", "the number of the ungated's long and short trades"),
-        ("buy_and_hold.daily", "the number of buy and hold's daily returns"),
     ],
 )
 def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: str, said: str) -> None:
