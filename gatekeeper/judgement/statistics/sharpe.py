@@ -15,6 +15,10 @@ _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
 
+_STILL = 1e-20
+"""Sum of squares, in units of a variance, of a column that moves on its last day alone, but for rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharpeDifference:
     """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None if undefined."""
@@ -87,7 +91,7 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike, *, unit_free: bool = True) -> 
     if len(first) < FEWEST_DAYS:
         return SharpeDifference(delta, None, None, None)
     deviations, gradient = _moments(_computable(first), _computable(second))
-    bandwidth = _bandwidth(_in_own_units(deviations) if unit_free else deviations)
+    bandwidth = _bandwidth(_in_own_units(deviations), _STILL) if unit_free else _bandwidth(deviations)
     error = _standard_error(deviations, gradient, bandwidth)
     p = 0.5 * math.erfc(delta / error / math.sqrt(2)) if error > 0 else None
     return SharpeDifference(delta, error, p, bandwidth)
@@ -195,12 +199,12 @@ def _in_own_units(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
     return deviations / np.where(spread > 0, spread, 1.0)
 
 
-def _bandwidth(deviations: NDArray[np.float64]) -> float:
-    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column."""
+def _bandwidth(deviations: NDArray[np.float64], still: float = 0.0) -> float:
+    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column that moves."""
     before, after = deviations[:-1], deviations[1:]
     x, y = before - before.mean(axis=0), after - after.mean(axis=0)
     spread = np.sum(x * x, axis=0)
-    moving = spread > 0
+    moving = spread > still
     rho = np.sum(x * y, axis=0)[moving] / spread[moving]
     noise = np.mean((y[:, moving] - rho * x[:, moving]) ** 2, axis=0) ** 2
     # A root of exactly 1 has no finite answer; it never comes from returns, but must not become NaN.
