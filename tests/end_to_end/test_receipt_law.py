@@ -53,7 +53,7 @@ UNPROVEN: dict[str, str] = {
     r"D\.(verdict|verdict\.gates\[\d+\]|policies\.\w+)\.(message|text)": WORDS,
     r"D\.scorecards\.\w+\.name|D\.twins\.\w+\.name": NAME,
     r"D\.scorecards\.champion\.(threshold|trained_to)": OTHERS,
-    r"D\.(scorecards\.\w+\.daily|days)(\[\d+\])?": PARTLY,
+    r"D\.(scorecards\.\w+\.(daily|exposed)|days)(\[\d+\])?": PARTLY,
     r"D\.data\.(source|notes(\[\d+\])?|fingerprint|newest)": DATA,
     r"D\.training": LACKS,
     r"D\.training\.(parameters|ideas|wins)": DATA,
