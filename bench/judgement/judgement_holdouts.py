@@ -45,7 +45,7 @@ def show(repeats: int) -> None:
                     f"{one['live']:+.2f} ± {one['error']:.2f} ({one['promotions']:.1f})"
                     for one in (found[policy.name] for policy in POLICIES)
                 ]
-                rows.append((f"{ages:g}", f"{days}", f"{-ages * days / 365:+.2f}", *cells))
+                rows.append((f"{ages:g}", f"{days}", f"{0 - ages * days / 365:+.2f}", *cells))
         header = ("lost in a year of age", "holdout, days", "age at promotion costs", *(p.name for p in POLICIES))
         pages.table(f"True Sharpe live, promotions a year in brackets; correlation {rho:g}", header, rows)
 
