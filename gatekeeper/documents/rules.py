@@ -56,6 +56,10 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     """Market days in a year: 252, or 365 around the clock."""
     risk_free: float
     """Yearly risk-free rate."""
+    beat_ungated: Literal["warn", "bootstrap", "always"] = "warn"
+    """Which promotions need a model that made more than taking every idea; left out if it only warns."""
+    too_good: float = 5.0
+    """Annual Sharpe above which a person decides; left out at 5."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no policy has."""

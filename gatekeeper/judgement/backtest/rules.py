@@ -27,6 +27,8 @@ def policy_of(settings: "Settings", periods_per_year: int) -> Policy:
         power=settings.power,
         periods_per_year=periods_per_year,
         risk_free=settings.risk_free,
+        beat_ungated=settings.beat_ungated,
+        too_good=settings.too_good,
     )
 
 

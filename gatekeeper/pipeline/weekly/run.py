@@ -67,6 +67,8 @@ _LATER = frozenset(
         "volatility_target",
         "largest_fraction",
         "most_open",
+        "beat_ungated",
+        "too_good",
     }
 )
 
