@@ -83,6 +83,8 @@ class ScorecardRecord(StreamFigures, frozen=True, kw_only=True):
 
     daily: list[float]
     """Return of each market day, as a part of the initial capital; in the order of the document's `days`."""
+    exposed: list[float] | UnsetType = UNSET
+    """Part of the initial capital in open positions in the night before each of these days. Older documents lack it."""
 
 
 class Scorecards(Struct, frozen=True):

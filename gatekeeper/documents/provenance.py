@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents.comparison import Answer, StreamFigures
 
@@ -80,6 +80,8 @@ class LeagueRow(StreamFigures, frozen=True, kw_only=True):
 
     daily: list[float] | None
     """Return of each market day; null for the contender that the evaluation is of: its scorecard has them."""
+    exposed: list[float] | UnsetType | None = UNSET
+    """As of a scorecard; null like `daily`. Older documents lack it."""
     both_kept: int
     """Ideas that it and the champion approved."""
     gain: float | None

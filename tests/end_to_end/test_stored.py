@@ -229,9 +229,10 @@ def keys(value: Any) -> Any:
     ("change", "said"),
     [
         (lambda text: text[:-200], "it was changed or cut off"),
-        (lambda text: text.replace('"format": 1', '"format": 3', 1), "format 3, this version reads 1 and 2"),
+        (lambda text: text.replace('"format": 1', '"format": 4', 1), "format 4, this version reads 1, 2 and 3"),
+        (lambda text: text.replace('"format": 1', '"format": 3', 1), "missing required field `edition`"),
         (lambda text: text.replace('"format": 1', '"format": 2', 1), "missing required field `policy`"),
-        (lambda text: text.replace('"format": 1', '"format": true', 1), "format True, this version reads 1 and 2"),
+        (lambda text: text.replace('"format": 1', '"format": true', 1), "format True, this version reads 1, 2 and 3"),
         (lambda text: edited(text, "rules", "risk_free", 0.01), "the risk-free rate is both 0.01 and 0.0"),
         (lambda text: edited(text, "policy", "tolerance", 0.5), "the tolerance is both 0.5 and None"),
         (lambda text: text.replace('"answer"', '"reply"', 1), "missing required field `answer`"),

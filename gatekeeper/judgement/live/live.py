@@ -34,6 +34,7 @@ class Live:
     before: Scorecard | None
     ungated: Scorecard
     periods_per_year: int
+    risk_free: float
     marked: bool
     floor: int
 
@@ -47,7 +48,8 @@ class Live:
         if self.before is None or not self.enough:
             return LiveGain.of(predicted, error)
         annual = math.sqrt(self.periods_per_year)
-        found = sharpe_difference(self.primary.daily, self.before.daily)
+        ours, before = (card.excess(self.risk_free, self.periods_per_year) for card in (self.primary, self.before))
+        found = sharpe_difference(ours, before)
         return LiveGain.of(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
 
 
@@ -72,6 +74,7 @@ def measure(dataset: Dataset, rules: Rules, since: datetime, primary: Contender,
         before=None if before is None else book.measure(before),
         ungated=ungated,
         periods_per_year=rules.periods_per_year,
+        risk_free=rules.risk_free,
         marked=dataset.marked,
         floor=rules.policy.floor_trades,
     )

@@ -202,7 +202,7 @@ def test_risk_free_rate_reaches_the_sharpe(dataset: Make, contender: Make, ideas
     rows = ideas([("2018-10-01", {"2018-10-01": 0.02})])
     champion = contender("p", trained_to=date(2018, 9, 10))
     book = run(dataset(rows), Settings(risk_free=0.05), contender(), champion)
-    assert book.ungated.sharpe == CLOSE(sharpe_ratio([0.001] + [0] * 24, 252, 0.05), abs=1e-12)
+    assert book.ungated.sharpe == CLOSE(sharpe_ratio([0.001, -0.05 * rate, *[0] * 23]), abs=1e-12)
 
 
 def test_a_new_model_is_scored_on_the_same_ideas(

@@ -26,7 +26,7 @@ CLOSE = pytest.approx
 
 def test_numbers_of_the_golden_ten_days(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
     """Annual gain and error are the golden ones x sqrt(252); the bound takes z(1 - 1/52) = 2.0699 of them off."""
-    row = golden["sharpe_difference"]["ten_days"]
+    row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     verdict = judge(*pair, small)
     gain, error = row["delta"] * math.sqrt(252), row["se_hac"] * math.sqrt(252)
     assert verdict.gain == CLOSE(gain, abs=1e-9)
@@ -176,7 +176,7 @@ def test_different_windows_are_not_compared(pair: Any, small: Policy) -> None:
     other = structs.replace(champion.window, start=datetime(2017, 11, 1, tzinfo=UTC))
     verdict = judge(challenger, replace(champion, window=other), small)
     assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
-    shorter = replace(champion, daily=champion.daily[1:], kept=champion.kept[1:])
+    shorter = replace(champion, daily=champion.daily[1:], exposed=champion.exposed[1:], kept=champion.kept[1:])
     verdict = judge(challenger, shorter, small)
     assert (verdict.answer, verdict.decided_by, verdict.gain) == ("undecided", "comparable", None)
     assert verdict.gate("better").passed is None
@@ -254,7 +254,7 @@ def test_law_of_the_verdict(seed: int, edge: float, days: int, name: Any) -> Non
         datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 9, 1, tzinfo=UTC), datetime(2018, 10, 1, tzinfo=UTC), days
     )
     cards = [
-        Scorecard(f"m{i}", window, returns[i], kept[i], sharpe_ratio(returns[i]), float(returns[i].sum()),
+        Scorecard(f"m{i}", window, returns[i], np.full(days, 0.05), kept[i], sharpe_ratio(returns[i]), float(returns[i].sum()),
                   max_drawdown(returns[i]), None, True, sha256=str(i))
         for i in range(2)
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from gatekeeper.judgement.statistics.pooled_error import (
 )
 from gatekeeper.judgement.statistics.student_t import critical_value, upper_tail
 
-RIGHT = json.loads((Path(__file__).parents[2] / "judgement-2.json").read_text())
+RIGHT = json.loads((Path(__file__).parents[2] / "golden-judgement-2.json").read_text())
 
 
 def of_sharpe(case: dict[str, Any], scale: float = 1.0) -> Precision:
