@@ -14,10 +14,8 @@ class PooledHistory(Struct, frozen=True):
 
     ideas: int
     """Number of ideas, at least 30."""
-    weeks: int
-    """Distinct weeks in which they were entered, from Monday to Sunday."""
     squares: int
-    """Sum over these weeks of the squared number of ideas."""
+    """Sum over the weeks in which they were entered, from Monday to Sunday, of the squared number of ideas."""
     spread: Moments
     """Of deviations from the mean, summed over ideas."""
     weekly: Moments

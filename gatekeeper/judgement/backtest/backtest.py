@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.documents.evidence import Evidence, PooledHistory
 from gatekeeper.documents.evaluation import HOLDOUT, Refit, Rules, Twins, Window
+from gatekeeper.documents.evidence import Evidence, PooledHistory
 from gatekeeper.documents.rules import known
 from gatekeeper.judgement.backtest import differing_trades
 from gatekeeper.judgement.backtest.contender import Contender, decided

@@ -8,8 +8,8 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from gatekeeper.documents.evidence import Evidence
 from gatekeeper.documents.evaluation import ScorecardRecord, StreamFigures, Window
+from gatekeeper.documents.evidence import Evidence
 from gatekeeper.judgement.statistics.sharpe import excess_returns
 
 

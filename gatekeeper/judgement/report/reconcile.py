@@ -13,7 +13,7 @@ from msgspec import UNSET
 from gatekeeper.documents.evaluation import HOLDOUT, EvaluationDocument, ScorecardRecord, StreamFigures
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.backtest import ready_on
-from gatekeeper.judgement.report import reconcile_breakdown
+from gatekeeper.judgement.report import reconcile_breakdown, reconcile_evidence
 from gatekeeper.judgement.report.figures import CLOSE, Told, is_right, models_of, scored_of, share, some_trades, winners
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.market.replay.costs import PARTS, WHOLE
@@ -27,7 +27,7 @@ REPLAYED = ("demo:", "candles:")
 
 def faults(document: EvaluationDocument) -> list[str]:
     """Figures that contradict others of the document, in sentences; empty if all fit."""
-    parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
+    parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks, reconcile_evidence.faults)
     return [fault for part in (*parts, reconcile_breakdown.faults) for fault in part(document)]
 
 

@@ -1,4 +1,4 @@
-"""Gains: what the challenger gained over the champion, in Sharpe or in capital, with the error that a policy tests by."""
+"""Gains: what the challenger gained over the champion, in Sharpe or in capital, with the error of each."""
 
 import math
 from dataclasses import dataclass, replace

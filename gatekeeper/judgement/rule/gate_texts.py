@@ -72,9 +72,8 @@ def _weeks(challenger: Scorecard, floor: int) -> tuple[str, dict[str, Number]]:
     """The weeks in which the two differ, and the history that says how precise that is."""
     evidence = evidence_of(challenger)
     differing, history = evidence.differing, evidence.history
-    text = (
-        f"; {differing.count} ideas that only one of the two entered, in {differing.weeks} distinct weeks (floor {floor}"
-    )
+    text = f"; {differing.count} ideas that only one of the two entered, in {differing.weeks} distinct weeks"
+    text += f" (floor {floor}"
     if history is None:
         text += f", since fewer than {FEWEST_IN_POOL} ideas were known before the window to say what such ideas make)"
     else:

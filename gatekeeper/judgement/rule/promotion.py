@@ -6,7 +6,7 @@ from gatekeeper.documents.evaluation import Answer, Gate, Refit, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule import gains, gate_texts, saves_texts, verdict_texts
 from gatekeeper.judgement.rule.gains import Gains
-from gatekeeper.judgement.rule.verdict import Gain, Policy
+from gatekeeper.judgement.rule.verdict import Edition, Gain, Policy
 from gatekeeper.judgement.statistics.pooled_error import FEWEST_WEEKS
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS
 
@@ -192,3 +192,7 @@ def _is_sure(gain: Gain, policy: Policy) -> bool | None:
     if policy.tolerance is None:
         return True
     return None if gain.bound is None else gain.bound > -policy.tolerance
+
+
+TODAY = Edition(judge, gains.daily_gain, gains.detectable_gain)
+"""The edition by which new evaluations are judged."""

@@ -1,11 +1,17 @@
 """Verdicts, gates and policies of the promotion rule, and the numbers that it uses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from gatekeeper.documents.rules import POLICIES, Policy
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["DEPLOYS", "POLICIES", "Gain", "Policy", "z_of"]
+from gatekeeper.documents.evaluation import Verdict
+from gatekeeper.documents.rules import POLICIES, Policy
+from gatekeeper.judgement.backtest.scorecard import Scorecard
+
+__all__ = ["DEPLOYS", "POLICIES", "Edition", "Gain", "Policy", "z_of"]
 
 DEPLOYS = ("judged", "refit")
 """Deployed model: the bytes that were judged, or a refit by the same recipe and seed on all data to the as-of."""
@@ -43,3 +49,15 @@ class Gain:
     """What the ideas that only the champion entered lost, as a part of capital; None if that isn't compared."""
     loss_bound: float | None = None
     """Its lower confidence bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One edition of the judgement: new evaluations go by today's, and each stored one by its own."""
+
+    judge: Callable[..., Verdict]
+    """The promotion rule."""
+    daily_gain: Callable[[Scorecard, Scorecard, Policy], NDArray[np.float64]]
+    """(T,) what each day adds to the annual gain of a challenger over a champion."""
+    detectable_gain: Callable[[float, float, Policy], float]
+    """The gain that a standard error and a critical value detect."""

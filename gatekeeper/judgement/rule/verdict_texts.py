@@ -99,5 +99,3 @@ def _less_than_ungated(challenger: Scorecard, ungated: Scorecard) -> str:
         f"{challenger.name} made LESS than taking every idea: {figure(ours, theirs)} of capital against "
         f"{figure(theirs, ours)} ungated (Sharpe {figure(challenger.sharpe)} against {figure(ungated.sharpe)})"
     )
-
-

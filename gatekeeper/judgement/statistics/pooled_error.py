@@ -61,10 +61,9 @@ def pooled_history(made: ArrayLike, weeks: ArrayLike) -> PooledHistory | None:
         return None
     deviations = np.column_stack((values - values.mean(), values**2 - np.mean(values**2)))
     _, week, counts = np.unique(entered, return_inverse=True, return_counts=True)
-    sums = np.column_stack([np.bincount(week, weights=column) for column in deviations.T])
+    sums: Numbers = np.column_stack([np.bincount(week, weights=column) for column in deviations.T]).astype(np.float64)
     return PooledHistory(
         ideas=len(values),
-        weeks=len(counts),
         squares=int(np.sum(counts**2)),
         spread=_moments(deviations),
         weekly=_moments(sums),

@@ -38,9 +38,7 @@ def _beta_part(x: float, a: float, b: float) -> float:
     """The regularised incomplete beta function, by its continued fraction (modified Lentz's method)."""
     if x <= 0:
         return 0.0
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
     fraction = d
     for step in range(1, _STEPS):

@@ -18,7 +18,7 @@ from scipy import stats
 
 from gatekeeper.documents.evaluation import Gate, Refit
 from gatekeeper.judgement import Policy, Scorecard, judge
-from gatekeeper.judgement.rule.promotion import gain_of
+from gatekeeper.judgement.rule.gains import between
 
 Make = Callable[..., Any]
 
@@ -51,7 +51,7 @@ def test_days_needed_are_those_that_would_show_the_gain_of_interest(
     """
     policy = structs.replace(small, name=name, alpha=alpha, gain_of_interest=interest)
     reach = (stats.norm.ppf(1 - alpha) + stats.norm.ppf(0.8)) * error_of(golden)
-    gain = gain_of(*pair, policy)
+    gain = between(*pair, policy).shown
     assert gain.days_needed == math.ceil(DAYS * (reach / (interest + tolerance)) ** 2)
     assert gain.detectable == pytest.approx(reach - tolerance, abs=1e-7)
     assert judge(*pair, policy).gate("bound").numbers["days_needed"] == gain.days_needed
@@ -75,13 +75,13 @@ def test_the_default_policy_says_how_long_a_window_it_needs(pair: Any, golden: d
 
 def test_what_would_take_ages_takes_a_million_days(pair: Any, small: Policy) -> None:
     policy = structs.replace(small, name="proven", gain_of_interest=1e-6)
-    assert gain_of(*pair, policy).days_needed == 1_000_000
+    assert between(*pair, policy).shown.days_needed == 1_000_000
 
 
 def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], small: Policy) -> None:
     """It asks for none, so that no number of days would show anything; what the bound is, it says all the same."""
-    gain = gain_of(*pair, small.with_name("better"))
-    safe = gain_of(*pair, small)
+    gain = between(*pair, small.with_name("better")).shown
+    safe = between(*pair, small).shown
     assert (gain.detectable, gain.days_needed) == (None, None)
     assert (gain.value, gain.standard_error, gain.bound, gain.p) == (
         safe.value,
@@ -97,7 +97,7 @@ def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], smal
 
 def test_four_days_have_a_gain_and_no_error(card: Make, policy: Policy) -> None:
     a, b = [0.01, -0.02, 0.015, 0.003], [0.008, -0.018, 0.011, 0.004]
-    gain = gain_of(card(a), card(b), policy)
+    gain = between(card(a), card(b), policy).shown
     assert gain.value == pytest.approx(card(a).sharpe - card(b).sharpe, abs=1e-9)
     assert (gain.standard_error, gain.bound, gain.p, gain.detectable, gain.days_needed) == (None,) * 5
 
@@ -105,7 +105,7 @@ def test_four_days_have_a_gain_and_no_error(card: Make, policy: Policy) -> None:
 def test_no_champion_and_no_sharpe_are_no_gain(card: Make, policy: Policy) -> None:
     a, flat = card([0.01, -0.02, 0.015, 0.003, 0.02]), card([0.0] * 5)
     for champion in (None, flat, card([0.01, -0.02])):
-        assert gain_of(a, champion, policy).value is None
+        assert between(a, champion, policy).shown.value is None
 
 
 def test_a_gain_of_a_billionth_counts_on_either_side_of_zero(card: Make, small: Policy) -> None:
@@ -115,12 +115,12 @@ def test_a_gain_of_a_billionth_counts_on_either_side_of_zero(card: Make, small: 
         more = base.copy()
         more[0] += nudge
         assert abs(card(more).sharpe - card(base).sharpe) == pytest.approx(7.7e-10, rel=0.01)
-        assert gain_of(card(more), card(base), small).value == 0.0
+        assert between(card(more), card(base), small).shown.value == 0.0
     for nudge, sign in ((1e-11, 1), (-1e-11, -1)):
         more = base.copy()
         more[0] += nudge
-        assert math.copysign(1, gain_of(card(more), card(base), small).value) == sign
-        assert abs(gain_of(card(more), card(base), small).value) > 1e-9
+        assert math.copysign(1, between(card(more), card(base), small).shown.value) == sign
+        assert abs(between(card(more), card(base), small).shown.value) > 1e-9
 
 
 # Which gates are asked
@@ -244,7 +244,7 @@ def test_a_league_that_could_not_have_seen_the_gain_is_undecided(
 
 def test_only_the_test_that_failed_excuses(pair: Any, small: Policy) -> None:
     """The bound passes, and could have shown only 0.52; the league could have shown 0.1, and shows nothing: keep."""
-    gain = gain_of(*pair, small)
+    gain = between(*pair, small).shown
     policy = structs.replace(small, gain_of_interest=gain.detectable / 2)
     assert judge(*pair, policy).answer == "promote"
     assert judge(*pair, policy, many=league(False, gain.detectable / 4)).answer == "keep"
