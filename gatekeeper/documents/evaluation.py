@@ -162,7 +162,7 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Left out if no other model competed."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a day or time that isn't one, and for figures whose scorecard is missing or not whole."""
+        """Raise ValueError for a day or time that isn't one, and for a role whose scorecard is missing or not whole."""
         for day in self.days:
             date.fromisoformat(day)
         for flip in () if self.details is None or self.details.flips is None else self.details.flips.newest:
