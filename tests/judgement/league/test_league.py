@@ -18,6 +18,7 @@ from gatekeeper.judgement import Policy, Scorecard, judge, sharpe_difference
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.rule.promotion import TODAY
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence
 from gatekeeper.settings import Settings
@@ -30,7 +31,7 @@ YEAR = math.sqrt(252)
 
 @pytest.fixture
 def proven(policy: Policy) -> Policy:
-    return structs.replace(policy, name="proven", drawdown_allowance=1.0)
+    return structs.replace(policy, name="proven", drawdown_allowance=1.0, too_good=100.0)
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def kept(entered: Callable[..., Field], proven: Policy) -> Callable[..., list[st
         league = serialization.as_object(written)
         change(league)
         changed = document(league=league, agreement=agreement)
-        held, again, number = league_document.again(changed, cards, proven, "weekly", judge)
+        held, again, number = league_document.again(changed, cards, proven, "weekly", TODAY)
         assert number == 1
         return league_document.faults(changed, held, again)
 

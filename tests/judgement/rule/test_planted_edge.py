@@ -57,7 +57,7 @@ def trained(name: str, known: Dataset, to: datetime) -> Contender:
 
 def verdict_on(seed: int, edge: float, policy: Any) -> Verdict:
     known = market(seed, edge)
-    settings = Settings(policy=policy)
+    settings = Settings(policy=policy, too_good=100.0)
     champion = trained("gatekeeper_primary1", known, CHAMPION_TRAINED_TO)
     challenger = trained("gatekeeper_2", known, CHALLENGER_TRAINED_TO)
     book = run(known, settings, challenger, champion)

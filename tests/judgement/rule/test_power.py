@@ -89,7 +89,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     a, b = pair
     proven = structs.replace(small, name="proven", alpha=0.001)
     gain = between(a, b, proven).shown
-    reach = stats.norm.ppf(0.999) + stats.norm.ppf(0.8)
+    reach = stats.t.isf(0.001, 39) + stats.norm.ppf(0.8)
     needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
     assert gain.days_needed == math.ceil(needed)
     verdict = judge(a, b, proven)
