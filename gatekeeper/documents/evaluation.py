@@ -260,6 +260,8 @@ class TrainingPart(Struct, frozen=True):
     parameters: str | None = None
     ideas: int | None = None
     wins: int | None = None
+    train_years: float | None = None
+    half_life_days: float | None = None
 
 
 class DataPart(Struct, frozen=True):

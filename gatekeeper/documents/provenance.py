@@ -37,7 +37,7 @@ class SpentTests(Struct, frozen=True):
     """False promotions that so many tests allow on average; null likewise."""
 
 
-class Training(Struct, frozen=True):
+class Training(Struct, frozen=True, omit_defaults=True):
     """Training of a model."""
 
     recipe: str
@@ -58,6 +58,10 @@ class Training(Struct, frozen=True):
     """Nothing later was allowed."""
     fingerprint: str
     """sha256 over the training ideas."""
+    train_years: float | None = None
+    """Years before the cut-off that the ideas had to start in; left out if all were taken."""
+    half_life_days: float | None = None
+    """Days of age at the cut-off by which an idea's weight halves; left out if all weigh the same."""
 
 
 class FieldTest(Struct, frozen=True):

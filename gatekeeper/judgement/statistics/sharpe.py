@@ -16,6 +16,7 @@ _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
 
+
 @dataclass(frozen=True, slots=True)
 class SharpeDifference:
     """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None if undefined."""
@@ -88,7 +89,7 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike, *, unit_free: bool = True) -> 
     if len(first) < FEWEST_DAYS:
         return SharpeDifference(delta, None, None, None)
     deviations, gradient = _moments(_computable(first), _computable(second))
-    bandwidth = hac.bandwidth(_in_own_units(deviations) if unit_free else deviations)
+    bandwidth = hac.bandwidth(deviations, unit_free=unit_free)
     error = _standard_error(deviations, gradient, bandwidth)
     p = 0.5 * math.erfc(delta / error / math.sqrt(2)) if error > 0 else None
     return SharpeDifference(delta, error, p, bandwidth)
@@ -175,12 +176,6 @@ def _moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np
         )
     )
     return deviations, gradient
-
-
-def _in_own_units(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column divided by its standard deviation; a constant one stays as it is, and has no part in a bandwidth."""
-    spread = deviations.std(axis=0)
-    return deviations / np.where(spread > 0, spread, 1.0)
 
 
 def _standard_error(deviations: NDArray[np.float64], gradient: NDArray[np.float64], bandwidth: float) -> float:
