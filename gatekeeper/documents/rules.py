@@ -60,9 +60,9 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     risk_free: float
     """Yearly risk-free rate."""
     beat_ungated: Literal["warn", "bootstrap", "always"] = "warn"
-    """Which promotions need a model that made more than taking every idea; left out if it only warns."""
+    """Which promotions need a model that made more than taking every idea; left out if none does."""
     too_good: float = 5.0
-    """Annual Sharpe above which a person decides; left out at 5."""
+    """Annual Sharpe above which a person decides. Older documents lack it."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no policy has."""
