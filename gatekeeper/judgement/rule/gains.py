@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.documents.evidence import DifferingIdeas, Evidence
 from gatekeeper.judgement.backtest.scorecard import Scorecard
-from gatekeeper.judgement.rule.verdict import Gain, Policy, z_of
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.capital_gain import CapitalGain, capital_gain
 from gatekeeper.judgement.statistics.pooled_error import Precision, Slopes, precision, sharpe_slopes
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, daily_influence, sharpe_difference
@@ -85,7 +85,7 @@ def in_capital(challenger: Scorecard, champion: Scorecard, policy: Policy) -> Ga
         return gain
     loss = -evidence.differing.champion_made
     return replace(
-        gain, loss=loss, loss_bound=loss - known.critical(z_of(policy)) * known.standard_error * found.scale * days
+        gain, loss=loss, loss_bound=loss - known.critical(policy.z) * known.standard_error * found.scale * days
     )
 
 
@@ -109,7 +109,7 @@ def detectable_gain(error: float, critical: float, policy: Policy) -> float:
 def _gain(value: float, known: Precision, days: int, policy: Policy) -> Gain:
     """The annual gain of a gain per period."""
     year = math.sqrt(policy.periods_per_year)
-    gain, error, critical = _rounded(value * year), known.standard_error * year, known.critical(z_of(policy))
+    gain, error, critical = _rounded(value * year), known.standard_error * year, known.critical(policy.z)
     tested = policy.tolerance is not None
     return Gain(
         value=gain,

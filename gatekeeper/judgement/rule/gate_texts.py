@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gatekeeper.documents.evaluation import HOLDOUT, Gate, Number, Refit, Window
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.gains import Gains, evidence_of
-from gatekeeper.judgement.rule.verdict import Gain, Policy, z_of
+from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.pooled_error import FEWEST_IN_POOL
 
 LONGEST_HOLDOUT = 3650
@@ -167,9 +167,8 @@ def precision_numbers(gain: Gain, policy: Policy) -> dict[str, Number]:
         "pooled_error": gain.pooled,
         "critical": gain.critical,
         "degrees_of_freedom": gain.dof,
-        "z": z_of(policy),
         "p": gain.p,
-        "alpha": policy.alpha,
+        **significance(policy),
         "tolerance": policy.tolerance,
     }
 
@@ -296,6 +295,13 @@ def _when(window: Window) -> str:
     if window.ready is None:
         return f"{start}, and never becomes long enough with this holdout: raise GATEKEEPER_HOLDOUT_DAYS"
     return f"{start}, and is long enough from about {window.ready.isoformat()} on (later with market holidays)"
+
+
+def significance(policy: Policy) -> dict[str, Number]:
+    """The numbers that set how far the bound lies below the gain; an older document went by alpha alone."""
+    if policy.alpha is not None:
+        return {"alpha": policy.alpha}
+    return {"z": policy.z, "budget": policy.budget, "tests_a_year": policy.tests_a_year}
 
 
 def is_or_not(passed: bool | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement.rule.gains import detectable_gain
-from gatekeeper.judgement.rule.verdict import POLICIES, Policy, z_of
+from gatekeeper.judgement.rule.verdict import POLICIES, Policy
 from gatekeeper.judgement.statistics.student_t import critical_value
 
 WINDOWS = (0.5, 1.0, 2.0, 4.0)
@@ -88,7 +88,7 @@ def sights(policy: Policy, by: Measured, windows: Sequence[float] = WINDOWS) -> 
 
 def _sight(policy: Policy, years: float, by: Measured) -> Sight:
     normal, error = NormalDist(), by.over(years)
-    detectable = detectable_gain(error, by.critical(z_of(policy)), policy)
+    detectable = detectable_gain(error, by.critical(policy.z), policy)
     hurdle = detectable - normal.inv_cdf(policy.power) * error
     equals = normal.cdf(-hurdle / error) if error > 0 else 0.0
     return Sight(policy.name, years, error, detectable, equals)

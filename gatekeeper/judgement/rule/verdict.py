@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +10,10 @@ from gatekeeper.documents.evaluation import Verdict
 from gatekeeper.documents.rules import POLICIES, Policy
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 
-__all__ = ["DEPLOYS", "POLICIES", "Edition", "Gain", "Policy", "z_of"]
+__all__ = ["DEPLOYS", "POLICIES", "Edition", "Gain", "Policy"]
 
 DEPLOYS = ("judged", "refit")
 """Deployed model: the bytes that were judged, or a refit by the same recipe and seed on all data to the as-of."""
-
-
-def z_of(policy: Policy) -> float:
-    """The number of standard errors that a bound lies below its gain, if the error were known exactly."""
-    return -NormalDist().inv_cdf(policy.alpha)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class SharpeDifference:
     """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None if undefined."""
