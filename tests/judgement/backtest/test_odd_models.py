@@ -101,7 +101,7 @@ def test_challenger_that_vetoes_nearly_all_is_judged_by_what_it_saves(pair: Any,
 
 def test_challenger_that_approves_nothing_or_everything_needs_a_person(pair: Any, card: Make, small: Policy) -> None:
     """Case 91: it never becomes the primary alone, whatever it saves."""
-    losing = card([-0.001, -0.002] * 5, name="gatekeeper_primary1", kept=OTHER, sha256="b")
+    losing = card([-0.02, -0.021] * 5, name="gatekeeper_primary1", kept=OTHER, sha256="b")
     for kept, daily in ((np.zeros(40, dtype=bool), [0.0] * 10), (np.ones(40, dtype=bool), pair[0].daily)):
         verdict = judge(card(daily, kept=kept, sha256="c", model_id=7), losing, small)
         assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "selective", True)
