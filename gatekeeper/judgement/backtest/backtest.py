@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gatekeeper.documents.evaluation import HOLDOUT, Refit, Rules, Twins, Window
 from gatekeeper.documents.evidence import Evidence, PooledHistory
 from gatekeeper.documents.rules import known
-from gatekeeper.judgement.backtest import differing_trades
+from gatekeeper.documents.traded import BuyAndHold
+from gatekeeper.judgement.backtest import buy_and_hold, differing_trades
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import compared
@@ -43,6 +44,8 @@ class Backtest:
     """The deployed refits of challenger and champion; None if both are deployed themselves."""
     pool: PooledHistory | None = None
     """The ideas known before the window; None if there are too few."""
+    held: BuyAndHold | None = None
+    """Buy and hold of the source's symbols; None if it has no bars."""
 
     @property
     def refit(self) -> Refit | None:
@@ -109,6 +112,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
         ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
         twins=compared(challenger, champion, card, ideas, settings.refit_disagreement),
         pool=pool,
+        held=buy_and_hold.of(dataset, days),
     )
 
 

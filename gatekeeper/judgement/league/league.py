@@ -106,14 +106,14 @@ def _test(
     if policy.tolerance is None:
         return None
     rows = [
-        _standardised(card, field.champion, gain, policy, edition)
+        standardised(card, field.champion, gain, policy, edition)
         for card, gain in zip(field.contenders, gains, strict=True)
         if gain.standard_error
     ]
     return _spa(np.column_stack(rows), policy, draws, seed) if rows else None
 
 
-def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy, edition: Edition) -> Row:
+def standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy, edition: Edition = TODAY) -> Row:
     """(T,) daily contributions; mean x sqrt(T) is the gain plus the tolerance in units of the rule's own error."""
     annual = edition.daily_gain(card, champion, policy)
     error = (gain.standard_error or math.nan) * math.sqrt(len(annual))
