@@ -3,9 +3,11 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from evaluation_documents import CARD, document
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -20,6 +22,7 @@ from gatekeeper.judgement.rule.spending import (
     Tested,
     alike,
     expected,
+    of_a_year,
     promotions,
 )
 
@@ -78,6 +81,29 @@ def test_a_challenger_that_is_the_champion_by_then_is_not_compared() -> None:
     tests = series(random.normal(0, 0.01, (9, 400)), random.normal(0, 0.01, 400))
     alone = [Tested(t.as_of, t.days, t.challenger, t.champion, "m0", "m0") for t in tests]
     assert alike(alone) is None
+
+
+def test_a_years_evaluations_are_read_the_newest_first_and_no_further() -> None:
+    """12 documents, 40 days apart: ten lie within 365 days of the newest, and one of these compared no two models."""
+    random = np.random.default_rng(7)
+    days = [str(day) for day in np.arange("2018-01-01", "2018-04-01", dtype="datetime64[D]")]
+    cards = [CARD | {"daily": random.normal(0, 0.01, 90).tolist(), "sha256": f"{number:064d}"} for number in range(13)]
+    documents = [
+        (MONDAY - timedelta(days=40 * number), document(days=days, scorecards=compared(cards[number], cards[12])))
+        for number in range(12)
+    ]
+    documents[3] = (documents[3][0], document(days=days, scorecards=compared(cards[3], None)))
+    read = iter(documents)
+    found = of_a_year(read)
+    assert found is not None
+    assert found.challengers == 9
+    ours = alike([each for as_of, one in documents[9::-1] if (each := Tested.of(as_of, one)) is not None])
+    assert found == ours
+    assert len(list(read)) == 1
+
+
+def compared(challenger: dict[str, Any], champion: dict[str, Any] | None) -> dict[str, Any]:
+    return {"challenger": challenger, "champion": champion, "ungated": challenger | {"name": "ungated"}}
 
 
 @pytest.mark.parametrize("tests", TESTS)
