@@ -108,8 +108,8 @@ def _show_budgets(
     if alike is None:
         echo(
             "",
-            "The budget is a bound, not a forecast. What your challengers would spend of it is shown from 8 evaluations "
-            "of the last year on.",
+            "The budget is a bound, not a forecast. What your challengers would spend of it is shown once the last "
+            "year has 8 evaluations.",
         )
         return
     echo(

@@ -148,7 +148,6 @@ def test_a_small_error_asks_for_more_than_z(policy: Policy) -> None:
     assert expected(policy, one, 0.2) == pytest.approx(0.173)
     assert expected(policy, one, 0.5) == promotions(2.11, 52, 0.5)
     assert expected(structs.replace(policy, margin=0.5), one, 0.4) == pytest.approx(0.173)
-    assert expected(policy.with_name("better"), one, 0.5) is None
 
 
 def test_the_table_is_what_the_bench_simulates() -> None:
