@@ -113,6 +113,19 @@ def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(sharpe_a - sharpe_b + deviations @ gradient)
 
 
+def sharpe_error(returns: ArrayLike) -> float | None:
+    """Standard error of the Sharpe per period of (T,) returns: that of `sharpe_difference`, for one row by itself.
+
+    None for fewer than 5 periods, and if the Sharpe is undefined. Annual: x sqrt(periods).
+    """
+    row = _row(returns)
+    if len(row) < FEWEST_DAYS or sharpe_ratio(row, 1) is None:
+        return None
+    scaled = _computable(row)
+    deviations, gradient = (of_both[..., ::2] for of_both in _moments(scaled, scaled))
+    return _standard_error(deviations, gradient, _bandwidth(_in_own_units(deviations)))
+
+
 def max_drawdown(returns: ArrayLike) -> float:
     """Largest fall of 1 + the running sum of (T,) returns from its peak, in units of the initial capital, >= 0.
 
