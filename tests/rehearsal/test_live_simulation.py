@@ -25,7 +25,7 @@ def day(number: int) -> np.datetime64:
     return np.datetime64(f"2018-03-{number:02d}")
 
 
-def stage(**options: object) -> Stage:
+def stage(*, marked: bool = True, **options: object) -> Stage:
     """Ideas of the 6th, 7th (to the 14th), 13th, 15th: each makes 1, 2, 3, 4 % on its last day."""
     starts, ends = np.array([day(n) for n in (6, 7, 13, 15)]), np.array([day(n) for n in (7, 14, 15, 16)])
     outcome = np.array([0.01, 0.02, 0.03, 0.04])
@@ -47,7 +47,7 @@ def stage(**options: object) -> Stage:
     return Stage.of(
         Dataset(ideas, days, 365, END, END, True, "by hand", ()),
         MONDAYS[0],
-        rules_of(Settings(**options), periods_per_year=365, marked=True),
+        rules_of(Settings(**options), periods_per_year=365, marked=marked),
     )
 
 
@@ -72,6 +72,15 @@ def test_by_default_each_trade_is_one_part_of_capital() -> None:
     assert result.total_return == pytest.approx(0.05 * 0.10, abs=CLOSE)
     assert (result.kept_trades, result.passed_over) == (4, 0)
     assert made(found, found.stage.between(MONDAYS[1], MONDAYS[2])) == pytest.approx(0.05 * 0.07, abs=CLOSE)
+
+
+def test_the_risk_free_rate_is_taken_off_what_was_exposed() -> None:
+    """Without paths from the idea, which midnight gives to the day before, to its exit: the 6th to the 16th."""
+    result = track(stage(marked=False, risk_free=0.05)).result(MONDAYS[0])
+    exposed = [0, 0.05, 0.1, *[0.05] * 5, 0.1, 0.1, 0.1, 0.05, *[0] * 51]
+    assert result.exposed == pytest.approx(exposed, abs=CLOSE)
+    excess = np.array(result.daily) - (1.05 ** (1 / 365) - 1) * np.array(exposed)
+    assert result.sharpe == pytest.approx(excess.mean() / excess.std(ddof=1) * 365**0.5, abs=1e-9)
 
 
 def test_a_position_of_last_week_takes_its_room_in_this_one() -> None:

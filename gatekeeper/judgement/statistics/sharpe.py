@@ -14,7 +14,6 @@ FEWEST_DAYS = 5
 _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
-
 _STILL = 1e-20
 """Sum of squares, in units of a variance, of a column that moves on its last day alone, but for rounding."""
 

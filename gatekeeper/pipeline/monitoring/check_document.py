@@ -146,7 +146,11 @@ def _gain(live: "Live", lasting: Reign, notes: list[str]) -> LiveGain:
     if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
         notes.append(f"evaluation {evaluation.id} was against a model other than {before.version}: no predicted gain")
         return live.gain(None, None)
-    verdict = evaluation.document.verdict
+    verdict, rules = evaluation.document.verdict, evaluation.document.rules
+    if rules.edition == 1 and rules.risk_free:
+        notes.append(
+            "the predicted gain is over the risk-free rate on all capital, the realised one on what was exposed"
+        )
     return live.gain(verdict.gain, verdict.standard_error)
 
 

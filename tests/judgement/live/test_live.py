@@ -62,6 +62,22 @@ def test_the_realised_gain_is_the_golden_one(golden: dict[str, Any], ten_days: D
     assert gain.surprise == pytest.approx((gain.realised - 0.5) / np.hypot(0.3, gain.realised_error))
 
 
+def test_the_realised_gain_is_over_the_rate_like_the_promised_one(
+    ten_days: Dataset, ideas: Make, dataset: Make, contender: Make
+) -> None:
+    """Case 94: the primary's position stays open for nine nights, and the rate of these is off both its Sharpes."""
+    rest = [(f"2018-10-22T{hour:02d}:00", {"2018-10-22": 0.01 / hour}) for hour in range(2, 21)]
+    path = {str(day): value for day, value in zip(ten_days.market_days[-10:], np.linspace(-0.1, 0.2, 10), strict=True)}
+    known = dataset(ideas([("2018-10-01T01:00", {"2018-10-22": 9.0}), ("2018-10-22T01:00", path), *rest]))
+    live = measured(known, settings(risk_free=0.05), SINCE, contender("p2", [1, 2, 3]), contender("p1", [2, 3, 4, 5]))
+    assert live.before is not None
+    assert (live.primary.exposed.tolist(), live.before.exposed.any()) == ([0.0, *[FRACTION] * 9], False)
+    rate = (1.05 ** (1 / 252) - 1) * live.primary.exposed
+    sharpes = [days.mean() / days.std(ddof=1) * 252**0.5 for days in (live.primary.daily - rate, live.before.daily)]
+    assert [live.primary.sharpe, live.before.sharpe] == pytest.approx(sharpes, abs=1e-9)
+    assert live.gain(0.5, 0.3).realised == pytest.approx(sharpes[0] - sharpes[1], abs=1e-9)
+
+
 def test_a_surprise_counts_in_standard_errors() -> None:
     """3-4-5: both errors together make 0.5, and 0.6 less than predicted is 1.2 of them."""
     assert LiveGain.of(0.8, 0.3, 0.2, 0.4).surprise == pytest.approx(-1.2)
