@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WORK = {"made": "prepared", "judged": "judged"}  # the kinds of progress, and their words
 STREAMS = ("deployed", "Sharpe", "return, %", "max drawdown, %", "approved", "data age, days")
 PROMOTIONS = ("policy", "promotions", "won", "tied", "lost", "gained, %", "given up, %", "net, %")
+BUDGETS = ("policy", "budget a year", "z", "challengers", "correlation of gains", "spent a year")
 WEEKS = ("policy", "weeks", "without a model", "below the floors", "undecided", "cost of waiting, Sharpe")
 PAIRS = ("pair", "Sharpe difference", "return difference, %", "verdict")
 REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %", "weeks not alike")
@@ -175,9 +176,25 @@ def _show_holdout(holdout: str, part: "HoldoutResult") -> None:
     ]
     table(WEEKS, weeks, empty="")
     echo()
+    _show_budgets(part)
     _show_refits(part)
     if part.resampling is not None:
         _show_pairs(part.pairs, part.resampling)
+
+
+def _show_budgets(part: "HoldoutResult") -> None:
+    rows = [
+        (name, f"{s.budget:g}", f"{s.z:.2f}", s.challengers, f"{s.correlation:.2f}", f"{s.expected:.2f} ± 0.05")
+        for name, each in part.policies.items()
+        if (s := each.spent) is not None
+    ]
+    if rows:
+        table(BUDGETS, rows, empty="")
+        echo(
+            "Spent: promotions a year if each of these challengers were just bad enough. The budget bounds",
+            "that; where challengers are alike (correlation 1, not 0.5), they spend far less.",
+            "",
+        )
 
 
 def _show_refits(part: "HoldoutResult") -> None:

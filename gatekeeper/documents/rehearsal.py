@@ -89,6 +89,21 @@ class StreamResult(Struct, frozen=True, kw_only=True):
     """Standard error of the drawdown."""
 
 
+class BudgetSpent(Struct, frozen=True):
+    """What the challengers of a policy's tests would spend of its budget, if each were just bad enough."""
+
+    budget: float
+    """Most false promotions a year, on average."""
+    z: float
+    """Standard errors between a gain and its lower bound, which keep to that."""
+    challengers: int
+    """Challengers that were compared with a champion."""
+    correlation: float
+    """Mean correlation of their gains over the champion: 0.5 if they share nothing but the champion, 1 if the same."""
+    expected: float
+    """Promotions a year of models that are just bad enough, by simulation, give or take 0.05."""
+
+
 class PolicyResult(StreamResult, frozen=True, kw_only=True):
     """One policy."""
 
@@ -118,6 +133,8 @@ class PolicyResult(StreamResult, frozen=True, kw_only=True):
     """Standard error of that."""
     judged_made: float | None = None
     """Return with judged models; null unless both were rehearsed."""
+    spent: BudgetSpent | None = None
+    """What its challengers spend of the budget; null for `better`, for fewer than 8 of them, and in format 1."""
 
 
 class DifferenceRecord(Struct, frozen=True):

@@ -28,7 +28,7 @@ def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
     assert code == 0
     assert "standard error 0.63 for one year" in out
     assert "False promotions a year, in the 52 tests of the schedule '0 2 * * 1':" in out
-    assert "a bound, not a forecast: what it spends takes 8 evaluations" in out
+    assert "a bound, not a forecast. What your challengers would spend of it is shown once" in out
 
 
 def test_a_plan_says_where_the_table_of_the_budget_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
