@@ -14,6 +14,9 @@ from gatekeeper.judgement.statistics.sharpe import max_drawdown
 
 FEWEST_DAYS = 5
 TIMES = 2000
+TAIL = 0.6
+"""Part of the chance to trip that the draws get: a sample's own days reach less far into the tail than its market does.
+Simulated (bench/judgement/judgement_monitor.py)."""
 HEAD_START = 21
 """Market days: the bound begins as if so many had passed, since a small early drawdown is no evidence."""
 
@@ -61,10 +64,10 @@ def examine(
         return Breaker(False, drawdown, None, None, level, len(now), len(then), None, why)
     block = block_length(then)
     horizon = math.ceil(len(now) / periods_per_year) * periods_per_year
-    growth = np.sqrt((np.arange(horizon) + 1 + HEAD_START) / (horizon + HEAD_START))
-    deepest = _deepest(then - promise.lowered, growth, block, seed)
-    here = float(growth[len(now) - 1])
-    bound = here * float(np.quantile(deepest, level, method="higher"))
+    rising = growth(horizon)
+    deepest = _deepest(then - promise.lowered, rising, block, seed)
+    here = float(rising[len(now) - 1])
+    bound = here * float(np.quantile(deepest, quantile(level), method="higher"))
     deeper = float(np.mean(deepest >= drawdown / here))
     tripped = drawdown > bound
     chosen = f", the best of {promise.compared}" if promise.compared > 1 else ""
@@ -98,13 +101,23 @@ def _why_unbounded(live: NDArray[np.float64], backtest: NDArray[np.float64], flo
     return None
 
 
-def _deepest(days: NDArray[np.float64], growth: NDArray[np.float64], block: int, seed: int) -> NDArray[np.float64]:
+def _deepest(days: NDArray[np.float64], rising: NDArray[np.float64], block: int, seed: int) -> NDArray[np.float64]:
     """(TIMES,) largest drawdown so far / growth, over the days of each drawn year from the first checked one on."""
     backtests = draws(len(days), len(days), block=block, times=TIMES, seed=seed)
-    lives = draws(len(days), len(growth), block=block, times=TIMES, seed=seed + 1)
+    lives = draws(len(days), len(rising), block=block, times=TIMES, seed=seed + 1)
     years = (days[backtest[live]] for backtest, live in zip(backtests, lives, strict=True))
-    fell = (float(np.max((drawdowns(year) / growth)[FEWEST_DAYS - 1 :])) for year in years)
+    fell = (float(np.max((drawdowns(year) / rising)[FEWEST_DAYS - 1 :])) for year in years)
     return np.fromiter(fell, dtype=np.float64, count=TIMES)
+
+
+def growth(horizon: int) -> NDArray[np.float64]:
+    """(horizon,) the bound of each day as a part of the last one's."""
+    return np.sqrt((np.arange(horizon) + 1 + HEAD_START) / (horizon + HEAD_START))
+
+
+def quantile(level: float) -> float:
+    """The quantile of the draws that holds the level."""
+    return 1 - (1 - level) * TAIL
 
 
 def drawdowns(returns: NDArray[np.float64]) -> NDArray[np.float64]:
