@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     min_class_ideas: int = Field(
         20, ge=1, description="fewest winning and fewest losing ideas to train on; with fewer, training is refused"
     )
+    train_years: float | None = Field(
+        None, gt=0, le=200, description="years of ideas before the training's end to train on; empty: all of them"
+    )
+    half_life_days: float | None = Field(
+        None,
+        gt=0,
+        le=36500,
+        description="training: days of age, at the training's end, by which an idea's weight halves; empty: all equal",
+    )
 
     pullback_width: float = Field(
         0.02, gt=0, lt=1, description="replay: a pull-back lies this close to the SMA50, as a fraction of the price"
@@ -147,7 +156,9 @@ class Settings(BaseSettings):
     most_open: int | None = Field(
         None, ge=1, description="most positions open at once, later ideas are skipped; not set: no limit"
     )
-    risk_free: float = Field(0.0, gt=-1, lt=1, description="annual risk-free rate, taken off the returns; 0.03 is 3 %")
+    risk_free: float = Field(
+        0.0, gt=-1, lt=1, description="annual risk-free rate, taken off the exposed part of capital; 0.03 is 3 %"
+    )
     deploy: Literal["judged", "refit"] = Field(
         "judged", description="a promotion deploys the judged model, or its refit: the same recipe on all that is known"
     )
@@ -234,6 +245,11 @@ class Settings(BaseSettings):
             value = value.strip()
         kinds = {"db": SecretUrl.database, "data": SecretUrl.source, "alarms": SecretUrl.receivers}
         return kinds.get(str(field.field_name), SecretUrl.store)(value)
+
+    @field_validator("train_years", "half_life_days", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("models")
     @classmethod

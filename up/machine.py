@@ -71,6 +71,13 @@ class Machine:
         except Fault:
             raise SystemExit("It is shutting down. Wait for that with `make down`, then run `make up`.") from None
 
+    def process_ids(self) -> dict[str, int]:
+        """The process of each part; 0 between two starts, empty if supervisord is not running."""
+        try:
+            return {part["name"]: part["pid"] for part in self._supervisor().getAllProcessInfo()}
+        except (OSError, Fault):
+            return {}
+
     def why_not_started(self, part: str) -> str:
         """Supervisord's reason: a command that can't be run leaves nothing in its log."""
         try:

@@ -22,6 +22,7 @@ from gatekeeper import config
 from gatekeeper.errors import GatekeeperError
 
 PATIENCE = 240.0  # seconds to wait for a part; all of them usually take half a minute
+STARTS = 3  # of one part before it counts as one that does not start, as in supervisord.conf
 STOPPING = 130.0  # seconds: the sum of what supervisord.conf allows the parts
 LIVE = ("STARTING", "RUNNING")  # supervisord calls a part starting for its first ten seconds, even if it is healthy
 LISTED = "UP_ACCOUNTS"  # in the environment of each process: Airflow's accounts when it started
@@ -179,9 +180,17 @@ def prepare(machine: Machine, answers: Answers) -> None:
 def wait(machine: Machine, answers: Answers, begun: float) -> None:
     """Wait until every part is healthy. Raises SystemExit, with the last log lines of those that are not."""
     healthy: set[str] = set()
+    started: dict[str, set[int]] = {part: set() for part in PARTS}
     while missing := [part for part in PARTS if part not in healthy]:
         states, after = machine.states(), time.monotonic() - begun
-        lost = ["supervisord"] if not states else [part for part in PARTS if states[part] == "FATAL"]
+        for part, process in machine.process_ids().items():
+            started[part].add(process)
+            started[part].discard(0)
+        # Supervisord gives up on what ends within `startsecs`; on a slow machine a part ends later, again and again.
+        lost = [
+            part for part in PARTS if states.get(part) == "FATAL" or (part in missing and len(started[part]) > STARTS)
+        ]
+        lost = lost if states else ["supervisord"]
         if lost or after > PATIENCE:
             late = f"is not healthy after {after:.0f} s"
             whys = {part: machine.why_not_started(part) if lost else late for part in lost or missing}

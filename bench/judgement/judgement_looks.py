@@ -61,7 +61,7 @@ def _bandwidth(columns: Sequence[Rows], means: Sequence[Rows], squares: Sequence
         yy = square - first**2 - first**2 / count
         xy = lagged - last * first / count
         rho = xy / xx
-        noise = ((yy - rho * xy) / count) ** 2
+        noise = ((yy - rho * xy) / square) ** 2  # in units of its own variance
         gap = np.where(rho == 1, np.finfo(float).eps, 1 - rho)
         above, below = above + 4 * rho**2 * noise / gap**8, below + noise / gap**4
     return 2.6614 * (above / below * days) ** 0.2

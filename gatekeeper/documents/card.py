@@ -58,7 +58,7 @@ class CardState(Struct, frozen=True):
     """Whether its bytes are quarantined."""
 
 
-class CardTraining(Struct, frozen=True):
+class CardTraining(Struct, frozen=True, omit_defaults=True):
     """Training, as the run that made it wrote it into its evaluation."""
 
     seed: int | None
@@ -75,6 +75,10 @@ class CardTraining(Struct, frozen=True):
     """Notes of the source on its data."""
     age_days: int | None
     """Days from the end of its data to the card."""
+    train_years: float | None = None
+    """Years before the end of the training that its ideas had to start in; left out if all were taken."""
+    half_life_days: float | None = None
+    """Days of age by which an idea's weight in the training halves; left out if all weigh the same."""
 
 
 class CardEvaluation(Struct, frozen=True, kw_only=True):

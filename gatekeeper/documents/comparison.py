@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 Answer = Literal["promote", "keep", "undecided"]
 Number = float | int | str | None
@@ -78,6 +78,8 @@ class ScorecardRecord(StreamFigures, frozen=True, kw_only=True):
 
     daily: list[float]
     """Return of each market day, as a part of the initial capital; in the order of the document's `days`."""
+    exposed: list[float] | UnsetType = UNSET
+    """Part of the initial capital in open positions in the night before each of these days. Older documents lack it."""
 
 
 class Scorecards(Struct, frozen=True):

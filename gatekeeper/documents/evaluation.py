@@ -115,8 +115,8 @@ __all__ = [
     "written",
 ]
 
-FORMAT = 2
-OLDER = {1: older_evaluation.of_format_1}
+FORMAT = 3
+OLDER = {1: older_evaluation.of_format_1, 2: older_evaluation.of_format_2}
 """Older formats, each with what reads it."""
 WHAT = "evaluation document"
 
@@ -125,7 +125,7 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One evaluation. What has a default is left out of the JSON if it isn't known."""
 
     format: int
-    """Format of the document: 2. One of format 1 becomes one of 2 as it is read; `rules` says what it didn't hold."""
+    """Format of the document: 3. An older one becomes one of 3 as it is read; `rules` says what it didn't hold."""
     window: Window
     """The stretch that the models are compared on."""
     days: list[str]
@@ -162,7 +162,7 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Left out if no other model competed."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a day or time that isn't one, and for figures of a role that has no scorecard."""
+        """Raise ValueError for a day or time that isn't one, and for a role whose scorecard is missing or not whole."""
         for day in self.days:
             date.fromisoformat(day)
         for flip in () if self.details is None or self.details.flips is None else self.details.flips.newest:
@@ -171,6 +171,11 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
         for part, by_role in self._by_role():
             if others := sorted(by_role.keys() - roles):
                 raise ValueError(f"it has {part} of {', '.join(others)}, but no such scorecard")
+        rows = () if self.league is None else self.league.contenders
+        for card in (*(card for _, card in self.scorecards), *rows):
+            if (card.exposed is UNSET) != (self.rules.edition == 1):
+                lacks = "lack" if card.exposed is UNSET else "have"
+                raise ValueError(f"the figures of {card.name} {lacks} `exposed`, by edition {self.rules.edition}")
 
     def _by_role(self) -> Iterator[tuple[str, Mapping[str, object]]]:
         yield "trades", self.trades
@@ -255,6 +260,8 @@ class TrainingPart(Struct, frozen=True):
     parameters: str | None = None
     ideas: int | None = None
     wins: int | None = None
+    train_years: float | None = None
+    half_life_days: float | None = None
 
 
 class DataPart(Struct, frozen=True):

@@ -1,4 +1,8 @@
-"""Evaluation documents of format 1, which had a policy beside their rules, and held fewer of these."""
+"""Evaluation documents of formats 1 and 2: as those of today, with the edition of the judgement that they went by.
+
+Format 1 had a policy beside its rules, and held fewer of these. Neither holds what was exposed: edition 1 of the
+judgement took the risk-free rate off all capital.
+"""
 
 from datetime import timedelta
 
@@ -10,6 +14,7 @@ from gatekeeper.documents.rules import UNKNOWN_IN_FORMAT_1, Policy, RatesRecord,
 from gatekeeper.documents.serialization import JsonObject
 
 ONE_DAY = timedelta(days=1)
+EDITION = 1
 
 
 class _Tolerance(Struct, frozen=True):
@@ -37,7 +42,7 @@ class _Derived(Struct, frozen=True):
 
 
 def of_format_1(content: JsonObject) -> JsonObject:
-    """The document as one of format 2. Raises ValueError for one whose parts contradict each other."""
+    """The document as one of today. Raises ValueError for one whose parts contradict each other."""
     parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
     policy, rules = parts.policy, parts.rules
     # Documents of before there was a choice have no sizing: a fixed fraction, which the other numbers don't bear on.
@@ -51,6 +56,7 @@ def of_format_1(content: JsonObject) -> JsonObject:
         if one != other:
             raise ValueError(f"{what} is both {one} and {other}")
     pinned = Rules(
+        edition=EDITION,
         policy=policy,
         marked=rules.marked,
         sizing=sizing,
@@ -60,11 +66,23 @@ def of_format_1(content: JsonObject) -> JsonObject:
         **dict.fromkeys(UNKNOWN_IN_FORMAT_1),
     )
     kept = {name: value for name, value in content.items() if name != "policy"}
-    return {**kept, "format": 2, "rules": msgspec.to_builtins(pinned)}
+    return {**kept, "format": 3, "rules": msgspec.to_builtins(pinned)}
 
 
-def stated(content: JsonObject) -> JsonObject:
-    """Policy and rules of a document of format 1 as that format writes them: whatever else they hold is unknown."""
+class _Format2(Struct, frozen=True):
+    rules: JsonObject
+
+
+def of_format_2(content: JsonObject) -> JsonObject:
+    """The document as one of today. Raises ValueError for one without rules."""
+    return {**content, "format": 3, "rules": {**msgspec.convert(content, _Format2).rules, "edition": EDITION}}
+
+
+def stated(content: JsonObject, rules: Rules) -> JsonObject:
+    """Policy and rules of an older document as its format writes them: whatever else they hold is unknown."""
+    if content["format"] == 2:
+        known = msgspec.to_builtins(rules)
+        return {"format": 2, "rules": {name: value for name, value in known.items() if name != "edition"}}
     parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
     policy = {**msgspec.to_builtins(parts.policy), "tolerance": derived.policy.tolerance}
     return {"format": 1, "policy": policy, "rules": msgspec.to_builtins(parts.rules)}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents.comparison import Answer, StreamFigures
 
@@ -37,7 +37,7 @@ class SpentTests(Struct, frozen=True):
     """False promotions that so many tests allow on average; null likewise."""
 
 
-class Training(Struct, frozen=True):
+class Training(Struct, frozen=True, omit_defaults=True):
     """Training of a model."""
 
     recipe: str
@@ -58,6 +58,10 @@ class Training(Struct, frozen=True):
     """Nothing later was allowed."""
     fingerprint: str
     """sha256 over the training ideas."""
+    train_years: float | None = None
+    """Years before the cut-off that the ideas had to start in; left out if all were taken."""
+    half_life_days: float | None = None
+    """Days of age at the cut-off by which an idea's weight halves; left out if all weigh the same."""
 
 
 class FieldTest(Struct, frozen=True):
@@ -80,6 +84,8 @@ class LeagueRow(StreamFigures, frozen=True, kw_only=True):
 
     daily: list[float] | None
     """Return of each market day; null for the contender that the evaluation is of: its scorecard has them."""
+    exposed: list[float] | UnsetType | None = UNSET
+    """As of a scorecard; null like `daily`. Older documents lack it."""
     both_kept: int
     """Ideas that it and the champion approved."""
     gain: float | None

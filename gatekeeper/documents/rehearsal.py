@@ -5,7 +5,7 @@ Returns and drawdowns are parts of the initial capital, Sharpe ratios annual; nu
 
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents import serialization
 from gatekeeper.documents.evaluation import SizingRecord
@@ -74,6 +74,8 @@ class StreamResult(Struct, frozen=True, kw_only=True):
     """Mean age of the live model's data on Mondays, in days."""
     daily: list[float]
     """Return of each market day."""
+    exposed: list[float] | UnsetType = UNSET
+    """Part of the initial capital in open positions in the night before each of these days. Older documents lack it."""
 
 
 class PolicyResult(StreamResult, frozen=True, kw_only=True):

@@ -13,6 +13,9 @@ PolicyName = Literal["better", "safe", "proven"]
 
 POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 
+EDITIONS = (1, 2)
+"""Editions of the judgement; new evaluations go by the last one."""
+
 LARGEST_ALPHA = 0.05  # the largest chance of a false promotion that one test may have
 
 UNKNOWN_IN_FORMAT_1 = (
@@ -131,6 +134,8 @@ class ReadingRecord(Struct, frozen=True):
 class Rules(Struct, frozen=True, kw_only=True):
     """All that an evaluation went by. Null is not known: a document of format 1 doesn't hold it."""
 
+    edition: int
+    """Edition of the judgement: 2. Documents of formats 1 and 2 were judged by edition 1, and are rechecked by it."""
     policy: Policy
     """Policy in force, with its numbers."""
     marked: bool
@@ -159,6 +164,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Rules by which bars become ideas and trades."""
     reading: ReadingRecord | None
     """How the source's file or log was read."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an edition that there isn't."""
+        if self.edition not in EDITIONS:
+            raise ValueError(f"edition {self.edition} of the judgement is unknown; there are 1 and 2")
 
     @property
     def unknown(self) -> tuple[str, ...]:

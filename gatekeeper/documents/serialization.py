@@ -104,7 +104,7 @@ def damaged(what: str, fault: object, known: int | None = None) -> DataError:
 def _checked_format(found: object, what: str, known: int, older: Older | None) -> int:
     formats = [*(older or ()), known]
     if type(found) is not int or found not in formats:  # 1.0 and true are no format
-        reads = " and ".join(map(str, formats))
+        reads = " and ".join(", ".join(map(str, some)) for some in (formats[:-1], formats[-1:]) if some)
         raise DataError(
             f"{what} of format {found!r}, this version reads {reads}; read it with the version that wrote it"
         )

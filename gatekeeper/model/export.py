@@ -201,4 +201,6 @@ def _metadata(trained: Trained) -> dict[str, str]:
         "trained_to": trained.trained_to.isoformat(),
         "estimator": trained.recipe,
         "data_fingerprint": trained.fingerprint,
+        **({} if trained.train_years is None else {"train_years": f"{trained.train_years:g}"}),
+        **({} if trained.half_life_days is None else {"half_life_days": f"{trained.half_life_days:g}"}),
     }

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from gatekeeper.documents.rehearsal import StreamResult
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.contender import Contender, keeps
-from gatekeeper.judgement.backtest.daily_returns import daily_returns
+from gatekeeper.judgement.backtest.daily_returns import Marks
 from gatekeeper.judgement.backtest.sizing import Sizing
-from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.statistics.sharpe import excess_returns, max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 DAY = 86_400.0
@@ -91,15 +91,17 @@ class Track:
         days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
         counted = self.kept & (stage.ideas.time >= instant(begins))
         taken = stage.sizing.taken(stage.ideas, counted)
-        daily = daily_returns(stage.ideas, taken, days, stage.sizing.of(stage.ideas))
+        marks = Marks.of(stage.ideas, days, stage.sizing.of(stage.ideas), marked=stage.rules.marked)
+        daily, exposed, year = marks.daily(taken), marks.exposed(taken), stage.rules.periods_per_year
         return StreamResult(
             name=self.name,
             ideas=int(np.count_nonzero(stage.ideas.time >= instant(begins))),
             kept_trades=int(np.count_nonzero(counted)),
             passed_over=int(np.count_nonzero(counted & ~taken)),
-            sharpe=sharpe_ratio(daily, stage.rules.periods_per_year, stage.rules.risk_free),
+            sharpe=sharpe_ratio(excess_returns(daily, exposed, stage.rules.risk_free, year), year),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
             age_days=float(np.mean(self.ages)) if self.ages else None,
             daily=daily.tolist(),
+            exposed=exposed.tolist(),
         )

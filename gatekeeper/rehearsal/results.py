@@ -22,7 +22,7 @@ from gatekeeper.documents.rehearsal import (
 from gatekeeper.errors import ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.rule.verdict import DEPLOYS
-from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.statistics.sharpe import excess_returns, sharpe_difference
 from gatekeeper.market.ideas import instant
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
@@ -167,18 +167,19 @@ def _results(ruled: dict[str, Ruled], references: list[StreamResult], begins: da
             mine = structs.replace(
                 mine,
                 refit_gain=_difference(mine.sharpe, judged.sharpe),
-                refit_gain_error=_error(mine.daily, judged.daily, each.track.stage),
+                refit_gain_error=_error(mine, judged, each.track.stage),
                 judged_made=judged.total_return,
             )
         results[name] = mine
     return results
 
 
-def _error(ours: list[float], theirs: list[float], stage: Stage) -> float | None:
+def _error(ours: StreamResult, theirs: StreamResult, stage: Stage) -> float | None:
     """Standard error of the difference of the two annual Sharpe ratios, as in the promotion rule; None if undefined."""
     year = stage.rules.periods_per_year
-    free = risk_free_per_period(stage.rules.risk_free, year)
-    found = sharpe_difference(np.array(ours) - free, np.array(theirs) - free)
+    found = sharpe_difference(
+        *(excess_returns(each.daily, each.exposed or [], stage.rules.risk_free, year) for each in (ours, theirs))
+    )
     return None if found.standard_error is None else found.standard_error * sqrt(year)
 
 

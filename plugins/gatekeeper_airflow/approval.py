@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from gatekeeper.texts import code
+from gatekeeper.texts import code, markdown
 from gatekeeper_airflow.faults import final_faults
 from gatekeeper_airflow.hook import RegistryHook
 from gatekeeper_airflow.links import model_page_of, page_of
-from gatekeeper_airflow.question_text import cell, gain
+from gatekeeper_airflow.question_text import gain
 
 if TYPE_CHECKING:
     from gatekeeper.documents.serialization import JsonObject
@@ -137,9 +137,8 @@ class _Approval(ApprovalOperator):
             settings = RegistryHook(desk=self.desk).settings()
             with RegistryHook(desk=self.desk).get_conn() as registry:
                 answer = approvals.EXPIRED
-                if by is not None and approves:
-                    asker(run).refuse(by, settings.approver_names)
                 if by is not None:
+                    asker(run).refuse(by, settings.approver_names)
                     answer = approvals.APPROVED if approves else approvals.REJECTED
                 found = registry.approvals.answer(question_of(run), answer=answer, by=by)
                 summary, approved = approvals.in_words(found), found.answer == approvals.APPROVED
@@ -184,13 +183,13 @@ class WeeklyApproval(_Approval):
             place = f"in place of {registry.model(evaluation.faced_id).version}"
         model = registry.model(evaluation.deploys_id)
         rows = [
-            f"| {gate.name} | {'passed' if gate.passed else 'did not pass'} | {cell(gate.text)} |"
+            f"| {markdown(gate.name)} | {'passed' if gate.passed else 'did not pass'} | {markdown(gate.text)} |"
             for gate in verdict.gates
         ]
         body = [
             f"As-of {evaluation.as_of:%Y-%m-%d %H:%M} UTC, [evaluation {evaluation.id}]"
             f"({page_of(self.desk, evaluation.id)}) of model {model.id}, sha256 {str(model.sha256)[:12]}: "
-            f"{verdict.message}",
+            f"{markdown(verdict.message)}",
             "",
             gain(verdict),
             "",
@@ -235,15 +234,15 @@ class ManualApproval(_Approval):
         verdict = newest.document.verdict
         return (
             f"Its newest [evaluation {newest.id}]({page_of(self.desk, newest.id)}), as of "
-            f"{newest.as_of:%Y-%m-%d %H:%M} UTC ({newest.kind}): {verdict.message}\n\n{gain(verdict)}"
+            f"{newest.as_of:%Y-%m-%d %H:%M} UTC ({newest.kind}): {markdown(verdict.message)}\n\n{gain(verdict)}"
         )
 
 
 def _may_answer(who: "Asker", approvers: tuple[str, ...]) -> str:
     others = f", but not {code(who.name)}, who started this run" if who.name else ""
     if approvers:
-        return f"Who may approve: {', '.join(map(code, approvers))}{others}."
-    return f"Who may approve: anyone with the right to answer{others}."
+        return f"Who may answer: {', '.join(map(code, approvers))}{others}."
+    return f"Who may answer: anyone with the right to answer{others}."
 
 
 def _refuse_of_another_run(evaluation: "Evaluation", run_key: str) -> None:

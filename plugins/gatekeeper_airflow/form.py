@@ -27,6 +27,18 @@ ON_DEMO = " The demo's bars end in 2018, so the last Monday that works is filled
 FIELDS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "recipe": ("Recipe", TRAINING, "How a model is trained.", {"examples": list(RECIPES)}),
     "seed": ("Seed", TRAINING, "Seed of the training: the same data, recipe and seed give the same bytes.", {}),
+    "train_years": (
+        "Training window, years",
+        TRAINING,
+        "Training takes the ideas of this many years before its end. If empty there and here: all of them.",
+        {},
+    ),
+    "half_life_days": (
+        "Half-life, days",
+        TRAINING,
+        "Age by which an idea's weight in the training halves. If empty there and here: all weigh the same.",
+        {},
+    ),
     "holdout_days": (
         "Holdout, days",
         TRAINING,
@@ -69,8 +81,14 @@ def params(settings: Settings) -> dict[str, Param]:
             description_md=f"`candles:URI`, `ideas:URI`, `sql:` or `demo:`. If empty: {code(str(settings.data))}.",
             section=WEEKLY_RUN,
         ),
-        **{name: _field(name, getattr(settings, name), KNOWN[name]) for name in FIELDS},
+        **{name: _field(name, getattr(settings, name), _known(name)) for name in FIELDS},
     }
+
+
+def _known(name: str) -> dict[str, Any]:
+    """Type and limits of the setting; of one that may be empty, those of its value."""
+    known: dict[str, Any] = KNOWN[name]
+    return {**known, **next(each for each in known["anyOf"] if each["type"] != "null")} if "anyOf" in known else known
 
 
 def _field(name: str, value: object, known: dict[str, Any]) -> Param:
@@ -82,7 +100,8 @@ def _field(name: str, value: object, known: dict[str, Any]) -> Param:
         value,
         type=["null", known["type"]],
         title=title,
-        description_md=f"{text}{_range(known)} If empty, the desk's setting **{value}** applies.",
+        description_md=f"{text}{_range(known)} If empty, the desk's setting **{'empty' if value is None else value}** "
+        "applies.",
         section=section,
         **shown,
     )

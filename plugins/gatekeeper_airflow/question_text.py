@@ -9,11 +9,6 @@ TWO_SIDED_90 = 1.645
 """Standard errors on either side: the normal quantile of 95 %."""
 
 
-def cell(text: str) -> str:
-    """A text of ours in a cell of a table."""
-    return text.replace("|", "\\|")
-
-
 def gain(verdict: "Verdict") -> str:
     """The gain with its interval, in a sentence."""
     if verdict.gain is None:

@@ -51,10 +51,10 @@ def run_of(kind: str = "manual", name: str | None = "ann", **form: object) -> An
     )  # fmt: skip
 
 
-def judged(house: House, challenger: int, run_key: str, generation: int = 0) -> Evaluation:
+def judged(house: House, challenger: int, run_key: str, generation: int = 0, message: str = "promote it") -> Evaluation:
     """An evaluation that says promote, of a first week."""
     whole = document(window=WHOLE["window"] | {"as_of": MONDAY.isoformat()})
-    verdict = structs.replace(whole.verdict, answer="promote", kind="bootstrap", message="promote it")
+    verdict = structs.replace(whole.verdict, answer="promote", kind="bootstrap", message=message)
     return house.registry.record_evaluation(
         challenger=challenger,
         champion=None,
@@ -163,6 +163,39 @@ def test_the_reason_of_who_asks_is_text_in_the_question(asks: Registry) -> None:
     assert "`ann` asks for it: `fine\\n\\n<img src=x> [approve](http://evil)`" in asked.body
     assert "[model 2](/gatekeeper/default/models/2)" in asked.body
     assert (asked.run_key, asked.model_id, asked.evaluation_id) == ("gatekeeper_x/one", 2, None)
+
+
+def test_a_message_that_came_with_a_copied_model_is_text_in_the_question(asks: Registry, place: Path) -> None:
+    """The document of a copied model is whoever's it was: its message was rendered in the approver's page."""
+    judged(House(place, "demo:"), 1, "week", message="fine [approve](http://evil) <img src=x> | x |\n# Approved")
+    form = {"act": "promote", "model_id": 1, "reason": "r"}
+    context = {"dag_run": run_of(**form), "params": {"hold_until": None, **form}}
+    asked = ManualApproval(task_id="approve", desk="default").question(context, asks)
+    assert isinstance(asked, Question)
+    shown = r"fine \[approve\](http\://evil) \<img src=x\> \| x \|\\n\# Approved"
+    assert shown in asked.body
+    key = House(place, "demo:").run(MONDAY).key
+    week = WeeklyApproval(task_id="approve", desk="default")
+    evaluation = judged(House(place, "demo:"), 2, key, message="fine [approve](http://evil)")
+    weekly = week.question(weekly_context(evaluation), asks)
+    assert isinstance(weekly, Question)
+    assert r"fine \[approve\](http\://evil)" in weekly.body
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+@pytest.mark.parametrize(("by", "why"), [("trader", "may not answer, since"), ("ann", "can't answer for it")])
+def test_who_may_not_approve_may_not_reject(
+    asks: Registry, monkeypatch: pytest.MonkeyPatch, option: str, by: str, why: str
+) -> None:
+    """Anybody's rejection counted, also that of who may not answer."""
+    monkeypatch.setenv("GATEKEEPER_APPROVERS", "cas ann")
+    context = {"dag_run": run_of(), "ti": SimpleNamespace(xcom_push=lambda **_: None)}
+    about = {"run_key": "week", "model_id": 1, "evaluation_id": None, "asked_by": "ann"}
+    asks.approvals.ask(**about, question=approval.question_of(context["dag_run"]))
+    answer = {"responded_by_user": {"id": "7", "name": by}, "chosen_options": [option]}
+    with pytest.raises(AirflowFailException, match=f"{by} .*{why}"):
+        ManualApproval(task_id="approve", desk="default").execute_complete(context, answer)
+    assert asks.approvals.newest()[0].answer is None
 
 
 @pytest.mark.parametrize(
@@ -313,7 +346,7 @@ def test_nobody_approves_by_the_state_of_a_task_or_for_herself(airflow: Airflow)
     states = airflow.tasks(dag, "self")
     assert (states["approve"], states["act"][0]) == (("failed", 1), "upstream_failed")
     said = airflow.log(dag, "self", "approve")
-    assert "PromotionRefused: operator started the run that asks, and can't approve it" in said
+    assert "PromotionRefused: operator started the run that asks, and can't answer for it" in said
 
     airflow.trigger(dag, form, run_id="marked", user="operator")
     airflow.question(dag, "marked")
@@ -349,11 +382,11 @@ def test_who_started_a_backfill_is_not_known(airflow: Airflow) -> None:
     (run,) = [each for each in airflow.runs(NAMED) if each["run_type"] == "backfill"]
     run_id = run["dag_run_id"]
     asked = airflow.question(NAMED, run_id)
-    assert "Who may approve: `operator`, but not `admin`, who started this run." in asked["body"]
+    assert "Who may answer: `operator`, but not `admin`, who started this run." in asked["body"]
     airflow.answer(NAMED, run_id, "Approve", user="trader")
     assert airflow.ended(NAMED, run_id) == "failed"
     said = airflow.log(NAMED, run_id, "approve")
-    assert "trader may not approve, since GATEKEEPER_APPROVERS names operator alone" in said
+    assert "trader may not answer, since GATEKEEPER_APPROVERS names operator alone" in said
     airflow.clear(NAMED, run_id, "approve")
     airflow.question(NAMED, run_id, attempt=2)
     airflow.answer(NAMED, run_id, "Approve", user="operator")

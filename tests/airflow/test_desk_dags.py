@@ -147,7 +147,8 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
     params = bag(DESKS).dags["gatekeeper_weekly_fx"].params
     fields = {name: params.get_param(name) for name in params}
     assert list(fields) == [
-        *("as_of", "data", "recipe", "seed", "holdout_days", "threshold", "policy", "tolerance", "margin"),
+        *("as_of", "data", "recipe", "seed", "train_years", "half_life_days", "holdout_days", "threshold", "policy"),
+        *("tolerance", "margin"),
     ]
     for field in fields.values():
         assert field.schema["title"]
@@ -159,6 +160,8 @@ def test_the_form_shows_what_holds_and_takes_what_the_settings_take(bag: Callabl
         "data": None,
         "recipe": "hist_gradient_boosting",
         "seed": 0,
+        "train_years": None,
+        "half_life_days": None,
         "holdout_days": 200,
         "threshold": 0.6,
         "policy": "proven",
@@ -201,6 +204,8 @@ def test_airflow_masks_what_the_settings_hold(monkeypatch: pytest.MonkeyPatch) -
     [
         ("seed", (-1, 0, 2**32 - 1, 2**32)),
         ("holdout_days", (0, 1, 3650, 3651)),
+        ("train_years", (0, 0.5, 200, 201)),
+        ("half_life_days", (0, 30, 36500, 36501)),
         ("threshold", (0, 0.01, 0.99, 1)),
         ("tolerance", (-0.1, 0, 3)),
         ("margin", (-0.1, 0, 3)),
@@ -241,7 +246,7 @@ def test_a_fresh_form_says_what_the_command_and_the_demo_take(bag: Callable[[str
     assert command.recipe == "hist_gradient_boosting"
     shown = {name: params.get_param(name).value for name in params if name not in ("as_of", "data")}
     assert shown == {name: getattr(command, name) for name in shown}
-    assert len(shown) == 7
+    assert len(shown) == 9
 
 
 def test_only_the_demos_schedule_ends(bag: Callable[[str], Any]) -> None:

@@ -128,6 +128,21 @@ def test_report_explanation_and_card_show_it(kept: Shell, number: int, model: in
     assert f"{card['kept_trades']} of {card['ideas']}" in kept("card", str(model))[1]
 
 
+def test_a_document_of_format_2_is_shown_as_well(kept: Shell) -> None:
+    """In the place of evaluation 2's, since neither command looks at more than the document."""
+    told = json.loads((STORED / "receipt_of_format_2.json").read_bytes())["evaluation"]["document"]
+    put(kept, 2, json.dumps(told))
+    code, said, err = kept("explain", "2", "--evaluation", "2")
+    assert code == 0, err
+    assert told["verdict"]["message"] in said
+    assert [gate["text"] for gate in told["verdict"]["gates"] if gate["text"] not in said] == []
+    explained = kept.json("explain", "2", "--evaluation", "2")
+    assert isinstance(explained, dict)
+    assert {name: explained[name] for name in told} == told
+    assert kept("report", "2", "-o", "report.html")[0] == 0
+    assert told["verdict"]["message"] in (kept.folder / "report.html").read_text("utf-8")
+
+
 def test_nothing_is_wrong_with_the_registry(kept: Shell) -> None:
     code, said, err = kept("doctor")
     assert (code, err) == (0, ""), said
@@ -186,10 +201,11 @@ def test_the_same_inputs_give_the_same_document(tmp_path: Path) -> None:
     stored = json.loads(first_stored())
     assert evaluation.read(json.dumps(again)).rules.unknown == ()
     assert without_words(as_format_1(again)) == without_words(stored)
-    for one in (again, stored):
+    told = as_format_1(again)
+    for one in (told, stored):
         for name in ("rules", "policy"):
             one.pop(name, None)
-    assert keys(again) == keys(stored)
+    assert keys(told) == keys(stored)
 
 
 def first_stored() -> str:
@@ -229,9 +245,10 @@ def keys(value: Any) -> Any:
     ("change", "said"),
     [
         (lambda text: text[:-200], "it was changed or cut off"),
-        (lambda text: text.replace('"format": 1', '"format": 3', 1), "format 3, this version reads 1 and 2"),
+        (lambda text: text.replace('"format": 1', '"format": 4', 1), "format 4, this version reads 1, 2 and 3"),
+        (lambda text: text.replace('"format": 1', '"format": 3', 1), "missing required field `edition`"),
         (lambda text: text.replace('"format": 1', '"format": 2', 1), "missing required field `policy`"),
-        (lambda text: text.replace('"format": 1', '"format": true', 1), "format True, this version reads 1 and 2"),
+        (lambda text: text.replace('"format": 1', '"format": true', 1), "format True, this version reads 1, 2 and 3"),
         (lambda text: edited(text, "rules", "risk_free", 0.01), "the risk-free rate is both 0.01 and 0.0"),
         (lambda text: edited(text, "policy", "tolerance", 0.5), "the tolerance is both 0.5 and None"),
         (lambda text: text.replace('"answer"', '"reply"', 1), "missing required field `answer`"),

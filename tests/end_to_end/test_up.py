@@ -208,6 +208,12 @@ def under_way(place: Place) -> list[psutil.Process]:
     return [process for process in workers if process.ppid() in {worker.pid for worker in workers}]
 
 
+def looked_at(place: Place) -> str:
+    """The state of `register`, and all processes: what a failure should show."""
+    shown = [f"{process.pid} below {process.ppid()}: {named(process)}" for process in tree(place)]
+    return "\n".join([f"register is {place.state('last', 'register')}", *shown])
+
+
 def groups_of(processes: list[psutil.Process]) -> set[int]:
     found = set()
     for process in processes:
@@ -236,7 +242,7 @@ def test_down_leaves_no_process_behind(place: Place) -> None:
         holder.execute("BEGIN IMMEDIATE")  # who registers waits for this
         place.call("POST", f"{weekly}/dagRuns", run)
         until(lambda: place.state("last", "register") == "running", "register waits for the registry")
-        (task,) = eventually(lambda: under_way(place))  # its process is seen a moment after its state
+        (task,) = until(lambda: under_way(place), "the process of register", lambda: looked_at(place))
         living = tree(place)
         groups = groups_of(living)
         assert task.pid in groups

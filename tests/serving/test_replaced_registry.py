@@ -1,15 +1,18 @@
 """A server whose registry is restored or replaced (Case 72): it follows the one, and holds still for the other."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from decision_samples import decision, parsed
 from model_files import constant_model
 from registry_site import OWN, Site
 from score_server import Server, eventually, idea, running
 
+from gatekeeper.errors import RegistryReplaced
 from gatekeeper.registry import back_up, restore
 
 
@@ -92,3 +95,47 @@ def test_nothing_is_delivered_into_a_replaced_file(site: Site, way: str) -> None
         assert server.score(idea(idea_id="c")).json()["model_id"] == 1
         eventually(lambda: stored(site.database) == ["b", "c"])
         assert ready(server)["degraded"] is False
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_copy_of_the_same_generation_is_noticed(site: Site, cached: bool) -> None:
+    """A backup of after the last promotion, copied over the live file: only decisions show that it is an older one.
+
+    cached: a connection that has read the pages before keeps them, and sees nothing of the copy.
+    """
+    with site.open() as registry:
+        registry.log_decisions(parsed(*map(decision, range(4))))
+        shutil.copyfile(back_up(site.url, site.root / "same.db").file, site.root / "older.db")
+        registry.log_decisions(parsed(*map(decision, range(4, 9))))
+        site.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if cached:
+            os.utime(site.database, (0, 0))  # written long ago, so that it is in no checkpoint
+            assert registry.continuity.look() == 2
+            assert registry.continuity.look() == 2
+        else:
+            assert registry.continuity.look() == 2
+            registry.log_decisions(parsed(decision(9)))  # so that the connection reads again
+            site.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copyfile(site.root / "older.db", site.database)
+        os.utime(site.database, (1, 1))
+        for _ in range(2):
+            with pytest.raises(RegistryReplaced, match=r"the newest id of RLDataset went back from (9|10) to 4"):
+                registry.continuity.look()
+        with pytest.raises(RegistryReplaced):
+            registry.continuity.refuse_replaced()
+
+
+def test_a_restore_of_the_same_generation_is_no_replacement(site: Site) -> None:
+    """Its rows went back too, in the log first and in the file at the next checkpoint, under another epoch."""
+    with site.open() as registry:
+        registry.log_decisions(parsed(*map(decision, range(4))))
+        back_up(site.url, site.root / "same.db")
+        registry.log_decisions(parsed(*map(decision, range(4, 9))))
+        for moment, act in enumerate((lambda: None, lambda: restore(site.url, site.root / "same.db"))):
+            act()
+            registry.continuity.look()
+            site.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            os.utime(site.database, (moment, moment))
+            assert registry.continuity.look() == 2
+        registry.log_decisions(parsed(decision(9)))
+        assert registry.continuity.look() == 2

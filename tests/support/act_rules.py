@@ -41,7 +41,8 @@ class Rules:
     judged: list[tuple[int, int, str, int]] = field(default_factory=list)  # model, week, verdict, generation
     newest: int | None = None
     hold_keys: dict[str, tuple[int, str]] = field(default_factory=dict)
-    release_keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    release_keys: dict[str, tuple[tuple[int, ...], bool]] = field(default_factory=dict)
+    """What each key released, and whether other holds stood then."""
     clear_keys: dict[str, int] = field(default_factory=dict)
 
     @property

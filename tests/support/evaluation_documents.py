@@ -14,10 +14,10 @@ AS_OF = "2018-11-05T02:00:00+00:00"
 CARD: dict[str, Any] = {
     "name": "gatekeeper_2", "model_id": 2, "sha256": "a" * 64, "threshold": 0.55, "trained_to": None, "tested": True,
     "out_of_sample": True, "ideas": 40, "kept_trades": 22, "passed_over": 0, "win_rate": None, "sharpe": None,
-    "total_return": 0.0, "max_drawdown": 0.0, "daily": [0.0, 0.0],
+    "total_return": 0.0, "max_drawdown": 0.0, "daily": [0.0, 0.0], "exposed": [0.0, 0.0],
 }  # fmt: skip
 WHOLE: dict[str, Any] = {
-    "format": 2,
+    "format": 3,
     "window": {
         "start": "2018-01-01T02:00:00+00:00", "end": AS_OF, "as_of": AS_OF, "days": 2, "bound_by": "the holdout",
         "ready": None,
@@ -41,6 +41,7 @@ def document(**parts: Any) -> EvaluationDocument:
 
 def as_format_1(content: dict[str, Any]) -> dict[str, Any]:
     """The JSON of a document as Gatekeeper wrote it before its rules were one: what it held of them then."""
+    content = as_format_2(content)
     rules = content["rules"]
     policy, sizing = rules["policy"], rules["sizing"]
     tolerance = {"better": None, "safe": policy["safe_tolerance"], "proven": 0.0}[policy["name"]]
@@ -48,6 +49,20 @@ def as_format_1(content: dict[str, Any]) -> dict[str, Any]:
     older |= {"fraction": sizing["fraction"], "risk_free": policy["risk_free"], "sizing": sizing}
     older |= {name: rules[name] for name in ("rates", "calendars")}
     return content | {"format": 1, "policy": policy | {"tolerance": tolerance}, "rules": older}
+
+
+def as_format_2(content: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a document as Gatekeeper wrote it before the judgement had editions."""
+    bare = {role: card and _without_exposed(card) for role, card in content["scorecards"].items()}
+    parts = {"scorecards": bare, "rules": {name: each for name, each in content["rules"].items() if name != "edition"}}
+    if content.get("league"):
+        rows = [_without_exposed(row) for row in content["league"]["contenders"]]
+        parts["league"] = content["league"] | {"contenders": rows}
+    return content | {"format": 2} | parts
+
+
+def _without_exposed(card: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in card.items() if name != "exposed"}
 
 
 def cards(**changes: Any) -> dict[str, Any]:

@@ -213,7 +213,9 @@ class RandomActs(RuleBasedStateMachine):
         if rules.keyed(key) is not None or rules.elsewhere(key, rules.hold_keys, rules.clear_keys):
             wrong = {"KeyUsed"}
         elif done is not None:
-            wrong = {"KeyUsed"} if number is not None and done != (number,) else set()
+            ids, others_stood = done
+            same = {"all": not others_stood, None: len(ids) == 1}.get(which, ids == (number,))
+            wrong = set() if same else {"KeyUsed"}
         elif (number is not None and not 1 <= number <= rules.placed) or (which is None and len(chosen) > 1):
             wrong = {"PromotionRefused"}
         released = self.tried(
@@ -223,12 +225,12 @@ class RandomActs(RuleBasedStateMachine):
         )
         if released is None:
             return
-        assert tuple(one.id for one in released) == (tuple(chosen) if done is None else done)
+        assert tuple(one.id for one in released) == (tuple(chosen) if done is None else done[0])
         if done is None:
             rules.holds = [one for one in rules.holds if one not in chosen]
             assert self.other.hold_effect().startswith("Promotions are held" if rules.holds else "No hold is in force")
             if key is not None and chosen:
-                rules.release_keys[key] = tuple(chosen)
+                rules.release_keys[key] = (tuple(chosen), bool(rules.holds))
 
     @rule(model=models, key=keys)
     def clear(self, model: int, key: str | None) -> None:

@@ -15,7 +15,7 @@ from gatekeeper.judgement.backtest.refit_agreement import compared
 from gatekeeper.judgement.backtest.rules import rules_of
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.backtest.sizing import Sizing
-from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
+from gatekeeper.judgement.statistics.sharpe import excess_returns, max_drawdown, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class ScorecardBuilder:
     def of(cls, rules: Rules, window: Window, ideas: Ideas, days: NDArray[np.datetime64]) -> "ScorecardBuilder":
         """The builder for the window's ideas and market days."""
         sizing = Sizing.of_rules(rules)
-        return cls(rules, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas)))
+        return cls(rules, window, ideas, days, sizing, Marks.of(ideas, days, sizing.of(ideas), marked=rules.marked))
 
     def measure(self, contender: Contender) -> Scorecard:
         """The card of a model that scores every idea. Raises DataError for scores that don't fit the ideas."""
@@ -132,6 +132,7 @@ class ScorecardBuilder:
             name=contender.name,
             window=self.window,
             daily=np.zeros(0),
+            exposed=np.zeros(0),
             kept=np.zeros(0, dtype=np.bool_),
             sharpe=None,
             total_return=0.0,
@@ -155,13 +156,15 @@ class ScorecardBuilder:
     ) -> Scorecard:
         """The card of the approved ideas, an (n,) mask."""
         taken = self.sizing.taken(self.ideas, kept)
-        daily, count = self.marks.daily(taken), np.count_nonzero(taken)
+        daily, exposed, count = self.marks.daily(taken), self.marks.exposed(taken), np.count_nonzero(taken)
+        year = self.rules.periods_per_year
         return Scorecard(
             name=name,
             window=self.window,
             daily=daily,
+            exposed=exposed,
             kept=kept,
-            sharpe=sharpe_ratio(daily, self.rules.periods_per_year, self.rules.risk_free),
+            sharpe=sharpe_ratio(excess_returns(daily, exposed, self.rules.risk_free, year), year),
             total_return=float(daily.sum()),
             max_drawdown=max_drawdown(daily),
             win_rate=float(np.count_nonzero(taken & self.ideas.wins) / count) if count else None,

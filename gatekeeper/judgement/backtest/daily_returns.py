@@ -1,4 +1,4 @@
-"""Daily returns: what the approved ideas made on each market day, as parts of the initial capital."""
+"""Daily returns: what the approved ideas made on each market day, and what they had exposed in the night before."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.judgement.backtest.sizing import Size
+from gatekeeper.market.data.closed_trades import day_of
 from gatekeeper.market.ideas import Dataset, Ideas
 
 
@@ -26,7 +27,8 @@ def daily_returns(
 class Marks:
     """Marks of n ideas on T days, computed once for all streams that approve some of them.
 
-    idea, day: (m,) the numbers of each mark's idea and day. made: (m,), to be multiplied by `size`.
+    idea, day: (m,) the numbers of each mark's idea and day. made: (m,), to be multiplied by `size`. entry, exit: (n,)
+    the numbers of the days of each idea's first mark and its last. sizes: of each trade.
     """
 
     idea: NDArray[np.intp]
@@ -34,19 +36,24 @@ class Marks:
     made: NDArray[np.float64]
     size: float
     days: int
+    entry: NDArray[np.intp]
+    exit: NDArray[np.intp]
+    sizes: Size
 
     @classmethod
-    def of(cls, ideas: Ideas, days: NDArray[np.datetime64], size: Size) -> "Marks":
-        """The marks of these ideas; arguments as for `daily_returns`."""
-        idea = np.repeat(np.arange(len(ideas)), np.diff(ideas.path_start))
-        day = np.zeros(0, dtype=np.intp)
+    def of(cls, ideas: Ideas, days: NDArray[np.datetime64], size: Size, *, marked: bool = True) -> "Marks":
+        """The marks of these ideas; arguments as for `daily_returns`. marked: else a path is only its exit's mark."""
+        lengths = np.diff(ideas.path_start)
+        idea = np.repeat(np.arange(len(ideas)), lengths)
+        day = _numbers(ideas.path_day, days)
+        entry, exit_ = _numbers(day_of(ideas.time), days), _numbers(day_of(ideas.closed_at), days)
         if len(days):
-            span = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
-            day_of = np.searchsorted(days, span, side="right") - 1  # looked up: there are more marks than days
-            day = day_of.take((ideas.path_day - days[0]).view(np.int64), mode="clip")
-        if isinstance(size, float):
-            return cls(idea, day, ideas.path_return, size, len(days))
-        return cls(idea, day, size[idea] * ideas.path_return, 1.0, len(days))
+            some = np.flatnonzero(lengths)
+            exit_[some] = day[ideas.path_start[some + 1] - 1]
+            if marked:
+                entry[some] = day[ideas.path_start[some]]
+        factor, made = (size, ideas.path_return) if isinstance(size, float) else (1.0, size[idea] * ideas.path_return)
+        return cls(idea, day, made, factor, len(days), entry, exit_, size)
 
     def daily(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """(T,) returns of the approved ideas, an (n,) mask."""
@@ -54,6 +61,36 @@ class Marks:
             return np.zeros(0)
         made = self.made if kept.all() else np.where(kept[self.idea], self.made, 0.0)
         return self.size * np.bincount(self.day, weights=made, minlength=self.days).astype(np.float64)
+
+    def exposed(self, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(T,) part of capital in open positions in the night before each day: after the entry's day, to the exit's.
+
+        Long and short count alike, and several positions add up, over 1 too: that is borrowed money.
+        """
+        if not self.days:
+            return np.zeros(0)
+        entered, left = self.entry[kept] + 1, self.exit[kept] + 1
+        count = self._running(np.bincount(entered, minlength=self.days + 1), np.bincount(left, minlength=self.days + 1))
+        if isinstance(self.sizes, float):
+            return self.sizes * count
+        size = self.sizes[kept]
+        held = self._running(
+            np.bincount(entered, weights=size, minlength=self.days + 1),
+            np.bincount(left, weights=size, minlength=self.days + 1),
+        )
+        return np.where(count > 0, held, 0.0)  # not what rounding leaves of sizes that came and went
+
+    def _running(self, came: NDArray[np.generic], went: NDArray[np.generic]) -> NDArray[np.float64]:
+        return np.cumsum(came.astype(np.float64) - went.astype(np.float64))[: self.days]
+
+
+def _numbers(dates: NDArray[np.datetime64], days: NDArray[np.datetime64]) -> NDArray[np.intp]:
+    """The number of the market day of each date, or of the last one before it; looked up, since days are few."""
+    if not len(days):
+        return np.zeros(len(dates), dtype=np.intp)
+    span = np.arange(days[0], days[-1] + np.timedelta64(1, "D"))
+    number = np.searchsorted(days, span, side="right") - 1
+    return np.asarray(number.take((dates - days[0]).astype(np.int64), mode="clip"))
 
 
 def days_from(dataset: Dataset, start: datetime) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gatekeeper.config import override
-from gatekeeper.documents.rules import Policy, ReadingRecord, ReplayRecord, Rules
+from gatekeeper.documents.rules import EDITIONS, Policy, ReadingRecord, ReplayRecord, Rules
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.market.replay.costs import Rates
 
@@ -33,6 +33,7 @@ def policy_of(settings: "Settings", periods_per_year: int) -> Policy:
 def rules_of(settings: "Settings", *, periods_per_year: int, marked: bool) -> Rules:
     """The rules of the settings, for ideas of such a market; marked: whether their paths are known, day by day."""
     return Rules(
+        edition=EDITIONS[-1],
         policy=policy_of(settings, periods_per_year),
         marked=marked,
         sizing=Sizing.from_settings(settings),

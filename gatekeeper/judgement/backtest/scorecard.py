@@ -8,20 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import ScorecardRecord, StreamFigures, Window
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorecard:
     """One model (or the ungated stream) on the ideas of one window.
 
-    `daily`: (T,) returns as fractions of the initial capital, one for every market day of the window. `scores` and
-    `kept`: (n,), one for every idea of the window. A card with `tested` False carries no numbers: its model has the
-    same bytes as the other.
+    `daily`: (T,) returns as fractions of the initial capital, one for every market day of the window; `exposed`: (T,)
+    the part of it in open positions in the night before each. `scores` and `kept`: (n,), one for every idea of the
+    window. A card with `tested` False carries no numbers: its model has the same bytes as the other.
     """
 
     name: str
     window: Window
     daily: NDArray[np.float64]
+    exposed: NDArray[np.float64]
     kept: NDArray[np.bool_]
     sharpe: float | None
     """Annual; None if undefined."""
@@ -55,6 +57,10 @@ class Scorecard:
         """The number of approved ideas that were entered, on which the returns rest."""
         return self.kept_trades - self.passed_over
 
+    def excess(self, risk_free: float, periods_per_year: float) -> NDArray[np.float64]:
+        """(T,) daily returns less the yearly risk-free rate on what was exposed: what every Sharpe is made of."""
+        return excess_returns(self.daily, self.exposed, risk_free, periods_per_year)
+
     @property
     def ideas(self) -> int:
         """The number of ideas in the window."""
@@ -78,6 +84,7 @@ class Scorecard:
             total_return=self.total_return,
             max_drawdown=self.max_drawdown,
             daily=self.daily.tolist(),
+            exposed=self.exposed.tolist(),
         )
 
     @classmethod
@@ -85,6 +92,7 @@ class Scorecard:
         cls,
         record: StreamFigures,
         daily: Sequence[float],
+        exposed: NDArray[np.float64],
         window: Window,
         kept: NDArray[np.bool_],
         stands_for: str | None = None,
@@ -94,6 +102,7 @@ class Scorecard:
             name=record.name,
             window=window,
             daily=np.array(daily, dtype=np.float64),
+            exposed=exposed,
             kept=kept,
             sharpe=record.sharpe,
             total_return=record.total_return,

@@ -7,7 +7,7 @@ worse by the tolerance or more exceeds it is at most alpha, whichever is picked 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -19,12 +19,14 @@ from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.promotion import judge
 from gatekeeper.judgement.rule.verdict import Gain, Policy
 from gatekeeper.judgement.statistics.bootstrap import block_length
-from gatekeeper.judgement.statistics.sharpe import daily_influence, risk_free_per_period
+from gatekeeper.judgement.statistics.sharpe import daily_influence
 
 DRAWS = 2_000
 SEED = 0
 
 Row = NDArray[np.float64]
+Judge = Callable[..., Verdict]
+"""The promotion rule, of today's edition or of an older one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,9 +80,13 @@ def contest(
     kind: str = "weekly",
     draws: int = DRAWS,
     seed: int = SEED,
+    rule: Judge = judge,
 ) -> FieldResult:
-    """Test every contender, alone and as one of all. The same field and policy give the same result."""
-    alone = tuple(judge(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
+    """Test every contender, alone and as one of all. The same field and policy give the same result.
+
+    rule: by which each is judged alone.
+    """
+    alone = tuple(rule(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
     gains = tuple(Gain(verdict.gain, verdict.standard_error, verdict.bound) for verdict in alone)
     held = FieldResult(policy, gains, alone, _test(field, gains, policy, draws, seed), None)
     passing = [number for number, verdict in enumerate(alone) if verdict.answer == "promote" and held.is_sure(number)]
@@ -103,9 +109,8 @@ def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed:
 
 def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
     """(T,) daily contributions; mean x sqrt(T) is the gain plus the tolerance in units of the rule's own error."""
-    free = risk_free_per_period(policy.risk_free, policy.periods_per_year)
-    year = math.sqrt(policy.periods_per_year)
-    annual = daily_influence(card.daily - free, champion.daily - free) * year
+    rate, periods = policy.risk_free, policy.periods_per_year
+    annual = daily_influence(card.excess(rate, periods), champion.excess(rate, periods)) * math.sqrt(periods)
     error = (gain.standard_error or math.nan) * math.sqrt(len(annual))
     return (annual + (policy.tolerance or 0.0)) / error
 

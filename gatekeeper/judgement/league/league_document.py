@@ -8,9 +8,9 @@ from msgspec import structs
 
 from gatekeeper.documents.evaluation import EvaluationDocument, FieldTest, LeagueRecord, LeagueRow
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.backtest.recompute import of_daily, same
+from gatekeeper.judgement.backtest.recompute import exposed_of, of_daily, same
 from gatekeeper.judgement.backtest.scorecard import Scorecard
-from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.league.league import Field, FieldResult, Judge, contest
 from gatekeeper.judgement.rule.verdict import Policy
 
 Competed = tuple[FieldResult, Field, int]
@@ -26,19 +26,23 @@ def document(held: FieldResult, field: Field, challenger: int, left_out: Mapping
     return LeagueRecord(rows, challenger, held.winner, held.test, dict(left_out))
 
 
-def again(evaluation: EvaluationDocument, cards: Mapping[str, Scorecard], policy: Policy, kind: str) -> Competed | None:
+def again(
+    evaluation: EvaluationDocument, cards: Mapping[str, Scorecard], policy: Policy, kind: str, rule: Judge
+) -> Competed | None:
     """The contest that follows from an evaluation's document, and its contender; None without a league.
 
-    `cards` are the document's, read already. Raises DataError for a league that has nobody to compete against.
+    `cards` are the document's, read already; `rule` is that of its edition. Raises DataError for a league that has
+    nobody to compete against.
     """
     league = evaluation.league
     if league is None:
         return None
     field = _field(league, evaluation, cards)
     if league.test is None:
-        return contest(field, policy, cards["ungated"], kind=kind), field, league.challenger
+        return contest(field, policy, cards["ungated"], kind=kind, rule=rule), field, league.challenger
     draws, seed = league.test.draws, league.test.seed
-    return contest(field, policy, cards["ungated"], kind=kind, draws=draws, seed=seed), field, league.challenger
+    competed = contest(field, policy, cards["ungated"], kind=kind, draws=draws, seed=seed, rule=rule)
+    return competed, field, league.challenger
 
 
 def faults(evaluation: EvaluationDocument, held: FieldResult, field: Field) -> list[str]:
@@ -50,13 +54,13 @@ def faults(evaluation: EvaluationDocument, held: FieldResult, field: Field) -> l
         stored = structs.asdict(row)
         right = {
             **structs.asdict(_row(held, field, number, with_days=False)),
-            **of_daily(field.contenders[number].daily, evaluation.rules),
+            **of_daily(field.contenders[number].daily, field.contenders[number].exposed, evaluation.rules),
             "bound_of_many": _bound(league.test, row),
         }
         found += [
             f"{row.name}'s {name} in the league is {value}, and the document says {stored[name]}"
             for name, value in right.items()
-            if name != "daily" and not same(stored[name], value)
+            if name not in ("daily", "exposed") and not same(stored[name], value)
         ]
     if league.winner != held.winner:
         found.append(f"the league's winner is {held.winner}, and the document says {league.winner}")
@@ -69,6 +73,7 @@ def _row(held: FieldResult, field: Field, number: int, *, with_days: bool) -> Le
     card, gain = field.contenders[number], held.gains[number]
     contested = {
         "daily": card.daily.tolist() if with_days else None,  # else the evaluation's scorecard has them
+        "exposed": card.exposed.tolist() if with_days else None,
         "both_kept": int(np.count_nonzero(card.kept & field.champion.kept)),
         "gain": gain.value,
         "standard_error": gain.standard_error,
@@ -92,7 +97,12 @@ def _field(league: LeagueRecord, evaluation: EvaluationDocument, cards: Mapping[
         both = row.both_kept if own is None else agreement.both_kept
         only = (row.kept_trades if own is None else own.kept_trades) - both
         kept = (places < both) | ((places >= theirs) & (places < theirs + only))
-        contenders.append(replace(own, kept=kept) if own else Scorecard.of(row, row.daily or [], champion.window, kept))
+        card = (
+            replace(own, kept=kept)
+            if own
+            else Scorecard.of(row, row.daily or [], exposed_of(row), champion.window, kept)
+        )
+        contenders.append(card)
     return Field(replace(champion, kept=places < theirs), tuple(contenders))
 
 

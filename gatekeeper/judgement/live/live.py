@@ -36,6 +36,7 @@ class Live:
     before: Scorecard | None
     ungated: Scorecard
     periods_per_year: int
+    risk_free: float
     marked: bool
     floor: int
 
@@ -48,7 +49,7 @@ class Live:
         """The promised gain next to the realised one (Ledoit & Wolf 2008)."""
         if self.before is None or not self.enough:
             return promise
-        gain, error = gain_over(self.primary, self.before, self.periods_per_year)
+        gain, error = gain_over(self.primary, self.before, self.risk_free, self.periods_per_year)
         measured, measured_error = promise.measured, promise.measured_error
         off = None
         if gain is not None and error and measured is not None and measured_error:
@@ -74,9 +75,10 @@ def _least(verdict: Verdict, policy: Policy) -> float | None:
     return max(policy.margin, verdict.gain - verdict.bound - policy.tolerance)
 
 
-def gain_over(one: Scorecard, other: Scorecard, periods: int) -> tuple[float | None, float | None]:
-    """Annual Sharpe of one card over another of the same days, and its standard error."""
-    found, annual = sharpe_difference(one.daily, other.daily), math.sqrt(periods)
+def gain_over(one: Scorecard, other: Scorecard, risk_free: float, periods: int) -> tuple[float | None, float | None]:
+    """Annual Sharpe of one card's excess returns over that of another of the same days, and its standard error."""
+    ours, theirs = (card.excess(risk_free, periods) for card in (one, other))
+    found, annual = sharpe_difference(ours, theirs), math.sqrt(periods)
     return _times(found.delta, annual), _times(found.standard_error, annual)
 
 
@@ -101,6 +103,7 @@ def measure(dataset: Dataset, rules: Rules, since: datetime, primary: Contender,
         before=None if before is None else book.measure(before),
         ungated=ungated,
         periods_per_year=rules.periods_per_year,
+        risk_free=rules.risk_free,
         marked=dataset.marked,
         floor=rules.policy.floor_trades,
     )

@@ -46,7 +46,8 @@ class Stage:
         ours = card if common is book else common.measure(standby.contender)
         gain, gain_error = None, None
         if self._enough(ours):
-            gain, gain_error = gain_over(ours, common.measure(self.primary), self.rules.periods_per_year)
+            other, rules = common.measure(self.primary), self.rules
+            gain, gain_error = gain_over(ours, other, rules.risk_free, rules.periods_per_year)
         days = len(card.daily)
         spread = float(card.daily.std(ddof=1)) if days > 1 else None
         return ShadowModel(
@@ -77,7 +78,7 @@ class Stage:
         return card.ideas >= self.rules.policy.floor_trades and len(card.daily) >= FEWEST_DAYS
 
     def _sharpe_error(self, card: Scorecard) -> float | None:
-        record = Moments.of(card.daily)
+        record = Moments.of(card.excess(self.rules.risk_free, self.rules.periods_per_year))
         if record is None or record.variance <= 0:
             return None
         return math.sqrt(record.variance / (record.periods - 1) * self.rules.periods_per_year)

@@ -9,11 +9,12 @@ from gatekeeper.documents.evaluation import EvaluationDocument, Rules, Scorecard
 from gatekeeper.documents.rules import POLICIES, PolicyName
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.backtest import costs_paid, refit_agreement
-from gatekeeper.judgement.backtest.recompute import of_daily, same
+from gatekeeper.judgement.backtest.recompute import exposed_of, of_daily, same
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.report import reconcile
+from gatekeeper.judgement.rule import edition_1
 from gatekeeper.judgement.rule.promotion import judge
 
 COMPARED = (
@@ -91,13 +92,14 @@ def judged_again(
     policy = document.policy if name is None else document.policy.with_name(name)
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
     ours, theirs = cards["challenger"], cards.get("champion")
-    competed = league_document.again(document, cards, policy, kind)
+    rule = edition_1.judge if document.rules.edition == 1 else judge
+    competed = league_document.again(document, cards, policy, kind, rule)
     many = None if competed is None else gate(*competed)
-    return judge(ours, theirs, policy, cards["ungated"], kind=kind, refit=document.refit, many=many), competed
+    return rule(ours, theirs, policy, cards["ungated"], kind=kind, refit=document.refit, many=many), competed
 
 
 def _of_card(role: str, card: ScorecardRecord, rules: Rules) -> list[str]:
-    right = of_daily(np.array(card.daily, dtype=np.float64), rules)
+    right = of_daily(np.array(card.daily, dtype=np.float64), exposed_of(card), rules)
     return [
         f"the {role}'s {name} is {value}, and the document says {getattr(card, name)}"
         for name, value in right.items()
@@ -113,7 +115,7 @@ def _cards(document: EvaluationDocument) -> dict[str, Scorecard]:
         decisions = kept[role] if card.tested else np.zeros(0, dtype=np.bool_)
         stands_for = live.get(role)
         name = None if stands_for is None else stands_for.name
-        cards[role] = Scorecard.of(card, card.daily, document.window, decisions, name)
+        cards[role] = Scorecard.of(card, card.daily, exposed_of(card), document.window, decisions, name)
     return cards
 
 

@@ -223,6 +223,10 @@ def _training(document: EvaluationDocument) -> Told:
     if not 0 < training.wins < training.ideas or not training.trained_from <= training.trained_to <= training.cutoff:
         span = f"from {training.trained_from} to {training.trained_to}, cut off at {training.cutoff}"
         yield f"{training.wins} of {training.ideas} training ideas won, {span}"
+    if training.train_years is not None:
+        first = training.cutoff - training.train_years * timedelta(days=365.25)
+        if training.trained_from < first:
+            yield f"the first training idea is of {training.trained_from}, before the training window from {first}"
     if rules.seed is not None:
         yield from is_right("the seed of the training", rules.seed, training.seed)
     if rules.holdout_days is not None:

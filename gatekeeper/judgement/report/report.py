@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord, TradeOutcomes
+from gatekeeper.judgement.backtest.recompute import exposed_of
 from gatekeeper.judgement.report import charts, glossary
 from gatekeeper.judgement.rule import tests_spent
-from gatekeeper.judgement.statistics.sharpe import risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.statistics.sharpe import excess_returns, sharpe_difference
 from gatekeeper.texts import in_html
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _charts(document: EvaluationDocument) -> list[DrawnChart]:
             DrawnChart("kept", "Approved and vetoed", about, charts.approved_and_vetoed(days, ours, all_of_it))
         )
     if len(cards) == len(ROLES):
-        drawn += _gain(document, days, daily["challenger"], daily["champion"])
+        drawn += _gain(document, days)
     if document.scores and document.outcomes:
         thresholds = {role: cards[role].threshold or 0.0 for role in document.scores}
         about = "ideas by score; vertical lines are thresholds, an idea under its line is vetoed"
@@ -156,17 +157,19 @@ def _charts(document: EvaluationDocument) -> list[DrawnChart]:
     return drawn
 
 
-def _gain(
-    document: EvaluationDocument, days: NDArray[np.datetime64], challenger: Floats, champion: Floats
-) -> Iterator[DrawnChart]:
+def _gain(document: EvaluationDocument, days: NDArray[np.datetime64]) -> Iterator[DrawnChart]:
     """The gain and its standard error as the window grew, by the rule's own difference; empty if undefined."""
     policy = document.policy
     year = sqrt(policy.periods_per_year)
-    free = risk_free_per_period(policy.risk_free, policy.periods_per_year)
-    ours, theirs = challenger - free, champion - free
+    ours, theirs = (
+        excess_returns(card.daily, exposed_of(card), policy.risk_free, policy.periods_per_year)
+        for role, card in document.scorecards
+        if role != "ungated"
+    )
+    unit_free = document.rules.edition > 1
     seen = []
     for end in np.unique(np.linspace(min(FIRST_DAYS, len(days)), len(days), LOOKS).astype(int)):
-        found = sharpe_difference(ours[:end], theirs[:end])
+        found = sharpe_difference(ours[:end], theirs[:end], unit_free=unit_free)
         if found.delta is not None and found.standard_error is not None:
             seen.append((end - 1, found.delta * year, found.standard_error * year))
     if len(seen) < 2:

@@ -9,7 +9,7 @@ from gatekeeper.documents.evaluation import Answer, Gate, Refit, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule import gate_texts
 from gatekeeper.judgement.rule.verdict import Gain, Policy
-from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, risk_free_per_period, sharpe_difference
+from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
 
 ZERO = 1e-9
 """An annual gain smaller than this is rounding, not skill."""
@@ -140,11 +140,11 @@ def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -
     """The gain in annual Sharpe, its standard error and bound, and the gain that this window can detect."""
     if champion is None or len(challenger.daily) != len(champion.daily):
         return Gain()
-    daily = risk_free_per_period(policy.risk_free, policy.periods_per_year)
-    difference = sharpe_difference(challenger.daily - daily, champion.daily - daily)
+    rate, periods = policy.risk_free, policy.periods_per_year
+    difference = sharpe_difference(challenger.excess(rate, periods), champion.excess(rate, periods))
     if difference.delta is None:
         return Gain()
-    year = math.sqrt(policy.periods_per_year)
+    year = math.sqrt(periods)
     value = 0.0 if abs(difference.delta * year) < ZERO else difference.delta * year
     if difference.standard_error is None:
         return Gain(value)

@@ -15,6 +15,10 @@ _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
 
+_STILL = 1e-20
+"""Sum of squares, in units of a variance, of a column that moves on its last day alone, but for rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharpeDifference:
     """The Sharpe of `a` minus that of `b`, per period (annual: x sqrt(periods)); None if undefined."""
@@ -25,20 +29,17 @@ class SharpeDifference:
     bandwidth: float | None
 
 
-def sharpe_ratio(
-    returns: ArrayLike, periods_per_year: float = 252, risk_free: float = 0.0, *, autocorrelated: bool = False
-) -> float | None:
-    """Annual Sharpe ratio of (T,) simple returns per period, as fractions; ddof 1.
+def sharpe_ratio(returns: ArrayLike, periods_per_year: float = 252, *, autocorrelated: bool = False) -> float | None:
+    """Annual Sharpe ratio of (T,) simple returns per period, as fractions, less the risk-free rate already; ddof 1.
 
-    `risk_free` is a yearly rate, turned into one per period geometrically. With `autocorrelated` the annual figure
-    allows for autocorrelated returns (`annual_factor`), otherwise days count as independent. None for fewer than 2
-    returns, and for constant or non-finite ones: never 0, never infinite. Raises DataError for anything that is not a
-    row of numbers.
+    With `autocorrelated` the annual figure allows for autocorrelated returns (`annual_factor`), otherwise days count
+    as independent. None for fewer than 2 returns, and for constant or non-finite ones: never 0, never infinite. Raises
+    DataError for anything that is not a row of numbers.
     """
     if not (math.isfinite(periods_per_year) and periods_per_year > 0):
         raise DataError(f"periods_per_year={periods_per_year} must be a positive number, such as 252 or 365")
     row = _row(returns)
-    per_period = _per_period(row, risk_free_per_period(risk_free, periods_per_year))
+    per_period = _per_period(row)
     if per_period is None:
         return None
     factor = annual_factor(_lag_one(row), periods_per_year) if autocorrelated else math.sqrt(periods_per_year)
@@ -57,24 +58,40 @@ def annual_factor(rho: float, periods: float) -> float | None:
     return math.sqrt(periods / inflation) if inflation > 0 else None
 
 
-def sharpe_difference(a: ArrayLike, b: ArrayLike) -> SharpeDifference:
+def excess_returns(
+    returns: ArrayLike, exposed: ArrayLike, risk_free: float, periods_per_year: float
+) -> NDArray[np.float64]:
+    """(T,) returns less the risk-free rate on what was exposed, (T,) parts of capital that lay in open positions.
+
+    risk_free: a yearly rate, turned into one per period geometrically. Returns and exposure scale together, so the
+    Sharpe of the excess is that of any size of the same trades. Raises DataError for rows of unequal length.
+    """
+    row, held = _row(returns), _row(exposed)
+    if len(row) != len(held):
+        raise DataError(f"{len(row)} returns against exposure in {len(held)} periods; each period needs both")
+    return row - risk_free_per_period(risk_free, periods_per_year) * held
+
+
+def sharpe_difference(a: ArrayLike, b: ArrayLike, *, unit_free: bool = True) -> SharpeDifference:
     """Sharpe of `a` minus Sharpe of `b`, both (T,) returns of the same T periods, with its standard error.
 
     Ledoit & Wolf (2008), sec. 3.1: delta method on the four moments, HAC variance with the Parzen kernel and Andrews'
-    AR(1) automatic bandwidth, factor T/(T - 4). p is one-sided, for "a is no better than b", and None where the error
-    is zero. Needs 5 periods; with fewer only `delta` is there. Raises DataError for rows of unequal length.
+    AR(1) automatic bandwidth, factor T/(T - 4). The bandwidth is that of the moments in units of their own spread, so
+    that returns in percent and in fractions have the same error; edition 1 of the judgement took them as they are
+    (`unit_free` False). p is one-sided, for "a is no better than b", and None where the error is zero. Needs 5 periods;
+    with fewer only `delta` is there. Raises DataError for rows of unequal length.
     """
     first, second = _row(a), _row(b)
     if len(first) != len(second):
         raise DataError(f"{len(first)} returns against {len(second)}; a difference needs the same periods for both")
-    sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
+    sharpe_a, sharpe_b = _per_period(first), _per_period(second)
     if sharpe_a is None or sharpe_b is None:
         return SharpeDifference(None, None, None, None)
     delta = sharpe_a - sharpe_b
     if len(first) < FEWEST_DAYS:
         return SharpeDifference(delta, None, None, None)
     deviations, gradient = _moments(_computable(first), _computable(second))
-    bandwidth = _bandwidth(deviations)
+    bandwidth = _bandwidth(_in_own_units(deviations), _STILL) if unit_free else _bandwidth(deviations)
     error = _standard_error(deviations, gradient, bandwidth)
     p = 0.5 * math.erfc(delta / error / math.sqrt(2)) if error > 0 else None
     return SharpeDifference(delta, error, p, bandwidth)
@@ -89,7 +106,7 @@ def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     first, second = _row(a), _row(b)
     if len(first) != len(second):
         raise DataError(f"{len(first)} returns against {len(second)}; a difference needs the same periods for both")
-    sharpe_a, sharpe_b = _per_period(first, 0.0), _per_period(second, 0.0)
+    sharpe_a, sharpe_b = _per_period(first), _per_period(second)
     if sharpe_a is None or sharpe_b is None:
         raise DataError("the Sharpe of one of the two is undefined, so their difference is as well")
     deviations, gradient = _moments(_computable(first), _computable(second))
@@ -122,7 +139,7 @@ def _row(returns: ArrayLike) -> NDArray[np.float64]:
     return row
 
 
-def _per_period(returns: NDArray[np.float64], risk_free: float) -> float | None:
+def _per_period(returns: NDArray[np.float64]) -> float | None:
     if len(returns) < 2 or not np.isfinite(returns).all():
         return None
     size = float(np.abs(returns).max())
@@ -132,7 +149,7 @@ def _per_period(returns: NDArray[np.float64], risk_free: float) -> float | None:
     spread = float(np.std(scaled, ddof=1))
     if spread <= _CONSTANT:
         return None
-    return (float(np.mean(scaled)) - risk_free / size) / spread
+    return float(np.mean(scaled)) / spread
 
 
 def _lag_one(returns: NDArray[np.float64]) -> float:
@@ -163,12 +180,18 @@ def _moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np
     return deviations, gradient
 
 
-def _bandwidth(deviations: NDArray[np.float64]) -> float:
-    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column."""
+def _in_own_units(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each column divided by its standard deviation; a constant one stays as it is, and has no part in a bandwidth."""
+    spread = deviations.std(axis=0)
+    return deviations / np.where(spread > 0, spread, 1.0)
+
+
+def _bandwidth(deviations: NDArray[np.float64], still: float = 0.0) -> float:
+    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column that moves."""
     before, after = deviations[:-1], deviations[1:]
     x, y = before - before.mean(axis=0), after - after.mean(axis=0)
     spread = np.sum(x * x, axis=0)
-    moving = spread > 0
+    moving = spread > still
     rho = np.sum(x * y, axis=0)[moving] / spread[moving]
     noise = np.mean((y[:, moving] - rho * x[:, moving]) ** 2, axis=0) ** 2
     # A root of exactly 1 has no finite answer; it never comes from returns, but must not become NaN.

@@ -13,7 +13,18 @@ from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
 DAG_ID = "gatekeeper_weekly"
-PARAMETERS = ("data", "recipe", "seed", "threshold", "holdout_days", "policy", "tolerance", "margin")
+PARAMETERS = (
+    "data",
+    "recipe",
+    "seed",
+    "train_years",
+    "half_life_days",
+    "threshold",
+    "holdout_days",
+    "policy",
+    "tolerance",
+    "margin",
+)
 WEEKLY_HOUR = 2
 FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hold
 

@@ -15,6 +15,7 @@ from gatekeeper.registry import Details, Model, Registry
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gatekeeper.documents.evaluation import Training
     from gatekeeper.market.ideas import Dataset
 
 
@@ -54,6 +55,12 @@ def exported(run: Run, dataset: "Dataset", fitted: FittedModel, name: str) -> On
     return OnnxFile(str(place), hashlib.sha256(content).hexdigest(), len(content))
 
 
+def _chosen(trained: "Training") -> str:
+    """The training window and the half-life, if they were set."""
+    window = "" if trained.train_years is None else f" of {trained.train_years:g} years"
+    return window + ("" if trained.half_life_days is None else f", half-life {trained.half_life_days:g} days")
+
+
 def registered(
     run: Run, registry: Registry, exported: Exported | ExportedModel, judged_model: Model | None = None
 ) -> Model:
@@ -71,7 +78,7 @@ def registered(
     what = trained.recipe if judged_model is None else f"refit of {judged_model.version}: {trained.recipe}"
     return registry.register(
         content,
-        note=f"{what}, as-of {run.as_of:%Y-%m-%d}, {trained.ideas} ideas",
+        note=f"{what}, as-of {run.as_of:%Y-%m-%d}, {trained.ideas} ideas{_chosen(trained)}",
         run_key=run.key,
         threshold=run.settings.threshold,
         details=Details(

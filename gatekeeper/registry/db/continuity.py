@@ -1,65 +1,138 @@
 """Continuity: whether the database is still the one that this process began with.
 
 A restored backup shows by its epoch, which `gatekeeper db restore` makes anew: then the process follows. A generation
-that went back without it shows a file that was replaced in another way: then nothing may be written any more.
+or a count of rows that went back without it shows a file that was replaced in another way: then nothing may be written
+any more.
 """
 
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
+from urllib.parse import quote
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gatekeeper.errors import RegistryReplaced, SchemaOutOfDate
 from gatekeeper.logs import logger
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.db.faults import UPGRADE, replaced
 from gatekeeper.registry.db.tables import lock
+from gatekeeper.registry.db.url import sqlite_file
 
 log = logger(__name__)
 
-_STATE = select(lock.c.generation, lock.c.epoch).where(lock.c.id == 1)
+SETTLED_SECONDS = 1.0  # after its last write, a file is in no checkpoint any more
+
+_ON_SERVER = select(lock.c.generation, lock.c.epoch, text("'{}'")).where(lock.c.id == 1)
+_IN_FILE = (
+    "SELECT generation, epoch, (SELECT json_group_object(name, seq) FROM sqlite_sequence) "
+    "FROM gatekeeper_lock WHERE id = 1"
+)
+
+
+class _State(NamedTuple):
+    """The facts that only grow while the epoch stays. counts: of each table, how many ids were ever given."""
+
+    generation: int
+    epoch: str | None
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, generation: int, epoch: str | None, counts: str) -> "_State":
+        return cls(generation, epoch, {name: int(count or 0) for name, count in json.loads(counts).items()})
+
+    def went_back(self, before: "_State") -> str | None:
+        """What is less than `before`; None if nothing is."""
+        if self.generation < before.generation:
+            return f"its generation went back from {before.generation} to {self.generation}"
+        for name, count in self.counts.items():
+            if count < before.counts.get(name, 0):
+                return f"the newest id of {name} went back from {before.counts[name]} to {count}"
+        return None
+
+
+class _File:
+    """State of the main file by itself, without the write-ahead log.
+
+    A connection sees a file that was copied over only once it reads a page again, so it may never see it. Each
+    checkpoint brings the main file further; a copy of an older one takes it back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._seen: _State | None = None
+
+    def went_back(self) -> str | None:
+        """What is less than at the last look; None if nothing is, or the file is being written."""
+        try:
+            status = os.stat(self._path)  # noqa: PTH116  # at each look: pathlib's takes twice as long
+            stamp = status.st_mtime_ns, status.st_size
+            if stamp == self._stamp or abs(time.time() - status.st_mtime) < SETTLED_SECONDS:
+                return None
+            place = f"file:{quote(str(self._path))}?immutable=1"
+            with closing(sqlite3.connect(place, uri=True)) as connection:
+                row = connection.execute(_IN_FILE).fetchone()
+        except (OSError, sqlite3.Error):  # the file is gone, or its tables are in the log yet: others tell it
+            return None
+        self._stamp, before = stamp, self._seen
+        if row is None:
+            return None
+        self._seen = now = _State.of(*row)
+        return now.went_back(before) if before is not None and before.epoch == now.epoch else None
 
 
 class Continuity:
-    """Compares generation and epoch at each look with those of the look before. Threads may share one."""
+    """Compares generation, counts and epoch at each look with those of the look before. Threads may share one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
-        self._seen: tuple[int, str | None] | None = None
+        self._seen: _State | None = None
         self._why: str | None = None
+        one_file = database.dialect.one_file
+        self._file = _File(sqlite_file(database.engine.url)) if one_file else None
+        self._state = text(_IN_FILE) if one_file else _ON_SERVER
 
     def look(self) -> int:
         """The generation now. Raises RegistryReplaced, again at each look until the registry is restored."""
         with self._lock:
             with self._database.glance() as connection:
-                row = connection.execute(_STATE).first()
+                row = connection.execute(self._state).first()
             if row is None:
                 raise SchemaOutOfDate(f"The registry {self._database.name} has no lock row. {UPGRADE}")
-            generation, epoch = row
+            now = _State.of(*row)
             if self._seen is not None:
-                self._compare(generation, epoch, *self._seen)
+                self._compare(now, self._seen)
+            if self._file is not None and (what := self._file.went_back()) and self._why is None:
+                self._why = replaced(self._database.name, what)
             self.refuse_replaced()
-            self._seen = generation, epoch
-            return int(generation)
+            self._seen = now
+            return now.generation
 
     def refuse_replaced(self) -> None:
         """Raise RegistryReplaced if the last look found that the database was replaced. Makes no query."""
         if self._why is not None:
             raise RegistryReplaced(self._why)
 
-    def _compare(self, generation: int, epoch: str | None, before: int, known: str | None) -> None:
+    def _compare(self, now: _State, before: _State) -> None:
         name = self._database.name
-        if epoch != known:
+        if now.epoch != before.epoch:
             self._why = None
             log.error(
                 "The registry %s was restored from a backup: generation %d follows %d. Going on with the restored one.",
                 name,
-                generation,
-                before,
+                now.generation,
+                before.generation,
             )
-        elif generation < before:
-            text = f"its generation went back from {before} to {generation}"
+        elif what := now.went_back(before):
             if self._database.dialect.one_file:
-                self._why = replaced(name, text)
+                self._why = replaced(name, what)
             else:  # a failover to a server that had not heard of the last promotions yet
-                log.error("The registry %s lost promotions: %s. Going on with it.", name, text)
+                log.error("The registry %s lost promotions: %s. Going on with it.", name, what)

@@ -53,6 +53,10 @@ class Work:
         if not of(self.connection).holds_lock(self.connection):
             raise Unavailable("The connection to the registry broke, so nothing more was removed. Try again.")
 
+    def settle(self) -> None:
+        """Have all done that the database would do at the commit, so that what is read back now stays as it is."""
+        of(self.connection).settle(self.connection)
+
     def advance(self) -> int:
         """Increment the generation, and return it."""
         self.generation += 1

@@ -41,6 +41,9 @@ class Dialect(Protocol):
     def holds_lock(self, connection: Connection) -> bool:
         """Whether this transaction still holds the lock after an error, so that files may be restored."""
 
+    def settle(self, connection: Connection) -> None:
+        """Run deferred triggers and constraints now, and from now on at each statement."""
+
     def next_id(self, connection: Connection) -> int:
         """The id of the next row of `"RLModel"`; call it under the lock."""
 

@@ -119,6 +119,10 @@ class Postgres:
             return not error.connection_invalidated
         return True
 
+    def settle(self, connection: Connection) -> None:
+        """Run deferred triggers: at the commit they could undo what was read back."""
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+
     def next_id(self, connection: Connection) -> int:
         """The sequence's next free id: other tools insert ids of their own without advancing the sequence."""
         sequence = self._sequence(connection, models.name)

@@ -91,6 +91,9 @@ class Sqlite:
         """True while the connection is open: a file has no connection to lose."""
         return not connection.closed
 
+    def settle(self, connection: Connection) -> None:
+        """Nothing to do: SQLite's triggers run with their statement."""
+
     def next_id(self, connection: Connection) -> int:
         """An id that was never used before, whoever wrote the row."""
         return self.draw_ids(connection, models.name, 1, 0)[0]

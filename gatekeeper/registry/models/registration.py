@@ -106,6 +106,7 @@ def _row(
     model_id = new_row(context, work, content, order.note)
     insert_artifact(work, model_id, inspected, threshold=threshold, run_key=order.run_key, order=order.digest)
     context.step("described")
+    work.settle()
     made = catalogue.model(work.connection, model_id)
     if (made.version, made.sha256) != (naming.standard_version(model_id), inspected.sha256):
         raise rewritten("the model", (made.version, made.sha256), (naming.standard_version(model_id), inspected.sha256))

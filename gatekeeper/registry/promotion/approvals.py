@@ -51,19 +51,19 @@ class Asker:
     known: bool
 
     def refuse(self, by: str, approvers: Sequence[str]) -> None:
-        """Raise PromotionRefused unless `by` may approve. approvers: those who may; empty: anyone but the asker.
+        """Raise PromotionRefused unless `by` may approve or reject. approvers: who may; empty: anyone but the asker.
 
         Names that differ only by case, by spaces around them or by forms of the same letters are one person's.
         """
         self.refuse_nobody(approvers)
         if self.name is not None and _person(by) == _person(self.name):
             raise PromotionRefused(
-                f"{by} started the run that asks, and can't approve it; nothing is promoted. Somebody else has to "
-                f"approve. {_AGAIN}"
+                f"{by} started the run that asks, and can't answer for it; nothing is promoted. Somebody else has to "
+                f"answer. {_AGAIN}"
             )
         if approvers and by not in approvers:
             raise PromotionRefused(
-                f"{by} may not approve, since GATEKEEPER_APPROVERS names {', '.join(approvers)} alone. Nothing is "
+                f"{by} may not answer, since GATEKEEPER_APPROVERS names {', '.join(approvers)} alone. Nothing is "
                 f"promoted. {_AGAIN}"
             )
 
@@ -114,6 +114,7 @@ class Approvals:
                 )
             row = {**about, "question": question, "asked_by": asked_by, "asked_at": now(connection)}
             writes.add(connection, tables.approvals, row)
+            work.settle()
             asked = _newest(connection, _a.question == question)
             if asked is None or any(getattr(asked, name) != value for name, value in row.items()):
                 raise rewritten("the question", asked, row)
@@ -144,6 +145,7 @@ class Approvals:
                 )
             given = {"answer": answer, "answered_by": by, "at": now(connection)}
             writes.change(connection, tables.approvals, (_a.id == asked.id) & _a.answer.is_(None), given)
+            work.settle()
             answered = _newest(connection, _a.id == asked.id)
             if answered is None or answered != replace(asked, answer=answer, answered_by=by, at=answered.at):
                 raise rewritten("the answer", answered, given)

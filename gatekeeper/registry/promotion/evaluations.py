@@ -75,6 +75,7 @@ def record(context: RegistryContext, **new: Unpack[NewEvaluation]) -> Evaluation
         at = clock.now(connection)
         clock.refuse_behind(connection, at)
         writes.add(connection, tables.evaluations, {**values, **bound, "at": at})
+        work.settle()
         stored = connection.execute(wanted.order_by(_e.id.desc())).first()
         if stored is None or any(stored._mapping[name] != value for name, value in {**order, "at": at}.items()):
             raise rewritten("the evaluation", stored and evaluation_of(stored), order)

@@ -52,6 +52,7 @@ def set_hold(
             )
         values: dict[str, object] = {"actor": actor, "reason": reason, "until": until, "at": at}
         writes.add(connection, tables.holds, {**values, "run_key": run_key, "order_digest": order})
+        work.settle()
         placed = _hold(connection.execute(_ALL.order_by(_h.id.desc()).limit(1)).one())
         if placed != Hold(placed.id, actor, reason, until, at) or placed not in standing(connection):
             raise rewritten("the hold", placed, values)
@@ -96,6 +97,7 @@ def release(
         if not chosen and hold_id is not None and (why := _not_in_force(connection, hold_id, open_)):
             raise PromotionRefused(why)
         _release(work, tables.holds, [one.id for one in chosen], actor, reason, run_key)
+        work.settle()
         if {one.id for one in standing(connection)} != {one.id for one in open_} - {one.id for one in chosen}:
             raise rewritten("the holds in force", standing(connection), open_)
     return chosen
@@ -132,6 +134,9 @@ def release_quarantine(
         in_force = select(_q.id).where(these & _q.released_at.is_(None)).order_by(_q.id)
         cleared = [] if sha256 is None else list(connection.execute(in_force).scalars())
         _release(work, tables.quarantines, cleared, actor, reason, run_key)
+        work.settle()
+        if left := connection.execute(in_force).scalars().all():
+            raise rewritten("the quarantines in force", left, [])
     return bool(cleared)
 
 
@@ -140,6 +145,7 @@ def quarantine(work: Work, model_id: int, sha256: str, *, actor: str, reason: st
     at = now(work.connection)
     values = {"model_id": model_id, "sha256": sha256, "actor": actor, "reason": reason, "at": at}
     writes.add(work.connection, tables.quarantines, values)
+    work.settle()
     if (stored := quarantined(work.connection, sha256)) != Quarantine(model_id, sha256, actor, reason, at):
         raise rewritten("the quarantine", stored, values)
 

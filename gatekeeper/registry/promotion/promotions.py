@@ -349,6 +349,7 @@ def _audit(work: Work, last: Promotion | None, promotion: Promotion) -> Promotio
     promotion = chained(connection, promotion, last)
     row = {name: getattr(promotion, name) for name in Promotion.__slots__}
     writes.add(connection, tables.promotions, row)
+    work.settle()
     here = tables.promotions.c.generation == promotion.generation
     for stored in connection.execute(select(tables.promotions).where(here)):
         if promotion_of(stored) != promotion:

@@ -14,6 +14,8 @@ from gatekeeper.registry.context import RegistryContext, plain
 from gatekeeper.registry.db import schema, tables, writes
 from gatekeeper.registry.db.database import Work, has_index
 from gatekeeper.registry.models import catalogue, retirement
+from gatekeeper.registry.models.verification import verify_registered
+from gatekeeper.registry.promotion import holds
 from gatekeeper.registry.promotion.promotions import record_adopted
 from gatekeeper.registry.records import Model
 from gatekeeper.registry.store.base import sha256_of
@@ -57,7 +59,7 @@ def migrate(context: RegistryContext, *, dry_run: bool, primary: int | None, act
     """Settle on one primary, rename rows and files, and make the unique index, in one transaction; or only plan it.
 
     Raises UnknownModel if there is no model `primary`, PromotionRefused if another one is the primary already,
-    ModelRefused if it is not usable, GenerationMoved, Unavailable.
+    ModelRefused if it is not usable, Quarantined, GenerationMoved, Unavailable.
     """
     actor, reason = plain(actor, "actor"), plain(reason, "reason")
     with context.database.read() as connection:
@@ -84,7 +86,7 @@ def _plan(
     context: RegistryContext, connection: Connection, finds: Sequence[Find], wanted: int | None, *, dry_run: bool
 ) -> NamingPlan:
     models = catalogue.models(connection)
-    active, chosen_by = _settle(connection, finds, wanted)
+    active, chosen_by = _settle(context, connection, finds, wanted)
     faults = {find.model.id: find.fault for find in finds}
     steps = [_step(context, model, active, faults.get(model.id)) for model in reversed(models)]
     return NamingPlan(
@@ -96,11 +98,13 @@ def _plan(
     )
 
 
-def _settle(connection: Connection, finds: Sequence[Find], wanted: int | None) -> tuple[int | None, str]:
+def _settle(
+    context: RegistryContext, connection: Connection, finds: Sequence[Find], wanted: int | None
+) -> tuple[int | None, str]:
     """The id of the primary, and how it was chosen."""
     claims = [model.id for model in catalogue.claimants(connection)]
     if wanted is not None:
-        _refuse_choice(connection, finds, wanted, claims)
+        _refuse_choice(context, connection, finds, wanted, claims)
         return wanted, f"model {wanted} was chosen by --primary"
     if len(claims) < 2:
         return (claims[0], "the only row named as the primary") if claims else (None, "no row is named as the primary")
@@ -110,15 +114,26 @@ def _settle(connection: Connection, finds: Sequence[Find], wanted: int | None) -
     return claims[-1], f"of the rows {claims}, {claims[-1]} has the highest id, and no promotion is on record"
 
 
-def _refuse_choice(connection: Connection, finds: Sequence[Find], wanted: int, claims: list[int]) -> None:
-    catalogue.model(connection, wanted)
-    if len(claims) == 1 and claims != [wanted]:
+def _refuse_choice(
+    context: RegistryContext, connection: Connection, finds: Sequence[Find], wanted: int, claims: list[int]
+) -> None:
+    """Raise what forbids the choice. The row that is the primary already stays it, usable or not."""
+    model = catalogue.model(connection, wanted)
+    if claims == [wanted]:
+        return
+    if len(claims) == 1:
         raise PromotionRefused(
             f"Model {claims[0]} is the primary, and migrate-naming does not change that. "
             f"Use `gatekeeper promote -i {wanted}`."
         )
     fault = next((find.fault for find in finds if find.model.id == wanted), None)
-    if fault is not None and wanted not in claims:
+    if model.sha256 is not None:
+        holds.refuse_quarantined(connection, wanted, model.sha256)
+        try:
+            verify_registered(context, model, context.store.find(model.file_name, model.sha256))
+        except ModelRefused as refusal:
+            fault = refusal
+    if fault is not None:
         raise ModelRefused(fault.reason, f"Model {wanted} can't become the primary: {fault}")
 
 

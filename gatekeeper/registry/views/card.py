@@ -91,6 +91,8 @@ def _training(model: Model, judged: list[Evaluation], judged_model: int | None, 
         source=None if data is None else data.source,
         notes=None if data is None else data.notes,
         age_days=None if model.trained_to is None else (now - model.trained_to) // timedelta(days=1),
+        train_years=None if made is None else made.train_years,
+        half_life_days=None if made is None else made.half_life_days,
     )
 
 

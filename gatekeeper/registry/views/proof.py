@@ -12,6 +12,7 @@ from gatekeeper.documents import receipt as receipts
 from gatekeeper.documents.comparison import StreamFigures
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.documents.receipt import FORMATS, HistoryEntry, Receipt, ReceiptEvaluation, ReceiptModel, as_hashed
+from gatekeeper.documents.rules import EDITIONS
 from gatekeeper.documents.serialization import JsonObject
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.registry.promotion import history_chain
@@ -170,14 +171,15 @@ def _evaluation_faults(receipt: Receipt, judged: ReceiptEvaluation, evidence: st
 
 
 def _unknown_of_document(judged: ReceiptEvaluation, document: EvaluationDocument) -> Iterator[str]:
-    known = documents.as_object(document)
-    older = judged.document.get("format") == 1
-    if older:
-        known |= older_evaluation.stated(judged.document)
-    elif document.rules.unknown:
-        yield f"its evaluation doesn't hold {', '.join(document.rules.unknown)}, which its format does: it was changed"
+    known, form, rules = documents.as_object(document), judged.document.get("format"), document.rules
+    if form != documents.FORMAT:
+        known |= older_evaluation.stated(judged.document, rules)
+    elif rules.edition != EDITIONS[-1]:
+        yield f"its evaluation, of format {form}, goes by edition {rules.edition} of the judgement: it was changed"
+    if form != 1 and rules.unknown:
+        yield f"its evaluation doesn't hold {', '.join(rules.unknown)}, which its format does: it was changed"
     # Those of before Gatekeeper had sizes, costs or a limit on positions lack what says so.
-    yield from _unknown(judged.document, known, "evaluation.document", strict=not older)
+    yield from _unknown(judged.document, known, "evaluation.document", strict=form != 1)
 
 
 def _row_faults(judged: ReceiptEvaluation, document: EvaluationDocument) -> Iterator[str]:

@@ -117,11 +117,11 @@ class IdeaMemory:
         if self.state().fault is not None:
             self._tried.wait(FIRST_SECONDS)
 
-    def stop(self) -> None:
-        """Close the file."""
+    def stop(self, timeout: float = 10.0) -> None:
+        """Close the file; a filling that hangs is abandoned after `timeout` seconds."""
         self._stop.set()
         if self._filler is not None:
-            self._filler.join(10)
+            self._filler.join(timeout)
         with self._lock:
             self._close()
 

@@ -18,6 +18,7 @@ from gatekeeper.logs import logger
 from gatekeeper.registry import Registry
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome, decision_lines, outcome_lines
 from gatekeeper.registry.decision_log.log import OutcomeRefused, OutcomeTooEarly
+from gatekeeper.serving.decision_log.bounded_calls import BoundedCalls
 from gatekeeper.serving.decision_log.delivered import DeliveredLines
 from gatekeeper.serving.decision_log.delivery import Delivery, SpoolFault
 from gatekeeper.serving.decision_log.spool import Spool
@@ -29,6 +30,7 @@ log = logger(__name__)
 
 TICK = 1.0  # seconds
 ADOPT_SECONDS = 5.0  # between two searches for segments of dead processes
+OUTCOME_SECONDS = 5.0  # that a request waits for the database; after that its outcomes go to the spool
 LATE = 60.0  # seconds: a disk or a database may be slow
 
 
@@ -70,6 +72,7 @@ class DecisionLog:
         self._clock = clock
         self._spool = Spool(folder, cap_bytes=cap_bytes)
         self._kept = DeliveredLines(folder)
+        self._bounded = BoundedCalls(OUTCOME_SECONDS)
         self._delivery = Delivery(registry, self._spool, clock, self._kept)
         self._stopping = False
         self._disk = SupervisedLoop("spool", self._keep_on_disk, late_after=LATE)
@@ -138,13 +141,14 @@ class DecisionLog:
 
         Raises OutcomeRefused, and then records nothing, for an outcome that closed before its idea's time, was known
         before it closed or after its receipt, or differs from a recorded one. Raises Unavailable if neither database
-        nor spool takes it.
+        nor spool takes it. A database that is locked is waited for OUTCOME_SECONDS.
         """
         for outcome in outcomes:
             _check(outcome)
         try:
             self._registry.continuity.refuse_replaced()
-            states = [one.state for one in self._registry.close_decisions(outcomes, all_or_none=True)]
+            results = self._bounded.call(lambda: self._registry.close_decisions(outcomes, all_or_none=True))
+            states = [one.state for one in results]
         except OutcomeRefused:
             raise
         except GatekeeperError as fault:

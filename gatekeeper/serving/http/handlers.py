@@ -24,7 +24,7 @@ from gatekeeper.serving.loader import Gatekeeper, Scores
 
 SKEW = timedelta(seconds=5)  # how far a caller's clock may be ahead of the server's
 AT_ONCE = 64  # ideas that are scored in the event loop; more get a thread
-CLOSING = 8  # threads for outcomes, which may wait for the database as long as its lock timeout
+CLOSING = 8  # threads for outcomes, which may wait for the database
 EARLIEST = 1973  # the first year accepted; earlier epoch milliseconds look like seconds
 
 ACTIONS = {"buy": 1.0, "sell": 0.0, 1.0: 1.0, 0.0: 0.0}

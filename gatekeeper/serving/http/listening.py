@@ -27,7 +27,7 @@ from gatekeeper.serving.http.request_limits import check_binding
 from gatekeeper.serving.http.server import create
 from gatekeeper.settings import Settings
 
-STOP_SECONDS = 20  # for running requests; longer ones are cut off
+STOP_SECONDS = 4  # for running requests; longer ones are cut off, and told to come again
 START_SECONDS = 30  # for a worker on a slow machine; one that is silent for longer is replaced
 BACKLOG = 2048
 SEND_BYTES = 128 * 1024  # that the system keeps for a client that doesn't read; left alone it takes megabytes

@@ -42,6 +42,10 @@ from gatekeeper.settings import Settings
 
 log = logger(__name__)
 
+# At the end, a database that hangs is waited for that long, so that all ends before Docker kills it, after 10 s.
+HANGING_SECONDS = 1.0  # for a thread that only reads
+DELIVERY_SECONDS = 4.0  # for the decision log
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -94,9 +98,9 @@ class Parts:
 
     def stop(self) -> None:
         """Stop, and deliver the log as far as possible; the rest stays on the spool."""
-        self.gatekeeper.stop()
-        self.memory.stop()
-        self.log.stop()
+        self.gatekeeper.stop(HANGING_SECONDS)
+        self.memory.stop(HANGING_SECONDS)
+        self.log.stop(DELIVERY_SECONDS)
         self.registry.close()
 
     def loops(self, *more: LoopState) -> list[LoopState]:

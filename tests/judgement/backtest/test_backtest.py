@@ -198,11 +198,12 @@ def test_periods_follow_the_market(dataset: Make, contender: Make, ideas: Make, 
 
 
 def test_risk_free_rate_reaches_the_sharpe(dataset: Make, contender: Make, ideas: Make) -> None:
-    """Case 30: a yearly rate, by day."""
-    rows = ideas([("2018-10-01", {"2018-10-01": 0.02})])
+    """Cases 30 and 88: a yearly rate, by day, off the 5 % that were exposed in one night."""
+    rows = ideas([("2018-10-01", {"2018-10-01": 0.02, "2018-10-02": 0.0})])
     champion = contender("p", trained_to=date(2018, 9, 10))
     book = run(dataset(rows), Settings(risk_free=0.05), contender(), champion)
-    assert book.ungated.sharpe == CLOSE(sharpe_ratio([0.001] + [0] * 24, 252, 0.05), abs=1e-12)
+    night = 0.05 * (1.05 ** (1 / 252) - 1)
+    assert book.ungated.sharpe == CLOSE(sharpe_ratio([0.001, -night, *[0] * 23]), abs=1e-12)
 
 
 def test_a_new_model_is_scored_on_the_same_ideas(

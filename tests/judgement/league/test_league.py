@@ -207,7 +207,7 @@ def kept(entered: Callable[..., Field], proven: Policy) -> Callable[..., list[st
         league = serialization.as_object(written)
         change(league)
         changed = document(league=league, agreement=agreement)
-        held, again, number = league_document.again(changed, cards, proven, "weekly")
+        held, again, number = league_document.again(changed, cards, proven, "weekly", judge)
         assert number == 1
         return league_document.faults(changed, held, again)
 

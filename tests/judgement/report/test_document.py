@@ -102,8 +102,8 @@ def test_numbers_that_are_not_finite_are_refused(dataset: Make, contender: Make,
 
 
 def test_other_formats_are_refused(written: Make) -> None:
-    with pytest.raises(DataError, match="format 3, this version reads 1 and 2"):
-        evaluation.read(json.dumps({**written(), "format": 3}))
+    with pytest.raises(DataError, match="format 4, this version reads 1, 2 and 3"):
+        evaluation.read(json.dumps({**written(), "format": 4}))
 
 
 def test_flips_slices_and_calibration_by_hand(written: Make) -> None:

@@ -66,7 +66,7 @@ def test_an_evaluation_says_what_its_days_were_worth(pair: Any, small: Policy, g
         document(), verdict=verdict, scorecards=Scorecards(card, champion.record(), structs.replace(card, name="all"))
     )
     by = measured(told)
-    row = golden["sharpe_difference"]["ten_days"]
+    row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     assert by.standard_error == pytest.approx(row["se_hac"] * math.sqrt(252), abs=1e-9)
     assert by.years == pytest.approx(10 / 252)
     assert by.correlation == pytest.approx(stats.pearsonr(row["a"], row["b"])[0], abs=1e-9)
@@ -85,7 +85,7 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     pair: Any, golden: dict[str, Any], small: Policy
 ) -> None:
     """The golden ten days under `proven`: the days grow by the square of what the error is too large by. Case 92."""
-    row = golden["sharpe_difference"]["ten_days"]
+    row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     a, b = pair
     proven = structs.replace(small, name="proven", alpha=0.001)
     gain = gain_of(a, b, proven)

@@ -26,7 +26,7 @@ CLOSE = pytest.approx
 
 def test_numbers_of_the_golden_ten_days(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
     """Annual gain and error are the golden ones x sqrt(252); the bound takes z(1 - 1/52) = 2.0699 of them off."""
-    row = golden["sharpe_difference"]["ten_days"]
+    row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     verdict = judge(*pair, small)
     gain, error = row["delta"] * math.sqrt(252), row["se_hac"] * math.sqrt(252)
     assert verdict.gain == CLOSE(gain, abs=1e-9)
@@ -40,8 +40,8 @@ def test_numbers_of_the_golden_ten_days(pair: Any, small: Policy, golden: dict[s
 
 
 def test_three_policies_differ_by_the_bound_alone(pair: Any, small: Policy) -> None:
-    """The bound is -0.28: `better` asks for none, `safe` allows 0.5 below zero, `proven` nothing."""
-    assert judge(*pair, small).bound == CLOSE(-0.2785, abs=1e-3)
+    """The bound is -0.14: `better` asks for none, `safe` allows 0.5 below zero, `proven` nothing."""
+    assert judge(*pair, small).bound == CLOSE(-0.1424, abs=1e-3)
     answers = {name: judge(*pair, small.with_name(name)).answer for name in ("better", "safe", "proven")}
     assert answers == {"better": "promote", "safe": "promote", "proven": "undecided"}
     assert judge(*pair, small.with_name("better")).detectable_gain is None
@@ -176,7 +176,7 @@ def test_different_windows_are_not_compared(pair: Any, small: Policy) -> None:
     other = structs.replace(champion.window, start=datetime(2017, 11, 1, tzinfo=UTC))
     verdict = judge(challenger, replace(champion, window=other), small)
     assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
-    shorter = replace(champion, daily=champion.daily[1:], kept=champion.kept[1:])
+    shorter = replace(champion, daily=champion.daily[1:], exposed=champion.exposed[1:], kept=champion.kept[1:])
     verdict = judge(challenger, shorter, small)
     assert (verdict.answer, verdict.decided_by, verdict.gain) == ("undecided", "comparable", None)
     assert verdict.gate("better").passed is None
@@ -217,15 +217,18 @@ def test_alpha_is_fixed_and_at_most_a_twentieth(policy: Policy) -> None:
 
 
 def test_tiny_alpha_has_a_bound(pair: Any, small: Policy) -> None:
-    assert judge(*pair, structs.replace(small, alpha=1e-300)).bound < -30
+    assert judge(*pair, structs.replace(small, alpha=1e-300)).bound < -28
 
 
 def test_risk_free_rate_counts_in_the_gain(pair: Any, small: Policy) -> None:
-    """Case 30: gain = difference of the annual Sharpes over the yearly rate."""
-    verdict = judge(*pair, structs.replace(small, risk_free=0.05))
-    expected = [sharpe_ratio(each.daily, 252, 0.05) for each in pair]
+    """Cases 30 and 88: gain = difference of the annual Sharpes over the yearly rate on what was exposed."""
+    whole = [replace(each, exposed=np.ones(10)) for each in pair]
+    expected = [sharpe_ratio(each.daily - (1.05 ** (1 / 252) - 1), 252) for each in pair]
     assert expected[0] == CLOSE(2.5841541393, abs=1e-9)
-    assert verdict.gain == CLOSE(expected[0] - expected[1], abs=1e-9)
+    at_5 = structs.replace(small, risk_free=0.05)
+    assert judge(*whole, at_5).gain == CLOSE(expected[0] - expected[1], abs=1e-9)
+    idle = [replace(each, exposed=np.zeros(10)) for each in pair]
+    assert judge(*idle, at_5) == judge(*idle, small) == judge(*whole, small)
 
 
 def test_periods_scale_gain_and_error(pair: Any, small: Policy) -> None:
@@ -254,8 +257,8 @@ def test_law_of_the_verdict(seed: int, edge: float, days: int, name: Any) -> Non
         datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 9, 1, tzinfo=UTC), datetime(2018, 10, 1, tzinfo=UTC), days
     )
     cards = [
-        Scorecard(f"m{i}", window, returns[i], kept[i], sharpe_ratio(returns[i]), float(returns[i].sum()),
-                  max_drawdown(returns[i]), None, True, sha256=str(i))
+        Scorecard(f"m{i}", window, returns[i], np.full(days, 0.05), kept[i], sharpe_ratio(returns[i]),
+                  float(returns[i].sum()), max_drawdown(returns[i]), None, True, sha256=str(i))
         for i in range(2)
     ]  # fmt: skip
     policy = policy_of(Settings(policy=name, floor_days=5), 252)

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import max_drawdown, sharpe_difference, sharpe_ratio
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 
 RETURNS = arrays(np.float64, st.integers(5, 60), elements=st.floats(-0.25, 0.25, width=32))
 CLOSE = pytest.approx
@@ -27,8 +28,20 @@ def test_annual_sharpe_is_the_golden_one(golden: dict[str, Any]) -> None:
 def test_risk_free_rate_is_yearly(golden: dict[str, Any]) -> None:
     """Case 30: a yearly rate taken as daily gives -72.84; right is 2.5841541393."""
     row = golden["sharpe"]["G1"]
-    assert sharpe_ratio(row["returns"], risk_free=0.05) == CLOSE(2.5841541393, abs=1e-9)
-    assert sharpe_ratio(row["returns"], risk_free=0.05) == CLOSE(row["annual_252_rf_5pct_geometric"], abs=1e-9)
+    whole = excess_returns(row["returns"], np.ones(len(row["returns"])), 0.05, 252)
+    assert sharpe_ratio(whole) == CLOSE(2.5841541393, abs=1e-9)
+    assert sharpe_ratio(whole) == CLOSE(row["annual_252_rf_5pct_geometric"], abs=1e-9)
+
+
+def test_risk_free_rate_is_taken_off_the_exposed_part(golden_2: dict[str, Any]) -> None:
+    """Case 88: off all capital 1.94 instead of 3.55, and 3.66 without."""
+    row = golden_2["risk_free"]
+    excess = excess_returns(row["daily"], row["exposed"], row["rate"], row["periods"])
+    assert excess.tolist() == CLOSE(row["excess"], abs=1e-15)
+    assert sharpe_ratio(excess, row["periods"]) == CLOSE(row["sharpe"], abs=1e-9)
+    assert sharpe_ratio(row["daily"], row["periods"]) == CLOSE(row["sharpe_without_rate"], abs=1e-9)
+    off_all = excess_returns(row["daily"], np.ones(6), row["rate"], row["periods"])
+    assert sharpe_ratio(off_all, row["periods"]) == CLOSE(row["sharpe_if_all_capital"], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +61,6 @@ def test_risk_free_rate_is_yearly(golden: dict[str, Any]) -> None:
 def test_undefined_is_none(returns: Any) -> None:
     """Case 29: constant returns have no Sharpe, not an infinite one, nor 7e16, nor 0."""
     assert sharpe_ratio(returns) is None
-    assert sharpe_ratio(returns, risk_free=0.05) is None
     other = np.random.default_rng(1).normal(0, 0.01, len(returns))
     difference = sharpe_difference(returns, other)
     assert (difference.delta, difference.standard_error, difference.p_one_sided) == (None, None, None)
@@ -77,26 +89,43 @@ def test_other_golden_traps(golden: dict[str, Any]) -> None:
     assert sharpe_ratio(np.array(row["gross"]) - row["cost_each"]) == CLOSE(row["annual_252_right"], abs=1e-9)
 
 
-def test_difference_of_ten_days(golden: dict[str, Any]) -> None:
-    row = golden["sharpe_difference"]["ten_days"]
-    difference = sharpe_difference(row["a"], row["b"])
+@pytest.mark.parametrize(("right", "unit_free"), [("sharpe_difference_unit_free", True), ("sharpe_difference", False)])
+def test_difference_of_ten_days(golden: dict[str, Any], right: str, unit_free: bool) -> None:
+    rows, row = golden["sharpe_difference"]["ten_days"], golden[right]["ten_days"]
+    difference = sharpe_difference(rows["a"], rows["b"], unit_free=unit_free)
     assert difference.delta == CLOSE(row["delta"], abs=1e-9)
     assert difference.standard_error == CLOSE(row["se_hac"], abs=1e-9)
     assert difference.bandwidth == CLOSE(row["bandwidth"], abs=1e-9)
     assert difference.p_one_sided == CLOSE(0.5 * math.erfc(row["delta"] / row["se_hac"] / math.sqrt(2)), abs=1e-9)
 
 
+@pytest.mark.parametrize(("right", "unit_free"), [("sharpe_difference_unit_free", True), ("sharpe_difference", False)])
 @pytest.mark.parametrize(("name", "last"), [("sp500_vs_nasdaq_full", None), ("sp500_vs_nasdaq_last_252", 252)])
-def test_difference_of_two_real_indices(golden: dict[str, Any], name: str, last: int | None) -> None:
-    row = golden["sharpe_difference"][name]
+def test_difference_of_two_real_indices(
+    golden: dict[str, Any], name: str, last: int | None, right: str, unit_free: bool
+) -> None:
+    row = golden[right][name]
     spx, ndx = (each.load()["Adj Close"].pct_change().dropna().to_numpy() for each in (sp500, nasdaq))
     spx, ndx = (spx, ndx) if last is None else (spx[-last:], ndx[-last:])
-    difference = sharpe_difference(spx, ndx)
+    difference = sharpe_difference(spx, ndx, unit_free=unit_free)
     assert difference.delta == CLOSE(row["delta"], abs=1e-9)
     assert difference.standard_error == CLOSE(row["se_hac"], abs=1e-9)
     assert difference.bandwidth == CLOSE(row["bandwidth"], abs=1e-9)
     # S&P is behind, so the one-sided p of "no better" is the far side of the two-sided one.
-    assert 2 * (1 - difference.p_one_sided) == CLOSE(row["p_two_sided"], abs=1e-9)
+    two_sided = math.erfc(-row["delta"] / row["se_hac"] / math.sqrt(2))
+    assert 2 * (1 - difference.p_one_sided) == CLOSE(row.get("p_two_sided", two_sided), abs=1e-9)
+
+
+@given(RETURNS, st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
+@settings(max_examples=50, deadline=None)
+def test_the_error_does_not_depend_on_the_units(returns: np.ndarray, seed: int, one: float, other: float) -> None:
+    """In percent, in fractions, or one book ten times the size of the other."""
+    beside = np.random.default_rng(seed).normal(0, 0.01, len(returns))
+    assume(sharpe_ratio(returns) is not None)
+    assume(np.ptp(returns) > 1e-6)  # closer, what differs is rounding
+    plain, scaled = sharpe_difference(returns, beside), sharpe_difference(returns * one, beside * other)
+    assert scaled.bandwidth == CLOSE(plain.bandwidth, rel=1e-6, abs=1e-6)
+    assert scaled.standard_error == CLOSE(plain.standard_error, rel=1e-6)
 
 
 def test_annual_sharpe_of_two_real_indices(golden: dict[str, Any]) -> None:
@@ -187,7 +216,8 @@ def test_drawdown_by_hand() -> None:
         (lambda: sharpe_ratio([[0.1, 0.2]]), r"\(1, 2\)"),
         (lambda: sharpe_ratio(["a"]), "numbers"),
         (lambda: sharpe_ratio([0.1, 0.2], 0), "periods_per_year=0"),
-        (lambda: sharpe_ratio([0.1, 0.2], risk_free=-1), "risk_free=-1"),
+        (lambda: excess_returns([0.1, 0.2], [1, 1], -1, 252), "risk_free=-1"),
+        (lambda: excess_returns([0.1, 0.2], [1], 0.01, 252), "2 returns against exposure in 1 periods"),
         (lambda: sharpe_difference([0.1] * 6, [0.1] * 7), "6 returns against 7"),
     ],
 )

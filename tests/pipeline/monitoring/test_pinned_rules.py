@@ -43,7 +43,8 @@ OTHERWISE: dict[str, Any] = {
 NOT_RULES = frozenset({
     "data",  # where the ideas are; what they are is told by their fingerprint
     "freshness_days", "ideas_freshness_days",  # refuse data that are too old, and change no number
-    "recipe", "min_ideas", "min_class_ideas", "deploy", "league", "league_size",  # of the training, or who competes
+    "recipe", "min_ideas", "min_class_ideas", "train_years", "half_life_days",  # of the training
+    "deploy", "league", "league_size",  # who competes
 })  # fmt: skip
 
 

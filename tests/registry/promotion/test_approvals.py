@@ -150,20 +150,20 @@ def test_a_run_asks_about_one_thing(registry, add, evaluation, judged, ask):
     ("asker", "by", "approvers", "fault"),
     [
         (Asker("bob", known=True), "ann", (), None),
-        (Asker("bob", known=True), "bob", (), "^bob started the run that asks, and can't approve it"),
+        (Asker("bob", known=True), "bob", (), "^bob started the run that asks, and can't answer for it"),
         (Asker("bob", known=True), "Bob", (), "^Bob started the run"),
         (Asker("bob", known=True), "bob", ("bob",), "^bob started the run"),
-        (Asker("bob", known=True), "ann", ("cas",), "^ann may not approve, since GATEKEEPER_APPROVERS names cas alone"),
+        (Asker("bob", known=True), "ann", ("cas",), "^ann may not answer, since GATEKEEPER_APPROVERS names cas alone"),
         (Asker("bob", known=True), "cas", ("ann", "cas"), None),
         (Asker(None, known=True), "ann", (), None),
-        (Asker(None, known=True), "ann", ("cas",), "^ann may not approve"),
+        (Asker(None, known=True), "ann", ("cas",), "^ann may not answer"),
         (Asker(None, known=False), "ann", (), "can't be known .* and that is empty. Set it"),
         (Asker(None, known=False), "ann", ("ann",), None),
-        (Asker(None, known=False), "cas", ("ann",), "^cas may not approve"),
+        (Asker(None, known=False), "cas", ("ann",), "^cas may not answer"),
         (Asker("bob", known=False), "bob", ("bob",), "^bob started the run"),
     ],
 )
-def test_who_may_approve(asker, by, approvers, fault):
+def test_who_may_answer(asker, by, approvers, fault):
     if fault is None:
         asker.refuse(by, approvers)
         return
@@ -175,7 +175,7 @@ def test_who_may_approve(asker, by, approvers, fault):
 def test_the_asker_in_another_spelling_is_the_asker(registry, evaluation, ask, by):
     """Case 104: four eyes aren't two in another spelling."""
     ask(evaluation)
-    with pytest.raises(PromotionRefused, match="can't approve it"):
+    with pytest.raises(PromotionRefused, match="can't answer for it"):
         Asker("bob", known=True).refuse(by, [])
     registry.approvals.answer("weekly/one", answer="approved", by=by)  # as a row that somebody forged
     refused(registry, evaluation, "^Approved by")

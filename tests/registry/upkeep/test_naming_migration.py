@@ -4,7 +4,7 @@ import pytest
 from model_files import placeholder_model
 from registry_site import OWN, REFUSED, Site, check_history, own_model
 
-from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, PromotionRefused, UnknownModel
+from gatekeeper.errors import ClaimsUnsettled, ConfigError, ModelRefused, PromotionRefused, Quarantined, UnknownModel
 
 WORDS = {"actor": "ann", "reason": "adopt the old names"}
 pytestmark = pytest.mark.xdist_group("naming")  # the grown table is made once, not by each worker
@@ -155,6 +155,34 @@ def test_the_operator_may_choose(grown):
         with pytest.raises(PromotionRefused, match="promote -i 3"):
             registry.migrate_naming(primary=3, **WORDS)
         check_history(registry)
+
+
+def lose(site: Site, digest: str) -> None:
+    """The blob of these bytes."""
+    (blob,) = site.models.rglob(digest)
+    blob.unlink()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_operators_choice_must_be_usable(grown, dry_run):
+    """A row that was adopted may have lost its bytes since, or been rolled back from: it was made the primary."""
+    with grown.open() as registry:
+        digest = {model.id: model.sha256 for model in registry.models()}
+        for number in (2, 4):  # 4 has the same bytes
+            grown.sql("INSERT INTO gatekeeper_quarantine (model_id, sha256, actor, reason, at) VALUES "
+                      f"({number}, '{digest[number]}', 'ann', 'lossy', '2026-01-05 10:00:00.000000')")  # fmt: skip
+            with pytest.raises(Quarantined, match=f"Model {number} is quarantined: ann rolled back"):
+                registry.migrate_naming(primary=number, dry_run=dry_run, **WORDS)
+        grown.put("gatekeeper_temp.onnx", b"no model")
+        lose(grown, digest[3])
+        before = grown.files(), grown.rows()
+        with pytest.raises(ModelRefused, match="Model 3 can't become the primary"):
+            registry.migrate_naming(primary=3, dry_run=dry_run, **WORDS)
+        assert (grown.files(), grown.rows()) == before
+        (grown.models / "gatekeeper_primary_prod.onnx").unlink()
+        lose(grown, digest[9])
+        with pytest.raises(ModelRefused, match="Model 9 can't become the primary"):  # one of the two that claim it
+            registry.migrate_naming(primary=9, dry_run=dry_run, **WORDS)
 
 
 def test_where_no_row_claims_to_be_active_none_is(empty_site):

@@ -27,6 +27,7 @@ def test_of_a_model_that_nobody_vouches_for_little_is_known(site, registry: Regi
     assert facts.state.name == "unregistered"
     assert structs.asdict(facts.training) == {
         "seed": None, "ideas": None, "wins": None, "parameters": None, "source": None, "notes": None, "age_days": None,
+        "train_years": None, "half_life_days": None,
     }  # fmt: skip
     text = card_text.markdown(facts)
     assert "below its threshold (unknown) is vetoed" in text

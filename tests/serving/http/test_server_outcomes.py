@@ -2,6 +2,7 @@
 
 import json
 import select
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -168,3 +169,19 @@ def test_ideas_do_not_wait_behind_outcomes_that_wait_for_the_database(site: Site
         answers = [one.answer() for one in waiting]
         assert {answer.json["status"] for answer in answers if answer is not None} == {"recorded"}  # type: ignore[index]
     assert [row[2] for row in logged(site, "locked")] == [0.0125]
+
+
+def test_a_locked_database_keeps_neither_an_outcome_nor_the_end(tmp_path: Any) -> None:
+    """An outcome waited for the lock for 30 s, and so did SIGTERM, which Docker follows by a kill after 10."""
+    site = Site(tmp_path)
+    site.upgrade()
+    with running(site) as server, site.connection() as other:
+        known(server, site, "locked")
+        other.execute("BEGIN IMMEDIATE")  # for longer than the test lasts
+        asked = time.monotonic()
+        answers = [server.close({"idea_id": "locked", **CLOSED}) for _ in range(3)]
+        assert [(one.status_code, one.json()["status"]) for one in answers] == [(202, "pending")] * 3
+        assert server.stop() == 0
+        assert time.monotonic() < asked + 25  # under the 30 s of one wait; about 9 s on a machine that is idle
+    with running(site):
+        eventually(lambda: logged(site, "locked")[0][2] == CLOSED["outcome"])
