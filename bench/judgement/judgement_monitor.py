@@ -149,7 +149,7 @@ def limit(days: Rows, rng: np.random.Generator, times: int) -> float:
     equity = np.cumsum(years, axis=1)
     fell = np.maximum.accumulate(np.maximum.accumulate(np.maximum(equity, 0), axis=1) - equity, axis=1)
     deepest = (fell / breaker.growth(YEAR))[:, breaker.FEWEST_DAYS - 1 :].max(axis=1)
-    return float(np.quantile(deepest, breaker.quantile(0.99), method="higher"))
+    return float(np.quantile(deepest, 0.99, method="higher"))
 
 
 def hold_to_the_package() -> None:

@@ -14,9 +14,6 @@ from gatekeeper.judgement.statistics.sharpe import max_drawdown
 
 FEWEST_DAYS = 5
 TIMES = 2000
-TAIL = 0.6
-"""Part of the chance to trip that the draws get: a sample's own days reach less far into the tail than its market does.
-Simulated (bench/judgement/judgement_monitor.py)."""
 HEAD_START = 21
 """Market days: the bound begins as if so many had passed, since a small early drawdown is no evidence."""
 
@@ -67,7 +64,7 @@ def examine(
     rising = growth(horizon)
     deepest = _deepest(then - promise.lowered, rising, block, seed)
     here = float(rising[len(now) - 1])
-    bound = here * float(np.quantile(deepest, quantile(level), method="higher"))
+    bound = here * float(np.quantile(deepest, level, method="higher"))
     deeper = float(np.mean(deepest >= drawdown / here))
     tripped = drawdown > bound
     chosen = f", the best of {promise.compared}" if promise.compared > 1 else ""
@@ -113,11 +110,6 @@ def _deepest(days: NDArray[np.float64], rising: NDArray[np.float64], block: int,
 def growth(horizon: int) -> NDArray[np.float64]:
     """(horizon,) the bound of each day as a part of the last one's."""
     return np.sqrt((np.arange(horizon) + 1 + HEAD_START) / (horizon + HEAD_START))
-
-
-def quantile(level: float) -> float:
-    """The quantile of the draws that holds the level."""
-    return 1 - (1 - level) * TAIL
 
 
 def drawdowns(returns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Drift: Kolmogorov-Smirnov distances of live features and scores from those that the model was judged on."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -106,8 +107,8 @@ def _shift(name: str, found: Column | None, bound: float | None, worth: float | 
     if bound is None:
         return Shift(name, distance, None, None, worth)
     # The mean of a block of L ideas varies less than independent blocks would show, by 1 - part/2: that of an AR(1).
-    bound = min(1.0, bound / np.sqrt(1 - part / 2))
-    return Shift(name, distance, float(bound), distance > bound, worth)
+    bound = min(1.0, bound / math.sqrt(1 - part / 2))
+    return Shift(name, distance, bound, distance > bound, worth)
 
 
 def _text(shifts: Sequence[Shift], drifted: Sequence[str], ideas: int) -> str:

@@ -58,8 +58,13 @@ class Live:
 
 
 def promised(verdict: Verdict, policy: Policy) -> LiveGain:
-    """The gain that an evaluation measured, and what it promises."""
+    """The gain that an evaluation measured, and what it promises.
+
+    Nothing if it compared what the models made of the capital, not their Sharpe: then it had no gate `better`.
+    """
     gain, error = verdict.gain, verdict.standard_error
+    if not any(gate.name == "better" for gate in verdict.gates):
+        return LiveGain()
     if gain is None or not error:
         return LiveGain(measured=gain, measured_error=error)
     mean, spread = shrunk(gain, error, policy.gain_of_interest)

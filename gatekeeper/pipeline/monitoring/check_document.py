@@ -214,6 +214,18 @@ def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray
     return np.column_stack([features, primary.score(features)]).astype(np.float64)
 
 
+def starved(document: CheckDocument) -> str | None:
+    """Why no challenger can be compared with this primary by its trades: it approves enough, and enters too few."""
+    card = document.scorecards.primary
+    entered = card.kept_trades - card.passed_over
+    if not document.enough or not entered < document.floor <= card.kept_trades:
+        return None
+    return (
+        f"{document.primary.version} entered {entered} of the {card.kept_trades} ideas that it approved, under the floor "
+        f"of {document.floor}, since its rules limit the open positions: raise GATEKEEPER_MOST_OPEN for the next model"
+    )
+
+
 def _servers(answers: Answers, primary: "Contender") -> ServerAnswers:
     """The models that answered, and whether the primary's bytes give the same scores here as on the servers."""
     own = (answers.sha256 == primary.sha256) & np.isfinite(answers.scores)
@@ -246,8 +258,20 @@ def _in_words(document: CheckDocument) -> str:
         text += f"{settled} of them old enough in {document.days} days, too few for a Sharpe ({floor} needed)"
     drift = document.drift
     return "; ".join(
-        [text, document.breaker.text, *([drift.text] if drift else []), *_shadow(document), *document.notes]
+        [
+            text,
+            document.breaker.text,
+            *([drift.text] if drift else []),
+            *_shadow(document),
+            *_starved(document),
+            *document.notes,
+        ]
     )
+
+
+def _starved(document: CheckDocument) -> list[str]:
+    text = starved(document)
+    return [text] if text else []
 
 
 def _shadow(document: CheckDocument) -> list[str]:
