@@ -221,8 +221,9 @@ def starved(document: CheckDocument) -> str | None:
     if not document.enough or not entered < document.floor <= card.kept_trades:
         return None
     return (
-        f"{document.primary.version} entered {entered} of the {card.kept_trades} ideas that it approved, under the floor "
-        f"of {document.floor}, since its rules limit the open positions: raise GATEKEEPER_MOST_OPEN for the next model"
+        f"{document.primary.version} entered {entered} of the {card.kept_trades} ideas that it approved, under the "
+        f"floor of {document.floor}, since its rules limit the open positions; GATEKEEPER_MOST_OPEN sets that limit "
+        "for the next model"
     )
 
 
