@@ -58,10 +58,8 @@ def _show(check: "Check") -> None:
         empty="",
     )
     if breaker.bound is not None and breaker.p is not None:
-        echo(
-            "",
-            f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated {'drawdowns' if breaker.horizon is None else 'years'} are as deep",
-        )
+        what = "drawdowns" if breaker.horizon is None else "years"
+        echo("", f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated {what} are as deep")
     if drift and drift.shifts:
         echo()
         rows = [(one.name, one.distance, one.bound, one.independent, one.drifted) for one in drift.shifts]

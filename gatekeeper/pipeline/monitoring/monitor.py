@@ -98,9 +98,9 @@ def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, a
         key = f"{ACTOR}/generation {check.generation}/{','.join(drift.drifted)}"
         text = f"drift since the backtest of {name}: {', '.join(drift.drifted)}"
         alarms.tell(settings, registry, Alarm("drift", key, text, document.text))
-    if text := starved(document):
+    if few := starved(document):
         key = f"{ACTOR}/generation {check.generation}/starved"
-        alarms.tell(settings, registry, Alarm("undecided", key, text, document.text, pressing=True))
+        alarms.tell(settings, registry, Alarm("undecided", key, few, document.text, pressing=True))
     if not breaker.tripped:
         return Monitored(document.text, check)
     key = f"{ACTOR}/{check.as_of:%Y-%m-%dT%H:%M:%SZ}/{check.sha256[:12]}"
