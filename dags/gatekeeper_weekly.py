@@ -64,13 +64,13 @@ If the verdict is to promote, asks a person under *Required Actions*. After a re
 """
 
 
-def timetable(desk: desks.Desk, settings: Settings) -> Any:
-    """The desk's own schedule, which on the demo's bars ends with them."""
+def timetable(settings: Settings) -> Any:
+    """The schedule of the desk's settings, which on the demo's bars ends with them."""
     if str(settings.data).startswith("demo:"):
         from gatekeeper_airflow.demo_timetable import DemoTimetable  # of Airflow's core, which others do without
 
-        return DemoTimetable(desk.schedule)
-    return CronTriggerTimetable(desk.schedule, timezone="UTC", interval=timedelta(days=7))
+        return DemoTimetable(settings.schedule)
+    return CronTriggerTimetable(settings.schedule, timezone="UTC", interval=timedelta(days=7))
 
 
 def weekly(desk: desks.Desk, settings: Settings) -> DAG:
@@ -79,7 +79,7 @@ def weekly(desk: desks.Desk, settings: Settings) -> DAG:
     with DAG(
         desk.dag_id("weekly"),
         description="Retrains, exports, registers, backtests, and promotes if the promotion rule passes",
-        schedule=timetable(desk, settings),
+        schedule=timetable(settings),
         start_date=datetime(2006, 1, 2, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
@@ -89,7 +89,9 @@ def weekly(desk: desks.Desk, settings: Settings) -> DAG:
             "retry_delay": timedelta(minutes=1),
             "on_failure_callback": on_failure(desk.name),
         },
-        doc_md=DOC.format(desk=markdown(desk.title or desk.name), schedule=desk.schedule, dag_id=desk.dag_id("weekly")),
+        doc_md=DOC.format(
+            desk=markdown(desk.title or desk.name), schedule=settings.schedule, dag_id=desk.dag_id("weekly")
+        ),
         tags=["gatekeeper", desk.name],
         **title,
     ) as dag:

@@ -194,6 +194,10 @@ def _secret_of(path: str, name: str) -> str:
         why = (fault.strerror if isinstance(fault, OSError) else "") or "it is not text in UTF-8"
         raise ConfigError(f"{where} can't be read: {why}. {way_out}") from None
     text = text.removesuffix("\n").removesuffix("\r")
+    if text.startswith("\ufeff"):
+        raise ConfigError(
+            f"{where} begins with a byte order mark, which is no part of a secret. Save it without a BOM."
+        )
     if not text.strip() or len(content) > LARGEST_SECRET:
         fault_text = "is empty" if not text.strip() else f"has more than {LARGEST_SECRET // 1024} KiB"
         raise ConfigError(f"{where} {fault_text}. {way_out}")

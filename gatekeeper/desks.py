@@ -6,17 +6,16 @@ Uses the standard library alone, since DAG files import it while Airflow parses 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+from gatekeeper import schedule
 from gatekeeper.errors import ConfigError
 from gatekeeper.secret_urls import SecretUrl
 
 FILE = "desks.toml"
 DEFAULT = "default"
-MONDAYS = "0 2 * * 1"
-KEYS = {"title", "schedule", "schema"}  # of a desk's table, beside the settings
+KEYS = {"title", "schema"}  # of a desk's table, beside the settings
 
 _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPER_DESK"}
 _FORMER_FILE = "gates.toml"
@@ -31,7 +30,6 @@ class Desk:
 
     name: str = DEFAULT
     title: str = ""
-    schedule: str = MONDAYS
     schema: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     is_default: bool = True
@@ -120,20 +118,15 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: {name} is a value, not a desk. Write a table: [{name}] and its settings below it.")
     settings = dict(value)
-    title, schedule = settings.pop("title", ""), settings.pop("schedule", MONDAYS)
-    schema = settings.pop("schema", None)
-    for key, given in (("title", title), ("schedule", schedule), ("schema", schema or "")):
+    title, schema = settings.pop("title", ""), settings.pop("schema", None)
+    line = settings.get("schedule", schedule.MONDAYS)
+    for key, given in (("title", title), ("schedule", line), ("schema", schema or "")):
         if not isinstance(given, str):
             raise ConfigError(f"{path}: {key} = {given!r} of desk {name} is not text. Put it in quotes.")
-    if len(schedule.split()) != 5:
+    if why := schedule.fault(line):
         raise ConfigError(
-            f"{path}: schedule = {schedule!r} of desk {name} is not a cron expression of five fields. Write one such "
-            f"as {MONDAYS!r}."
-        )
-    if schedule != MONDAYS and (why := _never_due(schedule)):
-        raise ConfigError(
-            f"{path}: schedule = {schedule!r} of desk {name} is not a cron expression ({why}). Write one such as "
-            f"{MONDAYS!r}: minute, hour, day of the month, month, day of the week."
+            f"{path}: schedule = {line!r} of desk {name} is not a cron expression of five fields ({why}). Write one "
+            f"such as {schedule.MONDAYS!r} (minute, hour, day of the month, month, day of the week), or @daily."
         )
     if schema is not None and not _NAME.fullmatch(schema):
         raise ConfigError(
@@ -147,24 +140,11 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             f"{path}: desk {name} has no registry of its own. Give it a db, or a schema in the PostgreSQL database of "
             "GATEKEEPER_DB."
         )
-    return Desk(name, title, schedule, schema, settings, is_default)
+    return Desk(name, title, schema, settings, is_default)
 
 
 def _names_a_db(settings: Mapping[str, object]) -> bool:
     return not {"db", "db_file"}.isdisjoint(settings)
-
-
-def _never_due(schedule: str) -> str:
-    """Why croniter, with which Airflow reads it, finds no instant of this schedule; "" if it does, or is absent."""
-    try:
-        from croniter import croniter  # type: ignore[import-untyped]  # Airflow brings it, and alone needs it
-    except ImportError:
-        return ""
-    try:
-        croniter(schedule, datetime(2024, 1, 1, tzinfo=UTC)).get_next()
-    except (ValueError, KeyError, AttributeError) as fault:
-        return str(fault)
-    return ""
 
 
 def shared(places: Mapping[str, Mapping[str, str | SecretUrl]]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gatekeeper import schedule as cron
 from gatekeeper.desks import DEFAULT, FILE
 from gatekeeper.secret_urls import SecretUrl, remember
 
@@ -61,6 +62,10 @@ class Settings(BaseSettings):
     )
     work: str = Field("work", description="folder for the files that the steps of a weekly run hand to each other")
     reports: str = Field("reports", description="folder for the evaluation reports")
+
+    schedule: str = Field(
+        cron.MONDAYS, description="cron line of the weekly run, in UTC; its runs a year are the tests of the budget"
+    )
 
     recipe: str = Field("hist_gradient_boosting", description="training recipe, by name")
     seed: int = Field(0, ge=0, lt=2**32, description="random seed of the training and of the monitor's bootstraps")
@@ -124,8 +129,10 @@ class Settings(BaseSettings):
         0.5, ge=0, description="policy safe: how far below 0 the lower bound of the gain may lie, in annual Sharpe"
     )
     margin: float = Field(0.0, ge=0, description="gain that a challenger must exceed to be promoted, in annual Sharpe")
-    false_promotions_a_year: float = Field(
-        1.0, gt=0, description="false promotions accepted in 52 weekly runs: sets each run's significance"
+    false_promotions_a_year: float | None = Field(
+        None,
+        gt=0,
+        description="budget: most false promotions a year, on average; empty: 0.5 for safe, 1 for proven",
     )
     gain_of_interest: float = Field(
         0.5, gt=0, description="smallest gain worth detecting, in annual Sharpe; if it can't be: undecided"
@@ -246,7 +253,7 @@ class Settings(BaseSettings):
         kinds = {"db": SecretUrl.database, "data": SecretUrl.source, "alarms": SecretUrl.receivers}
         return kinds.get(str(field.field_name), SecretUrl.store)(value)
 
-    @field_validator("train_years", "half_life_days", mode="before")
+    @field_validator("train_years", "half_life_days", "false_promotions_a_year", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
@@ -257,6 +264,16 @@ class Settings(BaseSettings):
         if not models:
             raise ValueError("It is empty. Name a folder, or a URL such as s3://bucket/prefix.")
         return models
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, line: str) -> str:
+        if why := cron.fault(line):
+            raise ValueError(
+                f"It is not a cron expression of five fields ({why}). Write one such as {cron.MONDAYS!r} (minute, "
+                "hour, day of the month, month, day of the week), or @daily."
+            )
+        return line
 
     @field_validator("token")
     @classmethod
@@ -323,9 +340,9 @@ class Settings(BaseSettings):
         return timedelta(days=self.embargo_days)
 
     @property
-    def alpha(self) -> float:
-        """Significance level of one weekly run: fixed, independent of earlier runs, at most 0.05."""
-        return min(0.05, self.false_promotions_a_year / 52)
+    def tests_a_year(self) -> int:
+        """Weekly runs that `schedule` makes in a year, whatever ran: each of them is a test."""
+        return cron.tests_a_year(self.schedule)
 
     @property
     def model_size_cap(self) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from gatekeeper import config
 from gatekeeper.errors import ConfigError, DataError, GatekeeperError
-from gatekeeper.logs import logger
+from gatekeeper.logs import clear_stores, logger
 from gatekeeper.market import sources
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.registry import Registry
@@ -302,3 +302,34 @@ def test_a_place_without_a_token_is_no_secret() -> None:
     SecretUrl.receivers("json://127.0.0.1:8055 json://127.0.0.1:8056/TokenOfTheirs")
     assert hide("http://127.0.0.1:8055 answers") == "http://127.0.0.1:8055 answers"
     assert "TokenOfTheirs" not in hide("POST 127.0.0.1:8056/TokenOfTheirs failed")
+
+
+@pytest.mark.parametrize("data", ["candles:", "ideas:"])
+def test_what_the_packages_of_stores_log_holds_no_secret(data: str, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, fsspec logged each URL whole, with its password and its query."""
+    caplog.set_level(logging.DEBUG)
+    url = f"{data}http://desk:{LEFT}@127.0.0.1:9/{RIGHT[:3]}.csv?token={RIGHT}"
+    with pytest.raises(GatekeeperError):
+        sources.load(url, datetime(2018, 1, 1, tzinfo=UTC), Settings())
+    assert any(record.name.startswith("fsspec") for record in caplog.records)
+    assert not marked(caplog.text)
+
+
+def test_records_of_stores_are_cleared_as_they_are_made(caplog: pytest.LogCaptureFixture) -> None:
+    """Children's records pass by a parent's filter; what can't be formatted fails no caller."""
+    caplog.set_level(logging.DEBUG)
+    clear_stores()
+    clear_stores()
+    secret = SecretUrl.store(f"s3://bucket/prefix?key={LEFT}{RIGHT}")
+    log = logging.getLogger("botocore.endpoint")
+    log.debug("Sending %s", {"url": secret.reveal()})
+    log.debug("%d", "no number")
+    try:
+        raise OSError(secret.reveal())
+    except OSError:
+        log.exception("failed")
+    other = logging.getLogger("somebody.else")
+    other.debug("left\nas it is: %s", 7)
+    assert not marked(caplog.text)
+    assert "s3://bucket/prefix?***" in caplog.text and "OSError" in caplog.text
+    assert [record.args for record in caplog.records if record.name == "somebody.else"] == [(7,)]

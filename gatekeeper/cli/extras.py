@@ -6,6 +6,7 @@ from gatekeeper.errors import ConfigError
 EXTRAS = {
     "train": {
         "arch",
+        "croniter",
         "exchange_calendars",
         "fsspec",
         "jinja2",

@@ -28,7 +28,7 @@ def desks(as_json_: bool) -> None:
     standing = settings_of.standing_desks()
     for desk, settings in standing.ready:
         shown = tuple(map(str, (settings.db, settings.models, settings.data)))
-        rows.append((desk.name, desk.title, desk.is_default, desk.schedule, *shown, desk.dag_id("weekly")))
+        rows.append((desk.name, desk.title, desk.is_default, settings.schedule, *shown, desk.dag_id("weekly")))
     names = ("desk", "title", "default", "schedule", "db", "models", "data", "dag")
     if as_json_:
         as_json([dict(zip(names, row, strict=True)) for row in rows])

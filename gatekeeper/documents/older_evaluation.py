@@ -9,8 +9,9 @@ from datetime import timedelta
 import msgspec
 from msgspec import Struct
 
+from gatekeeper.documents.budget import z_of_alpha
 from gatekeeper.documents.comparison import Window
-from gatekeeper.documents.rules import UNKNOWN_IN_FORMAT_1, Policy, RatesRecord, Rules, SizingRecord
+from gatekeeper.documents.rules import LARGEST_ALPHA, UNKNOWN_IN_FORMAT_1, Policy, RatesRecord, Rules, SizingRecord
 from gatekeeper.documents.serialization import JsonObject
 
 ONE_DAY = timedelta(days=1)
@@ -32,9 +33,17 @@ class _Rules(Struct, frozen=True):
 
 
 class _Parts(Struct, frozen=True):
-    policy: Policy
+    policy: JsonObject
     rules: _Rules
     window: Window
+
+
+class _Policed(Struct, frozen=True):
+    policy: JsonObject
+
+
+class _Alpha(Struct, frozen=True):
+    alpha: float
 
 
 class _Derived(Struct, frozen=True):
@@ -44,7 +53,7 @@ class _Derived(Struct, frozen=True):
 def of_format_1(content: JsonObject) -> JsonObject:
     """The document as one of today. Raises ValueError for one whose parts contradict each other."""
     parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
-    policy, rules = parts.policy, parts.rules
+    policy, rules = msgspec.convert(_with_z(parts.policy), Policy), parts.rules
     # Documents of before there was a choice have no sizing: a fixed fraction, which the other numbers don't bear on.
     sizing = rules.sizing or SizingRecord("fraction", rules.fraction, 0.0, rules.fraction, None)
     for what, one, other in (
@@ -75,16 +84,29 @@ class _Format2(Struct, frozen=True):
 
 def of_format_2(content: JsonObject) -> JsonObject:
     """The document as one of today. Raises ValueError for one without rules."""
-    return {**content, "format": 3, "rules": {**msgspec.convert(content, _Format2).rules, "edition": EDITION}}
+    rules = msgspec.convert(content, _Format2).rules
+    policy = _with_z(msgspec.convert(rules, _Policed).policy)
+    return {**content, "format": 3, "rules": {**rules, "policy": policy, "edition": EDITION}}
+
+
+def _with_z(policy: JsonObject) -> JsonObject:
+    """The policy with the z that follows from its alpha."""
+    alpha = msgspec.convert(policy, _Alpha).alpha
+    return {**policy, "z": z_of_alpha(alpha) if 0 < alpha <= LARGEST_ALPHA else 0.0}  # another is refused by Policy
+
+
+def _without_z(policy: Policy) -> JsonObject:
+    known: JsonObject = msgspec.to_builtins(policy)
+    return {name: value for name, value in known.items() if name != "z"}
 
 
 def stated(content: JsonObject, rules: Rules) -> JsonObject:
     """Policy and rules of an older document as its format writes them: whatever else they hold is unknown."""
     if content["format"] == 2:
-        known = msgspec.to_builtins(rules)
+        known = {**msgspec.to_builtins(rules), "policy": _without_z(rules.policy)}
         return {"format": 2, "rules": {name: value for name, value in known.items() if name != "edition"}}
     parts, derived = msgspec.convert(content, _Parts), msgspec.convert(content, _Derived)
-    policy = {**msgspec.to_builtins(parts.policy), "tolerance": derived.policy.tolerance}
+    policy = _without_z(msgspec.convert(_with_z(parts.policy), Policy)) | {"tolerance": derived.policy.tolerance}
     return {"format": 1, "policy": policy, "rules": msgspec.to_builtins(parts.rules)}
 
 

@@ -32,9 +32,9 @@ class SpentTests(Struct, frozen=True):
     promoted: int
     """So many of them promoted before this one."""
     alpha: float | None
-    """Chance of a false promotion of one test; null for a policy without a bound."""
+    """Chance of a false promotion of one test alone; null for a policy without a bound."""
     allowed: float | None
-    """False promotions that so many tests allow on average; null likewise."""
+    """Most false promotions of so many tests, on average; null likewise."""
 
 
 class Training(Struct, frozen=True, omit_defaults=True):

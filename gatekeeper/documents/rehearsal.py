@@ -133,7 +133,7 @@ class RehearsalData(Struct, frozen=True):
     """Notes of the source on its data."""
 
 
-class RehearsalRules(Struct, frozen=True):
+class RehearsalRules(Struct, frozen=True, omit_defaults=True):
     """Rules of the rehearsal."""
 
     recipe: str
@@ -148,12 +148,16 @@ class RehearsalRules(Struct, frozen=True):
     """Market days in a year."""
     tolerance: float
     """Tolerance of the policy `safe`, in annual Sharpe."""
-    alpha: float
-    """Chance of a false promotion of one test."""
     deploys: list[str]
     """`judged`, `refit` or both."""
     refit_disagreement: float
     """Largest share of ideas that a refit may decide differently, 0 to 1."""
+    z: dict[str, float] = {}
+    """By policy with a bound: standard errors between a gain and its lower bound."""
+    tests_a_year: int | None = None
+    """Weekly runs a year, by the desk's schedule, which z is for."""
+    alpha: float | None = None
+    """Of older documents, which have no z: the chance of a false promotion of one test."""
 
 
 class RehearsalDocument(Struct, frozen=True):

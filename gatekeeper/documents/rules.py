@@ -3,10 +3,12 @@
 Returns and drawdowns are parts of the initial capital, rates parts of the entry price, Sharpe figures annual.
 """
 
+import math
 from typing import Literal, TypeVar
 
 from msgspec import Struct, structs
 
+from gatekeeper.documents import budget as budgets
 from gatekeeper.errors import DataError
 
 PolicyName = Literal["better", "safe", "proven"]
@@ -16,7 +18,7 @@ POLICIES: tuple[PolicyName, ...] = ("better", "safe", "proven")
 EDITIONS = (1, 2)
 """Editions of the judgement; new evaluations go by the last one."""
 
-LARGEST_ALPHA = 0.05  # the largest chance of a false promotion that one test may have
+LARGEST_ALPHA = 0.05  # of documents that went by alpha
 
 UNKNOWN_IN_FORMAT_1 = (
     "threshold", "seed", "holdout_days", "embargo_days", "refit_disagreement", "breaker_level", "replay", "reading",
@@ -41,8 +43,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     """Name of the policy: better, safe or proven."""
     safe_tolerance: float
     """`safe`: how far below 0 the lower bound of the gain may lie, in annual Sharpe."""
-    alpha: float
-    """Chance of a false promotion that one test may have."""
+    z: float
+    """Standard errors between the gain and its lower bound, in a long window."""
     margin: float
     """Gain that must be exceeded, in annual Sharpe."""
     floor_trades: int
@@ -59,13 +61,31 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     """Market days in a year: 252, or 365 around the clock."""
     risk_free: float
     """Yearly risk-free rate."""
+    tests_a_year: int | None = None
+    """Weekly runs that the desk's schedule makes in a year. Older documents, which went by `alpha`, lack it."""
+    safe_budget: float | None = None
+    """`safe`: most false promotions a year, on average. Older documents lack it."""
+    proven_budget: float | None = None
+    """`proven`: the same."""
+    alpha: float | None = None
+    """Of older documents: the chance of a false promotion that one test may have, which `z` follows from."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no policy has."""
         if self.name not in POLICIES:
             raise ValueError(f"policy {self.name!r} is unknown; choose one of {', '.join(POLICIES)}")
-        if not 0 < self.alpha <= LARGEST_ALPHA:
+        if self.alpha is not None and not 0 < self.alpha <= LARGEST_ALPHA:
             raise ValueError(f"alpha {self.alpha} is not over 0 and at most {LARGEST_ALPHA}")
+        if not 0 <= self.z < math.inf:
+            raise ValueError(f"z {self.z} is not a number from 0 on")
+        set_by = (self.tests_a_year, self.safe_budget, self.proven_budget)
+        if any((each is None) == (self.alpha is None) for each in set_by):
+            raise ValueError("z follows from alpha, or from tests_a_year, safe_budget and proven_budget")
+        if self.alpha is None and not all(0 < (each or 0) < math.inf for each in set_by):
+            raise ValueError(
+                f"tests_a_year {self.tests_a_year}, safe_budget {self.safe_budget} and proven_budget "
+                f"{self.proven_budget} are not all over 0"
+            )
         if not 0 < self.power < 1:
             raise ValueError(f"power {self.power} is not between 0 and 1")
         if self.periods_per_year < 1:
@@ -76,9 +96,27 @@ class Policy(Struct, frozen=True, omit_defaults=True):
         """How far below 0 the lower bound may lie; None if the policy needs no bound."""
         return {"better": None, "safe": self.safe_tolerance, "proven": 0.0}[self.name]
 
+    @property
+    def budget(self) -> float | None:
+        """Most false promotions a year, on average; None for `better`, which has no such budget, and if not known."""
+        return {"better": None, "safe": self.safe_budget, "proven": self.proven_budget}[self.name]
+
+    @property
+    def right_z(self) -> float:
+        """z as it follows from budget and tests a year, or from alpha. For `better` the bound that `proven` shows."""
+        if self.alpha is not None:
+            return budgets.z_of_alpha(self.alpha)
+        return budgets.z_of(self.budget or known(self.proven_budget), known(self.tests_a_year))
+
+    @property
+    def single_alpha(self) -> float:
+        """The chance that one test alone promotes a challenger at the edge of what may pass."""
+        return budgets.alpha_of(self.z) if self.alpha is None else self.alpha
+
     def with_name(self, name: PolicyName) -> "Policy":
-        """The same numbers under another of the three policies."""
-        return structs.replace(self, name=name)
+        """The same numbers under another of the three policies, with the z of its budget."""
+        other = structs.replace(self, name=name)
+        return structs.replace(other, z=other.right_z)
 
 
 class SizingRecord(Struct, frozen=True):
@@ -166,9 +204,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How the source's file or log was read."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an edition that there isn't."""
+        """Raise ValueError for an edition that there isn't, or a policy of the other one."""
         if self.edition not in EDITIONS:
             raise ValueError(f"edition {self.edition} of the judgement is unknown; there are 1 and 2")
+        if (self.edition == 1) != (self.policy.alpha is not None):
+            raise ValueError(f"edition {self.edition} of the judgement with alpha {self.policy.alpha} can't be")
 
     @property
     def unknown(self) -> tuple[str, ...]:

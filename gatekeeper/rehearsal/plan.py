@@ -46,7 +46,7 @@ class Plan:
     def folder(self, holdout: int) -> Path:
         """The folder of its weeks, by data and settings, so that an interrupted rehearsal continues."""
         judged = {"policy", "tolerance", "margin", "false_promotions_a_year", "gain_of_interest", "power", "desk"}
-        judged |= {"deploy", "refit_disagreement", "league", "floor_trades", "drawdown_allowance"}
+        judged |= {"schedule", "deploy", "refit_disagreement", "league", "floor_trades", "drawdown_allowance"}
         judged |= {"db", "models", "work", "reports", "spool", "desks", "alarms"}
         facts = {
             "format": FORMAT,

@@ -122,9 +122,10 @@ def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
             sizing=rules.sizing,
             periods_per_year=rules.periods_per_year,
             tolerance=rules.policy.safe_tolerance,
-            alpha=rules.policy.alpha,
             deploys=list(plan.deploys),
             refit_disagreement=plan.settings.refit_disagreement,
+            z={name: rules.policy.with_name(name).z for name in plan.policies if name != "better"},
+            tests_a_year=rules.policy.tests_a_year,
         ),
         holdouts=holdouts,
     )

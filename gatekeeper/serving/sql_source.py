@@ -3,7 +3,8 @@
 `sql:` reads the registry's database, `sql:URL` another one. Uses no pandas, so that serving does not need it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Row
 
-from gatekeeper.errors import AsOfError, ConfigError, DataError
+from gatekeeper.errors import AsOfError, ConfigError, DataError, GatekeeperError
 from gatekeeper.features import FEATURES
 from gatekeeper.market.data.closed_trades import (
     GIVEN,
@@ -30,12 +31,23 @@ from gatekeeper.market.data.market_days import calendar_of_ideas, check_fresh
 from gatekeeper.market.ideas import Dataset, Ideas, instant, join, moment
 from gatekeeper.registry.db import created_at
 from gatekeeper.registry.db.database import Database
+from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.decision_log.log import history
 from gatekeeper.registry.decision_log.stored_features import action_of, number_of, vector_of
 from gatekeeper.registry.decision_log.tables import DATASET
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
+_WORDS = (  # of the registry's errors, and of a source's
+    (UPGRADE, f'Name the database that the servers write to, with its table "{DATASET}".'),
+    ("The URL of the registry", "The URL of the database in GATEKEEPER_DATA"),
+    (", so nothing has changed", ""),
+    ("There is no registry", "There is no database"),
+    ("The registry", "The database"),
+    ("to registry", "to the database"),
+    ("of the registry", "of the database"),
+    ("GATEKEEPER_DB", "GATEKEEPER_DATA"),
+)
 _NEVER = np.datetime64("NaT", "ns")
 
 
@@ -73,12 +85,13 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
 
     Raises DataError (with the ids at fault), StaleData, AsOfError (before the first idea), ConfigError, Unavailable.
     """
-    place, database = str(SecretUrl.source(uri)), Database.connect(uri.partition(":")[2] or settings.db)
-    try:
-        with database.read() as connection:
-            rows = history(connection, as_of, database.name)
-    finally:
-        database.close()
+    place, own = str(SecretUrl.source(uri)), uri.partition(":")[2]
+    with (
+        _told_of_a_source() if own else nullcontext(),
+        closing(Database.connect(own or settings.db)) as database,
+        database.read() as connection,
+    ):
+        rows = history(connection, as_of, database.name)
     log = _started(_dated(rows, settings.max_hold), as_of, database.name)
     known = log.pick(log.known_at <= instant(as_of))
     _refuse_unknown_hold(known, settings)
@@ -90,6 +103,19 @@ def read(uri: str, as_of: datetime, settings: Settings) -> Dataset:
     notes += _notes(received, known, as_of, settings)
     days, periods = calendar_of_ideas(ideas, as_of, settings.market_calendars)
     return Dataset(ideas, days, periods, as_of, newest, False, place, tuple(notes))
+
+
+@contextmanager
+def _told_of_a_source() -> Iterator[None]:
+    """Errors of a database that isn't the registry, in its own words."""
+    try:
+        yield
+    except GatekeeperError as fault:
+        text = str(fault)
+        for ours, its in _WORDS:
+            text = text.replace(ours, its)
+        fault.args = (text,)
+        raise
 
 
 def _dated(rows: Sequence[Row[Any]], max_hold: int | None) -> _Log:

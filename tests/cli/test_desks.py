@@ -34,7 +34,7 @@ def two(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 def test_without_a_file_there_is_one_desk_with_the_plain_names(bare: Shell) -> None:
     (desk,) = desks.from_environment({})
-    assert (desk.name, desk.is_default, desk.schedule) == ("default", True, "0 2 * * 1")
+    assert (desk.name, desk.is_default) == ("default", True)
     assert [desk.dag_id(act) for act in ("weekly", "promote", "monitor")] == [
         "gatekeeper_weekly",
         "gatekeeper_promote",

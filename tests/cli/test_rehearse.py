@@ -15,12 +15,26 @@ def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
     assert said["standard_error"] == pytest.approx(0.6324555320, abs=1e-9)
     assert [(each["policy"], round(each["detectable"], 3)) for each in said["sights"]] == [
         ("better", 0.532),
-        ("safe", 1.341),
-        ("proven", 1.841),
+        ("safe", 1.367),  # (2.11 + 0.8416) x 0.6325 - 0.5
+        ("proven", 1.513),  # (1.55 + 0.8416) x 0.6325
+    ]
+    assert said["budgets"] == [
+        {"policy": "safe", "budget": 0.5, "z": 2.11, "expected": None},
+        {"policy": "proven", "budget": 1.0, "z": 1.55, "expected": None},
     ]
     code, out, _ = shell("plan", "--correlation", "0.8")
     assert code == 0
     assert "standard error 0.63 for one year" in out
+    assert "False promotions a year, in the 52 tests of the schedule '0 2 * * 1':" in out
+    assert "a bound, not a forecast: what it spends takes 8 evaluations" in out
+
+
+def test_a_plan_says_where_the_table_of_the_budget_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEKEEPER_SCHEDULE", "@daily")
+    monkeypatch.setenv("GATEKEEPER_FALSE_PROMOTIONS_A_YEAR", "1")
+    out = shell("plan", "--correlation", "0.8")[1]
+    assert out.count("for 1 and 365 the nearest edge holds, and may spend more than the budget.") == 1
+    assert [row["z"] for row in shell.json("plan", "--correlation", "0.8")["budgets"]] == [2.02, 2.02]
 
 
 def test_a_plan_without_an_evaluation_names_the_way_out(shell: Shell) -> None:

@@ -82,6 +82,7 @@ def test_one_newline_at_its_end_is_not_part_of_it(tmp_path: Path, monkeypatch: p
         (b"", "is empty"),
         (b"\n", "is empty"),
         (b"\xff\xfehunter2x", "can't be read: it is not text in UTF-8"),
+        (b"\xef\xbb\xbfpostgresql://u:hunter2x@h/d", "begins with a byte order mark"),
         (b"postgresql://u:hunter2x/x@h/d", "It holds more than one @, or one of / # ?"),
         (b"hunter2x", "It is not a database URL"),
         (b"x" * 70_000, "has more than 64 KiB"),

@@ -262,7 +262,7 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
         )
     with opened(furnished_copy) as client:
         page = text(client, f"/default/evaluations/{made.id}")
-        assert "of format 99, this version reads 1 and 2; read it with the version that wrote it" in page
+        assert "of format 99, this version reads 1, 2 and 3; read it with the version that wrote it" in page
         assert "Nothing was promoted: the verdict is keep" in page
         assert "reads 1 and 2" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")

@@ -55,7 +55,7 @@ def public(private: Path) -> Path:
 def shell(bare: Shell, house: House, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.chdir(bare.folder)
     monkeypatch.setenv("GATEKEEPER_DB", house.settings.db.reveal())
-    monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models)
+    monkeypatch.setenv("GATEKEEPER_MODELS", house.settings.models.reveal())
     return bare
 
 

@@ -90,7 +90,7 @@ def resealed(receipt: bytes, change) -> bytes:
          "differs from that of its document"),
         (lambda r: r["evaluation"]["document"]["verdict"].update(gain=9.0), "gain is"),
         (lambda r: r["evaluation"]["document"]["scorecards"]["challenger"]["daily"].append(0.5), "total_return"),
-        (lambda r: r["evaluation"]["document"]["rules"]["policy"].update(alpha=0.05), "bound is"),
+        (lambda r: r["evaluation"]["document"]["rules"]["policy"].update(z=1.645), "z is"),
         (lambda r: r["evaluation"].pop("document"), "its content is not that of a receipt"),
         (lambda r: r["history"][0].pop("chain"), "its content is not that of a receipt"),
     ],

@@ -68,7 +68,7 @@ def test_it_verifies_and_reports(bare: Shell, told: dict[str, Any]) -> None:
     ("change", "said"),
     [
         (lambda told: told["rules"].update(edition=1), "has a key evaluation.document.rules.edition"),
-        (lambda told: told.update(format=3), "missing required field `edition`"),
+        (lambda told: told.update(format=3), "missing required field `z`"),
         (lambda told: told["scorecards"]["champion"].update(exposed=[0.1] * 89), "have `exposed`, by edition 1"),
         (lambda told: told["rules"]["policy"].update(risk_free=0.02), "the challenger's sharpe is"),
         (lambda told: told["verdict"].update(standard_error=0.5), "standard_error is 0.53"),

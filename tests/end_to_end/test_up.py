@@ -203,9 +203,17 @@ def marked(folder: Path) -> dict[str, str]:
 
 
 def under_way(place: Place) -> list[psutil.Process]:
-    """The tasks that run: children of a worker, which is a child of the scheduler."""
-    workers = [process for process in tree(place) if named(process).startswith("airflow worker")]
-    return [process for process in workers if process.ppid() in {worker.pid for worker in workers}]
+    """The tasks that run: in groups of their own, below a worker, which is a child of the scheduler.
+
+    Told by that, not by their titles: where Airflow changes the first variable of its environment, none can be set.
+    """
+    found = []
+    for scheduler in tree(place)[0].children():
+        if "airflow scheduler" in named(scheduler):
+            for process in (below for worker in scheduler.children() for below in worker.children()):
+                with suppress(ProcessLookupError):
+                    found += [process] if os.getpgid(process.pid) == process.pid else []
+    return found
 
 
 def looked_at(place: Place) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_site import Site
 
-from gatekeeper.errors import AsOfError, ConfigError, DataError, SchemaOutOfDate, StaleData
+from gatekeeper.errors import AsOfError, ConfigError, DataError, SchemaOutOfDate, StaleData, StorageFailed, Unavailable
 from gatekeeper.features import FEATURES
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.market.sources import load
@@ -353,3 +353,21 @@ def test_no_ideas_known_yet_are_no_market_days(site):
     data = read(site, NOON + timedelta(minutes=90))
     assert (len(data.ideas), len(data.market_days)) == (0, 0)
     assert data.newest == decision(1).time.astimezone(UTC)
+
+
+def test_another_database_is_not_called_the_registry(tmp_path: Path) -> None:
+    """Its errors named the registry and GATEKEEPER_DB, and sent people to `gatekeeper db upgrade`."""
+    other = tmp_path / "other.db"
+    own = Settings(db=f"sqlite:///{tmp_path / 'registry.db'}")
+    with pytest.raises(SchemaOutOfDate) as told:
+        load(f"sql:sqlite:///{other}", AS_OF, own)
+    assert str(told.value).startswith(f"There is no database at {other}. Name the database that the servers write to")
+    other.write_bytes(b"no database at all, but a text that is long enough to be one" * 20)
+    with pytest.raises(StorageFailed, match="Name the right file in GATEKEEPER_DATA"):
+        load(f"sql:sqlite:///{other}", AS_OF, own)
+    with pytest.raises(Unavailable) as refused:
+        load("sql:postgresql://ann@127.0.0.1:1/d", AS_OF, own)
+    assert str(refused.value).startswith("The database postgresql://127.0.0.1/d can't be used now")
+    assert "nothing has changed" not in str(refused.value)
+    with pytest.raises(SchemaOutOfDate, match=r"^There is no registry at .* `gatekeeper db upgrade`"):
+        load("sql:", AS_OF, own)

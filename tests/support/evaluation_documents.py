@@ -52,9 +52,12 @@ def as_format_1(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_format_2(content: dict[str, Any]) -> dict[str, Any]:
-    """The JSON of a document as Gatekeeper wrote it before the judgement had editions."""
+    """The JSON of a document as Gatekeeper wrote it before the judgement had editions: by alpha."""
     bare = {role: card and _without_exposed(card) for role, card in content["scorecards"].items()}
-    parts = {"scorecards": bare, "rules": {name: each for name, each in content["rules"].items() if name != "edition"}}
+    rules = {name: each for name, each in content["rules"].items() if name != "edition"}
+    later = ("z", "tests_a_year", "safe_budget", "proven_budget")
+    policy = {name: each for name, each in rules["policy"].items() if name not in later}
+    parts = {"scorecards": bare, "rules": rules | {"policy": policy | {"alpha": 1 / 52}}}
     if content.get("league"):
         rows = [_without_exposed(row) for row in content["league"]["contenders"]]
         parts["league"] = content["league"] | {"contenders": rows}

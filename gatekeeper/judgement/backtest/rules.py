@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gatekeeper.config import override
+from gatekeeper.documents import budget
 from gatekeeper.documents.rules import EDITIONS, Policy, ReadingRecord, ReplayRecord, Rules
 from gatekeeper.judgement.backtest.sizing import Sizing
 from gatekeeper.market.replay.costs import Rates
@@ -15,10 +16,11 @@ BASIS_POINTS = 1e4
 
 def policy_of(settings: "Settings", periods_per_year: int) -> Policy:
     """The policy of the settings, for a market with this many periods a year."""
+    set_budget = settings.false_promotions_a_year
     return Policy(
         name=settings.policy,
         safe_tolerance=settings.tolerance,
-        alpha=settings.alpha,
+        z=0.0,  # until the name is set
         margin=settings.margin,
         floor_trades=settings.floor_trades,
         floor_days=settings.floor_days,
@@ -27,7 +29,10 @@ def policy_of(settings: "Settings", periods_per_year: int) -> Policy:
         power=settings.power,
         periods_per_year=periods_per_year,
         risk_free=settings.risk_free,
-    )
+        tests_a_year=settings.tests_a_year,
+        safe_budget=budget.SAFE if set_budget is None else set_budget,
+        proven_budget=budget.PROVEN if set_budget is None else set_budget,
+    ).with_name(settings.policy)
 
 
 def rules_of(settings: "Settings", *, periods_per_year: int, marked: bool) -> Rules:

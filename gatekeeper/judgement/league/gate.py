@@ -2,7 +2,7 @@
 
 from gatekeeper.documents.evaluation import Gate, Number
 from gatekeeper.judgement.league.league import Field, FieldResult
-from gatekeeper.judgement.rule.gate_texts import figure, is_or_not
+from gatekeeper.judgement.rule.gate_texts import figure, is_or_not, significance
 
 
 def gate(held: FieldResult, field: Field, number: int) -> Gate | None:
@@ -34,7 +34,7 @@ def _gate(passed: bool | None, sure: bool | None, held: FieldResult, field: Fiel
         "bound_of_many": bound,
         "critical": None if test is None else test.critical,
         "p": None if test is None else test.p,
-        "alpha": held.policy.alpha,
+        **significance(held.policy),
         "tolerance": held.policy.tolerance,
         "detectable_gain": None if sure else detectable,
         "most_gained": None if held.winner is None else field.contenders[held.winner].name,

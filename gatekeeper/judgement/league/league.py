@@ -3,7 +3,8 @@
 Hansen's test of superior predictive ability (2005), by `arch`, on each day's contribution to each gain in annual
 Sharpe, in units of that gain's own error, with the policy's tolerance added. Its critical value holds for the largest
 of all contenders' figures at once (Romano & Wolf 2005, the first step): the chance that *any* contender that is truly
-worse by the tolerance or more exceeds it is at most alpha, whichever is picked afterwards.
+worse by the tolerance or more exceeds it is at most that of one test alone at the policy's z, whichever is picked
+afterwards.
 """
 
 import math
@@ -104,7 +105,7 @@ def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed:
         for card, gain in zip(field.contenders, gains, strict=True)
         if gain.standard_error
     ]
-    return _spa(np.column_stack(rows), policy.alpha, draws, seed) if rows else None
+    return _spa(np.column_stack(rows), policy, draws, seed) if rows else None
 
 
 def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
@@ -115,7 +116,7 @@ def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Poli
     return (annual + (policy.tolerance or 0.0)) / error
 
 
-def _spa(rows: Row, alpha: float, draws: int, seed: int) -> FieldTest:
+def _spa(rows: Row, policy: Policy, draws: int, seed: int) -> FieldTest:
     """The SPA test of (T, k) figures in units of their error already, since `arch` doesn't studentise here."""
     from arch.bootstrap import SPA
 
@@ -123,6 +124,6 @@ def _spa(rows: Row, alpha: float, draws: int, seed: int) -> FieldTest:
     # Of losses: the benchmark's are zero, and a contender's are what it gains less.
     spa = SPA(np.zeros(len(rows)), -rows, block_size=block, reps=draws, bootstrap="stationary", seed=seed)
     spa.compute()
-    critical = float(spa.critical_values(alpha)["consistent"]) * math.sqrt(len(rows))
-    critical = max(critical, -NormalDist().inv_cdf(alpha))  # one among others is never surer than it is alone
+    critical = float(spa.critical_values(policy.single_alpha)["consistent"]) * math.sqrt(len(rows))
+    critical = max(critical, policy.z)  # one among others is never surer than it is alone
     return FieldTest(critical, float(spa.pvalues["consistent"]), block, draws, seed)

@@ -13,7 +13,7 @@ from gatekeeper.judgement.backtest.recompute import exposed_of, of_daily, same
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
-from gatekeeper.judgement.report import reconcile
+from gatekeeper.judgement.report import reconcile, reconcile_texts
 from gatekeeper.judgement.rule import edition_1
 from gatekeeper.judgement.rule.promotion import judge
 
@@ -51,20 +51,21 @@ def differences(document: EvaluationDocument) -> list[str]:
 
 
 def _of_gates(document: EvaluationDocument, again: Verdict, competed: league_document.Competed | None) -> list[str]:
-    """The numbers of each gate; its text may be that of an older version."""
-    found = []
+    """The numbers of each gate, and those in the texts."""
+    found, gates = [], []
     for stored, judged in zip(document.verdict.gates, again.gates, strict=True):
         right = judged
         if document.league is not None and competed is not None and judged.name == "league":
             # Another version of the library may draw a little differently; the test itself was compared already.
             right = gate(replace(competed[0], test=document.league.test), *competed[1:]) or judged
+        gates.append(right)
         for name in sorted(stored.numbers.keys() | right.numbers.keys()):
             if name not in stored.numbers or name not in right.numbers:
                 found.append(f"the gate {stored.name} has no number {name}, or one too many")
             elif not same(stored.numbers[name], right.numbers[name]):
                 said = stored.numbers[name]
                 found.append(f"the gate {stored.name}'s {name} is {right.numbers[name]}, and the document says {said}")
-    return found
+    return found or reconcile_texts.faults(document, again, gates)
 
 
 def _of_policies(document: EvaluationDocument) -> list[str]:

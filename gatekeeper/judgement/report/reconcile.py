@@ -235,6 +235,7 @@ def _training(document: EvaluationDocument) -> Told:
 
 
 def _looks(document: EvaluationDocument) -> Told:
+    yield from is_right("z", document.policy.right_z, document.policy.z, within=CLOSE)
     looks = document.looks
     if looks is None:
         return

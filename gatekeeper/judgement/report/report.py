@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from math import sqrt
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,7 +105,7 @@ def _context(document: EvaluationDocument) -> dict[str, object]:
         "rules": rules,
         "age": _age(document),
         "league": document.league,
-        "one_of_one": -NormalDist().inv_cdf(document.policy.alpha),
+        "one_of_one": document.policy.z,
         "refit": document.refit,
         "live": document.live,
         "looks": tests_spent.sentences(document),
@@ -175,7 +174,7 @@ def _gain(document: EvaluationDocument, days: NDArray[np.datetime64]) -> Iterato
     if len(seen) < 2:
         return
     rows, value, error = (np.array(column) for column in zip(*seen, strict=True))
-    sure = -NormalDist().inv_cdf(policy.alpha)
+    sure = policy.z
     about = f"as the window grew; at its end {_number(value[-1])}, lower bound {_number(value[-1] - sure * error[-1])}"
     yield DrawnChart("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))
 

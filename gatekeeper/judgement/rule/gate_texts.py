@@ -120,7 +120,7 @@ def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy
         "bound": gain.bound,
         "standard_error": gain.standard_error,
         "p": gain.p,
-        "alpha": policy.alpha,
+        **significance(policy),
         "tolerance": policy.tolerance,
         "detectable_gain": gain.detectable,
         "days_needed": gain.days_needed,
@@ -293,6 +293,13 @@ def _when(window: Window) -> str:
     if window.ready is None:
         return f"{start}, and never becomes long enough with this holdout: raise GATEKEEPER_HOLDOUT_DAYS"
     return f"{start}, and is long enough from about {window.ready.isoformat()} on (later with market holidays)"
+
+
+def significance(policy: Policy) -> dict[str, Number]:
+    """The numbers that set how far the bound lies below the gain; an older document went by alpha alone."""
+    if policy.alpha is not None:
+        return {"alpha": policy.alpha}
+    return {"z": policy.z, "budget": policy.budget, "tests_a_year": policy.tests_a_year}
 
 
 def is_or_not(passed: bool | None) -> str:

@@ -79,9 +79,9 @@ def sights(policy: Policy, by: Measured, windows: Sequence[float] = WINDOWS) -> 
 
 def _sight(policy: Policy, years: float, error: float) -> Sight:
     normal = NormalDist()
-    sure, able = -normal.inv_cdf(policy.alpha), normal.inv_cdf(policy.power)
+    able = normal.inv_cdf(policy.power)
     hurdle = policy.margin
     if policy.tolerance is not None:
-        hurdle = max(hurdle, sure * error - policy.tolerance)
+        hurdle = max(hurdle, policy.z * error - policy.tolerance)
     equals = normal.cdf(-hurdle / error) if error > 0 else 0.0
     return Sight(policy.name, years, error, hurdle + able * error, equals)

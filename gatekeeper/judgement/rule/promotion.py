@@ -149,7 +149,7 @@ def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -
     if difference.standard_error is None:
         return Gain(value)
     error = difference.standard_error * year
-    sure, able = -NormalDist().inv_cdf(policy.alpha), NormalDist().inv_cdf(policy.power)
+    sure, able = policy.z, NormalDist().inv_cdf(policy.power)
     if policy.tolerance is None:
         return Gain(value, error, value - sure * error, difference.p_one_sided)
     detectable = (sure + able) * error - policy.tolerance

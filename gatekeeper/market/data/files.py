@@ -8,6 +8,7 @@ import io
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -18,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
+from gatekeeper.logs import clear_stores
 from gatekeeper.secret_urls import SecretUrl, shown
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
@@ -72,6 +74,7 @@ def _url(text: str) -> SecretUrl:
 def _store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if not uri:
         raise ConfigError("GATEKEEPER_DATA names no file: write candles:PATH, a file, folder or glob")
+    clear_stores()
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError) as error:
@@ -92,6 +95,8 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         folder = bool(filesystem.isdir(path))
         found = filesystem.ls(path, detail=False) if folder else filesystem.glob(path)
         files = sorted(str(file) for file in found if filesystem.isfile(file))
+        if not files:
+            _refuse_unreachable(filesystem, path)
     except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
         raise Unavailable(
             f"can't list {shown(uri)}: {_url(uri).hide(error)}; is the store up, and are you allowed to read it?"
@@ -103,6 +108,16 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         seen = f"{len(files)} other files" if files else "nothing"
         raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {_FORMATS}")
     return usable
+
+
+def _refuse_unreachable(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
+    """Raise what the store says of the path, or of the folder of its glob, if it says anything but that it isn't there.
+
+    To `isfile` and `glob` of some back ends, a connection that was refused is a file that isn't there.
+    """
+    plain = path[: min((at for mark in "*?[" if (at := path.find(mark)) >= 0), default=len(path))]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        filesystem.info(plain if plain == path else plain.rpartition("/")[0])
 
 
 def _kind(file: str) -> tuple[str, bool, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+from gatekeeper import schedule as cron
 from gatekeeper.config import override
 from gatekeeper.errors import AsOfError, ConfigError
 from gatekeeper.secret_urls import SecretUrl
@@ -61,6 +62,7 @@ _PLACES = frozenset(
         "signing_key",
     }
 )
+_BUDGETED = frozenset({"schedule", "false_promotions_a_year"})
 
 # Came with a later version: left out of the run key until they are set, so that an upgrade makes no look a new one.
 _LATER = frozenset(
@@ -93,12 +95,26 @@ class Run:
     @property
     def key(self) -> str:
         """The run key: the same for the same DAG, as-of and parameters, whoever runs it and however often."""
-        judged = self.settings.model_dump(exclude=set(_PLACES), exclude_none=True)
+        judged = self.settings.model_dump(exclude=set(_PLACES | _BUDGETED), exclude_none=True)
         for name in _LATER & judged.keys():
             if judged[name] == Settings.model_fields[name].default:
                 del judged[name]
+        judged |= self._budgeted()
         digest = hashlib.sha256(json.dumps(judged, sort_keys=True, default=_whole).encode()).hexdigest()
         return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
+
+    def _budgeted(self) -> dict[str, object]:
+        """What sets z, as far as it was set: the schedule counts by its tests a year, not by its hour.
+
+        `false_promotions_a_year` is what each key has held since before its default was by policy.
+        """
+        settings = self.settings
+        set_ = {"budget": settings.false_promotions_a_year, "tests_a_year": settings.tests_a_year}
+        if settings.tests_a_year == cron.tests_a_year(cron.MONDAYS):
+            del set_["tests_a_year"]
+        if settings.false_promotions_a_year is None:
+            del set_["budget"]
+        return {"false_promotions_a_year": 1.0, **set_}
 
     @property
     def work(self) -> Path:

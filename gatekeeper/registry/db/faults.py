@@ -1,5 +1,9 @@
 """Database errors: driver messages as the package's own errors."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+
 from gatekeeper.errors import (
     ConfigError,
     GatekeeperError,
@@ -79,7 +83,38 @@ def not_kept(verb: str, table: str, meant: int, found: int) -> GatekeeperError:
 
 def rewritten(what: str, found: object, meant: object) -> GatekeeperError:
     """The error for a write that the database changed on its way into the table."""
+    stored, wanted = _different(found, meant)
     return ConfigError(
-        f"The database stored {what} {found!r} instead of {meant!r}, so nothing has changed. A trigger or a rule of "
+        f"The database stored {what} {stored} instead of {wanted}, so nothing has changed. A trigger or a rule of "
         "the database rewrites what is written: remove it."
     )
+
+
+def _different(found: object, meant: object) -> tuple[str, str]:
+    """Both in words; of two rows, the columns in which they differ."""
+    there, wanted = _columns(found), _columns(meant)
+    if there is None or wanted is None:
+        return _in_words(found), _in_words(meant)
+    names = [name for name in wanted if there.get(name) != wanted[name]]
+    names += [name for name in there if name not in wanted and is_dataclass(meant)]
+    both = [{name: row[name] for name in names if name in row} for row in (there, wanted)]
+    return _in_words(both[0] or there), _in_words(both[1] or wanted)
+
+
+def _columns(row: object) -> Mapping[object, object] | None:
+    if is_dataclass(row):
+        return {field.name: getattr(row, field.name) for field in fields(row)}
+    row = getattr(row, "_mapping", row)
+    return row if isinstance(row, Mapping) else None
+
+
+def _in_words(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if (row := _columns(value)) is not None:
+        return ", ".join(f"{name} {_in_words(each)}" for name, each in row.items()) or "nothing"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return "; ".join(map(_in_words, value)) or "none"
+    return f"'{value}'" if isinstance(value, str) else str(value)

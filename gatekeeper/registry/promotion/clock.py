@@ -56,7 +56,9 @@ def refuse_behind(connection: Connection, at: datetime) -> None:
     stored = [row.at for row in connection.execute(_STORED) if row.at is not None]
     if stored and max(stored) > at:
         raise ClockBehind(
-            f"It is {_told(at)} by this machine's clock, but the registry holds an act of {_told(max(stored))}. {_MEND}"
+            "It is {} by this machine's clock, but the registry holds an act of {}. {}".format(
+                *_told(at, max(stored)), _MEND
+            )
         )
 
 
@@ -64,17 +66,23 @@ def refuse_future(connection: Connection, as_of: datetime) -> None:
     """Raise AsOfError for an as-of beyond the database's clock, ClockBehind if the highest that was promoted is."""
     at = now(connection)
     if as_of > at:
+        asked, here = _told(as_of, at)
         raise AsOfError(
-            f"The as-of {_told(as_of)} lies in the future: it is {_told(at)} by the clock of the registry's database. "
+            f"The as-of {asked} lies in the future: it is {here} by the clock of the registry's database. "
             "Wait until then, or give an earlier as-of."
         )
     highest = catalogue.highest_as_of(connection)
     if highest is not None and highest > at:
+        promoted, here = _told(highest, at)
         raise ClockBehind(
-            f"A model with the as-of {_told(highest)} was promoted, but it is {_told(at)} by the clock of the "
+            f"A model with the as-of {promoted} was promoted, but it is {here} by the clock of the "
             f"registry's database. {_MEND}"
         )
 
 
-def _told(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+def _told(one: datetime, other: datetime) -> tuple[str, str]:
+    """Two different instants, to the second; to the microsecond if they would look the same."""
+    form = "%Y-%m-%d %H:%M:%S UTC"
+    if f"{one:{form}}" == f"{other:{form}}":
+        form = "%Y-%m-%d %H:%M:%S.%f UTC"
+    return f"{one:{form}}", f"{other:{form}}"

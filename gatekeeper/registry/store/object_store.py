@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import ConfigError, GatekeeperError, ModelRefused, Unavailable
+from gatekeeper.logs import clear_stores
 from gatekeeper.model.files import refuse_other_content, too_large
 from gatekeeper.registry.store.base import (
     BLOBS,
@@ -261,6 +262,7 @@ def _first_line(fault: Exception) -> str:
 def _connect(url: SecretUrl, scheme: str) -> tuple["AbstractFileSystem", str]:
     import fsspec
 
+    clear_stores()
     # A cached listing would show old names; a shared instance would keep other settings.
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme in S3:

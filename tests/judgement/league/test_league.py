@@ -30,7 +30,7 @@ YEAR = math.sqrt(252)
 
 @pytest.fixture
 def proven(policy: Policy) -> Policy:
-    return structs.replace(policy, name="proven", drawdown_allowance=1.0)
+    return structs.replace(policy, drawdown_allowance=1.0).with_name("proven")
 
 
 @pytest.fixture
@@ -86,12 +86,12 @@ def test_the_statistic_is_archs_on_gains_in_units_of_their_errors(
     held = contest(field, policy, draws=DRAWS, seed=5)
     assert held.test is not None
     assert held.test.p == spa.pvalues["consistent"]
-    assert held.test.critical == pytest.approx(spa.critical_values(policy.alpha)["consistent"] * math.sqrt(DAYS))
+    assert held.test.critical == pytest.approx(spa.critical_values(policy.single_alpha)["consistent"] * math.sqrt(DAYS))
     for number, row in enumerate(rows):
         said = held.alone[number]
         assert row.mean() * math.sqrt(DAYS) == pytest.approx((said.gain + 0.5) / said.standard_error)
         assert held.bound(number) == pytest.approx(said.gain - held.test.critical * said.standard_error)
-        better = number in spa.better_models(policy.alpha)
+        better = number in spa.better_models(policy.single_alpha)
         assert (gate(held, field, number).numbers["bound_of_many"] > -0.5) == better
 
 
@@ -99,8 +99,8 @@ def test_what_is_sure_alone_need_not_be_among_many(entered: Callable[..., Field]
     """The critical value lies between the normal one of one test and Bonferroni's of as many, and rises with them."""
     few, many = entered([0.0] * 2, 3), entered([0.0] * 12, 3)
     critical = [contest(field, proven, draws=500).test.critical for field in (few, many)]
-    assert 2.07 <= critical[0] < critical[1] < 3.3  # z of 1/52 is 2.069, of 1/(52 x 12) 2.946: days aren't normal
-    assert judge(many.contenders[0], many.champion, proven).gate("bound").numbers["alpha"] == 1 / 52
+    assert 1.55 <= critical[0] < critical[1] < 2.9  # z of 6.06 % is 1.55, of 6.06 % / 12 it is 2.57: days aren't normal
+    assert judge(many.contenders[0], many.champion, proven).gate("bound").numbers["z"] == 1.55
 
 
 def test_the_best_that_is_sure_wins_and_the_others_are_told_by_whom(
@@ -187,7 +187,7 @@ def test_of_many_without_an_edge_one_is_promoted_no_oftener_than_the_look_allows
     for seed in range(40):
         name, worse = (("proven", 0.0), ("safe", -0.5))[seed % 2]
         field = entered([worse] * 5, 1000 + seed, days=120)
-        held = contest(field, structs.replace(proven, name=name, alpha=0.05), draws=100)
+        held = contest(field, structs.replace(proven, name=name, z=1.645), draws=100)
         alone += any(verdict.bound > (-0.5 if name == "safe" else 0) for verdict in held.alone)
         won += held.winner is not None
     assert won <= 6

@@ -1,6 +1,7 @@
 """Evaluation document: complete, finite, and read back as it was."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -69,6 +70,41 @@ def test_a_document_with_the_words_of_an_older_version_leads_to_the_same_verdict
     assert differences(document_of_before) == []
     page = render(document_of_before)
     assert old in page and "bound, in older words" in page
+
+
+def test_a_number_in_a_text_that_is_not_the_figure_is_a_difference(written: Make) -> None:
+    """Only the gates' own numbers were compared, and a reader reads the sentence."""
+    found = written()
+    verdict = found["verdict"]
+    places = [(gate, "text") for gate in verdict["gates"]] + [(verdict, "message")]
+    figures = 0
+    for place, key in places:
+        right = place[key]
+        for number in re.finditer(r"(?<![\w.-])\d+\.\d+|(?<![\w.-])\d{2,}(?![\w-])", right):
+            digits = number[0]
+            figures += 1
+            other = ("8" if digits[0] != "8" else "7") + digits[1:]
+            place[key] = right[: number.start()] + other + right[number.end() :]
+            (fault,) = differences(evaluation.of_object(found))
+            assert repr(right) in fault and repr(place[key]) in fault
+        place[key] = right
+    assert figures >= 8
+    assert differences(evaluation.of_object(found)) == []
+
+
+def test_the_last_digit_of_a_text_may_be_rounded_otherwise(written: Make) -> None:
+    """As by another build of numpy, whose sums end in other digits."""
+    found = written()
+    (gate,) = [one for one in found["verdict"]["gates"] if one["name"] == "defined"]
+    number = re.search(r"challenger (\d+\.\d+)", gate["text"])
+    assert number is not None
+    for units, faults in ((1, 0), (-1, 0), (2, 1)):
+        places = len(number[1].partition(".")[2])
+        other = f"{float(number[1]) + units * 10.0**-places:.{places}f}"
+        changed = json.loads(json.dumps(found))
+        for one in changed["verdict"]["gates"]:
+            one["text"] = one["text"].replace(f"challenger {number[1]}", f"challenger {other}")
+        assert len(differences(evaluation.of_object(changed))) == faults, units
 
 
 def test_each_policy_speaks(written: Make) -> None:

@@ -86,7 +86,10 @@ def test_without_an_edge_proven_promotes_nothing(seed: int) -> None:
 
 
 def test_false_promotions_stay_rare(card: Callable[..., Any]) -> None:
-    """`proven` promotes equals in about 1 of 52 looks: no more than 24 of 600 (11.5 expected, deviation 3.4)."""
+    """One test of `proven`, at z 1.55, promotes equals in 6.06 %: at most 57 of 600 (36.3 expected, deviation 5.8).
+
+    What a year of such tests promotes is less than 52 times as much: docs/why/judgement.md.
+    """
     random = np.random.default_rng(2018)
     policy = policy_of(Settings(policy="proven"), 252)
     kept = np.arange(40) > 0
@@ -95,4 +98,4 @@ def test_false_promotions_stay_rare(card: Callable[..., Any]) -> None:
         shared = random.normal(0.0003, 0.004, 245)
         a, b = shared + random.normal(0, 0.003, (2, 245))
         promoted += judge(card(a, sha256="a"), card(b, kept=kept, sha256="b"), policy).answer == "promote"
-    assert promoted <= 24
+    assert promoted <= 57

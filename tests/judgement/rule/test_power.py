@@ -15,7 +15,7 @@ from scipy import stats
 
 from gatekeeper.documents.evaluation import Scorecards
 from gatekeeper.errors import ConfigError, DataError
-from gatekeeper.judgement import Policy, judge
+from gatekeeper.judgement import Policy, judge, policy_of
 from gatekeeper.judgement.rule.power import measured, sights, supposed
 from gatekeeper.judgement.rule.promotion import gain_of
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
@@ -40,19 +40,19 @@ def test_the_closed_form_is_what_many_days_measure() -> None:
 
 def test_every_policy_sees_what_the_normal_says(policy: Policy) -> None:
     by = supposed(0.8, 1.0)
-    error, able, sure = by.standard_error, stats.norm.ppf(0.8), stats.norm.ppf(1 - 1 / 52)
+    error, able = by.standard_error, stats.norm.ppf(0.8)
     found = {each.policy: each for each in sights(policy, by, [1.0])}
     assert found["better"].detectable == pytest.approx(able * error, abs=1e-9)
-    assert found["safe"].detectable == pytest.approx((able + sure) * error - 0.5, abs=1e-9)
-    assert found["proven"].detectable == pytest.approx((able + sure) * error, abs=1e-9)
+    assert found["safe"].detectable == pytest.approx((able + 2.11) * error - 0.5, abs=1e-9)
+    assert found["proven"].detectable == pytest.approx((able + 1.55) * error, abs=1e-9)
     assert found["better"].promotes_equals == pytest.approx(0.5, abs=1e-12)
-    assert found["safe"].promotes_equals == pytest.approx(stats.norm.cdf(0.5 / error - sure), abs=1e-9)
-    assert found["proven"].promotes_equals == pytest.approx(1 / 52, abs=1e-9)
+    assert found["safe"].promotes_equals == pytest.approx(stats.norm.cdf(0.5 / error - 2.11), abs=1e-9)
+    assert found["proven"].promotes_equals == pytest.approx(stats.norm.sf(1.55), abs=1e-9)
 
 
 @given(st.floats(0, 0.99), st.floats(0.25, 10))
 def test_longer_windows_and_weaker_policies_see_more(correlation: float, years: float) -> None:
-    rule = Policy("safe", 0.5, 1 / 52, 0.0, 30, 60, 0.05, 0.5, 0.8, 252, 0.0)
+    rule = policy_of(Settings(false_promotions_a_year=1.0), 252)  # one budget: with its own, `safe` may ask for more
     short, long = (sights(rule, supposed(correlation, 1.0), [length]) for length in (years, 2 * years))
     for before, after in zip(short, long, strict=True):
         assert after.detectable < before.detectable
@@ -87,9 +87,9 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     """The golden ten days under `proven`: the days grow by the square of what the error is too large by. Case 92."""
     row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     a, b = pair
-    proven = structs.replace(small, name="proven", alpha=0.001)
+    proven = structs.replace(small, name="proven", z=3.09)
     gain = gain_of(a, b, proven)
-    reach = stats.norm.ppf(0.999) + stats.norm.ppf(0.8)
+    reach = 3.09 + stats.norm.ppf(0.8)
     needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
     assert gain.days_needed == math.ceil(needed)
     verdict = judge(a, b, proven)
@@ -108,13 +108,13 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
 def test_a_window_that_starts_after_a_models_data_grows_no_further_than_the_holdout(pair: Any, small: Policy) -> None:
     window = structs.replace(pair[0].window, bound_by="the data of gatekeeper_primary1")
     a, b = (replace(card, window=window) for card in pair)
-    message = judge(a, b, structs.replace(small, name="proven", alpha=0.001)).message
+    message = judge(a, b, structs.replace(small, name="proven", z=3.09)).message
     assert "this one starts after the data of gatekeeper_primary1 and grows each week, up to the holdout" in message
 
 
 def test_no_holdout_is_promised_beyond_the_longest_that_can_be_set(pair: Any, small: Policy) -> None:
     a, b = pair
-    message = judge(a, b, structs.replace(small, name="proven", alpha=0.001, gain_of_interest=0.1)).message
+    message = judge(a, b, structs.replace(small, name="proven", z=3.09, gain_of_interest=0.1)).message
     assert "longer holdout" not in message
     assert "GATEKEEPER_HOLDOUT_DAYS may be at most 3650" in message
     assert Settings(holdout_days=3650).holdout_days == 3650

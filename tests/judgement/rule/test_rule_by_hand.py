@@ -40,17 +40,17 @@ def error_of(golden: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("safe", 0.5), ("proven", 0.0)])
-@pytest.mark.parametrize("alpha", [1 / 52, 0.001])
+@pytest.mark.parametrize("z", [2.11, 3.09])
 @pytest.mark.parametrize("interest", [0.3, 0.5])
 def test_days_needed_are_those_that_would_show_the_gain_of_interest(
-    pair: Any, golden: dict[str, Any], small: Policy, name: Any, tolerance: float, alpha: float, interest: float
+    pair: Any, golden: dict[str, Any], small: Policy, name: Any, tolerance: float, z: float, interest: float
 ) -> None:
     """Case 113: a bound over minus the tolerance is shown by an error of (gain of interest + tolerance) / (z + z).
 
     The error falls with the root of the days, so T days need T x ((z + z) x error / (interest + tolerance))^2.
     """
-    policy = structs.replace(small, name=name, alpha=alpha, gain_of_interest=interest)
-    reach = (stats.norm.ppf(1 - alpha) + stats.norm.ppf(0.8)) * error_of(golden)
+    policy = structs.replace(small, name=name, z=z, gain_of_interest=interest)
+    reach = (z + stats.norm.ppf(0.8)) * error_of(golden)
     gain = gain_of(*pair, policy)
     assert gain.days_needed == math.ceil(DAYS * (reach / (interest + tolerance)) ** 2)
     assert gain.detectable == pytest.approx(reach - tolerance, abs=1e-7)
@@ -60,14 +60,14 @@ def test_days_needed_are_those_that_would_show_the_gain_of_interest(
 
 def test_the_default_policy_says_how_long_a_window_it_needs(pair: Any, golden: dict[str, Any], small: Policy) -> None:
     """Case 113: `safe`, with a bound of -1.17 under -0.5; 252 market days are 365 days, rounded up to tens."""
-    policy = structs.replace(small, alpha=0.001)
+    policy = structs.replace(small, z=3.09)
     assert policy.name == "safe"
-    reach = (stats.norm.ppf(0.999) + stats.norm.ppf(0.8)) * error_of(golden)
+    reach = (3.09 + stats.norm.ppf(0.8)) * error_of(golden)
     needed = math.ceil(DAYS * reach**2)  # 0.5 + 0.5 is one
     verdict = judge(*pair, policy)
     assert (verdict.answer, verdict.decided_by) == ("undecided", "bound")
     assert verdict.bound == pytest.approx(
-        golden["sharpe_difference"]["ten_days"]["delta"] * math.sqrt(252) - stats.norm.ppf(0.999) * error_of(golden),
+        golden["sharpe_difference"]["ten_days"]["delta"] * math.sqrt(252) - 3.09 * error_of(golden),
         abs=1e-7,
     )
     assert f" {math.ceil(needed * 365 / 252 / 10) * 10} days" in verdict.message
@@ -80,7 +80,7 @@ def test_what_would_take_ages_takes_a_million_days(pair: Any, small: Policy) -> 
 
 def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], small: Policy) -> None:
     """It asks for none, so that no number of days would show anything; what the bound is, it says all the same."""
-    gain = gain_of(*pair, small.with_name("better"))
+    gain = gain_of(*pair, structs.replace(small, name="better"))
     safe = gain_of(*pair, small)
     assert (gain.detectable, gain.days_needed) == (None, None)
     assert (gain.value, gain.standard_error, gain.bound, gain.p) == (
@@ -91,7 +91,7 @@ def test_better_has_a_bound_and_no_power(pair: Any, golden: dict[str, Any], smal
     )
     row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     assert gain.p == pytest.approx(stats.norm.sf(row["delta"] / row["se_hac"]), abs=1e-9)
-    verdict = judge(*pair, small.with_name("better"))
+    verdict = judge(*pair, structs.replace(small, name="better"))
     assert (verdict.gate("bound").passed, verdict.gate("bound").numbers["bound"]) == (True, gain.bound)
 
 
@@ -236,7 +236,7 @@ def test_drawdown_is_rounded_by_a_billionth_of_a_thousandth(pair: Any, small: Po
 def test_a_league_that_could_not_have_seen_the_gain_is_undecided(
     pair: Any, small: Policy, name: Any, detectable: float | None, answer: str
 ) -> None:
-    verdict = judge(*pair, small.with_name(name), many=league(False, detectable))
+    verdict = judge(*pair, structs.replace(small, name=name), many=league(False, detectable))
     failed = {"proven": ["bound", "league"], "safe": ["league"]}[name]
     assert [gate.name for gate in verdict.gates if not gate.passed] == failed
     assert verdict.answer == answer
@@ -279,7 +279,10 @@ def test_a_policy_tells_all_its_numbers(policy: Policy) -> None:
     expected = {
         "name": "safe",
         "safe_tolerance": 0.5,
-        "alpha": 1 / 52,
+        "z": 2.11,
+        "tests_a_year": 52,
+        "safe_budget": 0.5,
+        "proven_budget": 1.0,
         "margin": 0.0,
         "floor_trades": 30,
         "floor_days": 60,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from market_bars import random_bars, write
 
-from gatekeeper.errors import ConfigError, DataError
+from gatekeeper.errors import ConfigError, DataError, Unavailable
 from gatekeeper.market.data.files import tables
 
 BARS = random_bars(20, seed=0)
@@ -112,3 +112,10 @@ def test_an_unknown_store_is_an_error_of_the_setting() -> None:
     for uri in ("", "nosuchstore://bucket/x.csv"):
         with pytest.raises(ConfigError):
             list(tables(uri))
+
+
+@pytest.mark.parametrize("rest", ["x.csv", "folder", "*.csv", "folder/*/x[ab].csv"])
+def test_a_store_that_refuses_the_connection_is_not_empty(rest: str) -> None:
+    """To some back ends a refused connection is a file that isn't there: `found nothing`, and no second try."""
+    with pytest.raises(Unavailable, match=r"can't list webhdfs://127.0.0.1:9/data/.* is the store up"):
+        stems(f"webhdfs://127.0.0.1:9/data/{rest}")

@@ -33,7 +33,8 @@ OTHERWISE: dict[str, Any] = {
     "threshold": 0.9, "seed": 77, "holdout_days": 90, "embargo_days": 3, "longest_hold_days": 90,
     "pullback_width": 0.2, "time_stop_bars": 3, "barrier_atr": 0.5, "bar_stamp": "close", "max_hold": 200,
     "cost_bp": 900.0, "spread_bp": 300.0, "slippage_atr": 0.9, "borrow": 5.0, "funding": 5.0, "calendars": "*=24/7",
-    "policy": "better", "tolerance": 3.0, "margin": 2.0, "false_promotions_a_year": 0.01, "gain_of_interest": 4.0,
+    "policy": "better", "tolerance": 3.0, "margin": 2.0, "false_promotions_a_year": 0.01, "schedule": "0 2 * * *",
+    "gain_of_interest": 4.0,
     "power": 0.51, "floor_trades": 5000, "floor_days": 5000, "drawdown_allowance": 1.0,
     "sizing": "volatility", "fraction": 1.0, "volatility_target": 0.1, "largest_fraction": 1.0, "most_open": 1,
     "risk_free": 0.9, "refit_disagreement": 1.0, "breaker_level": 0.51,
@@ -156,7 +157,7 @@ def read_of(module: Path) -> list[tuple[int, str]]:
 )
 def test_nothing_after_the_evaluation_reads_a_rule_from_the_settings(room: str) -> None:
     """Monitor, breaker, report and the rule have their numbers from `Rules`."""
-    rules = set(OTHERWISE) | {"alpha", "holdout", "embargo", "longest_hold", "market_calendars"}
+    rules = set(OTHERWISE) | {"tests_a_year", "holdout", "embargo", "longest_hold", "market_calendars"}
     read = [(path.name, *each) for path in (SRC / room).glob("*.py") for each in read_of(path) if each[1] in rules]
     assert read == []
 

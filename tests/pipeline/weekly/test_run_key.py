@@ -45,6 +45,8 @@ def test_a_training_window_or_half_life_that_can_not_be(name: str, value: object
         {"volatility_target": 0.001},
         {"largest_fraction": 0.2},
         {"most_open": 3},
+        {"false_promotions_a_year": 1.0},  # by policy, so unlike the default for `safe`
+        {"schedule": "0 2 * * *"},
         {"train_years": 5.0},
         {"half_life_days": 365.0},
     ],

@@ -14,6 +14,8 @@ from sqlalchemy.engine import make_url
 import gatekeeper.registry
 from gatekeeper.errors import ConfigError, GatekeeperError
 from gatekeeper.registry import Evaluation, Registry
+from gatekeeper.registry.db.faults import rewritten
+from gatekeeper.registry.records import Hold
 
 SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("dialect", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
@@ -322,3 +324,24 @@ def test_times_are_read_back_to_the_last_digit(grown: Registry) -> None:
     made = grown.promote(3, actor="ann", reason="r")
     assert grown.promotions()[0] == made
     assert made.at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("found", "meant", "told"),
+    [
+        (None, Hold(3, "ann", "r", None, MONDAY), "nothing instead of id 3, actor 'ann', reason 'r', until nothing"),
+        (
+            Hold(3, "eve", "r", MONDAY, MONDAY),
+            Hold(3, "ann", "r", None, MONDAY),
+            f"actor 'eve', until {MONDAY:%Y-%m-%d} 02:00:00+00:00 instead of actor 'ann', until nothing,",
+        ),
+        ({1: {"path": "x"}}, {1: {"path": "y"}, 2: {"path": "z"}}, "1 path 'x' instead of 1 path 'y', 2 path 'z',"),
+        ([], [Hold(3, "ann", "r", None, MONDAY)], "none instead of id 3"),
+        (1, 3, "1 instead of 3,"),
+    ],
+)
+def test_what_was_rewritten_is_told_in_words(found: object, meant: object, told: str) -> None:
+    """It was told as Python spells its objects."""
+    text = str(rewritten("the row", found, meant))
+    assert text.startswith(f"The database stored the row {told}")
+    assert not any(python in text for python in ("Hold(", "datetime", "None", "{", "["))

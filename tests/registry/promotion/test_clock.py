@@ -144,6 +144,16 @@ def test_an_as_of_beyond_the_databases_clock_is_refused_everywhere(three: Regist
     assert (site.rows(), site.files()) == before
 
 
+def test_an_as_of_that_is_a_moment_ahead_is_told_to_the_digit(three: Registry, monkeypatch) -> None:
+    """The refusal named the same second twice."""
+    at = datetime(2026, 1, 5, 10, 0, 0, 250_000, tzinfo=UTC)
+    monkeypatch.setattr("gatekeeper.registry.promotion.clock.database.now", lambda _: at)
+    with pytest.raises(AsOfError, match=r"as-of 2026-01-05 10:00:00\.250400 UTC .* is 2026-01-05 10:00:00\.250000 UTC"):
+        three.refuse_future(at + timedelta(microseconds=400))
+    with pytest.raises(AsOfError, match=r"as-of 2026-01-05 10:00:01 UTC .* is 2026-01-05 10:00:00 UTC"):
+        three.refuse_future(at + timedelta(seconds=1))
+
+
 def test_a_stored_evaluation_beyond_the_clock_promotes_nothing(three: Registry, site, judged) -> None:
     made = judged(three.model(1))
     beyond = (datetime.now(UTC) + AHEAD).strftime("%Y-%m-%d %H:%M:%S.000000")

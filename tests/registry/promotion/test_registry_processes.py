@@ -62,7 +62,7 @@ def test_a_folder_in_the_way_of_a_name_leaves_everything_as_it_was(site, registr
 
 @SQLITE
 def test_a_database_that_became_something_else(site, registry, add):
-    """Case 14. Written over in place: a new file may get the old one's inode, and else is told of as another (case 72)."""
+    """Case 14. Written over in place: a new file might get another inode, and is then told of as another (case 72)."""
     add(1)
     registry.close()
     assert [file.name for file in site.root.glob("registry.db*")] == ["registry.db"]
