@@ -164,7 +164,10 @@ class Settings(BaseSettings):
         None, ge=1, description="most positions open at once, later ideas are skipped; not set: no limit"
     )
     risk_free: float = Field(
-        0.0, gt=-1, lt=1, description="annual risk-free rate, taken off the exposed part of capital; 0.03 is 3 %"
+        0.0,
+        gt=-1,
+        lt=1,
+        description="annual risk-free rate, taken off the exposed part of capital each night; 0.03 is 3 %",
     )
     deploy: Literal["judged", "refit"] = Field(
         "judged", description="a promotion deploys the judged model, or its refit: the same recipe on all that is known"

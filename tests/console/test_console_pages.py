@@ -125,6 +125,27 @@ def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Clie
     assert f" {kept.kept_trades} {kept.ideas - kept.kept_trades} " in said
 
 
+def test_a_verdict_is_shown_on_one_line_and_with_what_traders_look_for(
+    looked_at: httpx.Client, furnished: Path
+) -> None:
+    page = looked_at.get("/default/evaluations/3").text
+    document = evaluation(furnished, 3).document
+    (drawing,) = re.findall(r'<svg class="chart" role="img" aria-labelledby="about-decision".*?</svg>', page, re.DOTALL)
+    assert "style=" not in drawing  # which the page's policy forbids
+    assert 'id="about-decision"' in page
+    said = text(looked_at, "/default/evaluations/3")
+    assert f"In annual Sharpe: gain {document.verdict.gain:.2f}".replace("-", "\N{MINUS SIGN}") in said
+    made = dict.fromkeys(("challenger", "champion", "ungated"), 0.0)
+    years = re.findall(r'<table class="months">.*?</table>', page, re.DOTALL)[0].replace("\N{MINUS SIGN}", "-")
+    for stream, year in re.findall(r'<th scope="row">([a-z ]+)</th>.*?<strong>([-\d.]+)</strong>', years):
+        made[stream] = made.get(stream, 0.0) + float(year)
+    for role, card in document.scorecards:
+        assert made[role] == pytest.approx(100 * card.total_return, abs=0.011)
+    assert "No buy and hold: the source has no bars" in said
+    trades = [re.search(rf"{side} trades .*?\((\d+)\)", said) for side in ("Long", "Short")]
+    assert sum(int(each[1]) for each in trades if each) == document.scorecards.challenger.kept_trades
+
+
 def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:
     said = text(looked_at, "/default/history")
     assert re.search(r" 3 \S+ \S+ UTC rollback model 2 model 1 \S+ ann live drawdown looks wrong", said), said
@@ -264,7 +285,7 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
         page = text(client, f"/default/evaluations/{made.id}")
         assert "of format 99, this version reads 1, 2 and 3; read it with the version that wrote it" in page
         assert "Nothing was promoted: the verdict is keep" in page
-        assert "reads 1 and 2" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
+        assert "reads 1, 2 and 3" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")
 
 

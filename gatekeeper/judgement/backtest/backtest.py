@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import HOLDOUT, Refit, Rules, Twins, Window
 from gatekeeper.documents.rules import known
+from gatekeeper.documents.traded import BuyAndHold
+from gatekeeper.judgement.backtest import buy_and_hold
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import compared
@@ -39,6 +41,8 @@ class Backtest:
     ungated: Scorecard
     twins: Twins | None = None
     """The deployed refits of challenger and champion; None if both are deployed themselves."""
+    held: BuyAndHold | None = None
+    """Buy and hold of the source's symbols; None if it has no bars."""
 
     @property
     def refit(self) -> Refit | None:
@@ -101,6 +105,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
         champion=None if champion is None else measure(champion),
         ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
         twins=compared(challenger, champion, card, ideas, settings.refit_disagreement),
+        held=buy_and_hold.of(dataset, days),
     )
 
 

@@ -101,14 +101,14 @@ def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed:
     if policy.tolerance is None:
         return None
     rows = [
-        _standardised(card, field.champion, gain, policy)
+        standardised(card, field.champion, gain, policy)
         for card, gain in zip(field.contenders, gains, strict=True)
         if gain.standard_error
     ]
     return _spa(np.column_stack(rows), policy, draws, seed) if rows else None
 
 
-def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
+def standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
     """(T,) daily contributions; mean x sqrt(T) is the gain plus the tolerance in units of the rule's own error."""
     rate, periods = policy.risk_free, policy.periods_per_year
     annual = daily_influence(card.excess(rate, periods), champion.excess(rate, periods)) * math.sqrt(periods)

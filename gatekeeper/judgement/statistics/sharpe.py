@@ -14,7 +14,6 @@ FEWEST_DAYS = 5
 _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
 
-
 _STILL = 1e-20
 """Sum of squares, in units of a variance, of a column that moves on its last day alone, but for rounding."""
 
@@ -111,6 +110,19 @@ def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         raise DataError("the Sharpe of one of the two is undefined, so their difference is as well")
     deviations, gradient = _moments(_computable(first), _computable(second))
     return np.asarray(sharpe_a - sharpe_b + deviations @ gradient)
+
+
+def sharpe_error(returns: ArrayLike) -> float | None:
+    """Standard error of the Sharpe per period of (T,) returns: that of `sharpe_difference`, for one row by itself.
+
+    None for fewer than 5 periods, and if the Sharpe is undefined. Annual: x sqrt(periods).
+    """
+    row = _row(returns)
+    if len(row) < FEWEST_DAYS or sharpe_ratio(row, 1) is None:
+        return None
+    scaled = _computable(row)
+    deviations, gradient = (of_both[..., ::2] for of_both in _moments(scaled, scaled))
+    return _standard_error(deviations, gradient, _bandwidth(_in_own_units(deviations)))
 
 
 def max_drawdown(returns: ArrayLike) -> float:

@@ -151,7 +151,12 @@ def _gain(live: "Live", rules: Rules, lasting: Reign, notes: list[str]) -> LiveG
     if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
         notes.append(f"evaluation {evaluation.id} was against a model other than {before.version}: no predicted gain")
         return live.gain(LiveGain())
-    return live.gain(promised(evaluation.document.verdict, rules.policy))
+    judged = evaluation.document
+    if judged.rules.edition == 1 and judged.rules.risk_free:
+        notes.append(
+            "the predicted gain is over the risk-free rate on all capital, the realised one on what was exposed"
+        )
+    return live.gain(promised(judged.verdict, rules.policy))
 
 
 def _breaker(live: "Live", rules: Rules, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":

@@ -31,9 +31,9 @@ def shadow(registry: Registry, settings: Settings, found: Seen, rules: "Rules", 
     from gatekeeper.judgement.live.shadow import Stage, Standby
 
     stage = Stage(found.dataset, rules, primary, found.since)
-    there = list(_there(registry, found, primary.sha256))
     models: list[ShadowModel] = []
     left_out: dict[str, str] = {}
+    there = list(_there(registry, found, primary.sha256, left_out))
     for model, since in there[:MOST]:
         try:
             opened = contender(settings, registry, model)
@@ -46,7 +46,7 @@ def shadow(registry: Registry, settings: Settings, found: Seen, rules: "Rules", 
     return Shadow(tuple(models), MOST, older, left_out, _text(models, older, left_out))
 
 
-def _there(registry: Registry, found: Seen, primary: str) -> Iterator[tuple[Model, datetime]]:
+def _there(registry: Registry, found: Seen, primary: str, left_out: dict[str, str]) -> Iterator[tuple[Model, datetime]]:
     """The models that exist at the as-of and aren't quarantined, newest first, each with the start of its ideas."""
     met = {primary}
     for model in registry.models():
@@ -54,7 +54,9 @@ def _there(registry: Registry, found: Seen, primary: str) -> Iterator[tuple[Mode
             continue
         met.add(model.sha256)
         since = exists_since(model, replayed=found.source == REPLAYED)
-        if since is not None and since < found.dataset.as_of and registry.quarantined(model.sha256) is None:
+        if since is None:
+            left_out[model.version] = "the time of its registration is unknown"
+        elif since < found.dataset.as_of and registry.quarantined(model.sha256) is None:
             yield model, since
 
 

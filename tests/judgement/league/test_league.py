@@ -17,7 +17,7 @@ from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, judge, sharpe_difference
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
-from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.league.league import Field, FieldResult, contest, standardised
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence
 from gatekeeper.settings import Settings
@@ -67,6 +67,19 @@ def test_each_days_part_adds_up_to_the_difference_and_varies_as_it_does(entered:
     for day in (0, 17, 239):
         left = sharpe_difference(np.delete(ours, day), np.delete(theirs, day)).delta
         assert (DAYS - 1) * (whole - left) + whole == pytest.approx(parts[day], abs=0.02 * np.ptp(parts))
+
+
+def test_what_each_day_adds_is_over_the_rate_like_the_gain(entered: Callable[..., Field], proven: Policy) -> None:
+    """Case 88: the mean of the standardised days is the gain plus the tolerance in errors, at a rate of 3 % too."""
+    rng = np.random.default_rng(6)
+    field = entered([0.4, 0.9], 6)
+    cards = [replace(card, exposed=rng.random(DAYS)) for card in (field.champion, *field.contenders)]
+    field = Field(cards[0], tuple(cards[1:]))
+    policy = structs.replace(proven, name="safe", risk_free=0.03)
+    for card, gain in zip(field.contenders, contest(field, policy, draws=100).gains, strict=True):
+        days = standardised(card, field.champion, gain, policy)
+        assert gain.value != contest(field, proven, draws=100).gains[field.contenders.index(card)].value
+        assert days.mean() * math.sqrt(DAYS) == pytest.approx((gain.value + 0.5) / gain.standard_error, abs=1e-9)
 
 
 def test_the_statistic_is_archs_on_gains_in_units_of_their_errors(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,27 +103,20 @@ def test_a_gain_in_other_units_promises_nothing() -> None:
     assert promised(verdict("undecided"), rules().policy) == LiveGain()
 
 
-def test_the_realised_gain_is_that_of_excess_returns(ideas: Make, dataset: Make, contender: Make) -> None:
-    """Case 94: as the promised one, less the rate on what was exposed, not on all capital."""
-    rng, days = np.random.default_rng(3), np.arange("2018-10-22", "2018-11-05", dtype="datetime64[D]")
-    weekdays = [str(day) for day in days[np.is_busday(days)]]
-    rows = [
-        (f"{one}T01:00", {one: float(first), other: float(second)})  # open for one night
-        for one, other in pairwise(weekdays)
-        for first, second in rng.normal(0, 0.01, (3, 2))
-    ]
-    live = measured(dataset(ideas(rows)), settings(risk_free=0.2), SINCE, *(
-        contender(name, kept) for name, kept in (("gatekeeper_primary2", range(0, 27, 2)), ("gatekeeper_1", range(27)))
-    ))  # fmt: skip
+def test_the_realised_gain_is_over_the_rate_like_the_promised_one(
+    ten_days: Dataset, ideas: Make, dataset: Make, contender: Make
+) -> None:
+    """Case 94: the primary's position stays open for nine nights, and the rate of these is off both its Sharpes."""
+    rest = [(f"2018-10-22T{hour:02d}:00", {"2018-10-22": 0.01 / hour}) for hour in range(2, 21)]
+    path = {str(day): value for day, value in zip(ten_days.market_days[-10:], np.linspace(-0.1, 0.2, 10), strict=True)}
+    known = dataset(ideas([("2018-10-01T01:00", {"2018-10-22": 9.0}), ("2018-10-22T01:00", path), *rest]))
+    live = measured(known, settings(risk_free=0.05), SINCE, contender("p2", [1, 2, 3]), contender("p1", [2, 3, 4, 5]))
     assert live.before is not None
-    rate = 1.2 ** (1 / 252) - 1
-    held = {"primary": np.array([0] + [2, 1] * 4 + [2]) * FRACTION, "before": np.array([0] + [3] * 9) * FRACTION}
-    assert live.primary.exposed.tolist() == pytest.approx(held["primary"].tolist())
-    ours, before = (
-        card.daily - rate * held[role] for role, card in (("primary", live.primary), ("before", live.before))
-    )
-    expected = (ours.mean() / ours.std(ddof=1) - before.mean() / before.std(ddof=1)) * 252**0.5
-    assert live.gain(LiveGain()).realised == pytest.approx(expected, abs=1e-9)
+    assert (live.primary.exposed.tolist(), live.before.exposed.any()) == ([0.0, *[FRACTION] * 9], False)
+    rate = (1.05 ** (1 / 252) - 1) * live.primary.exposed
+    sharpes = [days.mean() / days.std(ddof=1) * 252**0.5 for days in (live.primary.daily - rate, live.before.daily)]
+    assert [live.primary.sharpe, live.before.sharpe] == pytest.approx(sharpes, abs=1e-9)
+    assert live.gain(LiveGain()).realised == pytest.approx(sharpes[0] - sharpes[1], abs=1e-9)
 
 
 def test_too_few_ideas_have_no_sharpe_and_no_gain(ten_days: Dataset, contender: Make) -> None:

@@ -121,7 +121,7 @@ def test_every_chart_has_its_words_and_no_id_is_used_twice(usual: str) -> None:
     ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
     assert len(ids) == len(set(ids))
     charts = [attrs for tag, attrs in seen if tag == "svg"]
-    assert len(charts) == 7
+    assert len(charts) == 8
     assert all(attrs["role"] == "img" and attrs["aria-labelledby"] in ids for attrs in charts)
     targets = [attrs["href"][1:] for tag, attrs in seen if tag == "use"]
     assert targets

@@ -113,6 +113,12 @@ def test_a_model_of_a_past_week_exists_since_its_as_of(house: House) -> None:
     assert standby_models.exists_since(primary, replayed=False) == primary.created_at
 
 
+def test_without_a_time_of_registration_nothing_is_new_to_it(house: House) -> None:
+    with create_engine(house.settings.db.reveal()).begin() as connection:
+        connection.execute(text('UPDATE "RLModel" SET "createdAt" = NULL'))
+    assert shadow(house).left_out == {"gatekeeper_1": "the time of its registration is unknown"}
+
+
 def test_the_oldest_are_not_scored_and_it_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         house.registry.register(contract_model([number / 10] * 7), trained_to=FIRST)
