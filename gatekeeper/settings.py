@@ -145,6 +145,14 @@ class Settings(BaseSettings):
     drawdown_allowance: float = Field(
         0.05, ge=0, le=1, description="by how much the challenger's drawdown may exceed the champion's, of capital"
     )
+    beat_ungated: Literal["warn", "bootstrap", "always"] = Field(
+        "warn",
+        description="must a model have made more than taking every idea? warn (an alarm if it made less), bootstrap "
+        "(the first primary must), always (every promoted model must)",
+    )
+    too_good: float = Field(
+        5.0, gt=0, description="annual Sharpe in the window above which a challenger is left to a person to decide"
+    )
     sizing: Literal["fraction", "volatility"] = Field(
         "fraction", description="position size: fraction (part of capital), volatility (smaller where ATR14 is larger)"
     )

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from gatekeeper.documents.evaluation import HOLDOUT, EvaluationDocument, ScorecardRecord, StreamFigures
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.backtest import ready_on
-from gatekeeper.judgement.report import reconcile_breakdown, reconcile_exposed, reconcile_traded
+from gatekeeper.judgement.report import reconcile_breakdown, reconcile_evidence, reconcile_exposed, reconcile_traded
 from gatekeeper.judgement.report.figures import (
     CLOSE,
     PATHS_CLOSE,
@@ -35,8 +35,8 @@ REPLAYED = ("demo:", "candles:")
 def faults(document: EvaluationDocument) -> list[str]:
     """Figures that contradict others of the document, in sentences; empty if all fit."""
     parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
-    others = (reconcile_exposed.faults, reconcile_breakdown.faults, reconcile_traded.faults)
-    return [fault for part in (*parts, *others) for fault in part(document)]
+    rooms = (reconcile_exposed, reconcile_breakdown, reconcile_traded, reconcile_evidence)
+    return [fault for part in (*parts, *(room.faults for room in rooms)) for fault in part(document)]
 
 
 def _window(document: EvaluationDocument) -> Told:

@@ -155,7 +155,7 @@ def test_every_kind_of_verdict_has_a_page(known: Dataset, contender: Make, two: 
     pages = {
         "the first": page(known, challenger),
         "same decisions": page(known, challenger, replace(champion, sha256=challenger.sha256)),
-        "This needs a person's attention": page(known, challenger, replace(champion, threshold=0.99)),
+        "This needs a person's attention": page(known, challenger, replace(champion, trained_to=None)),
         "the window is empty": page(
             known, challenger, replace(champion, trained_to=None, created_at=datetime(2018, 11, 4, tzinfo=UTC))
         ),
