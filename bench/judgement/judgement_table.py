@@ -88,10 +88,10 @@ ROWS = (
             of(GOOD, skewed(0.9, 9.0, 0.4), count), "no lower at equal size", POWER)
         for count in (15, 30, 60)
     ),
-    Row("worthless noise, 60 ideas, no rate", "safe", of(GOOD, normal(), 60), "3, as at rate 0"),
-    Row("worthless noise, 60 ideas, 3 % a year", "safe", of(GOOD, normal(), 60), "as without", {"risk_free": 0.03}),
+    Row("worthless noise, 60 ideas, no rate", "safe", of(GOOD, normal(), 60), "3", Z_207),
+    Row("worthless noise, 60 ideas, 3 % a year", "safe", of(GOOD, normal(), 60), "3", {**Z_207, "risk_free": 0.03}),
     *(
-        Row("two losers, the wilder", policy, of(BAD, normal(), 240), wanted)
+        Row("two losers, the wilder", policy, of(BAD, normal(), 240), wanted, Z_207)
         for policy, wanted in (("better", "50"), ("safe", "6 to 9"), ("proven", "2"))
     ),
     *(
