@@ -22,6 +22,7 @@ import numpy as np
 FIRST, FLIP = datetime(2014, 1, 6, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC)
 A_WEEK, EDGE = 5, 0.35
 WANTING = {"enough", "defined"}
+ALIKE = "their capital is compared"  # where no floor of trades is asked, only weeks in which the two differ are wanting
 
 
 def ideas(file: Path, weeks: int, seed: int = 0) -> None:
@@ -70,10 +71,11 @@ def main() -> None:
         for name, result in part["policies"].items():
             looks = result["looks"]
             by = Counter((look["answer"], look["decided_by"]) for look in looks)
-            wanting = sum(count for (answer, gate), count in by.items() if answer == "undecided" and gate in WANTING)
+            stuck = [look for look in looks if look["answer"] == "undecided" and look["decided_by"] in WANTING]
+            alike = sum(ALIKE in look["message"] for look in stuck)
             promoted = [look["as_of"][:10] for look in looks if look["promoted"]]
-            print(f"holdout {holdout}, {name}: {wanting} of {len(looks)} weeks without a verdict for want of trades; "
-                  f"promoted {promoted[:4]}; {by.most_common(5)}")  # fmt: skip
+            print(f"holdout {holdout}, {name}: of {len(looks)} weeks {len(stuck) - alike} without a verdict for want of trades, "
+                  f"{alike} since the two hardly differ; promoted {promoted[:4]}; {by.most_common(5)}")  # fmt: skip
 
 
 if __name__ == "__main__":
