@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gatekeeper.cli.ageing_options import ageing_options, asked, show_ageing, with_ageing
 from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 WORK = {"made": "prepared", "judged": "judged"}  # the kinds of progress, and their words
 STREAMS = ("deployed", "Sharpe", "return, %", "max drawdown, %", "approved", "data age, days")
 PROMOTIONS = ("policy", "promotions", "won", "tied", "lost", "gained, %", "given up, %", "net, %")
+BUDGETS = ("policy", "budget a year", "z", "challengers", "correlation of gains", "spent a year")
 WEEKS = ("policy", "weeks", "without a model", "below the floors", "undecided", "cost of waiting, Sharpe")
 PAIRS = ("pair", "Sharpe difference", "return difference, %", "verdict")
 REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %", "weeks not alike")
@@ -47,6 +49,7 @@ REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %",
     type=click.Choice(DEPLOYS),
     help="Model to deploy; repeatable, default GATEKEEPER_DEPLOY.",
 )
+@ageing_options
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
 )
@@ -60,6 +63,10 @@ def rehearse(
     policies: tuple[str, ...],
     holdouts: tuple[int, ...],
     deploys: tuple[str, ...],
+    ageing: bool,
+    train_years: tuple[float, ...],
+    half_lives: tuple[float, ...],
+    starts: int | None,
     jobs: int,
     report: Path | None,
     as_json_: bool,
@@ -77,6 +84,7 @@ def rehearse(
     from gatekeeper.rehearsal import mondays, plan, rehearse
     from gatekeeper.rehearsal.plan import TEN_YEARS, last_monday, source
 
+    aged = asked(ageing=ageing, train_years=train_years, half_lives=half_lives, starts=starts)
     settings, now = config.load(), datetime.now(UTC)
     if settings.league:
         echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
@@ -95,6 +103,7 @@ def rehearse(
     try:
         with _progress(len(chosen.as_ofs) * len(chosen.holdouts)) as advance:
             document = rehearse(chosen, jobs=jobs, progress=advance, kept=finished.append)
+        document = with_ageing(document, chosen, aged, jobs=jobs)
     except BaseException:  # Ctrl-C too: what is finished is shown, and then the error is told as usual
         if finished:
             _show(finished[-1], place, as_json_)
@@ -117,6 +126,7 @@ def _show(document: "RehearsalDocument", place: Path, as_json_: bool) -> None:
         echo(f"{document.mondays} Mondays, {document.first:%Y-%m-%d} to {document.last:%Y-%m-%d}", "")
         for holdout, part in document.holdouts.items():
             _show_holdout(holdout, part)
+        show_ageing(document.ageing)
     write_whole(place, render(document).encode())
     if not as_json_:
         echo(f"report: {place}")
@@ -166,9 +176,25 @@ def _show_holdout(holdout: str, part: "HoldoutResult") -> None:
     ]
     table(WEEKS, weeks, empty="")
     echo()
+    _show_budgets(part)
     _show_refits(part)
     if part.resampling is not None:
         _show_pairs(part.pairs, part.resampling)
+
+
+def _show_budgets(part: "HoldoutResult") -> None:
+    rows = [
+        (name, f"{s.budget:g}", f"{s.z:.2f}", s.challengers, f"{s.correlation:.2f}", f"{s.expected:.2f} ± 0.05")
+        for name, each in part.policies.items()
+        if (s := each.spent) is not None
+    ]
+    if rows:
+        table(BUDGETS, rows, empty="")
+        echo(
+            "Spent: promotions a year if each of these challengers were just bad enough. The budget bounds",
+            "that; where challengers are alike (correlation 1, not 0.5), they spend far less.",
+            "",
+        )
 
 
 def _show_refits(part: "HoldoutResult") -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from gatekeeper.documents import older_rehearsal, serialization
+from gatekeeper.documents.ageing import Ageing
 from gatekeeper.documents.evaluation import SizingRecord
 from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.serialization import JsonObject
@@ -88,6 +89,21 @@ class StreamResult(Struct, frozen=True, kw_only=True):
     """Standard error of the drawdown."""
 
 
+class BudgetSpent(Struct, frozen=True):
+    """What the challengers of a policy's tests would spend of its budget, if each were just bad enough."""
+
+    budget: float
+    """Most false promotions a year, on average."""
+    z: float
+    """Standard errors between a gain and its lower bound, which keep to that."""
+    challengers: int
+    """Challengers that were compared with a champion."""
+    correlation: float
+    """Mean correlation of their gains over the champion: 0.5 if they share nothing but the champion, 1 if the same."""
+    expected: float
+    """Promotions a year of models that are just bad enough, by simulation, give or take 0.05."""
+
+
 class PolicyResult(StreamResult, frozen=True, kw_only=True):
     """One policy."""
 
@@ -117,6 +133,8 @@ class PolicyResult(StreamResult, frozen=True, kw_only=True):
     """Standard error of that."""
     judged_made: float | None = None
     """Return with judged models; null unless both were rehearsed."""
+    spent: BudgetSpent | None = None
+    """What its challengers spend of the budget; null for `better`, for fewer than 8 of them, and in format 1."""
 
 
 class DifferenceRecord(Struct, frozen=True):
@@ -259,6 +277,8 @@ class RehearsalDocument(Struct, frozen=True):
     """By holdout, in days."""
     failures: dict[str, str] = {}
     """By holdout that could not be simulated, in days: the error."""
+    ageing: Ageing | None = None
+    """Ageing of the models; null unless it was asked for."""
 
 
 class RefitFile(Struct, frozen=True, omit_defaults=True):

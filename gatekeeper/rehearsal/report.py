@@ -11,6 +11,7 @@ from gatekeeper.documents.promotion_tally import TIE
 from gatekeeper.documents.rehearsal import HoldoutResult, PolicyResult, RehearsalDocument, StreamResult
 from gatekeeper.judgement.report import charts, glossary
 from gatekeeper.judgement.report.report import DrawnChart, page
+from gatekeeper.rehearsal.ageing_tables import ageing_tables
 
 TEMPLATE = "rehearsal.html.j2"
 REFITS = ", refit"
@@ -31,7 +32,8 @@ def render(document: RehearsalDocument) -> str:
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document.holdouts.items()]
     sizing = glossary.sizing(document.rules.sizing)
-    return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing})
+    ageing = ageing_tables(document.ageing)
+    return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing, "ageing": ageing})
 
 
 def _part(holdout: str, result: HoldoutResult) -> Part:

@@ -99,6 +99,7 @@ class Ruled:
             weeks_not_alike=sum(look.decided_by == "alike" for look in looks),
             weeks_under_the_floors=sum(look.under_the_floors for look in looks),
             reigns=[ReignRecord(reign.since, reign.made, reign.before) for reign in self.reigns],
+            spent=self.governance.spent(),
             tally=PromotionTally.of([reign.made - reign.before for reign in self.reigns]),
         )
 

@@ -28,7 +28,7 @@ def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
     assert code == 0
     assert "standard error 0.63 for one year" in out
     assert "False promotions a year, in the 52 tests of the schedule '0 2 * * 1':" in out
-    assert "a bound, not a forecast: what it spends takes 8 evaluations" in out
+    assert "a bound, not a forecast. What your challengers would spend of it is shown once" in out
 
 
 def test_a_plan_says_where_the_table_of_the_budget_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +62,23 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     assert code == 0
     assert "never retrained" in out and "proven" not in out
     assert (bare.folder / "mine.html").exists()
+
+
+def test_a_rehearsal_tells_what_age_costs(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the edge stays, so a year of age can't be told from none; each figure has its error."""
+    data = write_ideas(bare.folder / "ideas.csv", start="2014-01-02", end="2018-01-12", edge_from="2014-01-01", seed=3)
+    for name, value in {"DATA": data, "RECIPE": "logistic", "HOLDOUT_DAYS": "91"}.items():
+        monkeypatch.setenv(f"GATEKEEPER_{name}", value)
+    words = ["rehearse", "--from", "2016-10-03", "--to", "2018-01-08", "--jobs", "1", "--policy", "better", "--ageing"]
+    code, out, _ = bare(*words, "--starts", "1")
+    assert code == 0
+    assert "Trained on all ideas: annual Sharpe less the newest model's ± standard error (smallest visible)" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("change with each year of age")]
+    assert re.search(r"[+-]\d+\.\d\d ± \d+\.\d\d \(\d+\.\d\d\)$", row.rstrip())
+    said = bare.json(*words)
+    (training,) = said["ageing"]["trainings"]
+    assert f"{training['curves'][0]['slope']['value']:+.2f} ± {training['curves'][0]['slope']['error']:.2f}" in row
+    assert "What ageing costs" in Path(said["report"]).read_text()
 
 
 @pytest.fixture
@@ -154,6 +171,9 @@ def test_its_tables_have_errors_and_fit_a_terminal(ended: Shell) -> None:
         ("--to 2030-01-07", "lies in the future"),
         ("--to yesterday", "is not an ISO 8601 date"),
         ("--policy best", "best"),
+        ("--train-years 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--starts 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--ageing --half-life 0", "half-life"),
         ("--holdout 0 --from 2018-12-31 --to 2018-12-31", "HOLDOUT_DAYS=0"),
     ],
 )

@@ -70,7 +70,9 @@ def _against(challenger: Scorecard, champion: Scorecard, found: Gains, policy: P
         gates.append(bound(challenger, found.shown, policy))
     if found.capital is not None:
         gates.append(saves(challenger, champion, found, policy))
-    return (*gates, selective(challenger))
+    if found.in_capital:
+        gates.append(selective(challenger))
+    return tuple(gates)
 
 
 def _answer(gates: tuple[Gate, ...], failed: list[str], policy: Policy) -> Answer:
@@ -159,7 +161,7 @@ def saves(challenger: Scorecard, champion: Scorecard, found: Gains, policy: Poli
 
 
 def selective(challenger: Scorecard) -> Gate:
-    """Gate `selective`: the challenger approves some ideas and vetoes others; else a person decides."""
+    """Gate `selective`, of few trades: the challenger approves some ideas and vetoes others; else a person decides."""
     return gate_texts.selective(0 < challenger.kept_trades < challenger.ideas, challenger)
 
 

@@ -120,7 +120,7 @@ def sharpe_error(returns: ArrayLike) -> float | None:
         return None
     scaled = _computable(row)
     deviations, gradient = (of_both[..., ::2] for of_both in _moments(scaled, scaled))
-    return _standard_error(deviations, gradient, _bandwidth(_in_own_units(deviations)))
+    return _standard_error(deviations, gradient, hac.bandwidth(deviations))
 
 
 def max_drawdown(returns: ArrayLike) -> float:

@@ -125,3 +125,11 @@ def test_constant_differences_do_not_count() -> None:
 
 def test_blocks_are_as_long_as_the_cube_root_of_the_days() -> None:
     assert [block_length(days) for days in (1, 8, 9, 27, 64, 750, 2_520)] == [1, 2, 3, 3, 4, 10, 14]
+
+
+def test_the_sharpe_ratio_is_that_of_the_excess_returns() -> None:
+    daily = streams()
+    found = resample(daily, daily[:, [1, 2, 0]], periods_per_year=YEAR, draws=50)
+    plain = resample(daily, daily, periods_per_year=YEAR, draws=50)
+    assert np.array_equal(found.sharpe, plain.sharpe[:, [1, 2, 0]])
+    assert np.array_equal(found.total, plain.total)
