@@ -10,6 +10,7 @@ Usage: judgement_flipped.py [--weeks N]
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import numpy as np
 FIRST, FLIP = datetime(2014, 1, 6, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC)
 A_WEEK, EDGE = 5, 0.35
 WANTING = {"enough", "defined"}
-ALIKE = "their capital is compared"  # where no floor of trades is asked, only weeks in which the two differ are wanting
+TRADES = re.compile(r"challenger approved (\d+) .*champion approved (\d+) .*\(floor (\d+)\)")
 
 
 def ideas(file: Path, weeks: int, seed: int = 0) -> None:
@@ -43,6 +44,12 @@ def ideas(file: Path, weeks: int, seed: int = 0) -> None:
                     f"S{number},{begun:%Y-%m-%dT%H:%M:%SZ},made_up,buy,{others},{made:.6f},{ended:%Y-%m-%dT%H:%M:%SZ}\n"
                 )
             week += timedelta(weeks=1)
+
+
+def wants_trades(message: str) -> bool:
+    """Whether either model's trades are under the floor of the gate that decided."""
+    told = TRADES.search(message)
+    return told is not None and min(int(told[1]), int(told[2])) < int(told[3])
 
 
 def main() -> None:
@@ -72,10 +79,10 @@ def main() -> None:
             looks = result["looks"]
             by = Counter((look["answer"], look["decided_by"]) for look in looks)
             stuck = [look for look in looks if look["answer"] == "undecided" and look["decided_by"] in WANTING]
-            alike = sum(ALIKE in look["message"] for look in stuck)
+            few = [look for look in stuck if wants_trades(look["message"])]
             promoted = [look["as_of"][:10] for look in looks if look["promoted"]]
-            print(f"holdout {holdout}, {name}: of {len(looks)} weeks {len(stuck) - alike} without a verdict for want of trades, "
-                  f"{alike} since the two hardly differ; promoted {promoted[:4]}; {by.most_common(5)}")  # fmt: skip
+            print(f"holdout {holdout}, {name}: of {len(looks)} weeks {len(few)} without a verdict for want of trades, "
+                  f"{len(stuck) - len(few)} since the two hardly differ; promoted {promoted[:4]}; {by.most_common(5)}")  # fmt: skip
 
 
 if __name__ == "__main__":
