@@ -81,8 +81,9 @@ def main() -> None:
             stuck = [look for look in looks if look["answer"] == "undecided" and look["decided_by"] in WANTING]
             few = [look for look in stuck if wants_trades(look["message"])]
             promoted = [look["as_of"][:10] for look in looks if look["promoted"]]
-            print(f"holdout {holdout}, {name}: of {len(looks)} weeks {len(few)} without a verdict for want of trades, "
-                  f"{len(stuck) - len(few)} since the two hardly differ; promoted {promoted[:4]}; {by.most_common(5)}")  # fmt: skip
+            print(f"holdout {holdout}, {name}, of {len(looks)} weeks:", end=" ")
+            print(f"{len(few)} without a verdict for want of trades, {len(stuck) - len(few)} as the two hardly differ;")
+            print(f"    promoted {', '.join(promoted)}; {by.most_common(5)}")
 
 
 if __name__ == "__main__":
