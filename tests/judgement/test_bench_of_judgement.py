@@ -1,4 +1,4 @@
-"""Bench of judgement, the source of docs/why/judgement.md and policies.md: its statistic is the package's, and all of it runs."""
+"""Bench of judgement, the source of docs/why: its statistic is the package's, and all of it runs."""
 
 import importlib
 import json
