@@ -267,6 +267,12 @@ def test_what_an_older_gatekeeper_wrote_is_consistent_and_holds_by_its_digest() 
         ("verdict.detectable_gain", "detectable_gain is"),
         ("sides.challenger.long.gained", "the challenger's long and short trades made"),
         ("sides.ungated.short.count", "the number of the ungated's long and short trades"),
+        ("scorecards.challenger.evidence.differing.weeks", "differing_weeks"),
+        ("scorecards.challenger.evidence.differing.only_challenger", "the ideas that the challenger alone entered"),
+        ("scorecards.challenger.evidence.differing.only_champion", "the ideas that the champion alone entered"),
+        ("scorecards.challenger.evidence.differing.champion_made", "what the champion's ideas made"),
+        ("scorecards.challenger.evidence.history.ideas", "pooled_ideas"),
+        ("scorecards.challenger.evidence.history.squares", "standard_error is"),
     ],
 )
 def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: str, said: str) -> None:

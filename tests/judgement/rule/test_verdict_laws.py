@@ -143,7 +143,7 @@ def test_later_outcomes_leave_the_pool_and_what_was_known_of_it_alone(
 def test_what_is_known_after_the_as_of_changes_nothing(
     dataset: Make, ideas: Make, contender: Make, seed: int, scale: float
 ) -> None:
-    """Pool, differing trades and verdict: the same as if the ideas known later were not there, or came out otherwise."""
+    """Pool, differing trades and verdict: as if the ideas known later were not there, or came out otherwise."""
     chosen, as_of = Settings(holdout_days=200), datetime(2018, 6, 4, 2, tzinfo=UTC)
     whole = book(dataset, ideas, seed).ideas
     later = whole.known_at > np.datetime64(as_of.replace(tzinfo=None), "ns")
