@@ -7,7 +7,6 @@ from pathlib import Path
 from sqlite3 import connect
 
 import pytest
-from decision_samples import decision, parsed
 from registry_site import Site
 
 from gatekeeper.errors import RegistryReplaced
