@@ -5,6 +5,7 @@ any change; Airflow retries only those.
 """
 
 import re
+from datetime import datetime
 
 from gatekeeper.secret_urls import hide
 from gatekeeper.texts import plain
@@ -42,7 +43,11 @@ class DataError(GatekeeperError):
 
 
 class StaleData(DataError):
-    """The newest data are too old for this as-of: repair the feed."""
+    """The newest data are too old for this as-of: repair the feed. `newest`: when they end, if that is known."""
+
+    def __init__(self, message: str, newest: datetime | None = None) -> None:
+        super().__init__(message)
+        self.newest = newest
 
 
 class AsOfError(GatekeeperError):

@@ -145,6 +145,14 @@ class Settings(BaseSettings):
     drawdown_allowance: float = Field(
         0.05, ge=0, le=1, description="by how much the challenger's drawdown may exceed the champion's, of capital"
     )
+    beat_ungated: Literal["warn", "bootstrap", "always"] = Field(
+        "warn",
+        description="must a model have made more than taking every idea? warn (an alarm if it made less), bootstrap "
+        "(the first primary must), always (every promoted model must)",
+    )
+    too_good: float = Field(
+        5.0, gt=0, description="annual Sharpe in the window above which a challenger is left to a person to decide"
+    )
     sizing: Literal["fraction", "volatility"] = Field(
         "fraction", description="position size: fraction (part of capital), volatility (smaller where ATR14 is larger)"
     )
@@ -164,7 +172,10 @@ class Settings(BaseSettings):
         None, ge=1, description="most positions open at once, later ideas are skipped; not set: no limit"
     )
     risk_free: float = Field(
-        0.0, gt=-1, lt=1, description="annual risk-free rate, taken off the exposed part of capital; 0.03 is 3 %"
+        0.0,
+        gt=-1,
+        lt=1,
+        description="annual risk-free rate, taken off the exposed part of capital each night; 0.03 is 3 %",
     )
     deploy: Literal["judged", "refit"] = Field(
         "judged", description="a promotion deploys the judged model, or its refit: the same recipe on all that is known"

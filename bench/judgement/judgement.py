@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import judgement_holdouts as holdouts
 import judgement_once as once
 import judgement_pages as pages
 import numpy as np
@@ -60,6 +61,7 @@ def main() -> None:
     powers = show_power(settings, 50 * repeats)
     show_price(5 * repeats, repeats, *(((0.9,), (0.5,)) if given.quick else ((0.5, 0.9, 0.97), GAINS)))
     show_learning(second, again, learning)
+    holdouts.show(repeats)
     show_bootstrap(200 if given.quick else 10_000)
     if given.figures:
         keep({"a year": cells, "second year": second, "second year, new champion": again}, given.figures)

@@ -140,26 +140,25 @@ def two_years(
     """104 looks; what counts is the second half."""
     total = setting.window + 2 * LOOKS * WEEK
     nature, record = setting.nature(rng, repeats, total), Record(repeats, total)
-    lives = [Live(RECORD, nature.own(kin=False))]
+    lives = [Live(RECORD, nature.own(kin=False), setting.holdout)]
     for look in range(2 * LOOKS):
         if look == LOOKS:
             lives = _second(lives[0], policies, nature.own(kin=False) if again else None)
         days = slice(look * WEEK, look * WEEK + setting.window)
         own, luck = nature.own(days.start), rng.standard_normal(repeats)
         fresh = world.fresh(luck, lives[0].skill)
-        a = nature.stream(own, days, fresh[:, None])
+        a = nature.stream(own, days, world.shown(fresh, setting.holdout, days))
         record.add(a, days)
         for live in lives:
             live.window = setting.window
-            now = live.now(world, look)
             if isinstance(live.policy, Learner):
                 every = slice(0, days.stop)
                 b = nature.stream(live.own, every, live.shown(world, look, every))
                 gaps = (b / b[:, days].std(axis=1, keepdims=True) - record.consensus(every)) * math.sqrt(YEAR)
-                live.promote(live.policy.promotes(record, live, gaps, look, days.stop), own, fresh, now, look)
+                live.promote(live.policy.promotes(record, live, gaps, look, days.stop), own, fresh, world, look)
             elif not isinstance(live.policy, Never):
                 found = look_at(nature, own, live, days, a, live.shown(world, look, days))
-                live.promote(live.policy.promotes(found), own, fresh, now, look)
+                live.promote(live.policy.promotes(found), own, fresh, world, look)
             live.total += live.now(world, look)
             live.counted += 1
     return lives
@@ -168,7 +167,7 @@ def two_years(
 def _second(first: Live, policies: Sequence[Any], own: Rows | None) -> list[Live]:
     lives = []
     for policy in policies:
-        live = Live(policy, first.own if own is None else own)
+        live = Live(policy, first.own if own is None else own, first.holdout)
         if own is None:
             live.skill, live.since, live.unknown = first.skill.copy(), first.since.copy(), first.unknown.copy()
         else:

@@ -111,10 +111,10 @@ POLICIES = (NEVER, *FIXED)
 
 
 class Live:
-    """Who is live under one policy, in each of the years."""
+    """Who is live under one policy, in each of the years. holdout: weeks of age that a model has as it goes live."""
 
-    def __init__(self, policy: Any, own: Rows) -> None:
-        self.policy, repeats = policy, len(own)
+    def __init__(self, policy: Any, own: Rows, holdout: float) -> None:
+        self.policy, self.holdout, repeats = policy, holdout, len(own)
         self.own, self.skill, self.since = own.copy(), np.zeros(repeats), np.zeros(repeats)
         self.unknown = np.ones(repeats, dtype=bool)  # is it the one that the year began with?
         self.total, self.counted = np.zeros(repeats), 0
@@ -122,21 +122,20 @@ class Live:
 
     def now(self, world: World, look: int) -> Rows:
         """Its true skill."""
-        return self.skill - world.ages * (look - self.since) / LOOKS
+        return world.aged(self.skill, self.age(look))
+
+    def age(self, look: int) -> Rows:
+        """Weeks since the end of its training."""
+        return self.holdout + look - self.since
 
     def shown(self, world: World, look: int, days: slice) -> Rows:
         """Its true skill on the days that the look sees, (repeats, 1 or days)."""
-        if not world.by_day:
-            return self.now(world, look)[:, None]
-        # The look of number k comes after `days.stop` days; since lies (look - since) weeks before.
-        weeks = (np.arange(days.start, days.stop) + 1 - days.stop) / WEEK
-        lived = np.maximum(0.0, look - self.since[:, None] + weeks)
-        return self.skill[:, None] - world.ages * lived / LOOKS
+        return world.shown(self.skill, self.age(look), days)
 
-    def promote(self, which: Rows, own: Rows, fresh: Rows, now: Rows, look: int) -> None:
-        """The challenger takes over."""
+    def promote(self, which: Rows, own: Rows, fresh: Rows, world: World, look: int) -> None:
+        """The challenger takes over. fresh: its true skill at the end of its training."""
         self.own[which] = own[which]
-        self.worse += which & (fresh < now - 1e-9)
+        self.worse += which & (world.aged(fresh, self.holdout) < self.now(world, look) - 1e-9)
         self.promotions += which
         self.unknown &= ~which
         self.skill, self.since = np.where(which, fresh, self.skill), np.where(which, look, self.since)
@@ -178,19 +177,19 @@ def year(world: World, setting: Setting, repeats: int, rng: np.random.Generator,
     """52 looks, a week apart."""
     nature = setting.nature(rng, repeats, setting.window + LOOKS * WEEK)
     first = nature.own(kin=False)
-    lives = [Live(policy, first) for policy in policies]
+    lives = [Live(policy, first, setting.holdout) for policy in policies]
     for look in range(LOOKS):
         days = slice(look * WEEK, look * WEEK + setting.window)
         own, luck = nature.own(days.start), rng.standard_normal(repeats)
-        a = nature.stream(own, days, world.fresh(luck, lives[0].skill)[:, None])
+        a = nature.stream(own, days, world.shown(world.fresh(luck, lives[0].skill), setting.holdout, days))
         for live in lives:
             now = live.now(world, look)
             if not isinstance(live.policy, Never):
                 fresh = world.fresh(luck, now)
                 if world.relative:
-                    a = nature.stream(own, days, fresh[:, None])
+                    a = nature.stream(own, days, world.shown(fresh, setting.holdout, days))
                 found = look_at(nature, own, live, days, a, live.shown(world, look, days))
-                live.promote(live.policy.promotes(found), own, fresh, now, look)
+                live.promote(live.policy.promotes(found), own, fresh, world, look)
             live.total += live.now(world, look)
             live.counted += 1
     return lives

@@ -24,8 +24,9 @@ Rows = np.ndarray
 class World:
     """How good challengers are, as Sharpe above the champion that the year begins with.
 
-    relative: above whoever is live, so that each promotion of a worse one costs again. ages: what a year costs whoever
-    is live; by_day: its old returns show what it was then, else they show it as it is now.
+    relative: above whoever is live, so that each promotion of a worse one costs again. ages: what a year costs a model,
+    from the end of its training on: a challenger is as old as the window that judges it, and so was the champion when
+    the year began. by_day: the returns of each day are those of the model as old as it was then, else as it is now.
     """
 
     name: str
@@ -36,8 +37,19 @@ class World:
     relative: bool = False
 
     def fresh(self, luck: Rows, now: Rows) -> Rows:
-        """True skill of this week's challengers."""
+        """True skill of this week's challengers at the end of their training."""
         return self.level + self.spread * luck + (now if self.relative else 0.0)
+
+    def aged(self, skill: Rows, weeks: Rows | float) -> Rows:
+        """True skill so many weeks after the end of the training."""
+        return skill - self.ages * weeks / LOOKS
+
+    def shown(self, skill: Rows, weeks: Rows | float, days: slice) -> Rows:
+        """True skill on the days that a look sees, (repeats, 1 or days), by models so many weeks old by then."""
+        age = np.broadcast_to(np.asarray(weeks, dtype=float), skill.shape)[:, None]
+        if self.by_day:
+            age = np.maximum(0.0, age + (np.arange(days.start, days.stop) + 1 - days.stop) / WEEK)
+        return self.aged(skill[:, None], age)
 
 
 WORLDS = (
@@ -46,8 +58,8 @@ WORLDS = (
     World("all equal"),
     World("all better by 0.5", 0.5),
     World("differ by sd 0.3", spread=0.3),
-    World("the same, and champions age by 0.5 a year", spread=0.3, ages=0.5),
-    World("the same, and their old returns don't show it yet", spread=0.3, ages=0.5, by_day=True),
+    World("the same, and all age by 0.5 a year", spread=0.3, ages=0.5),
+    World("the same, and each day's return shows the age of that day", spread=0.3, ages=0.5, by_day=True),
 )
 ALWAYS_WORSE = {size: World(f"each worse by {size:g} than who is live", -size, relative=True) for size in (0.25, 0.5)}
 
@@ -60,7 +72,7 @@ class Setting:
     """
 
     rho: float = 0.8
-    years: int = 1
+    years: float = 1
     trend: float = 0.0
     kind: str = "student"
     ideas: int = 0
@@ -68,15 +80,20 @@ class Setting:
 
     def __str__(self) -> str:
         kinds = {"student": "", "real": ", real paths", "ideas": f", {self.ideas} ideas a year, floors"}
-        years = "1 year" if self.years == 1 else f"{self.years} years"
+        years = "1 year" if self.years == 1 else f"{self.years:g} years"
         trend = f", days correlate by {self.trend:g}" if self.trend else ""
         kin = f", challengers alike by {self.kin:g}" if self.kin else ""
         return f"{years}, rho {self.rho:g}{trend}{kinds[self.kind]}{kin}"
 
     @property
     def window(self) -> int:
-        """Market days."""
-        return self.years * YEAR
+        """Market days, all after the training of the challenger."""
+        return round(self.years * YEAR)
+
+    @property
+    def holdout(self) -> float:
+        """Weeks from the end of a challenger's training to its look."""
+        return self.window / WEEK
 
     def nature(self, rng: np.random.Generator, repeats: int, days: int) -> "Nature":
         """The years' market, from which models draw their own."""

@@ -106,12 +106,18 @@ def _show_budgets(
         if sentence:
             echo(sentence)
     if alike is None:
-        echo("The budget is a bound, not a forecast: what it spends takes 8 evaluations of the last year to tell.")
+        echo(
+            "",
+            "The budget is a bound, not a forecast. What your challengers would spend of it is shown once the last "
+            "year has 8 evaluations.",
+        )
         return
     echo(
+        "",
         f"The budget is a bound, not a forecast. The gains of the last {alike.challengers} challengers correlate by "
         f"{alike.correlation:.2f} (0.5: they share only the primary; 1: they are the same). If each were just bad "
-        f"enough, `safe` worse by {policy.safe_tolerance:g} and `proven` no better, so many would be promoted (± 0.05)."
+        f"enough, for `safe` worse by {policy.safe_tolerance:g} and for `proven` no better, so many would be promoted "
+        "(± 0.05).",
     )
 
 

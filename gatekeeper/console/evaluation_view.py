@@ -15,7 +15,11 @@ from gatekeeper.documents.evaluation import (
     Verdict,
 )
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.report import glossary
+from gatekeeper.judgement.report import by_month, decision_chart, glossary, stream_table
+from gatekeeper.judgement.report.by_month import Year
+from gatekeeper.judgement.report.decision_chart import DecisionChart
+from gatekeeper.judgement.report.stream_table import StreamTable
+from gatekeeper.judgement.report.streams import streams_of
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.registry import Evaluation
 
@@ -80,6 +84,10 @@ class Evidence:
     loud: str | None
     looks: str | None
     terms: Mapping[str, str]
+    decision: DecisionChart | None
+    traders: StreamTable
+    years: Sequence[Year]
+    months: Sequence[str] = by_month.MONTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,9 @@ def of(evaluation: Evaluation) -> Evidence | Unreadable:
         _loud(document.scorecards),
         tests_spent.sentences(document),
         glossary.of(document),
+        decision_chart.of(document),
+        stream_table.of(document),
+        by_month.of(document.days, streams_of(document)),
     )
 
 

@@ -187,6 +187,30 @@ class CardQuarantine(Struct, frozen=True):
     """Why."""
 
 
+class CardFigure(Struct, frozen=True):
+    """One figure of every stream of an evaluation, as its report shows it."""
+
+    name: str
+    """Name of the figure."""
+    meaning: str
+    """What it means."""
+    cells: list[str]
+    """The figure of each stream; an undefined one says why."""
+
+
+class CardFigures(Struct, frozen=True):
+    """What traders look for, of the newest evaluation."""
+
+    evaluation: int
+    """Id of the evaluation."""
+    streams: list[str]
+    """The streams compared, and buy and hold if the source has bars."""
+    figures: list[CardFigure]
+    """The figures, each with a cell for every stream."""
+    notes: list[str]
+    """Sentences on what no cell shows."""
+
+
 class CardFacts(Struct, frozen=True):
     """All that a model card says."""
 
@@ -212,6 +236,8 @@ class CardFacts(Struct, frozen=True):
     """Newest first."""
     quarantines: list[CardQuarantine]
     """Newest first."""
+    figures: CardFigures | None = None
+    """Null without an evaluation whose document can be read."""
 
 
 def as_object(facts: CardFacts) -> JsonObject:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from gatekeeper.documents.evidence import Evidence
+
 Answer = Literal["promote", "keep", "undecided"]
 Number = float | int | str | None
 
@@ -71,6 +73,9 @@ class StreamFigures(Struct, frozen=True, kw_only=True):
     """Sum of the daily returns, as a part of the initial capital."""
     max_drawdown: float
     """Deepest fall from a peak, as a part of the initial capital."""
+    evidence: Evidence | UnsetType = UNSET
+    """How its trades differ from the champion's, and what history says of such trades. Left out for champion and
+    ungated, without a champion, if it wasn't tested, and in older documents."""
 
 
 class ScorecardRecord(StreamFigures, frozen=True, kw_only=True):

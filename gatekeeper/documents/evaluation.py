@@ -54,6 +54,7 @@ from gatekeeper.documents.rules import (
     SizingRecord,
 )
 from gatekeeper.documents.serialization import JsonObject
+from gatekeeper.documents.traded import BuyAndHold, SideTrades, TradesBySide
 
 __all__ = [
     "FORMAT",
@@ -63,6 +64,7 @@ __all__ = [
     "Answer",
     "Breakdown",
     "BreakdownPart",
+    "BuyAndHold",
     "CalibrationBin",
     "CardPart",
     "CardParts",
@@ -93,12 +95,14 @@ __all__ = [
     "ScoreHistogram",
     "ScorecardRecord",
     "Scorecards",
+    "SideTrades",
     "SizingRecord",
     "Slice",
     "SpentTests",
     "StreamFigures",
     "TradeOutcomes",
     "TradesByDecision",
+    "TradesBySide",
     "Training",
     "TrainingPart",
     "Twins",
@@ -148,6 +152,10 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Decisions by score, symbol, strategy and month. Older documents lack it."""
     costs: CostsPaid | UnsetType | None = UNSET
     """Null if the source doesn't tell the costs apart. Older documents lack it."""
+    sides: dict[str, TradesBySide] | None = None
+    """Long and short trades of each stream that was backtested, by role. Older documents lack it."""
+    buy_and_hold: BuyAndHold | UnsetType | None = UNSET
+    """Null if the source has no bars. Older documents lack it."""
     twins: Twins | None = None
     """Left out if both models stand for themselves."""
     rules: Rules
@@ -184,6 +192,8 @@ class EvaluationDocument(Struct, frozen=True, kw_only=True, omit_defaults=True):
             yield "calibration", self.details.calibration
         if isinstance(self.costs, CostsPaid):
             yield "costs", self.costs.streams
+        if self.sides is not None:
+            yield "sides", self.sides
 
     @property
     def policy(self) -> Policy:

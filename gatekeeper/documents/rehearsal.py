@@ -1,17 +1,22 @@
 """Rehearsal document: every weekly run of every policy in a walk-forward simulation, and what each would have made.
 
-Returns and drawdowns are parts of the initial capital, Sharpe ratios annual; null is undefined, or not known.
+Returns and drawdowns are parts of the initial capital, Sharpe ratios annual; null is undefined, or not known. Standard
+errors are those of the paired bootstrap that `resampling` describes; documents of format 1 had none.
 """
 
 from datetime import datetime
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from gatekeeper.documents import serialization
+from gatekeeper.documents import older_rehearsal, serialization
+from gatekeeper.documents.ageing import Ageing
 from gatekeeper.documents.evaluation import SizingRecord
+from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.serialization import JsonObject
 
-FORMAT = 1
+FORMAT = 2
+OLDER = {1: older_rehearsal.of_format_1}
+"""Older formats, each with what reads it."""
 FLOORS = ("comparable", "enough", "defined")
 REFUSED = "refused"
 
@@ -74,8 +79,29 @@ class StreamResult(Struct, frozen=True, kw_only=True):
     """Mean age of the live model's data on Mondays, in days."""
     daily: list[float]
     """Return of each market day."""
-    exposed: list[float] | UnsetType = UNSET
-    """Part of the initial capital in open positions in the night before each of these days. Older documents lack it."""
+    exposed: list[float] = []
+    """Part of the initial capital in open positions in the night before each of these days; empty in format 1."""
+    sharpe_error: float | None = None
+    """Standard error of the Sharpe ratio."""
+    return_error: float | None = None
+    """Standard error of the total return."""
+    drawdown_error: float | None = None
+    """Standard error of the drawdown."""
+
+
+class BudgetSpent(Struct, frozen=True):
+    """What the challengers of a policy's tests would spend of its budget, if each were just bad enough."""
+
+    budget: float
+    """Most false promotions a year, on average."""
+    z: float
+    """Standard errors between a gain and its lower bound, which keep to that."""
+    challengers: int
+    """Challengers that were compared with a champion."""
+    correlation: float
+    """Mean correlation of their gains over the champion: 0.5 if they share nothing but the champion, 1 if the same."""
+    expected: float
+    """Promotions a year of models that are just bad enough, by simulation, give or take 0.05."""
 
 
 class PolicyResult(StreamResult, frozen=True, kw_only=True):
@@ -88,38 +114,110 @@ class PolicyResult(StreamResult, frozen=True, kw_only=True):
     promotions: int
     """Promotions after the first."""
     weeks_without: int
-    """Weeks before the first promotion."""
+    """Weeks from the first model on in which it deployed none: they made 0, and count."""
     weeks_not_alike: int
     """Weeks that the gate `alike` decided."""
     weeks_under_the_floors: int
     """Weeks with too little to judge by."""
     reigns: list[ReignRecord]
     """Every promotion after the first."""
-    false_promotions: int
-    """Promotions whose model made less than the replaced one would have."""
-    false_promotions_cost: float
-    """Total cost of the false promotions."""
+    tally: PromotionTally
+    """Promotions after the first, as won, tied and lost."""
     waiting_cost: float | None = None
     """Annual Sharpe that always the newest model had more."""
+    waiting_cost_error: float | None = None
+    """Standard error of that."""
     refit_gain: float | None = None
     """Annual Sharpe of deployed refits over judged models; null unless both were rehearsed."""
     refit_gain_error: float | None = None
     """Standard error of that."""
     judged_made: float | None = None
     """Return with judged models; null unless both were rehearsed."""
+    spent: BudgetSpent | None = None
+    """What its challengers spend of the budget; null for `better`, for fewer than 8 of them, and in format 1."""
+
+
+class DifferenceRecord(Struct, frozen=True):
+    """One figure of a stream less that of another."""
+
+    value: float
+    """The difference."""
+    error: float
+    """Its standard error."""
+    low: float
+    """Lower end of the interval that holds for all pairs at once."""
+    high: float
+    """Its upper end."""
+
+    @property
+    def separable(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.low > 0 or self.high < 0
+
+
+class PairResult(Struct, frozen=True):
+    """Two streams on the same days."""
+
+    one: str
+    """Name of the first stream."""
+    other: str
+    """Name of the stream that is subtracted."""
+    sharpe: DifferenceRecord | None
+    """Difference of the annual Sharpe ratios; null if undefined."""
+    total_return: DifferenceRecord | None
+    """Difference of the total returns."""
+    separable: bool
+    """Whether one of both intervals leaves 0 out; otherwise the two can't be told apart by these days."""
+
+    @property
+    def verdict(self) -> str:
+        """`not separable`, or the figures by which the first is better or worse."""
+        if self.sharpe is None and self.total_return is None:
+            return "undefined"
+        apart = {
+            name: "higher" if found.value > 0 else "lower"
+            for name, found in (("Sharpe", self.sharpe), ("return", self.total_return))
+            if found is not None and found.separable
+        }
+        if len(apart) == 2 and len(set(apart.values())) == 1:
+            return f"{apart['Sharpe']} in both"
+        return ", ".join(f"{how} {name}" for name, how in apart.items()) or "not separable"
+
+
+class Resampling(Struct, frozen=True):
+    """The bootstrap behind the errors: one draw of days for all streams."""
+
+    method: str
+    """`stationary bootstrap`."""
+    draws: int
+    """Number of draws."""
+    block: int
+    """Mean length of a block, in market days."""
+    seed: int
+    """Seed of the draws."""
+    level: float
+    """Probability with which the intervals of all pairs hold at once."""
+    critical: float
+    """Standard errors to either side of a difference that make its interval."""
 
 
 class HoldoutResult(Struct, frozen=True):
     """All policies with one holdout."""
 
     begins: datetime
-    """The first Monday with a primary."""
+    """The first Monday with a model that could be deployed."""
     days: list[str]
     """Market days from then on, as ISO dates."""
     policies: dict[str, PolicyResult]
     """By policy; `, refit` behind the name if refits are deployed."""
     references: list[StreamResult]
     """Always the newest, never retrained, ungated; with refits also the newest refit."""
+    weeks: int | None = None
+    """Mondays from then on."""
+    pairs: list[PairResult] = []
+    """Streams against each other; empty for fewer than 5 market days."""
+    resampling: Resampling | None = None
+    """The bootstrap behind the errors; null if there is none."""
 
 
 class RehearsalData(Struct, frozen=True):
@@ -164,7 +262,7 @@ class RehearsalDocument(Struct, frozen=True):
     """One rehearsal."""
 
     format: int
-    """Format of the document: 1."""
+    """Format of the document: 2."""
     first: datetime
     """The first Monday."""
     last: datetime
@@ -177,6 +275,10 @@ class RehearsalDocument(Struct, frozen=True):
     """Rules of the rehearsal."""
     holdouts: dict[str, HoldoutResult]
     """By holdout, in days."""
+    failures: dict[str, str] = {}
+    """By holdout that could not be simulated, in days: the error."""
+    ageing: Ageing | None = None
+    """Ageing of the models; null unless it was asked for."""
 
 
 class RefitFile(Struct, frozen=True, omit_defaults=True):
@@ -206,7 +308,7 @@ def as_object(document: RehearsalDocument) -> JsonObject:
 
 def read(content: str | bytes) -> RehearsalDocument:
     """The document of `gatekeeper rehearse --json`. Raises DataError for another format, or a damaged one."""
-    return serialization.read(content, RehearsalDocument, "rehearsal document", FORMAT)
+    return serialization.read(content, RehearsalDocument, "rehearsal document", FORMAT, OLDER)
 
 
 def week_written(week: WeekFile) -> bytes:

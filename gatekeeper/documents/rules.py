@@ -61,6 +61,10 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     """Market days in a year: 252, or 365 around the clock."""
     risk_free: float
     """Yearly risk-free rate."""
+    beat_ungated: Literal["warn", "bootstrap", "always"] = "warn"
+    """Which promotions need a model that made more than taking every idea; left out if none does."""
+    too_good: float = 5.0
+    """Annual Sharpe above which a person decides. Older documents lack it."""
     tests_a_year: int | None = None
     """Weekly runs that the desk's schedule makes in a year. Older documents, which went by `alpha`, lack it."""
     safe_budget: float | None = None

@@ -9,7 +9,13 @@ from gatekeeper.judgement.report.document import document
 from gatekeeper.judgement.report.report import render
 from gatekeeper.judgement.rule.promotion import judge
 from gatekeeper.judgement.rule.verdict import POLICIES, Policy
-from gatekeeper.judgement.statistics.sharpe import SharpeDifference, max_drawdown, sharpe_difference, sharpe_ratio
+from gatekeeper.judgement.statistics.sharpe import (
+    SharpeDifference,
+    excess_returns,
+    max_drawdown,
+    sharpe_difference,
+    sharpe_ratio,
+)
 
 __all__ = [
     "POLICIES",
@@ -23,6 +29,7 @@ __all__ = [
     "Verdict",
     "Window",
     "document",
+    "excess_returns",
     "judge",
     "keeps",
     "max_drawdown",

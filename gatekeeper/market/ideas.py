@@ -182,6 +182,8 @@ class Dataset:
     newest: when the newest thing in here became known: a bar's close, an idea, an outcome.
     marked: paths are marked to market; else the whole outcome is booked on the exit's day.
     notes: sentences about the data for people.
+    closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
+    what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
     """
 
     ideas: Ideas
@@ -192,6 +194,7 @@ class Dataset:
     marked: bool
     source: str
     notes: tuple[str, ...]
+    closes: NDArray[np.float64] | None = None
 
     def fingerprint(self) -> str:
         """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
@@ -226,7 +229,8 @@ class Dataset:
             "notes": list(self.notes),
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-        return {"meta": encoded, "market_days": self.market_days, **self.ideas.columns()}
+        closes = {} if self.closes is None else {"closes": self.closes}
+        return {"meta": encoded, "market_days": self.market_days, **closes, **self.ideas.columns()}
 
     @staticmethod
     def load(path: Path, sha256: str) -> "Dataset":
@@ -247,6 +251,7 @@ class Dataset:
             there = [field.name for field in fields(Ideas) if field.name not in OPTIONAL or field.name in arrays]
             ideas = Ideas(**{name: arrays[name] for name in there})
             market_days = arrays["market_days"]
+            closes = arrays.get("closes")
         return Dataset(
             ideas=ideas,
             market_days=market_days,
@@ -256,6 +261,7 @@ class Dataset:
             marked=bool(meta["marked"]),
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
+            closes=closes,
         )
 
 

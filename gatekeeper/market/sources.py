@@ -10,6 +10,7 @@ import numpy as np
 from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, labelled
 from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
 from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
@@ -188,7 +189,8 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
-    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes))
+    closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
+    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes)
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

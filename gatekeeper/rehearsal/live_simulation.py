@@ -33,6 +33,10 @@ class Stage:
         days = last.market_days[last.market_days >= instant(first).astype("datetime64[D]")]
         return cls(last.ideas.take(came), days, rules)
 
+    def days_from(self, begins: datetime) -> NDArray[np.datetime64]:
+        """The market days from this Monday on."""
+        return np.asarray(self.days[self.days >= instant(begins).astype("datetime64[D]")])
+
     def between(self, since: datetime, until: datetime) -> slice:
         """The ideas that came from `since` on, and before `until`."""
         start, stop = np.searchsorted(self.ideas.time, np.array([instant(since), instant(until)]))
@@ -71,24 +75,26 @@ class Track:
         if model is not None and model.trained_to is not None:
             self.ages.append((since - model.trained_to).total_seconds() / DAY)
 
-    def made(self, when: slice, instead: NDArray[np.bool_] | None = None) -> float:
-        """Return of the approved ideas of this slice as a part of the initial capital; instead: of these ones.
+    def taken(self, when: slice, instead: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """The ideas of this slice that are entered, as a mask: of the approved ones, or of these instead.
 
         Positions opened before the slice count toward the limit on open positions either way.
         """
         stage, kept = self.stage, self.kept[: when.stop].copy()
         if instead is not None:
             kept[when] = instead
-        taken = stage.sizing.taken(stage.ideas, kept)[when]
-        size, outcome = stage.sizing.of(stage.ideas), stage.ideas.outcome[when][taken]
+        return stage.sizing.taken(stage.ideas, kept)[when]
+
+    def made(self, when: slice, taken: NDArray[np.bool_]) -> float:
+        """Return of these entered ideas of the slice as a part of the initial capital."""
+        size, outcome = self.stage.sizing.of(self.stage.ideas), self.stage.ideas.outcome[when][taken]
         if isinstance(size, float):
             return float(size * outcome.sum())
         return float((size[when][taken] * outcome).sum())
 
     def result(self, begins: datetime) -> StreamResult:
         """The figures for the days from `begins` on; undefined ones are None."""
-        stage = self.stage
-        days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
+        stage, days = self.stage, self.stage.days_from(begins)
         counted = self.kept & (stage.ideas.time >= instant(begins))
         taken = stage.sizing.taken(stage.ideas, counted)
         marks = Marks.of(stage.ideas, days, stage.sizing.of(stage.ideas), marked=stage.rules.marked)

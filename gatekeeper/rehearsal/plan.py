@@ -5,20 +5,26 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatekeeper.config import override
 from gatekeeper.documents.evaluation import PolicyName, Rules
-from gatekeeper.errors import AsOfError, ConfigError
+from gatekeeper.errors import AsOfError, ConfigError, StaleData
 from gatekeeper.judgement.backtest.rules import rules_of
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 from gatekeeper.market.ideas import Dataset
+from gatekeeper.rehearsal.feasibility import refuse_hopeless
 from gatekeeper.settings import Settings
+
+if TYPE_CHECKING:
+    from gatekeeper.market.sources import Known
 
 FORMAT = 1  # of the files that a rehearsal keeps
 MOST_MONDAYS = 5200
-WEEK = timedelta(weeks=1)
+WEEK, WEEKEND = timedelta(weeks=1), timedelta(days=3)
 TEN_YEARS = 519 * WEEK
 
 
@@ -58,11 +64,44 @@ class Plan:
         return Path(self.settings.work) / "rehearsals" / digest[:16]
 
 
-def last_monday(settings: Settings, now: datetime) -> datetime:
-    """The newest Monday for which the source can be run. Raises ConfigError."""
+def source(settings: Settings) -> "Known":
+    """The source's point-in-time reader, which keeps the dataset that it made last. Raises ConfigError, DataError."""
     from gatekeeper.market import sources
 
-    return sources.last_monday(settings.data, now)
+    return lru_cache(maxsize=1)(sources.opened(settings.data, settings))
+
+
+def last_monday(known: "Known", settings: Settings, now: datetime) -> datetime:
+    """The newest Monday that the source's data cover, in the past if they end there. Raises DataError."""
+    from gatekeeper.market import sources
+
+    monday = sources.last_monday(settings.data, now)
+    try:
+        known(monday)
+    except StaleData as stale:
+        if stale.newest is None:
+            raise
+        return min(monday, _covered(stale.newest))
+    return monday
+
+
+def _covered(newest: datetime) -> datetime:
+    """The last Monday 02:00 UTC at most a weekend after the newest data."""
+    reached = newest.astimezone(UTC) + WEEKEND - timedelta(hours=2)
+    return (reached - timedelta(days=reached.weekday())).replace(hour=2, minute=0, second=0, microsecond=0)
+
+
+def _last(known: "Known", as_of: datetime, settings: Settings) -> Dataset:
+    try:
+        return known(as_of)
+    except StaleData as stale:
+        if stale.newest is None:
+            raise
+        raise AsOfError(
+            f"The data of {settings.data} end on {stale.newest:%Y-%m-%d}, before the last Monday of the simulation, "
+            f"{as_of:%Y-%m-%d}. The last Monday that they cover is {_covered(stale.newest):%Y-%m-%d}: name it by --to, "
+            "or leave --to out."
+        ) from None
 
 
 def mondays(first: datetime, last: datetime) -> tuple[datetime, ...]:
@@ -83,8 +122,12 @@ def plan(
     policies: Sequence[str] = POLICIES,
     holdouts: Sequence[int] = (),
     deploys: Sequence[str] = (),
+    known: "Known | None" = None,
 ) -> Plan:
-    """The validated plan; reads the data once. Raises ConfigError, AsOfError, DataError."""
+    """The validated plan; reads the data once, or takes them from `known` (`source`).
+
+    Raises ConfigError, AsOfError, DataError; TrainingRefused and ConfigError if no Monday could have a verdict.
+    """
     from gatekeeper.market import sources
 
     for name in policies:
@@ -93,7 +136,7 @@ def plan(
     if unknown := set(deploys) - set(DEPLOYS):
         raise ConfigError(f"{', '.join(sorted(unknown))} can't be deployed; choose from {', '.join(DEPLOYS)}")
     sources.check_as_of(settings.data, as_ofs[-1], now)
-    last = sources.load(settings.data, as_ofs[-1], settings)
+    last = _last(known or source(settings), as_ofs[-1], settings)
     chosen = tuple(dict.fromkeys(holdouts)) or (settings.holdout_days,)
     made = Plan(
         tuple(moment.astimezone(UTC) for moment in as_ofs),
@@ -103,6 +146,6 @@ def plan(
         last,
         tuple(name for name in DEPLOYS if name in (deploys or (settings.deploy,))),
     )
-    for holdout in chosen:
-        made.settings_of(holdout)  # refused here, not after hours
+    for each in [made.settings_of(holdout) for holdout in chosen]:
+        refuse_hopeless(made.as_ofs, last, each)
     return made

@@ -1,12 +1,16 @@
 """Policy replay: the promotion rule applied week by week to trained challengers, with one policy's primary."""
 
+import numpy as np
+
 from gatekeeper.documents.evaluation import PolicyName
-from gatekeeper.documents.rehearsal import REFUSED, Look
+from gatekeeper.documents.rehearsal import REFUSED, BudgetSpent, Look
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.backtest import backtest
 from gatekeeper.judgement.backtest.backtest import Backtest
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.rule.promotion import judge
+from gatekeeper.judgement.rule.spending import Tested, alike, expected
+from gatekeeper.judgement.rule.verdict import Policy
 from gatekeeper.rehearsal.weeks import Week
 from gatekeeper.settings import Settings
 
@@ -38,6 +42,17 @@ class Governance:
         self.before: Contender | None = None
         """The primary before the current one."""
         self.looks: list[Look] = []
+        self._tests: list[Tested] = []
+        self._errors: list[float] = []
+        self._rule: Policy | None = None
+
+    def spent(self) -> BudgetSpent | None:
+        """What the challengers so far spend of the policy's budget; None without one, or for too few of them."""
+        found, rule = alike(self._tests), self._rule
+        if found is None or rule is None or rule.budget is None or not self._errors:
+            return None
+        spent = expected(rule, found, float(np.median(self._errors)))
+        return BudgetSpent(rule.budget, rule.z, found.challengers, found.correlation, spent)
 
     @property
     def live(self) -> Contender | None:
@@ -66,7 +81,14 @@ class Governance:
         measured = contest.against(self.primary)
         rule = measured.rules.policy.with_name(self.policy)
         refit = measured.refit
+        self._rule = rule
+        ours, theirs = measured.challenger, measured.champion
+        if theirs is not None and ours.tested and theirs.tested:
+            days = measured.days
+            self._tests.append(Tested(contest.week.as_of, days, ours.daily, theirs.daily, ours.sha256, theirs.sha256))
         verdict = judge(measured.challenger, measured.champion, rule, measured.ungated, kind=kind, refit=refit)
+        if verdict.standard_error:
+            self._errors.append(verdict.standard_error)
         return Look(
             as_of=contest.week.as_of,
             answer=verdict.answer,

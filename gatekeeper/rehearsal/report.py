@@ -7,9 +7,11 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents.promotion_tally import TIE
 from gatekeeper.documents.rehearsal import HoldoutResult, PolicyResult, RehearsalDocument, StreamResult
 from gatekeeper.judgement.report import charts, glossary
 from gatekeeper.judgement.report.report import DrawnChart, page
+from gatekeeper.rehearsal.ageing_tables import ageing_tables
 
 TEMPLATE = "rehearsal.html.j2"
 REFITS = ", refit"
@@ -30,7 +32,8 @@ def render(document: RehearsalDocument) -> str:
     template = resources.files("gatekeeper.rehearsal").joinpath(TEMPLATE).read_text("utf-8")
     parts = [_part(holdout, part) for holdout, part in document.holdouts.items()]
     sizing = glossary.sizing(document.rules.sizing)
-    return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing})
+    ageing = ageing_tables(document.ageing)
+    return page(template, {"rehearsal": document, "parts": parts, "sizing": sizing, "ageing": ageing})
 
 
 def _part(holdout: str, result: HoldoutResult) -> Part:
@@ -50,7 +53,7 @@ def _charts(
         drawn.append(DrawnChart(name, title, "running sum in percent of the initial capital", curves))
     moments = {name.replace(REFITS, ",\nrefit"): _promotions(each) for name, each in result.policies.items()}
     name = f"promotions{holdout}"
-    about = "a line if the new model then made at least as much as the old one would have, a cross if less"
+    about = "a line if the new model then made more than the old one would have, a cross if less, a ring if the same"
     return [*drawn, DrawnChart(name, "Promotions", about, charts.moments(name, days, moments))]
 
 
@@ -63,8 +66,10 @@ def _together(result: HoldoutResult, streams: list[StreamResult]) -> list[list[S
     return [judged, fresh + judged[-2:]] if fresh else [judged]
 
 
-def _promotions(each: PolicyResult) -> tuple[list[np.datetime64], list[np.datetime64]]:
-    good_and_false: tuple[list[np.datetime64], list[np.datetime64]] = ([], [])
+def _promotions(each: PolicyResult) -> tuple[list[np.datetime64], ...]:
+    """The Mondays of won, lost and tied promotions."""
+    days: tuple[list[np.datetime64], ...] = ([], [], [])
     for reign in each.reigns:
-        good_and_false[reign.made < reign.before].append(np.datetime64(reign.since.date()))
-    return good_and_false
+        gain = reign.made - reign.before
+        days[0 if gain > TIE else 1 if gain < -TIE else 2].append(np.datetime64(reign.since.date()))
+    return days

@@ -1,14 +1,15 @@
 """Rehearsal results: every simulated run of every policy, and its returns next to the references."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import sqrt
 
 import numpy as np
 from msgspec import structs
+from numpy.typing import NDArray
 
+from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.rehearsal import (
     FORMAT,
     HoldoutResult,
@@ -17,15 +18,15 @@ from gatekeeper.documents.rehearsal import (
     RehearsalDocument,
     RehearsalRules,
     ReignRecord,
-    StreamResult,
 )
-from gatekeeper.errors import ModelRefused, TrainingRefused
+from gatekeeper.errors import GatekeeperError, ModelRefused, TrainingRefused, with_reason
 from gatekeeper.judgement.backtest.contender import Contender
+from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.rule.verdict import DEPLOYS
-from gatekeeper.judgement.statistics.sharpe import excess_returns, sharpe_difference
-from gatekeeper.market.ideas import instant
+from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
+from gatekeeper.rehearsal.comparison import Comparison, Stream
 from gatekeeper.rehearsal.live_simulation import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
 from gatekeeper.rehearsal.policy_replay import Governance, WeeklyContest
@@ -55,19 +56,52 @@ class Ruled:
     track: Track
     deploy: str = "judged"
     reigns: list[PolicyReign] = field(default_factory=list)
+    ours: NDArray[np.bool_] = field(init=False)
+    """The ideas entered since the first promotion."""
+    theirs: NDArray[np.bool_] = field(init=False)
+    """Those that the replaced model would have entered in their place."""
+
+    def __post_init__(self) -> None:
+        self.ours, self.theirs = np.zeros_like(self.track.kept), np.zeros_like(self.track.kept)
 
     def week(self, contest: WeeklyContest) -> None:
         """Simulate the weekly run of this Monday, and then the days until the next one."""
-        week = contest.week
+        week, track = contest.week, self.track
         look = self.governance.look(contest)
         if look.promoted and look.kind != "bootstrap":
             self.reigns.append(PolicyReign(week.as_of))
         until = week.as_of + WEEK
-        self.track.live(self.governance.live, week.as_of, until)
+        track.live(self.governance.live, week.as_of, until)
         if self.reigns:
-            stage, when = self.track.stage, self.track.stage.between(week.as_of, until)
-            self.reigns[-1].made += self.track.made(when)
-            self.reigns[-1].before += self.track.made(when, stage.kept(self.governance.live_before, when))
+            when = track.stage.between(week.as_of, until)
+            self.ours[when] = track.taken(when)
+            self.theirs[when] = track.taken(when, track.stage.kept(self.governance.live_before, when))
+            self.reigns[-1].made += track.made(when, self.ours[when])
+            self.reigns[-1].before += track.made(when, self.theirs[when])
+
+    def promoted(self, begins: datetime) -> NDArray[np.float64]:
+        """(T,) what the promotions added, day by day: the return of each new model less that of the replaced one."""
+        stage = self.track.stage
+        days, size = stage.days_from(begins), stage.sizing.of(stage.ideas)
+        ours, theirs = (daily_returns(stage.ideas, taken, days, size) for taken in (self.ours, self.theirs))
+        return np.asarray(ours - theirs)
+
+    def result(self, begins: datetime) -> PolicyResult:
+        """The figures for the days from `begins` on, without errors."""
+        looks = self.governance.looks
+        first = next((place for place, look in enumerate(looks) if look.promoted), len(looks))
+        return PolicyResult(
+            **structs.asdict(self.track.result(begins)),
+            looks=looks,
+            answers=dict(Counter(look.answer for look in looks)),
+            promotions=len(self.reigns),
+            weeks_without=sum(look.as_of >= begins for look in looks[:first]),
+            weeks_not_alike=sum(look.decided_by == "alike" for look in looks),
+            weeks_under_the_floors=sum(look.under_the_floors for look in looks),
+            reigns=[ReignRecord(reign.since, reign.made, reign.before) for reign in self.reigns],
+            spent=self.governance.spent(),
+            tally=PromotionTally.of([reign.made - reign.before for reign in self.reigns]),
+        )
 
 
 class References:
@@ -81,33 +115,52 @@ class References:
         self._last: Contender | None = None
         self._last_refit: Contender | None = None
 
-    def week(self, since: datetime, challenger: Contender | None, *, begun: bool) -> None:
-        """The week after this Monday. `begun`: some policy has a primary by now."""
+    def week(self, since: datetime, challenger: Contender | None) -> None:
+        """The week after this Monday."""
         self._last = challenger or self._last
         self._last_refit = (challenger and challenger.refit) or self._last_refit
-        if begun:
-            self._first = self._first or challenger
-            self._never.live(self._first, since, since + WEEK)
-            self._newest.live(self._last, since, since + WEEK)
-            self._refit.live(self._last_refit, since, since + WEEK)
+        self._first = self._first or challenger
+        self._never.live(self._first, since, since + WEEK)
+        self._newest.live(self._last, since, since + WEEK)
+        self._refit.live(self._last_refit, since, since + WEEK)
 
     def tracks(self, *, refits: bool) -> list[Track]:
         """The newest first; with `refits`, its refit last."""
         return [self._newest, self._never, self._ungated, *([self._refit] if refits else [])]
 
 
-def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
-    """The whole rehearsal; progress: called for each Monday made and each judged.
+def rehearse(
+    plan: Plan, *, jobs: int, progress: Progress, kept: Callable[[RehearsalDocument], None] = lambda _: None
+) -> RehearsalDocument:
+    """The whole rehearsal; progress: called for each Monday made and each judged; kept: for each holdout finished.
 
-    Raises TrainingRefused where no Monday of it has a model, and whatever stops a run for good.
+    A holdout that fails leaves the others as they are; its error stands in the document. Raises the first error if all
+    fail, such as TrainingRefused if no Monday has a model, and whatever is no GatekeeperError at once.
     """
-    holdouts = {}
+    holdouts: dict[str, HoldoutResult] = {}
+    faults: dict[str, GatekeeperError] = {}
     for holdout in plan.holdouts:
-        folder = plan.folder(holdout)
-        refits = REFIT in plan.deploys
-        for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs, refits=refits):
-            progress("made")
-        holdouts[str(holdout)] = _governed(plan, holdout, progress)
+        try:
+            holdouts[str(holdout)] = _simulated(plan, holdout, jobs, progress)
+        except GatekeeperError as fault:
+            faults[str(holdout)] = fault
+        else:
+            kept(_document(plan, holdouts, faults))
+    if not holdouts:
+        raise next(iter(faults.values()))
+    return _document(plan, holdouts, faults)
+
+
+def _simulated(plan: Plan, holdout: int, jobs: int, progress: Progress) -> HoldoutResult:
+    folder, refits = plan.folder(holdout), REFIT in plan.deploys
+    for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), folder, jobs=jobs, refits=refits):
+        progress("made")
+    return _governed(plan, holdout, progress)
+
+
+def _document(
+    plan: Plan, holdouts: Mapping[str, HoldoutResult], faults: Mapping[str, GatekeeperError]
+) -> RehearsalDocument:
     rules = plan.rules_of(plan.holdouts[0])
     return RehearsalDocument(
         format=FORMAT,
@@ -127,7 +180,8 @@ def rehearse(plan: Plan, *, jobs: int, progress: Progress) -> RehearsalDocument:
             z={name: rules.policy.with_name(name).z for name in plan.policies if name != "better"},
             tests_a_year=rules.policy.tests_a_year,
         ),
-        holdouts=holdouts,
+        holdouts=dict(holdouts),
+        failures={holdout: with_reason(fault) for holdout, fault in faults.items()},
     )
 
 
@@ -145,43 +199,62 @@ def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
         contests = _contests(week, challenger, settings)
         for each in ruled.values():
             each.week(contests[each.deploy])
-        if begins is None and any(each.governance.primary for each in ruled.values()):
+        if begins is None and challenger is not None:
             begins = week.as_of
-        references.week(week.as_of, challenger, begun=begins is not None)
+        references.week(week.as_of, challenger)
         progress("judged")
     if begins is None:
         last = next(iter(ruled.values())).governance.looks[-1]
         raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last message: {last.message}")
-    days = stage.days[stage.days >= instant(begins).astype("datetime64[D]")]
-    results = [track.result(begins) for track in references.tracks(refits=REFIT in plan.deploys)]
-    return HoldoutResult(begins, np.datetime_as_string(days).tolist(), _results(ruled, results, begins), results)
+    return _compared(ruled, references.tracks(refits=REFIT in plan.deploys), begins, stage)
 
 
-def _results(ruled: dict[str, Ruled], references: list[StreamResult], begins: datetime) -> dict[str, PolicyResult]:
-    """Each policy's figures, next to always the newest model, and to itself with the judged models deployed."""
-    results = {name: _ruled(each, each.track.result(begins)) for name, each in ruled.items()}
-    for name, each in ruled.items():
-        mine, fresh = results[name], each.deploy == REFIT
-        mine = structs.replace(mine, waiting_cost=_difference(references[-1 if fresh else 0].sharpe, mine.sharpe))
-        judged = results.get(each.governance.policy) if fresh else None
-        if judged is not None:
-            mine = structs.replace(
-                mine,
-                refit_gain=_difference(mine.sharpe, judged.sharpe),
-                refit_gain_error=_error(mine, judged, each.track.stage),
-                judged_made=judged.total_return,
-            )
-        results[name] = mine
-    return results
-
-
-def _error(ours: StreamResult, theirs: StreamResult, stage: Stage) -> float | None:
-    """Standard error of the difference of the two annual Sharpe ratios, as in the promotion rule; None if undefined."""
-    year = stage.rules.periods_per_year
-    found = sharpe_difference(
-        *(excess_returns(each.daily, each.exposed or [], stage.rules.risk_free, year) for each in (ours, theirs))
+def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datetime, stage: Stage) -> HoldoutResult:
+    """The figures of all from `begins` on, with the errors that one draw of days gives them."""
+    policies = {name: each.result(begins) for name, each in ruled.items()}
+    others = [track.result(begins) for track in references]
+    free, year = stage.rules.risk_free, stage.rules.periods_per_year
+    modes = {NEWEST: JUDGED, _label(NEWEST, REFIT): REFIT}
+    modes |= {name: each.deploy for name, each in ruled.items()}
+    streams = [
+        Stream(
+            each,
+            excess_returns(each.daily, each.exposed, free, year),
+            modes.get(each.name),
+            ruled[each.name].governance.policy if each.name in ruled else None,
+        )
+        for each in (*policies.values(), *others)
+    ]
+    found = Comparison.of(streams, {name: each.promoted(begins) for name, each in ruled.items()}, year)
+    return HoldoutResult(
+        begins,
+        np.datetime_as_string(stage.days_from(begins)).tolist(),
+        {name: _with_errors(policies[name], each, found, policies) for name, each in ruled.items()},
+        [structs.replace(each, **found.errors[each.name]) for each in others],
+        weeks=sum(look.as_of >= begins for look in next(iter(policies.values())).looks),
+        pairs=found.pairs,
+        resampling=found.resampling,
     )
-    return None if found.standard_error is None else found.standard_error * sqrt(year)
+
+
+def _with_errors(
+    policy: PolicyResult, each: Ruled, found: Comparison, policies: Mapping[str, PolicyResult]
+) -> PolicyResult:
+    """A policy next to always the newest model, and to itself with the judged models deployed."""
+    name, base = policy.name, each.governance.policy
+    waiting = found.sharpe_difference(_label(NEWEST, each.deploy), name)
+    judged = policies.get(base) if each.deploy == REFIT else None
+    refit = found.sharpe_difference(name, base) if judged is not None else None
+    return structs.replace(
+        policy,
+        **found.errors[name],
+        tally=structs.replace(policy.tally, net_error=found.net_errors[name]),
+        waiting_cost=waiting and waiting.value,
+        waiting_cost_error=waiting and waiting.error,
+        refit_gain=refit and refit.value,
+        refit_gain_error=refit and refit.error,
+        judged_made=judged and judged.total_return,
+    )
 
 
 def _challengers(plan: Plan, holdout: int) -> Iterator[tuple[Week, Contender | None]]:
@@ -218,24 +291,3 @@ def _contests(week: Week, challenger: Contender | None, settings: Settings) -> d
 
 def _label(name: str, deploy: str) -> str:
     return name if deploy == JUDGED else f"{name}, {deploy}"
-
-
-def _ruled(each: Ruled, made: StreamResult) -> PolicyResult:
-    looks = each.governance.looks
-    false = [reign for reign in each.reigns if reign.made < reign.before]
-    return PolicyResult(
-        **structs.asdict(made),
-        looks=looks,
-        answers=dict(Counter(look.answer for look in looks)),
-        promotions=sum(look.promoted and look.kind != "bootstrap" for look in looks),
-        weeks_without=next((place for place, look in enumerate(looks) if look.promoted), len(looks)),
-        weeks_not_alike=sum(look.decided_by == "alike" for look in looks),
-        weeks_under_the_floors=sum(look.under_the_floors for look in looks),
-        reigns=[ReignRecord(reign.since, reign.made, reign.before) for reign in each.reigns],
-        false_promotions=len(false),
-        false_promotions_cost=sum(reign.before - reign.made for reign in false),
-    )
-
-
-def _difference(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other

@@ -203,7 +203,7 @@ def _judging(dataset: Dataset, settings: Settings) -> Dataset:
     start = instant(dataset.as_of - settings.holdout)
     ideas = dataset.ideas.take(dataset.ideas.time >= start)
     days = dataset.market_days[dataset.market_days >= start.astype("datetime64[D]")]
-    return replace(dataset, ideas=ideas, market_days=days)
+    return replace(dataset, ideas=ideas, market_days=days, closes=None)
 
 
 def _done(folder: Path, as_of: datetime) -> Path:

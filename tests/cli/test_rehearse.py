@@ -1,6 +1,7 @@
 """Planning and rehearsing as operators type them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from command_shell import Shell
 from weekly_data import write_ideas
 
 from gatekeeper.cli.main import COMMANDS
+from gatekeeper.settings import Settings
 
 
 def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
@@ -26,7 +28,7 @@ def test_a_plan_says_what_can_be_seen(shell: Shell) -> None:
     assert code == 0
     assert "standard error 0.63 for one year" in out
     assert "False promotions a year, in the 52 tests of the schedule '0 2 * * 1':" in out
-    assert "a bound, not a forecast: what it spends takes 8 evaluations" in out
+    assert "a bound, not a forecast. What your challengers would spend of it is shown once" in out
 
 
 def test_a_plan_says_where_the_table_of_the_budget_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +64,106 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     assert (bare.folder / "mine.html").exists()
 
 
+def test_a_rehearsal_tells_what_age_costs(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the edge stays, so a year of age can't be told from none; each figure has its error."""
+    data = write_ideas(bare.folder / "ideas.csv", start="2014-01-02", end="2018-01-12", edge_from="2014-01-01", seed=3)
+    for name, value in {"DATA": data, "RECIPE": "logistic", "HOLDOUT_DAYS": "91"}.items():
+        monkeypatch.setenv(f"GATEKEEPER_{name}", value)
+    words = ["rehearse", "--from", "2016-10-03", "--to", "2018-01-08", "--jobs", "1", "--policy", "better", "--ageing"]
+    code, out, _ = bare(*words, "--starts", "1")
+    assert code == 0
+    assert "Trained on all ideas: annual Sharpe less the newest model's ± standard error (smallest visible)" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("change with each year of age")]
+    assert re.search(r"[+-]\d+\.\d\d ± \d+\.\d\d \(\d+\.\d\d\)$", row.rstrip())
+    said = bare.json(*words)
+    (training,) = said["ageing"]["trainings"]
+    assert f"{training['curves'][0]['slope']['value']:+.2f} ± {training['curves'][0]['slope']['error']:.2f}" in row
+    assert "What ageing costs" in Path(said["report"]).read_text()
+
+
+@pytest.fixture
+def ended(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Labelled ideas that end on Friday, 12 January 2018."""
+    data = write_ideas(bare.folder / "ideas.csv", start="2014-01-02", end="2018-01-12", edge_from="2016-01-01", seed=3)
+    monkeypatch.setenv("GATEKEEPER_DATA", data)
+    monkeypatch.setenv("GATEKEEPER_RECIPE", "logistic")
+    return bare
+
+
+def test_data_that_end_in_the_past_are_simulated_to_their_end(ended: Shell) -> None:
+    """The idea of Friday closed on Saturday, so the Monday after knows all."""
+    said = ended.json("rehearse", "--from", "2018-01-08", "--jobs", "1", "--policy", "safe")
+    assert (said["mondays"], said["last"]) == (2, "2018-01-15T02:00:00+00:00")
+    assert "rehearsal_2018-01-08_2018-01-15" in said["report"]
+
+
+def test_a_last_monday_beyond_the_data_is_refused_with_the_one_they_cover(ended: Shell) -> None:
+    code, out, err = ended("rehearse", "--from", "2018-01-08", "--to", "2018-06-04")
+    assert (code, out) == (1, "")
+    assert "end on 2018-01-13, before the last Monday of the simulation, 2018-06-04" in err
+    assert "The last Monday that they cover is 2018-01-15" in err
+    assert "stale" not in err and "feed" not in err
+
+
+def test_a_holdout_below_the_floors_costs_no_work(ended: Shell) -> None:
+    words = ("--from", "2017-12-25", "--to", "2018-01-08", "--holdout", "365", "--holdout", "60", "--jobs", "1")
+    code, out, err = ended("rehearse", *words)
+    assert (code, out) == (1, "")
+    assert "With a holdout of 60 days no Monday can be judged" in err
+    assert "Choose --holdout 81 or longer" in err
+    assert not (ended.folder / "work").exists()
+
+
+def test_what_is_finished_is_shown_if_another_holdout_fails(ended: Shell) -> None:
+    words = ("rehearse", "--from", "2018-01-08", "--to", "2018-01-08", "--jobs", "1", "--policy", "safe")
+    assert ended(*words, "--holdout", "300")[0] == 0
+    (model,) = (ended.folder / "work" / "rehearsals").rglob("*.onnx")
+    model.write_bytes(b"x")
+    code, out, err = ended(*words, "--holdout", "300", "--holdout", "330")
+    assert code == 1
+    assert "holdout 330 days" in out and "holdout 300 days" not in out
+    assert "Holdout 300 days failed" in err and "has changed since the rehearsal wrote it" in err
+    page = Path(out.split("report: ")[1].strip()).read_text()
+    assert "Holdout of 330 days" in page and "Holdout of 300 days failed" in page
+
+
+def test_what_is_finished_is_shown_if_it_is_interrupted(ended: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gatekeeper.rehearsal import weeks
+
+    prepare = weeks.prepare
+
+    def stopped(as_ofs: object, settings: Settings, *rest: object, **words: object) -> object:
+        if settings.holdout_days == 330:
+            raise KeyboardInterrupt
+        return prepare(as_ofs, settings, *rest, **words)
+
+    monkeypatch.setattr(weeks, "prepare", stopped)
+    words = ("rehearse", "--from", "2018-01-08", "--to", "2018-01-08", "--jobs", "1", "--policy", "safe")
+    code, out, err = ended(*words, "--holdout", "300", "--holdout", "330")
+    assert code == 130
+    assert "holdout 300 days" in out and "report: " in out
+    assert "Interrupted." in err
+
+
+def test_a_page_that_can_not_be_written_costs_no_result(ended: Shell) -> None:
+    (ended.folder / "file").touch()
+    words = ("rehearse", "--from", "2018-01-08", "--to", "2018-01-08", "--jobs", "1", "--policy", "safe")
+    code, out, _ = ended(*words, "--report", str(ended.folder / "file" / "page.html"))
+    assert code != 0
+    assert "holdout 365 days" in out and "never retrained" in out
+
+
+def test_its_tables_have_errors_and_fit_a_terminal(ended: Shell) -> None:
+    code, out, _ = ended("rehearse", "--from", "2017-10-02", "--to", "2018-01-08", "--jobs", "1")
+    assert code == 0
+    lines = out.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("report:")) <= 100
+    (safe,) = [line for line in lines if re.match(r"safe +-?\d+\.\d\d ±", line)]
+    assert safe.count("±") == 3
+    assert any(line.startswith("safe - proven") and "separable" in line for line in lines)
+    assert re.search(r"^policy +promotions +won +tied +lost +gained, % +given up, % +net, %$", out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -69,6 +171,9 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
         ("--to 2030-01-07", "lies in the future"),
         ("--to yesterday", "is not an ISO 8601 date"),
         ("--policy best", "best"),
+        ("--train-years 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--starts 2", "--train-years, --half-life and --starts need --ageing"),
+        ("--ageing --half-life 0", "half-life"),
         ("--holdout 0 --from 2018-12-31 --to 2018-12-31", "HOLDOUT_DAYS=0"),
     ],
 )

@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from console_house import EVIL, PATIENCE, Insider, console, served
-from weekly_house import House
+from weekly_house import NOW, House
 
+from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -22,6 +24,7 @@ PAGES = [
     "/default/models/4",
     "/default/evaluations",
     "/default/evaluations/2",
+    "/default/monitor",
     "/default/history",
     "/default/holds",
     "/default/doctor",
@@ -122,10 +125,51 @@ def test_a_verdict_is_shown_with_each_gate_and_its_numbers(looked_at: httpx.Clie
     assert f" {kept.kept_trades} {kept.ideas - kept.kept_trades} " in said
 
 
+def test_a_verdict_is_shown_on_one_line_and_with_what_traders_look_for(
+    looked_at: httpx.Client, furnished: Path
+) -> None:
+    page = looked_at.get("/default/evaluations/3").text
+    document = evaluation(furnished, 3).document
+    (drawing,) = re.findall(r'<svg class="chart" role="img" aria-labelledby="about-decision".*?</svg>', page, re.DOTALL)
+    assert "style=" not in drawing  # which the page's policy forbids
+    assert 'id="about-decision"' in page
+    said = text(looked_at, "/default/evaluations/3")
+    assert f"In annual Sharpe: gain {document.verdict.gain:.2f}".replace("-", "\N{MINUS SIGN}") in said
+    made = dict.fromkeys(("challenger", "champion", "ungated"), 0.0)
+    years = re.findall(r'<table class="months">.*?</table>', page, re.DOTALL)[0].replace("\N{MINUS SIGN}", "-")
+    for stream, year in re.findall(r'<th scope="row">([a-z ]+)</th>.*?<strong>([-\d.]+)</strong>', years):
+        made[stream] = made.get(stream, 0.0) + float(year)
+    for role, card in document.scorecards:
+        assert made[role] == pytest.approx(100 * card.total_return, abs=0.011)
+    assert "No buy and hold: the source has no bars" in said
+    trades = [re.search(rf"{side} trades .*?\((\d+)\)", said) for side in ("Long", "Short")]
+    assert sum(int(each[1]) for each in trades if each) == document.scorecards.challenger.kept_trades
+
+
 def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:
     said = text(looked_at, "/default/history")
     assert re.search(r" 3 \S+ \S+ UTC rollback model 2 model 1 \S+ ann live drawdown looks wrong", said), said
     assert re.search(r" 1 \S+ \S+ UTC bootstrap none model 1 2016-01-04 test ", said), said
+
+
+def test_without_a_check_the_monitor_says_how_to_make_one(looked_at: httpx.Client) -> None:
+    assert "No check is on record: the DAG gatekeeper_monitor makes one" in text(looked_at, "/default/monitor")
+
+
+def test_the_monitor_shows_its_checks_and_the_standby_models(furnished_copy: Path) -> None:
+    """Model 2 is quarantined and 4 lost its file, so 3 alone stands by."""
+    house = House(furnished_copy, f"ideas:{furnished_copy / 'ideas.csv'}")
+    with house.registry as registry:
+        for day in (16, 17):
+            seen = monitor(datetime(2018, 1, day, 2, tzinfo=UTC), registry, house.settings, now=NOW)
+            assert seen.check is not None
+    with opened(furnished_copy) as client:
+        said = text(client, "/default/monitor")
+    assert said.index("2018-01-17") < said.index("2018-01-16")
+    assert seen.summary in said
+    standby = said.partition("Standby models on the live ideas since each exists")[2]
+    assert re.search(r"no verdict uses it\. .* gatekeeper_3 2018-01-15 0 0 ", standby), standby
+    assert "gatekeeper_primary" not in standby.partition("2018-01-16")[0]
 
 
 def test_holds_and_quarantines_stand_on_one_page(looked_at: httpx.Client) -> None:
@@ -241,7 +285,7 @@ def test_an_evaluation_of_another_format_is_still_a_page(furnished_copy: Path) -
         page = text(client, f"/default/evaluations/{made.id}")
         assert "of format 99, this version reads 1, 2 and 3; read it with the version that wrote it" in page
         assert "Nothing was promoted: the verdict is keep" in page
-        assert "reads 1 and 2" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
+        assert "reads 1, 2 and 3" in text(client, f"/default/evaluations/{made.id}/report.html", 409)
         assert "gatekeeper_3" in text(client, "/default/models")
 
 

@@ -53,7 +53,7 @@ UNPROVEN: dict[str, str] = {
     r"D\.(verdict|verdict\.gates\[\d+\]|policies\.\w+)\.(message|text)": WORDS,
     r"D\.scorecards\.\w+\.name|D\.twins\.\w+\.name": NAME,
     r"D\.scorecards\.champion\.(threshold|trained_to)": OTHERS,
-    r"D\.(scorecards\.\w+\.daily|days)(\[\d+\])?": PARTLY,
+    r"D\.(scorecards\.\w+\.(daily|exposed)|days)(\[\d+\])?": PARTLY,
     r"D\.data\.(source|notes(\[\d+\])?|fingerprint|newest)": DATA,
     r"D\.training": LACKS,
     r"D\.training\.(parameters|ideas|wins)": DATA,
@@ -74,6 +74,8 @@ UNPROVEN: dict[str, str] = {
     r"D(\.rules)?\.policy\.(gain_of_interest|power|safe_tolerance|margin|drawdown_allowance)": UNUSED,
     r"D\.rules\.policy\.(safe|proven)_budget": UNUSED,
     r"D\.(window\.bound_by|window\.ready|details|costs|scorecards\.\w+\.passed_over|verdict\.\w+)": OLDER,
+    r"D\.buy_and_hold\.(daily\[\d+\]|symbols|left_out)": DATA,
+    r"D\.sides\.\w+\.(long|short)": "swapped: only the data show which trades were long",
     r"D\.twins\.champion(\.\w+)?": OTHERS,
     r"D\.twins\.challenger\.(both|only)_\w+": "left out, it is 0, as in a document of format 1",
     r"D\.league\..*": OTHERS,
@@ -263,6 +265,8 @@ def test_what_an_older_gatekeeper_wrote_is_consistent_and_holds_by_its_digest() 
         ("looks.allowed", "the tests spent"),
         ("details.flips.count", "the number of ideas decided differently"),
         ("verdict.detectable_gain", "detectable_gain is"),
+        ("sides.challenger.long.gained", "the challenger's long and short trades made"),
+        ("sides.ungated.short.count", "the number of the ungated's long and short trades"),
     ],
 )
 def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: str, said: str) -> None:

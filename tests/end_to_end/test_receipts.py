@@ -89,7 +89,9 @@ def resealed(receipt: bytes, change) -> bytes:
         (lambda r: r["evaluation"].update(verdict="promote" if r["evaluation"]["verdict"] != "promote" else "keep"),
          "differs from that of its document"),
         (lambda r: r["evaluation"]["document"]["verdict"].update(gain=9.0), "gain is"),
-        (lambda r: r["evaluation"]["document"]["scorecards"]["challenger"]["daily"].append(0.5), "total_return"),
+        (lambda r: [days.append(0.5) for name, days in r["evaluation"]["document"]["scorecards"]["challenger"].items()
+                    if name in ("daily", "exposed")], "total_return"),
+        (lambda r: r["evaluation"]["document"]["scorecards"]["challenger"]["daily"].append(0.5), "against exposure in"),
         (lambda r: r["evaluation"]["document"]["rules"]["policy"].update(z=1.645), "z is"),
         (lambda r: r["evaluation"].pop("document"), "its content is not that of a receipt"),
         (lambda r: r["history"][0].pop("chain"), "its content is not that of a receipt"),

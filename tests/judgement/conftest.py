@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from gatekeeper.documents.evidence import DifferingIdeas, Evidence
 from gatekeeper.judgement import Contender, Policy, Scorecard, Window, max_drawdown, policy_of, sharpe_ratio
 from gatekeeper.market.ideas import Dataset, Ideas
 from gatekeeper.settings import Settings
 
+EVIDENCE = Evidence(DifferingIdeas(20, 20, 40, 40, 0.0), None)
+"""One trade a week in forty weeks, and no history: 39 degrees of freedom, and the error of the days alone."""
+OTHER = (np.arange(40) > 0) & (np.arange(40) < 39)
+"""Decides one idea unlike `card`'s own, which approves all but the last."""
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 
 
@@ -43,12 +48,13 @@ def card() -> Callable[..., Scorecard]:
             window=window,
             daily=returns,
             exposed=np.full(len(returns), 0.05),
-            kept=np.ones(40, dtype=bool) if kept is None else np.asarray(kept, dtype=bool),
+            kept=np.arange(40) < 39 if kept is None else np.asarray(kept, dtype=bool),
             sharpe=sharpe_ratio(returns, periods),
             total_return=float(returns.sum()),
             max_drawdown=max_drawdown(returns),
             win_rate=0.5,
             out_of_sample=True,
+            evidence=EVIDENCE,
         )
         return replace(made, **other)
 
@@ -64,7 +70,7 @@ def policy() -> Policy:
 def pair(card: Callable[..., Scorecard], golden: dict[str, Any]) -> tuple[Scorecard, Scorecard]:
     """The golden ten days: the challenger is ahead by 0.0958 a day's Sharpe, with an error of 0.0506."""
     row = golden["sharpe_difference"]["ten_days"]
-    return card(row["a"], sha256="a"), card(row["b"], name="gatekeeper_primary1", kept=np.arange(40) > 0, sha256="b")
+    return card(row["a"], sha256="a"), card(row["b"], name="gatekeeper_primary1", kept=OTHER, sha256="b")
 
 
 @pytest.fixture

@@ -48,6 +48,20 @@ def test_returns_are_what_the_setting_says(bench: ModuleType) -> None:
             assert np.mean(days[:, 1:] * days[:, :-1]) / np.mean(days**2) == pytest.approx(setting.trend, abs=0.03)
 
 
+def test_a_model_ages_from_the_end_of_its_training(bench: ModuleType) -> None:
+    """By hand: 252 days are 50.4 weeks of holdout; the champion of a year's first look stays for 52 of them."""
+    worlds, looks = (importlib.import_module(f"judgement_{name}") for name in ("worlds", "looks"))
+    world, seen = worlds.World("ages", ages=0.52), slice(10, 262)
+    skill = np.array([0.0, 1.0])
+    assert world.shown(skill, 50.4, seen) == pytest.approx(np.array([[-0.504], [0.496]]))
+    by_day = worlds.World("by day", ages=0.52, by_day=True).shown(skill, np.array([50.4, 60.4]), seen)
+    assert by_day.shape == (2, 252)
+    assert by_day[:, -1] == pytest.approx([-0.504, 0.396])
+    assert by_day[:, 0] == pytest.approx([-0.002, 0.898])  # 251 days before: a fifth of a week, and ten weeks more
+    kept = looks.simulated(world, bench.Setting(), 3, 0, (looks.NEVER,))["never"]
+    assert kept["live"] == pytest.approx(-0.01 * (50.4 + 25.5))
+
+
 def test_the_anytime_bound_is_the_papers(bench: ModuleType) -> None:
     """Waudby-Smith & al. (2024), one-sided, by hand: rho² t = 9 at 252 days, alpha 1/52: 3.1346 errors."""
     once = importlib.import_module("judgement_once")
@@ -66,7 +80,7 @@ def test_it_runs_and_shows_every_table(
     monkeypatch.setattr(sys, "argv", ["judgement.py", "--quick", "--processes", "1", *kept])
     bench.main()
     shown = capsys.readouterr().out
-    assert shown.count("\n### ") == 15
+    assert shown.count("\n### ") == 17
     assert "nan" not in shown
     years = json.loads((tmp_path / "judgement.json").read_text())
     assert {row["policies"]["never"]["promotions"] for row in years} == {0}

@@ -102,17 +102,36 @@ def test_a_policy_that_promotes_nobody_is_never_retrained(rehearsed: dict, setti
     stubborn = document(planned(override(settings, {"margin": 50.0})))
     never = rehearsed["holdouts"]["365"]["references"][1]
     for policy in ("better", "safe", "proven"):
-        assert of(stubborn, policy)["promotions"] == of(stubborn, policy)["false_promotions"] == 0
+        assert of(stubborn, policy)["promotions"] == of(stubborn, policy)["tally"]["lost"] == 0
         assert of(stubborn, policy)["daily"] == never["daily"]
 
 
-def test_what_a_promotion_cost_is_the_difference_of_the_two(rehearsed: dict) -> None:
+def test_promotions_are_counted_as_won_tied_and_lost(rehearsed: dict) -> None:
     for policy in ("better", "safe"):
-        said = of(rehearsed, policy)
-        assert said["promotions"] == len(said["reigns"]) > 0
-        worse = [reign["before"] - reign["made"] for reign in said["reigns"] if reign["made"] < reign["before"]]
-        assert said["false_promotions"] == len(worse)
-        assert said["false_promotions_cost"] == pytest.approx(sum(worse), abs=1e-15)
+        said, tally = of(rehearsed, policy), of(rehearsed, policy)["tally"]
+        gains = [round(reign["made"] - reign["before"], 12) for reign in said["reigns"]]
+        assert said["promotions"] == len(gains) > 0
+        counted = [sum(gain > 0 for gain in gains), sum(gain == 0 for gain in gains), sum(gain < 0 for gain in gains)]
+        assert [tally["won"], tally["tied"], tally["lost"]] == counted
+        assert tally["gained"] == pytest.approx(sum(gain for gain in gains if gain > 0), abs=1e-11)
+        assert tally["given_up"] == pytest.approx(-sum(gain for gain in gains if gain < 0), abs=1e-11)
+        assert tally["net"] == pytest.approx(sum(gains), abs=1e-11)
+        assert (tally["net_error"] == 0) == (tally["tied"] == len(gains))
+
+
+def test_what_each_differs_from_another_is_on_the_same_days(rehearsed: dict) -> None:
+    part = rehearsed["holdouts"]["365"]
+    streams = {each["name"]: each for each in [*part["policies"].values(), *part["references"]]}
+    assert len(part["pairs"]) == 15
+    for pair in part["pairs"]:
+        one, other = streams[pair["one"]], streams[pair["other"]]
+        assert pair["sharpe"]["value"] == pytest.approx(one["sharpe"] - other["sharpe"], abs=1e-12)
+        assert pair["total_return"]["value"] == pytest.approx(sum(one["daily"]) - sum(other["daily"]), abs=1e-12)
+    for each in streams.values():
+        assert min(each["sharpe_error"], each["return_error"], each["drawdown_error"]) > 0
+    waited = next(each for each in part["pairs"] if (each["one"], each["other"]) == ("safe", "always the newest"))
+    assert of(rehearsed, "safe")["waiting_cost"] == pytest.approx(-waited["sharpe"]["value"], abs=1e-12)
+    assert of(rehearsed, "safe")["waiting_cost_error"] == waited["sharpe"]["error"]
 
 
 def test_who_was_stopped_goes_on_and_says_the_same(settings: Settings, rehearsed: dict, tmp_path: Path) -> None:
@@ -161,17 +180,57 @@ def test_other_data_and_other_settings_are_kept_apart(settings: Settings, data: 
 def test_mondays_without_a_challenger_are_counted_and_hurt_nobody(settings: Settings) -> None:
     """The first year has too few ideas to train on."""
     early = plan(mondays(datetime(2013, 6, 3, 2, tzinfo=UTC), datetime(2013, 6, 24, 2, tzinfo=UTC)), settings, now=NOW)
-    said = of(document(early), "safe")
+    made = document(early)
+    said = of(made, "safe")
     refused = [look for look in said["looks"] if look["answer"] == "refused"]
     assert 0 < len(refused) < len(said["looks"]) == 4
     assert said["weeks_under_the_floors"] >= len(refused)
     assert "training needs at least 200" in refused[0]["message"]
+    assert made["holdouts"]["365"]["weeks"] == 4 - len(refused)
 
 
-def test_a_rehearsal_without_any_model_says_why(settings: Settings) -> None:
-    too_early = plan([datetime(2012, 9, 3, 2, tzinfo=UTC)], settings, now=NOW)
-    with pytest.raises(TrainingRefused, match=r"no Monday of the rehearsal could be judged; .*at least 200"):
-        document(too_early)
+def test_a_policy_without_a_model_makes_nothing_and_its_weeks_count(settings: Settings) -> None:
+    """No refit decides every idea as the judged model does, so none may be deployed; the references go on."""
+    strict = override(settings, {"refit_disagreement": 0.0})
+    days = mondays(LAST - timedelta(weeks=4), LAST)
+    part = document(plan(days, strict, now=NOW, policies=["safe"], deploys=["refit"]))["holdouts"]["365"]
+    said = part["policies"]["safe, refit"]
+    assert (said["weeks_without"], part["weeks"], said["promotions"]) == (5, 5, 0)
+    assert said["weeks_not_alike"] == 5
+    assert (said["sharpe"], said["total_return"], said["return_error"], said["age_days"]) == (None, 0.0, 0.0, None)
+    assert set(said["daily"]) == {0.0}
+    newest = part["references"][0]
+    assert newest["kept_trades"] > 0
+    pair = next(each for each in part["pairs"] if (each["one"], each["other"]) == ("safe, refit", "ungated"))
+    assert pair["sharpe"] is None
+    assert pair["total_return"]["value"] == pytest.approx(-part["references"][2]["total_return"], abs=1e-15)
+
+
+def test_a_rehearsal_without_any_model_is_refused_before_the_work(settings: Settings, tmp_path: Path) -> None:
+    settings = override(settings, {"work": str(tmp_path)})
+    with pytest.raises(TrainingRefused, match=r"more than 0 ideas to train on; training needs at least 200"):
+        plan([datetime(2012, 9, 3, 2, tzinfo=UTC)], settings, now=NOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holdout_that_fails_leaves_the_other_one(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model is damaged on disk after it was made."""
+    settings = override(settings, {"work": str(tmp_path)})
+    chosen = plan(mondays(LAST, LAST), settings, now=NOW, policies=["safe"], holdouts=[300, 330])
+    document(chosen)
+    model = chosen.folder(300) / "2018-01-08.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    kept: list[documents.RehearsalDocument] = []
+    made = rehearse(chosen, jobs=1, progress=lambda _: None, kept=kept.append)
+    assert list(made.holdouts) == ["330"]
+    assert "2018-01-08.onnx has changed since the rehearsal wrote it" in made.failures["300"]
+    assert made.failures["300"].endswith("[data_error]")
+    written = documents.as_object(made)
+    assert documents.as_object(documents.read(json.dumps(written))) == written
+    assert "Holdout of 300 days failed" in render(made)
+    assert [list(each.holdouts) for each in kept] == [["330"]]
 
 
 def test_the_report_shows_every_stream_and_stands_alone(rehearsed: dict) -> None:

@@ -10,6 +10,7 @@ from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.judgement import rules_of
 from gatekeeper.settings import Settings
 
+LATER_GATES = ("saves", "selective", "plausible", "ungated")
 AS_OF = "2018-11-05T02:00:00+00:00"
 CARD: dict[str, Any] = {
     "name": "gatekeeper_2", "model_id": 2, "sha256": "a" * 64, "threshold": 0.55, "trained_to": None, "tested": True,
@@ -53,19 +54,21 @@ def as_format_1(content: dict[str, Any]) -> dict[str, Any]:
 
 def as_format_2(content: dict[str, Any]) -> dict[str, Any]:
     """The JSON of a document as Gatekeeper wrote it before the judgement had editions: by alpha."""
-    bare = {role: card and _without_exposed(card) for role, card in content["scorecards"].items()}
+    bare = {role: card and _without_later(card) for role, card in content["scorecards"].items()}
     rules = {name: each for name, each in content["rules"].items() if name != "edition"}
-    later = ("z", "tests_a_year", "safe_budget", "proven_budget")
+    later = ("z", "tests_a_year", "safe_budget", "proven_budget", "beat_ungated", "too_good")
     policy = {name: each for name, each in rules["policy"].items() if name not in later}
     parts = {"scorecards": bare, "rules": rules | {"policy": policy | {"alpha": 1 / 52}}}
+    gates = [gate for gate in content["verdict"]["gates"] if gate["name"] not in LATER_GATES]
+    parts["verdict"] = content["verdict"] | {"gates": gates}
     if content.get("league"):
-        rows = [_without_exposed(row) for row in content["league"]["contenders"]]
+        rows = [_without_later(row) for row in content["league"]["contenders"]]
         parts["league"] = content["league"] | {"contenders": rows}
     return content | {"format": 2} | parts
 
 
-def _without_exposed(card: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in card.items() if name != "exposed"}
+def _without_later(card: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in card.items() if name not in ("exposed", "evidence")}
 
 
 def cards(**changes: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Backtest: scorecards of challenger, champion and ungated on the same out-of-sample ideas."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import HOLDOUT, Refit, Rules, Twins, Window
+from gatekeeper.documents.evidence import Evidence, PooledHistory
 from gatekeeper.documents.rules import known
+from gatekeeper.documents.traded import BuyAndHold
+from gatekeeper.judgement.backtest import buy_and_hold, differing_trades
 from gatekeeper.judgement.backtest.contender import Contender, decided
 from gatekeeper.judgement.backtest.daily_returns import Marks, days_from
 from gatekeeper.judgement.backtest.refit_agreement import compared
@@ -39,6 +42,10 @@ class Backtest:
     ungated: Scorecard
     twins: Twins | None = None
     """The deployed refits of challenger and champion; None if both are deployed themselves."""
+    pool: PooledHistory | None = None
+    """The ideas known before the window; None if there are too few."""
+    held: BuyAndHold | None = None
+    """Buy and hold of the source's symbols; None if it has no bars."""
 
     @property
     def refit(self) -> Refit | None:
@@ -88,19 +95,24 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     started = dataset.ideas.time
     ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
     days = dataset.market_days[days_from(dataset, span.start)]
+    pool = differing_trades.history(dataset, rules, span.start)
     book = ScorecardBuilder.of(rules, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure
-    card = measure(challenger)
+    card, theirs = measure(challenger), None if champion is None else measure(champion)
+    if theirs is not None and not same:
+        card = book.against(theirs, card, pool)
     return Backtest(
         window=span,
         ideas=ideas,
         days=days,
         rules=rules,
         challenger=card,
-        champion=None if champion is None else measure(champion),
+        champion=theirs,
         ungated=book.card("ungated", np.ones(len(ideas), dtype=np.bool_)),
         twins=compared(challenger, champion, card, ideas, settings.refit_disagreement),
+        pool=pool,
+        held=buy_and_hold.of(dataset, days),
     )
 
 
@@ -125,6 +137,12 @@ class ScorecardBuilder:
         """The card of a model that scores every idea. Raises DataError for scores that don't fit the ideas."""
         scores, kept = decided(contender, self.ideas)
         return self.card(contender.name, kept, scores, contender)
+
+    def against(self, champion: Scorecard, challenger: Scorecard, pool: PooledHistory | None) -> Scorecard:
+        """The challenger's card, with how its trades differ from the champion's."""
+        ours, theirs = (self.sizing.taken(self.ideas, card.kept) for card in (challenger, champion))
+        found = differing_trades.differing(ours, theirs, self.ideas, self.rules, self.days)
+        return replace(challenger, evidence=Evidence(found, pool))
 
     def untested(self, contender: Contender) -> Scorecard:
         """The card of a model that is not scored."""

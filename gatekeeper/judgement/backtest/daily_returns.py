@@ -46,12 +46,12 @@ class Marks:
         lengths = np.diff(ideas.path_start)
         idea = np.repeat(np.arange(len(ideas)), lengths)
         day = _numbers(ideas.path_day, days)
-        entry, exit_ = _numbers(day_of(ideas.time), days), _numbers(day_of(ideas.closed_at), days)
-        if len(days):
-            some = np.flatnonzero(lengths)
-            exit_[some] = day[ideas.path_start[some + 1] - 1]
-            if marked:
-                entry[some] = day[ideas.path_start[some]]
+        entry, exit_ = np.zeros((2, len(ideas)), dtype=np.intp)
+        some = lengths > 0
+        entry[some], exit_[some] = day[ideas.path_start[:-1][some]], day[ideas.path_start[1:][some] - 1]
+        unmarked = ~some if marked else np.ones(len(ideas), dtype=np.bool_)
+        entry[unmarked] = _numbers(day_of(ideas.time[unmarked]), days)
+        exit_[~some] = _numbers(day_of(ideas.closed_at[~some]), days)
         factor, made = (size, ideas.path_return) if isinstance(size, float) else (1.0, size[idea] * ideas.path_return)
         return cls(idea, day, made, factor, len(days), entry, exit_, size)
 

@@ -29,6 +29,8 @@ def policy_of(settings: "Settings", periods_per_year: int) -> Policy:
         power=settings.power,
         periods_per_year=periods_per_year,
         risk_free=settings.risk_free,
+        beat_ungated=settings.beat_ungated,
+        too_good=settings.too_good,
         tests_a_year=settings.tests_a_year,
         safe_budget=budget.SAFE if set_budget is None else set_budget,
         proven_budget=budget.PROVEN if set_budget is None else set_budget,

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import ScorecardRecord, StreamFigures, Window
+from gatekeeper.documents.evidence import Evidence
 from gatekeeper.judgement.statistics.sharpe import excess_returns
 
 
@@ -41,6 +43,8 @@ class Scorecard:
     """Approved ideas that were not entered, since the limit on open positions was reached."""
     stands_for: str | None = None
     """The deployed refit of this model, if it has one (refit_agreement.py)."""
+    evidence: Evidence | None = None
+    """Of a challenger that was tested against a champion: how their trades differ (differing_trades.py)."""
 
     @property
     def live(self) -> str:
@@ -83,6 +87,7 @@ class Scorecard:
             sharpe=self.sharpe,
             total_return=self.total_return,
             max_drawdown=self.max_drawdown,
+            evidence=UNSET if self.evidence is None else self.evidence,
             daily=self.daily.tolist(),
             exposed=self.exposed.tolist(),
         )
@@ -116,4 +121,5 @@ class Scorecard:
             tested=record.tested,
             passed_over=record.passed_over,
             stands_for=stands_for,
+            evidence=None if record.evidence is UNSET else record.evidence,
         )

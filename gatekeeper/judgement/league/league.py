@@ -8,26 +8,22 @@ afterwards.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import FieldTest, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
-from gatekeeper.judgement.rule.promotion import judge
-from gatekeeper.judgement.rule.verdict import Gain, Policy
+from gatekeeper.judgement.rule.promotion import TODAY
+from gatekeeper.judgement.rule.verdict import Edition, Gain, Policy
 from gatekeeper.judgement.statistics.bootstrap import block_length
-from gatekeeper.judgement.statistics.sharpe import daily_influence
 
 DRAWS = 2_000
 SEED = 0
 
 Row = NDArray[np.float64]
-Judge = Callable[..., Verdict]
-"""The promotion rule, of today's edition or of an older one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,20 +46,26 @@ class FieldResult:
     """None under a policy without a bound, or if no gain has an error."""
     winner: int | None
     """The contender with the largest gain among those that pass every gate and the test; None if none does."""
+    edition: Edition = TODAY
 
     def bound(self, number: int) -> float | None:
         """The simultaneous lower bound of a contender's gain, which holds for all of them at once."""
-        gain = self.gains[number]
-        if self.test is None or gain.value is None or not gain.standard_error:
-            return None
-        return gain.value - self.test.critical * gain.standard_error
+        gain, critical = self.gains[number], self._critical(number)
+        return None if gain.value is None or critical is None else gain.value - critical * (gain.standard_error or 0.0)
 
     def detectable(self, number: int) -> float | None:
         """The gain of one contender among so many that this window detects, with the policy's power."""
-        error, tolerance = self.gains[number].standard_error, self.policy.tolerance
-        if self.test is None or tolerance is None or not error:
+        error, critical = self.gains[number].standard_error, self._critical(number)
+        if self.policy.tolerance is None or critical is None or error is None:
             return None
-        return (self.test.critical + NormalDist().inv_cdf(self.policy.power)) * error - tolerance
+        return self.edition.detectable_gain(error, critical, self.policy)
+
+    def _critical(self, number: int) -> float | None:
+        """The errors that the bound lies below the gain: the test's, and no fewer than for this contender alone."""
+        gain = self.gains[number]
+        if self.test is None or gain.value is None or gain.bound is None or not gain.standard_error:
+            return None
+        return max(self.test.critical, (gain.value - gain.bound) / gain.standard_error)
 
     def is_sure(self, number: int) -> bool | None:
         """Whether a contender's bound as one of many lies over minus the tolerance; None if it has no bound."""
@@ -81,37 +83,39 @@ def contest(
     kind: str = "weekly",
     draws: int = DRAWS,
     seed: int = SEED,
-    rule: Judge = judge,
+    edition: Edition = TODAY,
 ) -> FieldResult:
     """Test every contender, alone and as one of all. The same field and policy give the same result.
 
-    rule: by which each is judged alone.
+    edition: of the rule by which each is judged alone.
     """
-    alone = tuple(rule(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
+    alone = tuple(edition.judge(card, field.champion, policy, ungated, kind=kind) for card in field.contenders)
     gains = tuple(Gain(verdict.gain, verdict.standard_error, verdict.bound) for verdict in alone)
-    held = FieldResult(policy, gains, alone, _test(field, gains, policy, draws, seed), None)
+    test = _test(field, gains, policy, edition, draws, seed)
+    held = FieldResult(policy, gains, alone, test, None, edition)
     passing = [number for number, verdict in enumerate(alone) if verdict.answer == "promote" and held.is_sure(number)]
     if not passing:
         return held
     return replace(held, winner=max(passing, key=lambda number: (gains[number].value or 0.0, -number)))
 
 
-def _test(field: Field, gains: Sequence[Gain], policy: Policy, draws: int, seed: int) -> FieldTest | None:
+def _test(
+    field: Field, gains: Sequence[Gain], policy: Policy, edition: Edition, draws: int, seed: int
+) -> FieldTest | None:
     """The test of all contenders whose gain has an error; the others can't win and don't enter it."""
     if policy.tolerance is None:
         return None
     rows = [
-        _standardised(card, field.champion, gain, policy)
+        standardised(card, field.champion, gain, policy, edition)
         for card, gain in zip(field.contenders, gains, strict=True)
         if gain.standard_error
     ]
     return _spa(np.column_stack(rows), policy, draws, seed) if rows else None
 
 
-def _standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy) -> Row:
+def standardised(card: Scorecard, champion: Scorecard, gain: Gain, policy: Policy, edition: Edition = TODAY) -> Row:
     """(T,) daily contributions; mean x sqrt(T) is the gain plus the tolerance in units of the rule's own error."""
-    rate, periods = policy.risk_free, policy.periods_per_year
-    annual = daily_influence(card.excess(rate, periods), champion.excess(rate, periods)) * math.sqrt(periods)
+    annual = edition.daily_gain(card, champion, policy)
     error = (gain.standard_error or math.nan) * math.sqrt(len(annual))
     return (annual + (policy.tolerance or 0.0)) / error
 

@@ -10,8 +10,8 @@ from gatekeeper.documents.evaluation import EvaluationDocument, FieldTest, Leagu
 from gatekeeper.errors import DataError
 from gatekeeper.judgement.backtest.recompute import exposed_of, of_daily, same
 from gatekeeper.judgement.backtest.scorecard import Scorecard
-from gatekeeper.judgement.league.league import Field, FieldResult, Judge, contest
-from gatekeeper.judgement.rule.verdict import Policy
+from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.rule.verdict import Edition, Policy
 
 Competed = tuple[FieldResult, Field, int]
 """A contest, its field, and the number of the contender that an evaluation is of."""
@@ -27,11 +27,11 @@ def document(held: FieldResult, field: Field, challenger: int, left_out: Mapping
 
 
 def again(
-    evaluation: EvaluationDocument, cards: Mapping[str, Scorecard], policy: Policy, kind: str, rule: Judge
+    evaluation: EvaluationDocument, cards: Mapping[str, Scorecard], policy: Policy, kind: str, edition: Edition
 ) -> Competed | None:
     """The contest that follows from an evaluation's document, and its contender; None without a league.
 
-    `cards` are the document's, read already; `rule` is that of its edition. Raises DataError for a league that has
+    `cards` are the document's, read already; `edition` is that of its rules. Raises DataError for a league that has
     nobody to compete against.
     """
     league = evaluation.league
@@ -39,9 +39,9 @@ def again(
         return None
     field = _field(league, evaluation, cards)
     if league.test is None:
-        return contest(field, policy, cards["ungated"], kind=kind, rule=rule), field, league.challenger
+        return contest(field, policy, cards["ungated"], kind=kind, edition=edition), field, league.challenger
     draws, seed = league.test.draws, league.test.seed
-    competed = contest(field, policy, cards["ungated"], kind=kind, draws=draws, seed=seed, rule=rule)
+    competed = contest(field, policy, cards["ungated"], kind=kind, draws=draws, seed=seed, edition=edition)
     return competed, field, league.challenger
 
 
@@ -107,9 +107,9 @@ def _field(league: LeagueRecord, evaluation: EvaluationDocument, cards: Mapping[
 
 
 def _bound(test: FieldTest | None, row: LeagueRow) -> float | None:
-    if test is None or row.gain is None or not row.standard_error:
+    if test is None or row.gain is None or row.bound is None or not row.standard_error:
         return None
-    return row.gain - test.critical * row.standard_error
+    return min(row.bound, row.gain - test.critical * row.standard_error)
 
 
 def _drawn_alike(stored: FieldTest | None, held: FieldResult) -> bool:

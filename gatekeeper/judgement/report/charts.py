@@ -50,6 +50,11 @@ _MORE: tuple[dict[str, Any], ...] = (
     {"color": _TEXT, "linestyle": (0, (1, 1)), "linewidth": 1.2},
     {"color": _UNGATED, "linestyle": (0, (1, 2.4)), "linewidth": 1.2},
 )
+_MOMENTS: tuple[dict[str, Any], ...] = (
+    {"color": _CHALLENGER, "marker": "|", "linestyle": "", "markersize": 13, "markeredgewidth": 1.6},
+    {"color": _CHAMPION, "marker": "x", "linestyle": "", "markersize": 6, "markeredgewidth": 1.6},
+    {"color": _TEXT, "marker": "o", "linestyle": "", "markersize": 5, "markerfacecolor": "none"},
+)
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "figure.dpi": 72,  # that of an SVG
@@ -138,15 +143,13 @@ def calibration(rows: Mapping[str, Sequence[CalibrationBin]]) -> str:
     return _drawn("calibration", draw)
 
 
-def moments(
-    name: str, days: NDArray[np.datetime64], rows: Mapping[str, tuple[Sequence[np.datetime64], Sequence[np.datetime64]]]
-) -> str:
-    """Events over these days, a row for each name: a line for those that turned out well, a cross for the others."""
+def moments(name: str, days: NDArray[np.datetime64], rows: Mapping[str, Sequence[Sequence[np.datetime64]]]) -> str:
+    """Events over these days, a row for each name: those that turned out well (lines), badly (crosses), and even."""
 
     def draw(axes: "Axes") -> None:
-        for place, (well, badly) in enumerate(rows.values()):
-            axes.plot(well, [place] * len(well), "|", color=_CHALLENGER, markersize=13, markeredgewidth=1.6)
-            axes.plot(badly, [place] * len(badly), "x", color=_CHAMPION, markersize=6, markeredgewidth=1.6)
+        for place, moments in enumerate(rows.values()):
+            for stroke, when in zip(_MOMENTS, moments, strict=False):
+                axes.plot(when, [place] * len(when), **stroke)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_xlim(days[0], days[-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)

@@ -25,7 +25,7 @@ from gatekeeper.documents.evaluation import (
     Verdict,
 )
 from gatekeeper.errors import DataError
-from gatekeeper.judgement.backtest import breakdown, costs_paid
+from gatekeeper.judgement.backtest import breakdown, costs_paid, traded
 from gatekeeper.judgement.backtest.backtest import Backtest
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.promotion import judge
@@ -79,6 +79,8 @@ def document(
         outcomes=_outcomes(backtest),
         details=breakdown.of(backtest, _sum_up),
         costs=costs_paid.of(backtest),
+        sides=traded.of(backtest),
+        buy_and_hold=backtest.held,
         twins=backtest.twins,
         rules=backtest.rules,
         data=DataRecord(dataset.source, dataset.newest, list(dataset.notes), dataset.fingerprint()),

@@ -7,6 +7,9 @@ from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord,
 CLOSE = 1e-9
 """Sums in another order may differ in their last digits."""
 
+PATHS_CLOSE = 2e-6
+"""Written paths may differ from their outcome by a hundredth of a basis point, and their sums by that for each."""
+
 Told = Iterator[str]
 """Sentences, one for each figure that is not what it must be."""
 

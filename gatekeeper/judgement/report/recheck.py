@@ -15,7 +15,7 @@ from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.report import reconcile, reconcile_texts
 from gatekeeper.judgement.rule import edition_1
-from gatekeeper.judgement.rule.promotion import judge
+from gatekeeper.judgement.rule.promotion import TODAY
 
 COMPARED = (
     *("answer", "kind", "policy", "decided_by", "alert"),
@@ -93,10 +93,11 @@ def judged_again(
     policy = document.policy if name is None else document.policy.with_name(name)
     kind = "weekly" if cards.get("champion") is None and held.kind == "bootstrap" else held.kind
     ours, theirs = cards["challenger"], cards.get("champion")
-    rule = edition_1.judge if document.rules.edition == 1 else judge
-    competed = league_document.again(document, cards, policy, kind, rule)
+    edition = edition_1.EDITION if document.rules.edition == 1 else TODAY
+    competed = league_document.again(document, cards, policy, kind, edition)
     many = None if competed is None else gate(*competed)
-    return rule(ours, theirs, policy, cards["ungated"], kind=kind, refit=document.refit, many=many), competed
+    again = edition.judge(ours, theirs, policy, cards["ungated"], kind=kind, refit=document.refit, many=many)
+    return again, competed
 
 
 def _of_card(role: str, card: ScorecardRecord, rules: Rules) -> list[str]:

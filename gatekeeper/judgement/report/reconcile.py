@@ -13,13 +13,20 @@ from msgspec import UNSET
 from gatekeeper.documents.evaluation import HOLDOUT, EvaluationDocument, ScorecardRecord, StreamFigures
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.backtest import ready_on
-from gatekeeper.judgement.report import reconcile_breakdown
-from gatekeeper.judgement.report.figures import CLOSE, Told, is_right, models_of, scored_of, share, some_trades, winners
+from gatekeeper.judgement.report import reconcile_breakdown, reconcile_evidence, reconcile_exposed, reconcile_traded
+from gatekeeper.judgement.report.figures import (
+    CLOSE,
+    PATHS_CLOSE,
+    Told,
+    is_right,
+    models_of,
+    scored_of,
+    share,
+    some_trades,
+    winners,
+)
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.market.replay.costs import PARTS, WHOLE
-
-PATHS_CLOSE = 2e-6
-"""Written paths may differ from their outcome by a hundredth of a basis point, and their sums by that for each."""
 
 REPLAYED = ("demo:", "candles:")
 """Sources whose costs come from the rates of the rules."""
@@ -28,7 +35,8 @@ REPLAYED = ("demo:", "candles:")
 def faults(document: EvaluationDocument) -> list[str]:
     """Figures that contradict others of the document, in sentences; empty if all fit."""
     parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
-    return [fault for part in (*parts, reconcile_breakdown.faults) for fault in part(document)]
+    rooms = (reconcile_exposed, reconcile_breakdown, reconcile_traded, reconcile_evidence)
+    return [fault for part in (*parts, *(room.faults for room in rooms)) for fault in part(document)]
 
 
 def _window(document: EvaluationDocument) -> Told:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord, TradeOutcomes
 from gatekeeper.judgement.backtest.recompute import exposed_of
-from gatekeeper.judgement.report import charts, glossary
+from gatekeeper.judgement.report import by_month, charts, decision_chart, glossary, stream_table
+from gatekeeper.judgement.report.streams import streams_of
 from gatekeeper.judgement.rule import tests_spent
 from gatekeeper.judgement.statistics.sharpe import excess_returns, sharpe_difference
 from gatekeeper.texts import in_html
@@ -93,6 +94,10 @@ def _context(document: EvaluationDocument) -> dict[str, object]:
         "cards": list(cards),
         "ideas": cards.ungated.ideas,
         "charts": _charts(document),
+        "decision": decision_chart.of(document),
+        "traders": stream_table.of(document),
+        "months": by_month.MONTHS,
+        "years": by_month.of(document.days, streams_of(document)),
         "policies": document.policies.items(),
         "policy": document.policy,
         "trades": _trade_rows(document),

@@ -9,11 +9,12 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import Answer, Gate, Number, Refit, Verdict
 from gatekeeper.judgement.backtest.scorecard import Scorecard
-from gatekeeper.judgement.rule.verdict import Gain, Policy
-from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
+from gatekeeper.judgement.rule.verdict import Edition, Gain, Policy
+from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, daily_influence, sharpe_difference
 
 ZERO, MOST_DAYS, WITHIN = 1e-9, 1_000_000, 1e-12
 TESTS = frozenset({"bound", "league"})
@@ -83,10 +84,21 @@ def gain_of(challenger: Scorecard, champion: Scorecard | None, policy: Policy) -
     sure, able = policy.z, NormalDist().inv_cdf(policy.power)
     if policy.tolerance is None:
         return Gain(value, error, value - sure * error, difference.p_one_sided)
-    detectable = (sure + able) * error - policy.tolerance
+    detectable = detectable_gain(error, sure, policy)
     longer = ((sure + able) * error / (policy.gain_of_interest + policy.tolerance)) ** 2
     needed = math.ceil(min(longer * len(challenger.daily), MOST_DAYS))
     return Gain(value, error, value - sure * error, difference.p_one_sided, detectable, needed)
+
+
+def detectable_gain(error: float, critical: float, policy: Policy) -> float:
+    """The gain that its bound detects, whatever the margin."""
+    return (critical + NormalDist().inv_cdf(policy.power)) * error - (policy.tolerance or 0.0)
+
+
+def daily_gain(challenger: Scorecard, champion: Scorecard, policy: Policy) -> NDArray[np.float64]:
+    """(T,) what each day adds to the annual gain in Sharpe."""
+    rate, periods = policy.risk_free, policy.periods_per_year
+    return daily_influence(challenger.excess(rate, periods), champion.excess(rate, periods)) * math.sqrt(periods)
 
 
 def _same_bytes(challenger: Scorecard, champion: Scorecard) -> bool:
@@ -167,3 +179,6 @@ def _stuck(decided_by: str, champion: Scorecard, policy: Policy) -> bool:
     if decided_by == "enough" and window.days >= policy.floor_days:
         return champion.kept_trades < policy.floor_trades <= champion.ideas
     return decided_by == "defined" and champion.sharpe is None
+
+
+EDITION = Edition(judge, daily_gain, detectable_gain)

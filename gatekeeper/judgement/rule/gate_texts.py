@@ -1,13 +1,13 @@
-"""Gate texts: the sentences and numbers of the promotion rule's gates and verdicts (promotion.py decides)."""
+"""Gate texts: the sentences and numbers of the promotion rule's gates (promotion.py decides)."""
 
 import math
 from collections.abc import Sequence
 
-from gatekeeper.documents.evaluation import HOLDOUT, Answer, Gate, Number, Refit, Verdict, Window
+from gatekeeper.documents.evaluation import HOLDOUT, Gate, Number, Refit, Window
 from gatekeeper.judgement.backtest.scorecard import Scorecard
+from gatekeeper.judgement.rule.gains import Gains, evidence_of
 from gatekeeper.judgement.rule.verdict import Gain, Policy
-
-ALL_GATES = "all gates"
+from gatekeeper.judgement.statistics.pooled_error import FEWEST_IN_POOL
 
 LONGEST_HOLDOUT = 3650
 """Days: the limit of GATEKEEPER_HOLDOUT_DAYS."""
@@ -45,15 +45,14 @@ def comparable(passed: bool, one_window: bool, cards: Sequence[Scorecard]) -> Ga
     return Gate("comparable", passed, numbers, text)
 
 
-def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
-    """The gate `enough` with its text and numbers."""
+def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy, found: Gains, weeks: int | None) -> Gate:
+    """The gate `enough` with its text and numbers; weeks: in which the two must differ, None if that isn't asked."""
     window = cards[0].window
+    floor = "no floor, since their capital is compared" if found.in_capital else f"floor {policy.floor_trades}"
     approved = ", ".join(f"{role} approved {_approved(card)} of {card.ideas}" for role, card in _roles(cards))
-    text = f"{approved} ideas (floor {policy.floor_trades}); {window.days} market days (floor {policy.floor_days})"
-    if window.days < policy.floor_days:
-        text += f"; {_when(window)}"
+    text = f"{approved} ideas ({floor}); {window.days} market days (floor {policy.floor_days})"
     numbers: dict[str, Number] = {
-        "floor_trades": policy.floor_trades,
+        "floor_trades": None if found.in_capital else policy.floor_trades,
         "days": window.days,
         "floor_days": policy.floor_days,
         "ideas": cards[0].ideas,
@@ -61,7 +60,30 @@ def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy) -> Gate:
         **{f"{role}_kept": card.kept_trades for role, card in _roles(cards)},
         **{f"{role}_passed_over": card.passed_over for role, card in _roles(cards) if card.passed_over},
     }
+    if weeks is not None:
+        more, counted = _weeks(cards[0], weeks)
+        text, numbers = text + more, numbers | counted
+    if window.days < policy.floor_days:
+        text += f"; {_when(window)}"
     return Gate("enough", passed, numbers, text)
+
+
+def _weeks(challenger: Scorecard, floor: int) -> tuple[str, dict[str, Number]]:
+    """The weeks in which the two differ, and the history that says how precise that is."""
+    evidence = evidence_of(challenger)
+    differing, history = evidence.differing, evidence.history
+    text = f"; {differing.count} ideas that only one of the two entered, in {differing.weeks} distinct weeks"
+    text += f" (floor {floor}"
+    if history is None:
+        text += f", since fewer than {FEWEST_IN_POOL} ideas were known before the window to say what such ideas make)"
+    else:
+        text += f"; the {history.ideas} ideas known before the window say what such ideas make)"
+    return text, {
+        "differing_entered": differing.count,
+        "differing_weeks": differing.weeks,
+        "floor_weeks": floor,
+        "pooled_ideas": None if history is None else history.ideas,
+    }
 
 
 def _approved(card: Scorecard) -> str:
@@ -70,14 +92,24 @@ def _approved(card: Scorecard) -> str:
 
 
 def defined(
-    passed: bool, days: int, challenger: Scorecard, champion: Scorecard | None, ungated: Scorecard | None
+    passed: bool,
+    days: int,
+    challenger: Scorecard,
+    champion: Scorecard | None,
+    ungated: Scorecard | None,
+    *,
+    in_capital: bool,
 ) -> Gate:
     """The gate `defined` with its text and numbers."""
     cards = {"challenger": challenger, "champion": champion, "ungated": ungated}
     sharpes = {role: card.sharpe for role, card in cards.items() if card is not None}
     text = f"annual Sharpe over {days} days: "
     text += ", ".join(f"{role} {figure(sharpe)}" for role, sharpe in sharpes.items())
-    text += "" if passed else "; each needs a defined Sharpe on the same days, at least 5"
+    if in_capital:
+        text += "; what they made of capital is compared instead"
+        text += "" if passed else ", which needs one of them to have made or lost something on at least 5 days"
+    elif not passed:
+        text += "; each needs a defined Sharpe on the same days, at least 5"
     return Gate("defined", passed, {"days": days, **{f"{role}_sharpe": each for role, each in sharpes.items()}}, text)
 
 
@@ -116,24 +148,92 @@ def drawdown(passed: bool, challenger: Scorecard, champion: Scorecard, policy: P
 
 def bound(passed: bool | None, challenger: Scorecard, gain: Gain, policy: Policy) -> Gate:
     """The gate `bound` with its text and numbers."""
-    numbers: dict[str, Number] = {
-        "bound": gain.bound,
-        "standard_error": gain.standard_error,
-        "p": gain.p,
-        **significance(policy),
-        "tolerance": policy.tolerance,
-        "detectable_gain": gain.detectable,
-        "days_needed": gain.days_needed,
-    }
+    numbers = precision_numbers(gain, policy) | {"detectable_gain": gain.detectable, "days_needed": gain.days_needed}
     if policy.tolerance is None:
         return Gate("bound", passed, numbers, f"policy {policy.name} needs no lower bound; it is {figure(gain.bound)}")
     limit = -policy.tolerance if policy.tolerance else 0.0
     text = f"the gain's lower confidence bound of {figure(gain.bound, limit)} {is_or_not(passed)} over {limit:g}"
-    if passed is False and gain.detectable is not None:
-        detectable = figure(gain.detectable, policy.gain_of_interest)
-        text += f". With this window only a Sharpe gain above {detectable} is detectable"
-        text += _longer_window(challenger, gain, policy)
+    text += inert(gain, policy)
+    if passed is False:
+        text += power_of(challenger, gain, policy)
     return Gate("bound", passed, numbers, text)
+
+
+def precision_numbers(gain: Gain, policy: Policy) -> dict[str, Number]:
+    """The numbers of a bound: what it is made of, and what it is compared with."""
+    return {
+        "bound": gain.bound,
+        "standard_error": gain.standard_error,
+        "pooled_error": gain.pooled,
+        "critical": gain.critical,
+        "degrees_of_freedom": gain.dof,
+        "p": gain.p,
+        **significance(policy),
+        "tolerance": policy.tolerance,
+    }
+
+
+def inert(gain: Gain, policy: Policy) -> str:
+    """A sentence if the bound of every model that is as good passes: then only the margin decides; else ""."""
+    if gain.critical is None or gain.standard_error is None or not policy.tolerance:
+        return ""
+    width = gain.critical * gain.standard_error
+    if width >= policy.tolerance:
+        return ""
+    return (
+        f". This test is inert: z x error is {figure(width, policy.tolerance)}, under the tolerance of "
+        f"{policy.tolerance:g}, so that every gain over 0 passes"
+    )
+
+
+def power_of(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
+    """The gain that the window detects, and the way to one that detects the gain of interest; for a failed test."""
+    if gain.detectable is None:
+        return ""
+    detectable = figure(gain.detectable, policy.gain_of_interest)
+    return (
+        f". With this window only a Sharpe gain above {detectable} is detectable"
+        f"{longer_window(challenger, gain, policy)}"
+    )
+
+
+def selective(passed: bool, challenger: Scorecard) -> Gate:
+    """The gate `selective` with its text and numbers."""
+    approved = {0: "none", challenger.ideas: "every one"}.get(challenger.kept_trades, str(challenger.kept_trades))
+    text = f"the challenger approved {approved} of {challenger.ideas} ideas"
+    text += "" if passed else f", so that it never becomes the primary alone: {needs_a_person(challenger)}"
+    numbers: dict[str, Number] = {"approved": challenger.kept_trades, "ideas": challenger.ideas}
+    return Gate("selective", passed, numbers, text)
+
+
+def plausible(passed: bool, challenger: Scorecard, policy: Policy) -> Gate:
+    """The gate `plausible` with its text and numbers."""
+    sharpe = figure(challenger.sharpe, policy.too_good)
+    text = f"the challenger's annual Sharpe of {sharpe} {'is not' if passed else 'is'} over {policy.too_good:g}"
+    if not passed:
+        text += (
+            " (GATEKEEPER_TOO_GOOD), which is too good to be true: look for a feature that knows the future, or an "
+            f"outcome that no account would have had; {needs_a_person(challenger)}"
+        )
+    return Gate("plausible", passed, {"challenger_sharpe": challenger.sharpe, "too_good": policy.too_good}, text)
+
+
+def beats_ungated(passed: bool, challenger: Scorecard, ungated: Scorecard, policy: Policy, *, asked: bool) -> Gate:
+    """The gate `ungated` with its text and numbers."""
+    ours, theirs = challenger.total_return, ungated.total_return
+    text = (
+        f"the challenger made {figure(ours, theirs)} of capital, ungated (every idea taken) {figure(theirs, ours)}; "
+        f"GATEKEEPER_BEAT_UNGATED={policy.beat_ungated} "
+    )
+    text += "asks it to have made more" if asked else "doesn't ask it to have made more here"
+    numbers: dict[str, Number] = {"challenger_made": ours, "ungated_made": theirs, "asked": int(asked)}
+    return Gate("ungated", passed, numbers, text)
+
+
+def needs_a_person(challenger: Scorecard) -> str:
+    """What a person does who wants the model nevertheless: the command to paste."""
+    target = "ID" if challenger.model_id is None else str(challenger.model_id)
+    return f"it needs a person: gatekeeper promote -i {target} --reason 'why it is right'"
 
 
 def alike(passed: bool | None, refit: Refit) -> Gate:
@@ -156,13 +256,18 @@ def alike(passed: bool | None, refit: Refit) -> Gate:
     return Gate("alike", passed, numbers, text)
 
 
-def _longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
+def longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     """The window, or the ideas a year, that would detect the gain of interest; "" if this window does.
 
     In calendar days, rounded up to ten. Weeks alone are never promised: a window ends its growth at the holdout.
     """
-    if gain.days_needed is None or gain.detectable is None or gain.detectable <= policy.gain_of_interest:
+    if gain.detectable is None or gain.detectable <= policy.gain_of_interest:
         return ""
+    if gain.days_needed is None:
+        return (
+            f". No window detects {policy.gain_of_interest:g} (GATEKEEPER_GAIN_OF_INTEREST), which is not over the "
+            f"margin of {policy.margin:g} (GATEKEEPER_MARGIN)"
+        )
     wanted, window = f"{policy.gain_of_interest:g}", challenger.window
     days = math.ceil(gain.days_needed * 365 / policy.periods_per_year / 10) * 10
     if days > LONGEST_HOLDOUT:
@@ -183,109 +288,6 @@ def _longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     ideas = challenger.ideas * policy.periods_per_year / len(challenger.daily)
     more = math.ceil(ideas * ((gain.detectable / policy.gain_of_interest) ** 2 - 1))
     return f"{text}; {more} more ideas a year of the same kind would do as well" if more > 0 else text
-
-
-def same_bytes(challenger: Scorecard, champion: Scorecard, policy: Policy, kind: str) -> Verdict:
-    """The verdict on a challenger with the same bytes as the champion; no other gate is evaluated."""
-    text = f"same decisions: {challenger.name} has the same bytes as {champion.name}, sha256 {challenger.sha256}"
-    gate = Gate("distinct", False, {"differing": 0}, text)
-    return Verdict(
-        "keep", kind, policy.name, (gate,), "distinct", f"keep {champion.live}: {text}", gain=0.0, differing=0
-    )
-
-
-def verdict(
-    answer: Answer,
-    gates: tuple[Gate, ...],
-    failed: list[str],
-    gain: Gain,
-    challenger: Scorecard,
-    champion: Scorecard | None,
-    ungated: Scorecard | None,
-    policy: Policy,
-    kind: str,
-    refit: Refit | None = None,
-) -> Verdict:
-    """The verdict with its message, and whether it needs a person's attention (`alert`)."""
-    by_name = {gate.name: gate for gate in gates}
-    decided_by = failed[0] if failed else ALL_GATES
-    message = f"{_headline(answer, challenger, champion, refit)}: " + (
-        f"{decided_by}: {by_name[decided_by].text}" if failed else _won(gain, by_name)
-    )
-    if refit is not None and not failed:
-        message += f"; {by_name['alike'].text}"
-    stuck = None if champion is None or not failed else _stuck(decided_by, challenger, champion, policy)
-    if stuck:
-        message += f". ALERT: {stuck}"
-    worse = answer == "promote" and ungated is not None and challenger.total_return < ungated.total_return
-    if worse and ungated is not None:
-        message += f". WARNING: {_less_than_ungated(challenger, ungated)}"
-    differing = by_name["distinct"].numbers["differing"] if champion is not None else None
-    return Verdict(
-        answer=answer,
-        kind="bootstrap" if champion is None and kind == "weekly" else kind,
-        policy=policy.name,
-        gates=gates,
-        decided_by=decided_by,
-        message=message,
-        alert=bool(stuck) or (champion is None and (worse or decided_by == "alike")),
-        gain=gain.value,
-        standard_error=gain.standard_error,
-        bound=gain.bound,
-        p=gain.p,
-        differing=differing if isinstance(differing, int) else None,
-        detectable_gain=gain.detectable,
-    )
-
-
-def _headline(answer: Answer, challenger: Scorecard, champion: Scorecard | None, refit: Refit | None) -> str:
-    if answer == "promote":
-        live = challenger.name if refit is None else f"{refit.name} (refit of {challenger.name})"
-        return f"promote {live}" + ("" if champion is not None else " as the first primary")
-    if champion is None:
-        return f"{answer}, so there is still no primary"
-    return f"keep {champion.live}" if answer == "keep" else f"undecided, {champion.live} stays the primary"
-
-
-def _won(gain: Gain, gates: dict[str, Gate]) -> str:
-    if gain.value is None:
-        return gates["defined"].text
-    return "; ".join(gates[name].text for name in ("better", "bound", "distinct", "league") if name in gates)
-
-
-def _stuck(decided_by: str, challenger: Scorecard, champion: Scorecard, policy: Policy) -> str | None:
-    """The reason that no later Monday can judge this champion either, and the way out; None if one can."""
-    window = champion.window
-    if window.ready is None and (window.empty or window.days < policy.floor_days):
-        return "this window never becomes long enough with this holdout: raise GATEKEEPER_HOLDOUT_DAYS"
-    if decided_by == "comparable" and champion.trained_to is None and not champion.out_of_sample:
-        fault = "its training data are unknown"
-    elif decided_by == "enough" and window.days >= policy.floor_days and _vetoes_too_much(champion, policy):
-        fault = (
-            f"it approves {champion.kept_trades} of {champion.ideas} ideas, under the floor of {policy.floor_trades}"
-        )
-    elif decided_by == "defined" and champion.sharpe is None:
-        fault = "the Sharpe of its returns is undefined"
-    else:
-        return None
-    target = "ID" if challenger.model_id is None else str(challenger.model_id)
-    return (
-        f"no challenger can be judged against {champion.live}, since {fault}. "
-        f"To replace it by hand: gatekeeper promote -i {target}"
-    )
-
-
-def _vetoes_too_much(champion: Scorecard, policy: Policy) -> bool:
-    """Whether the champion's vetoes, not a lack of ideas, leave too few trades to judge."""
-    return champion.kept_trades < policy.floor_trades <= champion.ideas
-
-
-def _less_than_ungated(challenger: Scorecard, ungated: Scorecard) -> str:
-    ours, theirs = challenger.total_return, ungated.total_return
-    return (
-        f"{challenger.name} made LESS than taking every idea: {figure(ours, theirs)} of capital against "
-        f"{figure(theirs, ours)} ungated (Sharpe {figure(challenger.sharpe)} against {figure(ungated.sharpe)})"
-    )
 
 
 def _when(window: Window) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 
 from gatekeeper.documents.evaluation import EvaluationDocument
 from gatekeeper.errors import ConfigError, DataError
+from gatekeeper.judgement.rule.gains import detectable_gain
 from gatekeeper.judgement.rule.verdict import POLICIES, Policy
+from gatekeeper.judgement.statistics.student_t import critical_value
 
 WINDOWS = (0.5, 1.0, 2.0, 4.0)
 """Years."""
@@ -23,6 +25,12 @@ class Measured:
     years: float
     correlation: float | None
     ideas_a_year: float
+    dof: int | None = None
+    """Degrees of freedom of the error; None if it is supposed, and taken as exact."""
+
+    def critical(self, z: float) -> float:
+        """The number of errors that a bound lies below its gain."""
+        return z if self.dof is None else critical_value(z, self.dof)
 
     def over(self, years: float) -> float:
         """The standard error that a window of `years` such years would have."""
@@ -69,19 +77,26 @@ def measured(document: EvaluationDocument) -> Measured:
         years=days / periods,
         correlation=float(both) if np.isfinite(both) else None,
         ideas_a_year=challenger.ideas * periods / days,
+        dof=_dof(document),
     )
 
 
 def sights(policy: Policy, by: Measured, windows: Sequence[float] = WINDOWS) -> list[Sight]:
     """The power of each policy in each window, policy by policy."""
-    return [_sight(policy.with_name(name), years, by.over(years)) for name in POLICIES for years in windows]
+    return [_sight(policy.with_name(name), years, by) for name in POLICIES for years in windows]
 
 
-def _sight(policy: Policy, years: float, error: float) -> Sight:
-    normal = NormalDist()
-    able = normal.inv_cdf(policy.power)
-    hurdle = policy.margin
-    if policy.tolerance is not None:
-        hurdle = max(hurdle, policy.z * error - policy.tolerance)
+def _sight(policy: Policy, years: float, by: Measured) -> Sight:
+    normal, error = NormalDist(), by.over(years)
+    detectable = detectable_gain(error, by.critical(policy.z), policy)
+    hurdle = detectable - normal.inv_cdf(policy.power) * error
     equals = normal.cdf(-hurdle / error) if error > 0 else 0.0
-    return Sight(policy.name, years, error, hurdle + able * error, equals)
+    return Sight(policy.name, years, error, detectable, equals)
+
+
+def _dof(document: EvaluationDocument) -> int | None:
+    """The degrees of freedom that an evaluation of today's edition states."""
+    for gate in document.verdict.gates:
+        if isinstance(found := gate.numbers.get("degrees_of_freedom"), int):
+            return found
+    return None

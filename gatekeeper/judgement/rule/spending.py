@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import EvaluationDocument
+from gatekeeper.documents.rules import known
 from gatekeeper.judgement.rule.verdict import Policy
 
 Floats = NDArray[np.float64]
@@ -115,16 +116,14 @@ def of_a_year(newest_first: Iterable[tuple[datetime, EvaluationDocument]]) -> Al
     return alike(sorted(found, key=lambda test: test.as_of))
 
 
-def expected(policy: Policy, alike: Alike, standard_error: float) -> float | None:
-    """Promotions a year of models that are just bad enough; None for a policy without a budget.
+def expected(policy: Policy, alike: Alike, standard_error: float) -> float:
+    """Promotions a year of models that are just bad enough, for a policy with a budget.
 
     standard_error: the gain's, in annual Sharpe. A gain must exceed the margin, too, which is so many errors over what
     such a model has: only with small errors does it ask for more than z.
     """
-    if policy.tolerance is None or policy.tests_a_year is None:
-        return None
-    hurdle = max(policy.z, (policy.margin + policy.tolerance) / standard_error)
-    return promotions(hurdle, policy.tests_a_year, alike.correlation)
+    hurdle = max(policy.z, (policy.margin + known(policy.tolerance)) / standard_error)
+    return promotions(hurdle, known(policy.tests_a_year), alike.correlation)
 
 
 def promotions(z: float, tests_a_year: float, correlation: float) -> float:

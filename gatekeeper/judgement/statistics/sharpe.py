@@ -7,16 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gatekeeper.errors import DataError
+from gatekeeper.judgement.statistics import hac
 
 FEWEST_DAYS = 5
 """The small-sample factor of the difference divides by T - 4."""
 
 _CONSTANT = 1e-10
 """Returns that spread less than this part of their size are constant but for rounding: no Sharpe, never 7e16."""
-
-
-_STILL = 1e-20
-"""Sum of squares, in units of a variance, of a column that moves on its last day alone, but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ def sharpe_difference(a: ArrayLike, b: ArrayLike, *, unit_free: bool = True) -> 
     if len(first) < FEWEST_DAYS:
         return SharpeDifference(delta, None, None, None)
     deviations, gradient = _moments(_computable(first), _computable(second))
-    bandwidth = _bandwidth(_in_own_units(deviations), _STILL) if unit_free else _bandwidth(deviations)
+    bandwidth = hac.bandwidth(deviations, unit_free=unit_free)
     error = _standard_error(deviations, gradient, bandwidth)
     p = 0.5 * math.erfc(delta / error / math.sqrt(2)) if error > 0 else None
     return SharpeDifference(delta, error, p, bandwidth)
@@ -111,6 +108,19 @@ def daily_influence(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         raise DataError("the Sharpe of one of the two is undefined, so their difference is as well")
     deviations, gradient = _moments(_computable(first), _computable(second))
     return np.asarray(sharpe_a - sharpe_b + deviations @ gradient)
+
+
+def sharpe_error(returns: ArrayLike) -> float | None:
+    """Standard error of the Sharpe per period of (T,) returns: that of `sharpe_difference`, for one row by itself.
+
+    None for fewer than 5 periods, and if the Sharpe is undefined. Annual: x sqrt(periods).
+    """
+    row = _row(returns)
+    if len(row) < FEWEST_DAYS or sharpe_ratio(row, 1) is None:
+        return None
+    scaled = _computable(row)
+    deviations, gradient = (of_both[..., ::2] for of_both in _moments(scaled, scaled))
+    return _standard_error(deviations, gradient, hac.bandwidth(deviations))
 
 
 def max_drawdown(returns: ArrayLike) -> float:
@@ -180,40 +190,9 @@ def _moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np
     return deviations, gradient
 
 
-def _in_own_units(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column divided by its standard deviation; a constant one stays as it is, and has no part in a bandwidth."""
-    spread = deviations.std(axis=0)
-    return deviations / np.where(spread > 0, spread, 1.0)
-
-
-def _bandwidth(deviations: NDArray[np.float64], still: float = 0.0) -> float:
-    """Andrews (1991), eq. 6.2 and 6.4, for the Parzen kernel, one AR(1) with intercept for each column that moves."""
-    before, after = deviations[:-1], deviations[1:]
-    x, y = before - before.mean(axis=0), after - after.mean(axis=0)
-    spread = np.sum(x * x, axis=0)
-    moving = spread > still
-    rho = np.sum(x * y, axis=0)[moving] / spread[moving]
-    noise = np.mean((y[:, moving] - rho * x[:, moving]) ** 2, axis=0) ** 2
-    # A root of exactly 1 has no finite answer; it never comes from returns, but must not become NaN.
-    gap = np.where(rho == 1, np.finfo(float).eps, 1 - rho)
-    denominator = float(np.sum(noise / gap**4))
-    if denominator == 0:
-        return 0.0
-    alpha = float(np.sum(4 * rho**2 * noise / gap**8)) / denominator
-    return float(2.6614 * (alpha * len(deviations)) ** 0.2)
-
-
 def _standard_error(deviations: NDArray[np.float64], gradient: NDArray[np.float64], bandwidth: float) -> float:
     periods = len(deviations)
-    influence = deviations @ gradient
-    variance = float(influence @ influence)
-    for lag in range(1, min(periods, math.ceil(bandwidth))):
-        variance += 2 * _parzen(lag / bandwidth) * float(influence[lag:] @ influence[:-lag])
-    variance *= 1 / (periods - 4)  # the mean over T, times T / (T - 4)
+    variance = hac.long_run_sum(deviations @ gradient, bandwidth) / (periods - 4)  # the mean over T, times T / (T - 4)
     # Where one row is a multiple of the other the true variance is zero, and rounding may fall to either side.
     floor = 1e-27 * float((deviations**2 @ gradient**2).sum()) / (periods - 4)
     return math.sqrt(variance / periods) if variance > floor else 0.0
-
-
-def _parzen(x: float) -> float:
-    return 1 - 6 * x**2 + 6 * x**3 if x <= 0.5 else 2 * (1 - x) ** 3

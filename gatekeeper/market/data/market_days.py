@@ -23,7 +23,8 @@ def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: s
         raise StaleData(
             f"{uri} is stale: its newest {what} is of {newest:%Y-%m-%d %H:%M}Z, {age / timedelta(days=1):.1f} days "
             f"before the as-of {as_of:%Y-%m-%d %H:%M}Z, over the limit of {limit}; fix the feed, or raise "
-            f"GATEKEEPER_{setting}"
+            f"GATEKEEPER_{setting}",
+            newest,
         )
 
 

@@ -59,7 +59,8 @@ def cases(
     older = list(_entrants(run, registry, book, met, opened, left_out))
     if not older:
         return [Case(model, measured)]
-    everyone = Field(measured.champion, (measured.challenger, *(card for _, card in older)))
+    against = [book.against(measured.champion, card, measured.pool) for _, card in older]
+    everyone = Field(measured.champion, (measured.challenger, *against))
     return _held(everyone, [model, *(each for each, _ in older)], measured, kind, left_out)
 
 

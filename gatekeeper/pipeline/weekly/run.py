@@ -80,6 +80,8 @@ _LATER = frozenset(
         "volatility_target",
         "largest_fraction",
         "most_open",
+        "beat_ungated",
+        "too_good",
     }
 )
 

@@ -12,12 +12,15 @@ from gatekeeper.documents.card import (
     CardChampion,
     CardEvaluation,
     CardFacts,
+    CardFigure,
+    CardFigures,
     CardModel,
     CardPromotion,
     CardQuarantine,
     CardState,
     CardTraining,
 )
+from gatekeeper.errors import DataError
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.models import catalogue, refits
 from gatekeeper.registry.promotion import evaluations
@@ -50,6 +53,7 @@ def facts(connection: Connection, model_id: int, now: datetime) -> CardFacts:
         as_champion=_as_champion(connection, model_id),
         promotions=promotions,
         quarantines=quarantines,
+        figures=_figures(judged[0]) if judged else None,
     )
 
 
@@ -125,6 +129,20 @@ def _evaluation(model: Model, one: Evaluation) -> CardEvaluation:
         symbols=None if symbols is None else [each.name or "" for each in symbols],
         age_days=None if model.trained_to is None else (one.as_of - model.trained_to) // timedelta(days=1),
     )
+
+
+def _figures(newest: Evaluation) -> CardFigures | None:
+    """What traders look for in the newest evaluation; None if its document can't be read, or holds no days."""
+    from gatekeeper.judgement.report import stream_table
+
+    try:
+        table = stream_table.of(newest.document)
+    except DataError:
+        return None
+    if not table.streams:
+        return None
+    rows = [CardFigure(each.name, each.meaning, list(each.cells)) for each in table.figures]
+    return CardFigures(newest.id, list(table.streams), rows, list(table.notes))
 
 
 def _as_champion(connection: Connection, model_id: int) -> CardChampion:

@@ -56,7 +56,7 @@ def test_without_a_refit_nothing_changes(pair: Any, small: Policy) -> None:
 
 
 def test_too_little_to_see_is_not_undecided_where_the_refit_stays_out_anyway(pair: Any, small: Policy) -> None:
-    proven = small.with_name("proven")
+    proven = structs.replace(small, name="proven")
     assert judge(*pair, proven, refit=REFIT).answer == "undecided"
     both = judge(*pair, proven, refit=apart(9, 9))
     assert (both.answer, both.decided_by) == ("keep", "bound")

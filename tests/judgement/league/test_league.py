@@ -13,11 +13,13 @@ from msgspec import structs
 
 from gatekeeper import config
 from gatekeeper.documents import serialization
+from gatekeeper.documents.evidence import DifferingIdeas, Evidence
 from gatekeeper.errors import ConfigError
 from gatekeeper.judgement import Policy, Scorecard, judge, sharpe_difference
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
-from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.league.league import Field, FieldResult, contest, standardised
+from gatekeeper.judgement.rule.promotion import TODAY
 from gatekeeper.judgement.statistics.bootstrap import block_length
 from gatekeeper.judgement.statistics.sharpe import daily_influence
 from gatekeeper.settings import Settings
@@ -30,7 +32,7 @@ YEAR = math.sqrt(252)
 
 @pytest.fixture
 def proven(policy: Policy) -> Policy:
-    return structs.replace(policy, drawdown_allowance=1.0).with_name("proven")
+    return structs.replace(policy, drawdown_allowance=1.0, too_good=100.0).with_name("proven")
 
 
 @pytest.fixture
@@ -67,6 +69,19 @@ def test_each_days_part_adds_up_to_the_difference_and_varies_as_it_does(entered:
     for day in (0, 17, 239):
         left = sharpe_difference(np.delete(ours, day), np.delete(theirs, day)).delta
         assert (DAYS - 1) * (whole - left) + whole == pytest.approx(parts[day], abs=0.02 * np.ptp(parts))
+
+
+def test_what_each_day_adds_is_over_the_rate_like_the_gain(entered: Callable[..., Field], proven: Policy) -> None:
+    """Case 88: the mean of the standardised days is the gain plus the tolerance in errors, at a rate of 3 % too."""
+    rng = np.random.default_rng(6)
+    field = entered([0.4, 0.9], 6)
+    cards = [replace(card, exposed=rng.random(DAYS)) for card in (field.champion, *field.contenders)]
+    field = Field(cards[0], tuple(cards[1:]))
+    policy = structs.replace(proven, name="safe", risk_free=0.03)
+    for card, gain in zip(field.contenders, contest(field, policy, draws=100).gains, strict=True):
+        days = standardised(card, field.champion, gain, policy)
+        assert gain.value != contest(field, proven, draws=100).gains[field.contenders.index(card)].value
+        assert days.mean() * math.sqrt(DAYS) == pytest.approx((gain.value + 0.5) / gain.standard_error, abs=1e-9)
 
 
 def test_the_statistic_is_archs_on_gains_in_units_of_their_errors(
@@ -117,7 +132,7 @@ def test_the_best_that_is_sure_wins_and_the_others_are_told_by_whom(
     assert "gatekeeper_1, gatekeeper_2, gatekeeper_3" in beaten.message
     won = judge(field.contenders[1], field.champion, proven, many=gate(held, field, 1))
     assert "as one of 4 models compared" in won.message
-    assert [each.name for each in won.gates][-2:] == ["bound", "league"]
+    assert [each.name for each in won.gates][-2:] == ["plausible", "league"]
 
 
 def test_who_gained_most_but_fails_a_gate_of_its_own_does_not_win(
@@ -126,7 +141,7 @@ def test_who_gained_most_but_fails_a_gate_of_its_own_does_not_win(
     field = entered([6.0, 5.0], 4)
     deep = replace(field.contenders[0], max_drawdown=5.0)
     assert contest(Field(field.champion, (deep, field.contenders[1])), proven, draws=DRAWS).winner == 1
-    few = replace(field.contenders[0], kept=np.arange(IDEAS) < 3)
+    few = replace(field.contenders[0], evidence=Evidence(DifferingIdeas(20, 20, 14, 200, 0.0), None))
     assert contest(Field(field.champion, (few, field.contenders[1])), proven, draws=DRAWS).winner == 1
     assert contest(field, proven, draws=DRAWS).winner == 0
 
@@ -207,7 +222,7 @@ def kept(entered: Callable[..., Field], proven: Policy) -> Callable[..., list[st
         league = serialization.as_object(written)
         change(league)
         changed = document(league=league, agreement=agreement)
-        held, again, number = league_document.again(changed, cards, proven, "weekly", judge)
+        held, again, number = league_document.again(changed, cards, proven, "weekly", TODAY)
         assert number == 1
         return league_document.faults(changed, held, again)
 

@@ -121,7 +121,7 @@ def test_every_chart_has_its_words_and_no_id_is_used_twice(usual: str) -> None:
     ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
     assert len(ids) == len(set(ids))
     charts = [attrs for tag, attrs in seen if tag == "svg"]
-    assert len(charts) == 7
+    assert len(charts) == 8
     assert all(attrs["role"] == "img" and attrs["aria-labelledby"] in ids for attrs in charts)
     targets = [attrs["href"][1:] for tag, attrs in seen if tag == "use"]
     assert targets
@@ -155,7 +155,7 @@ def test_every_kind_of_verdict_has_a_page(known: Dataset, contender: Make, two: 
     pages = {
         "the first": page(known, challenger),
         "same decisions": page(known, challenger, replace(champion, sha256=challenger.sha256)),
-        "This needs a person's attention": page(known, challenger, replace(champion, threshold=0.99)),
+        "This needs a person's attention": page(known, challenger, replace(champion, trained_to=None)),
         "the window is empty": page(
             known, challenger, replace(champion, trained_to=None, created_at=datetime(2018, 11, 4, tzinfo=UTC))
         ),

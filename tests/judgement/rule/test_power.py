@@ -16,8 +16,8 @@ from scipy import stats
 from gatekeeper.documents.evaluation import Scorecards
 from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.judgement import Policy, judge, policy_of
+from gatekeeper.judgement.rule.gains import between
 from gatekeeper.judgement.rule.power import measured, sights, supposed
-from gatekeeper.judgement.rule.promotion import gain_of
 from gatekeeper.judgement.statistics.sharpe import sharpe_difference
 from gatekeeper.settings import Settings
 
@@ -88,8 +88,8 @@ def test_undecided_says_which_holdout_or_how_many_more_ideas_detect_the_gain(
     row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     a, b = pair
     proven = structs.replace(small, name="proven", z=3.09)
-    gain = gain_of(a, b, proven)
-    reach = 3.09 + stats.norm.ppf(0.8)
+    gain = between(a, b, proven).shown
+    reach = stats.t.isf(stats.norm.sf(3.09), 39) + stats.norm.ppf(0.8)
     needed = 10 * (reach * row["se_hac"] * math.sqrt(252) / 0.5) ** 2
     assert gain.days_needed == math.ceil(needed)
     verdict = judge(a, b, proven)

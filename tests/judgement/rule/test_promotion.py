@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,35 +12,40 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 from msgspec import structs
+from scipy import stats
 
 from gatekeeper.documents import serialization
 from gatekeeper.judgement import Policy, Scorecard, Verdict, Window, judge, max_drawdown, policy_of, sharpe_ratio
 from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
-ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound"]
-OTHER = np.arange(40) > 0
+ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound", "selective", "plausible"]
+DOF = 39
+"""Of the evidence in conftest.py."""
+OTHER = (np.arange(40) > 0) & (np.arange(40) < 39)
 CLOSE = pytest.approx
 
 
 def test_numbers_of_the_golden_ten_days(pair: Any, small: Policy, golden: dict[str, Any]) -> None:
-    """Annual gain and error are the golden ones x sqrt(252); the bound takes the 2.11 of `safe` off."""
+    """Annual gain and error are the golden ones x sqrt(252); the bound takes the 2.11 of `safe` off, as t of 39."""
     row = golden["sharpe_difference"]["ten_days"] | golden["sharpe_difference_unit_free"]["ten_days"]
     verdict = judge(*pair, small)
     gain, error = row["delta"] * math.sqrt(252), row["se_hac"] * math.sqrt(252)
     assert verdict.gain == CLOSE(gain, abs=1e-9)
     assert verdict.standard_error == CLOSE(error, abs=1e-9)
-    assert verdict.bound == CLOSE(gain - 2.11 * error, abs=1e-7)
-    assert verdict.detectable_gain == CLOSE((2.11 + 0.841621234) * error - 0.5, abs=1e-7)
-    assert verdict.p == CLOSE(1 - NormalDist().cdf(row["delta"] / row["se_hac"]), abs=1e-9)
+    critical = stats.t.isf(stats.norm.sf(2.11), DOF)
+    assert verdict.bound == CLOSE(gain - critical * error, abs=1e-7)
+    assert verdict.detectable_gain == CLOSE((critical + 0.841621234) * error - 0.5, abs=1e-7)
+    assert verdict.p == CLOSE(stats.t.sf((gain + 0.5) / error, DOF), abs=1e-9)
     assert verdict.differing == 1
     assert [gate.name for gate in verdict.gates] == ORDER
     assert (verdict.answer, verdict.decided_by, verdict.kind) == ("promote", "all gates", "weekly")
 
 
 def test_three_policies_differ_by_the_bound_alone(pair: Any, small: Policy) -> None:
-    """The bound is -0.17 with one z for all: `better` asks for none, `safe` allows 0.5 below zero, `proven` nothing."""
-    assert judge(*pair, small).bound == CLOSE(-0.1748, abs=1e-3)
+    """The bound is -0.24 with one z for all: `better` asks for none, `safe` allows 0.5 below zero, `proven` nothing."""
+    critical = stats.t.isf(stats.norm.sf(2.11), DOF)
+    assert judge(*pair, small).bound == CLOSE(1.5215529 - critical * 0.8038900, abs=1e-5)
     answers = {name: judge(*pair, structs.replace(small, name=name)).answer for name in ("better", "safe", "proven")}
     assert answers == {"better": "promote", "safe": "promote", "proven": "undecided"}
     assert judge(*pair, small.with_name("better")).detectable_gain is None
@@ -49,26 +53,31 @@ def test_three_policies_differ_by_the_bound_alone(pair: Any, small: Policy) -> N
 
 def test_first_failing_gate_decides(pair: Any, small: Policy) -> None:
     challenger, champion = pair
+    short = {"daily": challenger.daily[:4], "exposed": challenger.exposed[:4], "sharpe": None}
     faults: dict[str, tuple[Scorecard, Policy]] = {
         "comparable": (replace(challenger, out_of_sample=False), small),
         "enough": (challenger, structs.replace(small, floor_days=11)),
-        "defined": (replace(challenger, sharpe=None), small),
+        "defined": (replace(challenger, **short), small),
         "distinct": (replace(challenger, kept=champion.kept), small),
         "better": (challenger, structs.replace(small, margin=2)),
         "drawdown": (replace(challenger, max_drawdown=1.0), small),
         "bound": (challenger, structs.replace(small, name="proven")),
+        "selective": (replace(challenger, kept=np.ones(40, dtype=bool)), small),
+        "plausible": (replace(challenger, sharpe=5.1), small),
     }
     for name, (card, policy) in faults.items():
-        verdict = judge(card, champion, policy)
+        other = replace(champion, daily=champion.daily[:4], exposed=champion.exposed[:4])
+        verdict = judge(card, other if name == "defined" else champion, policy)
         assert verdict.decided_by == name
-        assert [gate.name for gate in verdict.gates if not gate.passed] == [name]
-        assert verdict.answer == ("undecided" if name in ("comparable", "enough", "defined", "bound") else "keep")
+        failed = [name, "saves"] if name == "defined" else [name]  # four days
+        assert [gate.name for gate in verdict.gates if not gate.passed] == failed
+        assert verdict.answer == ("keep" if name in ("distinct", "better", "drawdown") else "undecided")
         assert name in verdict.message
     # With all faults at once, the first in order decides, though each is told.
-    worst = replace(challenger, out_of_sample=False, sharpe=None, kept=champion.kept, max_drawdown=1.0)
+    worst = replace(challenger, out_of_sample=False, sharpe=9.0, kept=champion.kept, max_drawdown=1.0)
     verdict = judge(worst, champion, structs.replace(small, floor_days=11, margin=2, name="proven"))
     assert (verdict.answer, verdict.decided_by) == ("undecided", "comparable")
-    assert not any(gate.passed for gate in verdict.gates)
+    assert [gate.name for gate in verdict.gates if gate.passed] == ["defined", "selective"]
 
 
 def test_better_is_strictly_over_the_margin(pair: Any, small: Policy) -> None:
@@ -121,17 +130,16 @@ def test_drawdown_may_reach_the_allowance(pair: Any, small: Policy) -> None:
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_kept_trades_at_the_floor_are_enough(pair: Any, small: Policy, side: int) -> None:
-    """Case 42: 30 are enough, 29 are not, for either."""
-    for count, answer in ((30, "promote"), (29, "undecided")):
+def test_trades_at_the_floor_are_compared_by_sharpe_and_fewer_in_capital(pair: Any, small: Policy, side: int) -> None:
+    """Case 42: 30 are enough for a Sharpe ratio, 29 are not, for either."""
+    for count, gates in ((30, ORDER), (29, [*ORDER[:4], "drawdown", "saves", *ORDER[-2:]])):
         cards = list(pair)
         cards[side] = replace(cards[side], kept=np.arange(40) < count)
         verdict = judge(*cards, small)
-        assert verdict.answer == answer
+        assert [gate.name for gate in verdict.gates] == gates
         assert verdict.gate("enough").numbers[("challenger_kept", "champion_kept")[side]] == count
-    assert verdict.decided_by == "enough"
-    assert "29 of 40" in verdict.message
-    assert "floor 30" in verdict.message
+        assert verdict.gate("enough").numbers["floor_trades"] == (30 if count == 30 else None)
+    assert "entered 29 trades (floor 30)" in verdict.gate("saves").text
 
 
 def test_days_at_the_floor_are_enough(card: Make, policy: Policy) -> None:
@@ -191,7 +199,7 @@ def test_a_model_that_saw_the_window_is_not_compared(pair: Any, small: Policy) -
 
 def test_five_days_are_defined_four_are_not(card: Make, policy: Policy) -> None:
     """Case 42: the difference divides by T - 4."""
-    few = structs.replace(policy, floor_days=1, safe_tolerance=1000)
+    few = structs.replace(policy, floor_days=1, safe_tolerance=1000, too_good=1000.0)
     a, b = [0.01, -0.02, 0.015, 0.003, 0.02], [0.008, -0.018, 0.011, 0.004, -0.009]
     assert judge(card(a), card(b, kept=OTHER), few).answer == "promote"
     verdict = judge(card(a[:4]), card(b[:4], kept=OTHER), few)
@@ -231,7 +239,8 @@ def test_risk_free_rate_counts_in_the_gain(pair: Any, small: Policy) -> None:
 
 def test_periods_scale_gain_and_error(pair: Any, small: Policy) -> None:
     """Case 37: 365 around the clock."""
-    there, back = judge(*pair, small), judge(*pair, structs.replace(small, periods_per_year=365))
+    proven = small.with_name("proven")
+    there, back = judge(*pair, proven), judge(*pair, structs.replace(proven, periods_per_year=365))
     assert back.gain / there.gain == CLOSE(math.sqrt(365 / 252), rel=1e-12)
     assert back.standard_error / there.standard_error == CLOSE(math.sqrt(365 / 252), rel=1e-12)
     assert back.p == there.p

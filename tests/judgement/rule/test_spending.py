@@ -3,9 +3,11 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from evaluation_documents import CARD, document
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -20,6 +22,7 @@ from gatekeeper.judgement.rule.spending import (
     Tested,
     alike,
     expected,
+    of_a_year,
     promotions,
 )
 
@@ -80,6 +83,29 @@ def test_a_challenger_that_is_the_champion_by_then_is_not_compared() -> None:
     assert alike(alone) is None
 
 
+def test_a_years_evaluations_are_read_the_newest_first_and_no_further() -> None:
+    """12 documents, 40 days apart: ten lie within 365 days of the newest, and one of these compared no two models."""
+    random = np.random.default_rng(7)
+    days = [str(day) for day in np.arange("2018-01-01", "2018-04-01", dtype="datetime64[D]")]
+    cards = [CARD | {"daily": random.normal(0, 0.01, 90).tolist(), "sha256": f"{number:064d}"} for number in range(13)]
+    documents = [
+        (MONDAY - timedelta(days=40 * number), document(days=days, scorecards=compared(cards[number], cards[12])))
+        for number in range(12)
+    ]
+    documents[3] = (documents[3][0], document(days=days, scorecards=compared(cards[3], None)))
+    read = iter(documents)
+    found = of_a_year(read)
+    assert found is not None
+    assert found.challengers == 9
+    ours = alike([each for as_of, one in documents[9::-1] if (each := Tested.of(as_of, one)) is not None])
+    assert found == ours
+    assert len(list(read)) == 1
+
+
+def compared(challenger: dict[str, Any], champion: dict[str, Any] | None) -> dict[str, Any]:
+    return {"challenger": challenger, "champion": champion, "ungated": challenger | {"name": "ungated"}}
+
+
 @pytest.mark.parametrize("tests", TESTS)
 def test_more_alike_and_a_larger_z_spend_less(tests: int) -> None:
     """The table itself: within twice its standard errors for the correlation, strictly for z."""
@@ -122,7 +148,6 @@ def test_a_small_error_asks_for_more_than_z(policy: Policy) -> None:
     assert expected(policy, one, 0.2) == pytest.approx(0.173)
     assert expected(policy, one, 0.5) == promotions(2.11, 52, 0.5)
     assert expected(structs.replace(policy, margin=0.5), one, 0.4) == pytest.approx(0.173)
-    assert expected(policy.with_name("better"), one, 0.5) is None
 
 
 def test_the_table_is_what_the_bench_simulates() -> None:

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gatekeeper.errors import DataError
-from gatekeeper.judgement import max_drawdown, sharpe_difference, sharpe_ratio
-from gatekeeper.judgement.statistics.sharpe import excess_returns
+from gatekeeper.judgement import excess_returns, max_drawdown, sharpe_difference, sharpe_ratio
 
 RETURNS = arrays(np.float64, st.integers(5, 60), elements=st.floats(-0.25, 0.25, width=32))
 CLOSE = pytest.approx

@@ -12,6 +12,7 @@ from market_bars import daily, random_bars, utc, write
 
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market.data.candles import Book, book, read
+from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.files import Table
 
 LATE = utc("2030-01-01")
@@ -189,3 +190,24 @@ def test_times_without_offset_are_told_once() -> None:
     bare = BARS.assign(time=BARS["time"].str[:10])
     found = book([Table("a.csv", "A", bare), Table("b.csv", "B", bare)], LATE, "open", "x")
     assert found.notes == ("times without offset are read as UTC",)
+
+
+def test_daily_closes_carry_on_and_know_no_later_bar() -> None:
+    """A symbol that starts late has no price before; one that ends keeps its last."""
+    early = BARS.iloc[:20].assign(symbol="A")
+    late = BARS.iloc[5:].assign(symbol="B")
+    both = of(pd.concat([early, late]))
+    days = daily(30).astype("datetime64[D]")
+    closes = daily_closes(both.candles, days, LATE, 20 * 365)
+    close = BARS["close"].to_numpy()
+    np.testing.assert_array_equal(closes[:, 0], np.concatenate((close[:20], np.full(10, close[19]))))
+    np.testing.assert_array_equal(closes[:, 1], np.concatenate((np.full(5, np.nan), close[5:])))
+    known = book([Table("x.csv", "X", early)], utc("2016-01-18"), "open", "x.csv")
+    seen = days[days < np.datetime64("2016-01-18")]
+    np.testing.assert_array_equal(daily_closes(known.candles, seen, utc("2016-01-18"), 365)[:, 0], close[: len(seen)])
+
+
+def test_daily_closes_reach_back_a_month_over_the_holdout() -> None:
+    days = np.arange("2015-01-01", "2016-02-01", dtype="datetime64[D]")
+    closes = daily_closes(of(BARS).candles, days, utc("2016-02-01"), 10)
+    assert len(closes) == 40

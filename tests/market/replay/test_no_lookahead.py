@@ -56,6 +56,10 @@ def test_a_later_run_knows_all_that_an_earlier_one_did_and_the_same_of_it(as_of:
     known_then = late.ideas.take(late.ideas.known_at <= instant(as_of))
     assert known_then.fingerprint() == early.ideas.fingerprint()
     assert late.market_days[late.market_days <= early.market_days[-1]].tolist() == early.market_days.tolist()
+    assert early.closes is not None and late.closes is not None
+    later = len(late.market_days) - len(early.market_days)
+    known = late.closes[: len(late.closes) - later]
+    np.testing.assert_array_equal(known, early.closes[len(early.closes) - len(known) :])
 
 
 @settings(max_examples=8, deadline=None)

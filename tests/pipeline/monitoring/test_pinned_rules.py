@@ -37,7 +37,7 @@ OTHERWISE: dict[str, Any] = {
     "gain_of_interest": 4.0,
     "power": 0.51, "floor_trades": 5000, "floor_days": 5000, "drawdown_allowance": 1.0,
     "sizing": "volatility", "fraction": 1.0, "volatility_target": 0.1, "largest_fraction": 1.0, "most_open": 1,
-    "risk_free": 0.9, "refit_disagreement": 1.0, "breaker_level": 0.51,
+    "risk_free": 0.9, "refit_disagreement": 1.0, "breaker_level": 0.51, "beat_ungated": "always", "too_good": 0.5,
 }  # fmt: skip
 """Every setting that an evaluation went by, far from its default."""
 

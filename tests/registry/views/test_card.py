@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from evaluation_documents import CARD, WHOLE
 from msgspec import structs
 from promotion_steps import by_hand_as_of
 from registry_site import MONDAY
@@ -72,6 +73,24 @@ def test_numbers_of_another_make_are_unknown_and_undefined_stays_undefined(regis
     assert defined[6:12] == ["none", "0 of 40", "undefined", "undefined", "none", "0.500"]
     assert other[3] == "unknown"
     assert set(other[7:16]) == {"unknown"}
+
+
+@SQLITE
+def test_the_newest_evaluation_is_shown_with_what_traders_look_for(registry: Registry, add, judged) -> None:
+    model = add(1)
+    sides = {"long": {"count": 1, "won": 1, "gained": 0.01, "lost": 0.0, "size": 0.05}}
+    sides["short"] = {"count": 1, "won": 0, "gained": 0.0, "lost": 0.004, "size": 0.05}
+    card = CARD | {"daily": [0.01, -0.004], "exposed": [0.0, 0.05], "win_rate": 0.5}
+    window = WHOLE["window"] | {"as_of": MONDAY.isoformat()}
+    parts = {"scorecards": WHOLE["scorecards"] | {"challenger": card}, "sides": {"challenger": sides}}
+    judged(model, document=WHOLE | parts | {"verdict": WHOLE["verdict"] | {"answer": "promote"}, "window": window})
+    facts = registry.pages.card(model.id, now=NOW)
+    assert facts.figures is not None and facts.figures.streams == ["challenger", "ungated"]
+    text = card_text.markdown(facts)
+    assert "| Profit factor | 2.50 | undefined: not on record | what winning trades made by what" in text
+    assert "| Gross exposure, most | 5.00 % | 0.00 % |" in text
+    judged(model, weeks=1, run_key="of another make", document={"format": 9})
+    assert registry.pages.card(model.id, now=NOW).figures is None
 
 
 CARDS = json.loads(Path(__file__).with_name("cards.json").read_text())
