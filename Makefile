@@ -78,6 +78,8 @@ bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers,
 	@build/bench/bin/python bench/run.py
 
 bench-judgement: $(VENV)/ready  ## simulated years of weekly runs: which policy should decide (docs/why/judgement.md)
+	@$(BIN)/python bench/judgement/judgement_table.py
+	@$(BIN)/python bench/judgement/judgement_flipped.py
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code
