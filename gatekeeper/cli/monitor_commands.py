@@ -10,9 +10,11 @@ from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gatekeeper.documents.check import ShadowModel
     from gatekeeper.registry.promotion.checks import Check
 
 CARD = ("name", "ideas", "kept_trades", "sharpe", "total_return", "max_drawdown", "win_rate")
+SHADOW = ("standby", "since", "ideas", "approved", "return", "error", "Sharpe", "error", "gain", "error")
 
 
 @click.command()
@@ -48,7 +50,7 @@ def monitor(as_of: str | None, as_json_: bool) -> None:
 
 
 def _show(check: "Check") -> None:
-    breaker, drift = check.document.breaker, check.document.drift
+    breaker, drift, shadow = check.document.breaker, check.document.drift, check.document.shadow
     echo()
     table(
         ("", "name", "ideas", "approved", "Sharpe", "total return", "max drawdown", "win rate"),
@@ -56,11 +58,21 @@ def _show(check: "Check") -> None:
         empty="",
     )
     if breaker.bound is not None and breaker.p is not None:
-        echo("", f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated drawdowns are as deep")
+        what = "drawdowns" if breaker.horizon is None else "years"
+        echo("", f"breaker: {breaker.text}; {breaker.p:.3f} of the simulated {what} are as deep")
     if drift and drift.shifts:
         echo()
-        rows = [(one.name, one.distance, one.bound, one.drifted) for one in drift.shifts]
-        table(("feature", "distance", "bound", "drifted"), rows, empty="")
+        rows = [(one.name, one.distance, one.bound, one.independent, one.drifted) for one in drift.shifts]
+        table(("feature", "distance", "bound", "independent ideas", "drifted"), rows, empty="")
+    if shadow and shadow.models:
+        echo("", "Standby models on the ideas since each exists, with standard errors; no verdict uses them:")
+        table(SHADOW, [_shadowed(one) for one in shadow.models], empty="")
+
+
+def _shadowed(one: "ShadowModel") -> tuple[object, ...]:
+    """A line of the table: the model, and what it would have made."""
+    made = (one.total_return, one.total_return_error, one.sharpe, one.sharpe_error, one.gain, one.gain_error)
+    return (one.model.version, f"{one.since:%Y-%m-%d}", one.ideas, one.approved, *made)
 
 
 @click.group()

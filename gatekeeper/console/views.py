@@ -14,8 +14,10 @@ from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
+from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.registry.records import WHAT_IF
 from gatekeeper.registry.views import card_text
+from gatekeeper.registry.views.pages import Page
 
 router = APIRouter(prefix="/{desk}", default_response_class=HTMLResponse)
 
@@ -24,6 +26,9 @@ Before = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
 
 AT_ONCE = 1000
 """Up to this many models the doctor runs unasked; it reads every file, which takes a while with more."""
+
+CHECKS = 10
+"""Checks of the monitor on one page."""
 
 MOST = 200
 """Findings on one page; a registry whose folder is missing has two for each model."""
@@ -122,6 +127,14 @@ def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key)
     one = registry.evaluation(evaluation)
     content = _written(Path(settings.reports), one) or _drawn(one, registry.pages.effect_of(one))
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+@router.get("/monitor")
+def monitor(request: Request, desk: DeskOfPath, registry: OpenRegistry, before: Before = None) -> Response:
+    """The checks of the monitor, newest first, with the standby models in its shadow."""
+    found = registry.checks.newest(limit=CHECKS + 1, before=before)
+    page: Page[Check] = Page(found[:CHECKS], found[CHECKS - 1].id if len(found) > CHECKS else None)
+    return _page(request, desk, registry, "monitor", page=page)
 
 
 @router.get("/history")

@@ -5,7 +5,6 @@ Returns and drawdowns are parts of the initial capital, Sharpe ratios annual; nu
 
 from collections.abc import Iterator
 from datetime import datetime
-from math import hypot
 
 from msgspec import Struct
 
@@ -13,7 +12,7 @@ from gatekeeper.documents import serialization
 from gatekeeper.documents.evaluation import ScorecardRecord
 from gatekeeper.documents.serialization import JsonObject
 
-FORMAT = 1
+FORMAT = 2
 WHAT = "check document"
 
 
@@ -57,7 +56,7 @@ class LiveGain(Struct, frozen=True):
     """Annual Sharpe of the primary over the model before it."""
 
     predicted: float | None = None
-    """Gain measured by its evaluation."""
+    """Gain to expect: the measured one, shrunk since a large one is why the primary was promoted. Format 1 didn't."""
     predicted_error: float | None = None
     """Standard error of that."""
     realised: float | None = None
@@ -65,21 +64,14 @@ class LiveGain(Struct, frozen=True):
     realised_error: float | None = None
     """Standard error of that."""
     surprise: float | None = None
-    """(realised - predicted) gain in standard errors."""
-
-    @classmethod
-    def of(
-        cls,
-        predicted: float | None = None,
-        predicted_error: float | None = None,
-        realised: float | None = None,
-        realised_error: float | None = None,
-    ) -> "LiveGain":
-        """With the surprise, which is None if either gain or both errors are missing."""
-        error, surprise = hypot(predicted_error or 0.0, realised_error or 0.0), None
-        if predicted is not None and realised is not None and error > 0:
-            surprise = (realised - predicted) / error
-        return cls(predicted, predicted_error, realised, realised_error, surprise)
+    """Realised against measured gain as a standard normal, given that only larger gains than `least` are promoted;
+    in format 1 (realised - predicted) in standard errors. Negative: less was realised."""
+    measured: float | None = None
+    """Gain as its evaluation measured it."""
+    measured_error: float | None = None
+    """Standard error of that."""
+    least: float | None = None
+    """Gain that the rule asked for with this error; null if the rule did not promote it, and in format 1."""
 
 
 class Breaker(Struct, frozen=True):
@@ -92,9 +84,9 @@ class Breaker(Struct, frozen=True):
     bound: float | None
     """Quantile of the draws; null if the days can't tell, and then it never trips."""
     p: float | None
-    """Share of the draws that fell as deep as the live days, or deeper."""
+    """Share of the drawn years that reach as deep a drawdown for its day. In format 1, of draws of as many days."""
     level: float
-    """Quantile of the bound, 0 to 1."""
+    """Share of the drawn years that stay within the bound on every day, 0 to 1. In format 1, on the last day."""
     days: int
     """Live market days."""
     backtest_days: int
@@ -103,19 +95,27 @@ class Breaker(Struct, frozen=True):
     """Mean length of the bootstrap's blocks, in market days."""
     text: str
     """The same in words."""
+    horizon: int | None = None
+    """Market days of daily checks that the level holds for: whole years. Null in format 1, and without a bound."""
+    compared: int | None = None
+    """Models that the backtest was the best of. Null as `horizon`."""
+    alike: float | None = None
+    """Correlation of their returns, -1 to 1. Null as `horizon`."""
 
 
 class Shift(Struct, frozen=True):
-    """Shift of one column. Null for a constant column, which can't drift."""
+    """Shift of one column. All null for a constant column, which can't drift."""
 
     name: str
     """Feature, or `score`."""
     distance: float | None
     """Largest distance of the two distribution functions, 0 to 1."""
     bound: float | None
-    """Distance from which on it counts as drift."""
+    """Distance from which on it counts as drift; null also if too few ideas are independent."""
     drifted: bool | None
     """Whether the distance is over the bound."""
+    independent: float | None = None
+    """Independent ideas that the live ones are worth in this column. Null in format 1."""
 
 
 class Drift(Struct, frozen=True):
@@ -133,6 +133,52 @@ class Drift(Struct, frozen=True):
     """The same in words."""
     drifted: tuple[str, ...] = ()
     """Names of the columns that moved beyond their bound."""
+
+
+class ShadowModel(Struct, frozen=True):
+    """A standby model on the ideas since it exists: what it would have made. Errors count days as independent."""
+
+    model: CheckedModel
+    """The model."""
+    since: datetime
+    """From when on ideas count: on logged ideas its registration, on replayed ones its weekly run's as-of."""
+    ideas: int
+    """Ideas since, old enough and with a known outcome."""
+    days: int
+    """Market days since."""
+    approved: int
+    """Ideas that it approves."""
+    total_return: float
+    """What they made."""
+    total_return_error: float | None
+    """Standard error of that."""
+    max_drawdown: float
+    """Its deepest fall."""
+    sharpe: float | None
+    """Sharpe ratio; null with too few ideas."""
+    sharpe_error: float | None
+    """Standard error of that (Mertens 2002)."""
+    gain: float | None
+    """Sharpe ratio over the primary's on the days since both exist; null with too few ideas."""
+    gain_error: float | None
+    """Standard error of that (Ledoit & Wolf 2008)."""
+    gain_ideas: int
+    """Ideas of that comparison."""
+
+
+class Shadow(Struct, frozen=True):
+    """The desk's standby models on live ideas: forward evidence, which no verdict uses."""
+
+    models: tuple[ShadowModel, ...]
+    """The newest first."""
+    most: int
+    """Largest number of models that are scored."""
+    older: int
+    """Models beyond that number, which were not scored."""
+    left_out: dict[str, str]
+    """Models that could not be scored, by version, and why."""
+    text: str
+    """The same in words."""
 
 
 class ServerAnswers(Struct, frozen=True):
@@ -154,7 +200,7 @@ class CheckDocument(Struct, frozen=True):
     """One check."""
 
     format: int
-    """Format of the document: 1."""
+    """Format of the document: 2. One of format 1 becomes one of 2 as it is read."""
     as_of: datetime
     """The instant that the check knows nothing beyond."""
     primary: CheckedModel
@@ -195,6 +241,8 @@ class CheckDocument(Struct, frozen=True):
     """Comparisons that could not be made, and the reasons."""
     text: str
     """All of it in a few words."""
+    shadow: Shadow | None = None
+    """Null in format 1."""
 
 
 def written(document: CheckDocument) -> str:
@@ -204,9 +252,18 @@ def written(document: CheckDocument) -> str:
 
 def read(content: str | bytes) -> CheckDocument:
     """The stored document. Raises DataError for one of another format, or a damaged one."""
-    return serialization.read(content, CheckDocument, WHAT, FORMAT)
+    return serialization.read(content, CheckDocument, WHAT, FORMAT, {1: _of_format_1})
 
 
 def as_object(document: CheckDocument) -> JsonObject:
     """The document as plain JSON."""
     return serialization.as_object(document)
+
+
+def _of_format_1(value: JsonObject) -> JsonObject:
+    """Its prediction was the gain as measured; all else that is new stays null. Raises ValueError."""
+    gain = value.get("gain")
+    if not isinstance(gain, dict):
+        raise ValueError("Object missing required field `gain`")
+    measured = {"measured": gain.get("predicted"), "measured_error": gain.get("predicted_error")}
+    return {**value, "format": FORMAT, "gain": {**gain, **measured}}

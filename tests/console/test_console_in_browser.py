@@ -20,6 +20,7 @@ PAGES = [
     "/default/evaluations",
     "/default/evaluations/3",
     "/default/evaluations/3/report",
+    "/default/monitor",
     "/default/history",
     "/default/holds",
     "/default/doctor",

@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from console_house import EVIL, PATIENCE, Insider, console, served
-from weekly_house import House
+from weekly_house import NOW, House
 
+from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -22,6 +24,7 @@ PAGES = [
     "/default/models/4",
     "/default/evaluations",
     "/default/evaluations/2",
+    "/default/monitor",
     "/default/history",
     "/default/holds",
     "/default/doctor",
@@ -147,6 +150,26 @@ def test_the_history_tells_every_change(looked_at: httpx.Client) -> None:
     said = text(looked_at, "/default/history")
     assert re.search(r" 3 \S+ \S+ UTC rollback model 2 model 1 \S+ ann live drawdown looks wrong", said), said
     assert re.search(r" 1 \S+ \S+ UTC bootstrap none model 1 2016-01-04 test ", said), said
+
+
+def test_without_a_check_the_monitor_says_how_to_make_one(looked_at: httpx.Client) -> None:
+    assert "No check is on record: the DAG gatekeeper_monitor makes one" in text(looked_at, "/default/monitor")
+
+
+def test_the_monitor_shows_its_checks_and_the_standby_models(furnished_copy: Path) -> None:
+    """Model 2 is quarantined and 4 lost its file, so 3 alone stands by."""
+    house = House(furnished_copy, f"ideas:{furnished_copy / 'ideas.csv'}")
+    with house.registry as registry:
+        for day in (16, 17):
+            seen = monitor(datetime(2018, 1, day, 2, tzinfo=UTC), registry, house.settings, now=NOW)
+            assert seen.check is not None
+    with opened(furnished_copy) as client:
+        said = text(client, "/default/monitor")
+    assert said.index("2018-01-17") < said.index("2018-01-16")
+    assert seen.summary in said
+    standby = said.partition("Standby models on the live ideas since each exists")[2]
+    assert re.search(r"no verdict uses it\. .* gatekeeper_3 2018-01-15 0 0 ", standby), standby
+    assert "gatekeeper_primary" not in standby.partition("2018-01-16")[0]
 
 
 def test_holds_and_quarantines_stand_on_one_page(looked_at: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """What an older Gatekeeper stored is read, shown, proven and upgraded by this one (tests/stored/README.md)."""
 
+import copy
 import json
 import shutil
 import sqlite3
@@ -70,7 +71,36 @@ def test_each_document_is_written_as_it_was_read(kept: Shell) -> None:
         assert as_format_1(again) == told
         assert [name for name in again if name != "rules"] == [name for name in told if name not in ("policy", "rules")]
         assert evaluation.written(evaluation.read(json.dumps(again))) == json.dumps(again)
-    assert [check.written(check.read(text)) for text in checks] == checks
+    (text,) = checks
+    told, again = json.loads(text), json.loads(check.written(check.read(text)))
+    assert check_of_format_1(copy.deepcopy(again)) == told
+    assert check.written(check.read(json.dumps(again))) == json.dumps(again)
+
+
+def check_of_format_1(document: dict[str, Any]) -> dict[str, Any]:
+    """As it was written then; what is new is null, but for the measured gain, which is what was predicted."""
+    gain, breaker = document["gain"], document["breaker"]
+    assert (gain.pop("measured"), gain.pop("measured_error")) == (gain["predicted"], gain["predicted_error"])
+    new = [gain.pop("least"), document.pop("shadow"), *(breaker.pop(name) for name in ("horizon", "compared", "alike"))]
+    new += [shift.pop("independent") for shift in document["drift"]["shifts"]]
+    assert new == [None] * len(new)
+    assert document["format"] == 2
+    return {**document, "format": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace('"format": 1', '"format": 3', 1), "format 3, this version reads 1 and 2"),
+        (lambda text: text.replace('"gain": {', '"win": {', 1), "missing required field `gain`"),
+        (lambda text: text[:-100], "it was changed or cut off"),
+    ],
+)
+def test_a_damaged_check_is_refused_with_what_is_wrong(kept: Shell, change: Any, said: str) -> None:
+    (text,) = texts(kept, "gatekeeper_check")
+    assert change(text) != text
+    with pytest.raises(DataError, match=said):
+        check.read(change(text))
 
 
 def test_the_documents_say_what_they_said(kept: Shell) -> None:

@@ -1,43 +1,91 @@
-"""Circuit breaker: trips if the live drawdown exceeds a high quantile of drawdowns resampled from the backtest."""
+"""Circuit breaker: trips if the live drawdown exceeds a bound that few promise-keepers exceed in a year of checks."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gatekeeper.documents.check import Breaker
+from gatekeeper.documents.evaluation import ScorecardRecord
+from gatekeeper.judgement.live.selection import luck
 from gatekeeper.judgement.statistics.bootstrap import block_length, draws
 from gatekeeper.judgement.statistics.sharpe import max_drawdown
 
 FEWEST_DAYS = 5
 TIMES = 2000
+HEAD_START = 21
+"""Market days: the bound begins as if so many had passed, since a small early drawdown is no evidence."""
 
 
-def examine(live: ArrayLike, backtest: ArrayLike, *, level: float, floor_days: int, seed: int) -> Breaker:
-    """Whether the drawdown of the (T,) live daily returns exceeds the `level` quantile of resampled drawdowns.
+@dataclass(frozen=True, slots=True, eq=False)
+class Promise:
+    """What the backtest promised, and how the model was chosen by it.
 
-    Each draw takes T days from the (B,) days of the backtest in blocks, by the stationary bootstrap of Politis & Romano
-    (1994). The backtest is a sample too, so its days are resampled for each draw; otherwise a lucky backtest would
-    promise too much, and its bound would be exceeded far more often than stated. The breaker trips on the drawdown
-    quantile alone; no significance test is required. Both rows are parts of the same initial capital, and the start
-    counts as a peak. With fewer than 5 live days, fewer than `floor_days` of the backtest or a constant backtest there
-    is no bound.
+    daily: (B,) returns. compared: models that it was the best of. alike: correlation of their returns, 0 to 1.
     """
-    now, then = np.asarray(live, dtype=np.float64), np.asarray(backtest, dtype=np.float64)
+
+    daily: NDArray[np.float64]
+    compared: int
+    alike: float
+
+    @classmethod
+    def beside(cls, daily: NDArray[np.float64], other: ScorecardRecord | None, *, compared: int) -> "Promise":
+        """Alike as this backtest and that of the model which it was compared with are; not at all without one."""
+        theirs = np.zeros(0) if other is None else np.array(other.daily)
+        moving = len(daily) > 1 and len(theirs) == len(daily) and np.ptp(daily) > 0 and np.ptp(theirs) > 0
+        return cls(daily, compared, float(np.corrcoef(daily, theirs)[0, 1]) if moving else 0.0)
+
+    @property
+    def lowered(self) -> float:
+        """The part of the mean daily return that the choice explains (`selection.luck`)."""
+        return float(self.daily.std()) * luck(self.compared, self.alike, len(self.daily))
+
+
+def examine(
+    live: ArrayLike, promise: Promise, *, level: float, floor_days: int, periods_per_year: int, seed: int
+) -> Breaker:
+    """Whether the drawdown of the (T,) live daily returns exceeds the bound of its day.
+
+    The bound grows as the root of the days since the promotion (+ 21), and `level` is the share of simulated years
+    that stay within it on every day of the year; in a second year, on every day of both. Each year is drawn in blocks
+    from the backtest's days by the stationary bootstrap of Politis & Romano (1994). The backtest is a sample too, so
+    its days are resampled for each draw; and the best of several backtests is a lucky one, so its mean is lowered
+    first. Both rows are parts of the same initial capital, and the start counts as a peak. With fewer than 5 live days,
+    fewer than `floor_days` of the backtest or a constant backtest there is no bound.
+    """
+    now, then = np.asarray(live, dtype=np.float64), promise.daily
     drawdown = max_drawdown(now)
     why = _why_unbounded(now, then, floor_days)
     if why is not None:
         return Breaker(False, drawdown, None, None, level, len(now), len(then), None, why)
     block = block_length(then)
-    fell = _drawdowns(then, len(now), block, seed)
-    bound = float(np.quantile(fell, level, method="higher"))
-    deeper = float(np.mean(fell >= drawdown))
+    horizon = math.ceil(len(now) / periods_per_year) * periods_per_year
+    rising = growth(horizon)
+    deepest = _deepest(then - promise.lowered, rising, block, seed)
+    here = float(rising[len(now) - 1])
+    bound = here * float(np.quantile(deepest, level, method="higher"))
+    deeper = float(np.mean(deepest >= drawdown / here))
     tripped = drawdown > bound
+    chosen = f", the best of {promise.compared}" if promise.compared > 1 else ""
     text = (
         f"drawdown {drawdown:.2%} of capital in {len(now)} days, {'over' if tripped else 'within'} the {level:.4g} "
-        f"bound of {bound:.2%} from the backtest's {len(then)} days"
+        f"bound of {bound:.2%} for daily checks, from the backtest's {len(then)} days{chosen}"
     )
-    return Breaker(tripped, drawdown, bound, deeper, level, len(now), len(then), block, text)
+    return Breaker(
+        tripped=tripped,
+        drawdown=drawdown,
+        bound=bound,
+        p=deeper,
+        level=level,
+        days=len(now),
+        backtest_days=len(then),
+        block=block,
+        text=text,
+        horizon=horizon,
+        compared=promise.compared,
+        alike=promise.alike,
+    )
 
 
 def _why_unbounded(live: NDArray[np.float64], backtest: NDArray[np.float64], floor_days: int) -> str | None:
@@ -50,9 +98,21 @@ def _why_unbounded(live: NDArray[np.float64], backtest: NDArray[np.float64], flo
     return None
 
 
-def _drawdowns(days: NDArray[np.float64], length: int, block: int, seed: int) -> NDArray[np.float64]:
-    """(TIMES,) drawdowns of draws of that length, each from a resampled backtest."""
+def _deepest(days: NDArray[np.float64], rising: NDArray[np.float64], block: int, seed: int) -> NDArray[np.float64]:
+    """(TIMES,) largest drawdown so far / growth, over the days of each drawn year from the first checked one on."""
     backtests = draws(len(days), len(days), block=block, times=TIMES, seed=seed)
-    lives = draws(len(days), length, block=block, times=TIMES, seed=seed + 1)
-    fell = (max_drawdown(days[backtest[live]]) for backtest, live in zip(backtests, lives, strict=True))
+    lives = draws(len(days), len(rising), block=block, times=TIMES, seed=seed + 1)
+    years = (days[backtest[live]] for backtest, live in zip(backtests, lives, strict=True))
+    fell = (float(np.max((drawdowns(year) / rising)[FEWEST_DAYS - 1 :])) for year in years)
     return np.fromiter(fell, dtype=np.float64, count=TIMES)
+
+
+def growth(horizon: int) -> NDArray[np.float64]:
+    """(horizon,) the bound of each day as a part of the last one's."""
+    return np.sqrt((np.arange(horizon) + 1 + HEAD_START) / (horizon + HEAD_START))
+
+
+def drawdowns(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T,) the largest fall from a peak up to each day, as `max_drawdown` has it; the start counts as a peak."""
+    equity = np.cumsum(returns)
+    return np.maximum.accumulate(np.maximum.accumulate(np.maximum(equity, 0.0)) - equity)

@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from gatekeeper.documents.check import LiveGain
-from gatekeeper.documents.evaluation import Rules, Window
+from gatekeeper.documents.evaluation import Policy, Rules, Verdict, Window
 from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import days_from
 from gatekeeper.judgement.backtest.scorecard import Scorecard
+from gatekeeper.judgement.live.selection import shrunk, surprise
 from gatekeeper.judgement.statistics.sharpe import FEWEST_DAYS, sharpe_difference
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
@@ -43,14 +45,46 @@ class Live:
         """Whether there are enough ideas and days for a meaningful Sharpe."""
         return self.primary.ideas >= self.floor and len(self.days) >= FEWEST_DAYS
 
-    def gain(self, predicted: float | None, error: float | None) -> LiveGain:
-        """Realised gain next to the one predicted by an evaluation against the same model. Ledoit & Wolf (2008)."""
+    def gain(self, promise: LiveGain) -> LiveGain:
+        """The promised gain next to the realised one (Ledoit & Wolf 2008)."""
         if self.before is None or not self.enough:
-            return LiveGain.of(predicted, error)
-        annual = math.sqrt(self.periods_per_year)
-        ours, before = (card.excess(self.risk_free, self.periods_per_year) for card in (self.primary, self.before))
-        found = sharpe_difference(ours, before)
-        return LiveGain.of(predicted, error, _times(found.delta, annual), _times(found.standard_error, annual))
+            return promise
+        gain, error = gain_over(self.primary, self.before, self.risk_free, self.periods_per_year)
+        measured, measured_error = promise.measured, promise.measured_error
+        off = None
+        if gain is not None and error and measured is not None and measured_error:
+            off = surprise(measured, measured_error, gain, error, promise.least)
+        return structs.replace(promise, realised=gain, realised_error=error, surprise=off)
+
+
+def promised(verdict: Verdict, policy: Policy) -> LiveGain:
+    """The gain that an evaluation measured, and what it promises.
+
+    Nothing if it compared what the models made of the capital, not their Sharpe: then it had no gate `better`.
+    """
+    gain, error = verdict.gain, verdict.standard_error
+    if not any(gate.name == "better" for gate in verdict.gates):
+        return LiveGain()
+    if gain is None or not error:
+        return LiveGain(measured=gain, measured_error=error)
+    mean, spread = shrunk(gain, error, policy.gain_of_interest)
+    return LiveGain(mean, spread, measured=gain, measured_error=error, least=_least(verdict, policy))
+
+
+def _least(verdict: Verdict, policy: Policy) -> float | None:
+    """The gain from which on this error would have let it through; None if no gain was asked for."""
+    if verdict.answer != "promote" or verdict.gain is None:
+        return None
+    if policy.tolerance is None or verdict.bound is None:
+        return policy.margin
+    return max(policy.margin, verdict.gain - verdict.bound - policy.tolerance)
+
+
+def gain_over(one: Scorecard, other: Scorecard, risk_free: float, periods: int) -> tuple[float | None, float | None]:
+    """Annual Sharpe of one card's excess returns over that of another of the same days, and its standard error."""
+    ours, theirs = (card.excess(risk_free, periods) for card in (one, other))
+    found, annual = sharpe_difference(ours, theirs), math.sqrt(periods)
+    return _times(found.delta, annual), _times(found.standard_error, annual)
 
 
 def measure(dataset: Dataset, rules: Rules, since: datetime, primary: Contender, before: Contender | None) -> Live:

@@ -21,6 +21,7 @@ from gatekeeper.documents.check import (
 from gatekeeper.documents.rules import Rules, known
 from gatekeeper.errors import ModelRefused
 from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
+from gatekeeper.pipeline.monitoring.standby_models import shadow
 from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
 from gatekeeper.registry import Evaluation, Model, Promotion, Registry
 from gatekeeper.serving.served_scores import Answers
@@ -29,6 +30,7 @@ from gatekeeper.settings import Settings
 if TYPE_CHECKING:
     from gatekeeper.documents.check import Breaker
     from gatekeeper.judgement.backtest.contender import Contender
+    from gatekeeper.judgement.live.breaker import Promise
     from gatekeeper.judgement.live.live import Live
 
 
@@ -64,7 +66,7 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
     notes += found.notes
     rules = _rules(settings, evaluation, found)
     live = lives.measure(found.dataset, rules, found.since, primary, before)
-    gain = _gain(live, lasting, notes)
+    gain = _gain(live, rules, lasting, notes)
     breaker = _breaker(live, rules, evaluation, notes)
     # A refit scores what it was fitted on otherwise than what is new: only its twin's scores can be compared.
     judged = in_its_stead(settings, registry, lasting.primary)
@@ -93,6 +95,7 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
         servers=None if found.answers is None else _servers(found.answers, primary),
         notes=notes,
         text="",
+        shadow=shadow(registry, settings, found, rules, primary),
     )
     return structs.replace(document, text=_in_words(document))
 
@@ -138,37 +141,53 @@ def _before(registry: Registry, settings: Settings, lasting: Reign, notes: list[
         return None
 
 
-def _gain(live: "Live", lasting: Reign, notes: list[str]) -> LiveGain:
+def _gain(live: "Live", rules: Rules, lasting: Reign, notes: list[str]) -> LiveGain:
     """The gain; predicted only if the evaluation was against the model that is compared with now."""
+    from gatekeeper.judgement.live.live import promised
+
     evaluation, before = lasting.evaluation, lasting.before
     if evaluation is None or before is None:
-        return live.gain(None, None)
+        return live.gain(LiveGain())
     if before.sha256 not in (evaluation.champion_sha256, evaluation.faced):
         notes.append(f"evaluation {evaluation.id} was against a model other than {before.version}: no predicted gain")
-        return live.gain(None, None)
-    verdict, rules = evaluation.document.verdict, evaluation.document.rules
-    if rules.edition == 1 and rules.risk_free:
+        return live.gain(LiveGain())
+    judged = evaluation.document
+    if judged.rules.edition == 1 and judged.rules.risk_free:
         notes.append(
             "the predicted gain is over the risk-free rate on all capital, the realised one on what was exposed"
         )
-    return live.gain(verdict.gain, verdict.standard_error)
+    return live.gain(promised(judged.verdict, rules.policy))
 
 
 def _breaker(live: "Live", rules: Rules, evaluation: Evaluation | None, notes: list[str]) -> "Breaker":
     from gatekeeper.judgement.live import breaker
 
-    daily: list[float] = []
-    if evaluation is not None:
-        daily = evaluation.document.scorecards.challenger.daily
-        if evaluation.document.rules.marked and not live.marked:
-            notes.append("the backtest is marked to market, but these ideas are booked on the day of their exit")
+    if evaluation is not None and evaluation.document.rules.marked and not live.marked:
+        notes.append("the backtest is marked to market, but these ideas are booked on the day of their exit")
     return breaker.examine(
         live.daily,
-        daily,
+        _promise(evaluation),
         level=known(rules.breaker_level),
         floor_days=rules.policy.floor_days,
+        periods_per_year=rules.periods_per_year,
         seed=known(rules.seed),
     )
+
+
+def _promise(evaluation: Evaluation | None) -> "Promise":
+    """The backtest's days, and of how many backtests it may have been the luckiest: the year's tests, and the league.
+
+    How alike those are is what challenger and champion are.
+    """
+    from gatekeeper.judgement.live.breaker import Promise
+
+    if evaluation is None:
+        return Promise(np.zeros(0), 1, 0.0)
+    document = evaluation.document
+    daily = np.array(document.scorecards.challenger.daily)
+    tests = 0 if document.looks is None else document.looks.spent
+    league = 0 if document.league is None else len(document.league.contenders) - 1
+    return Promise.beside(daily, document.scorecards.champion, compared=max(1, tests + league))
 
 
 def _drift(
@@ -198,6 +217,19 @@ def _drift(
 def _with_scores(features: NDArray[np.float32], primary: "Contender") -> NDArray[np.float64]:
     """(n, 8): the features and the primary's scores."""
     return np.column_stack([features, primary.score(features)]).astype(np.float64)
+
+
+def starved(document: CheckDocument) -> str | None:
+    """Why no challenger can be compared with this primary by its trades: it approves enough, and enters too few."""
+    card = document.scorecards.primary
+    entered = card.kept_trades - card.passed_over
+    if not document.enough or not entered < document.floor <= card.kept_trades:
+        return None
+    return (
+        f"{document.primary.version} entered {entered} of the {card.kept_trades} ideas that it approved, under the "
+        f"floor of {document.floor}, since its rules limit the open positions; GATEKEEPER_MOST_OPEN sets that limit "
+        "for the next model"
+    )
 
 
 def _servers(answers: Answers, primary: "Contender") -> ServerAnswers:
@@ -231,13 +263,35 @@ def _in_words(document: CheckDocument) -> str:
     else:
         text += f"{settled} of them old enough in {document.days} days, too few for a Sharpe ({floor} needed)"
     drift = document.drift
-    return "; ".join([text, document.breaker.text, *([drift.text] if drift else []), *document.notes])
+    return "; ".join(
+        [
+            text,
+            document.breaker.text,
+            *([drift.text] if drift else []),
+            *_shadow(document),
+            *_starved(document),
+            *document.notes,
+        ]
+    )
+
+
+def _starved(document: CheckDocument) -> list[str]:
+    text = starved(document)
+    return [text] if text else []
+
+
+def _shadow(document: CheckDocument) -> list[str]:
+    return [document.shadow.text] if document.shadow and document.shadow.models else []
 
 
 def _gained(gain: LiveGain) -> str:
     if gain.realised is None:
         return ""
-    predicted = "" if gain.predicted is None else f", predicted {_figure(gain.predicted)}"
+    predicted = (
+        ""
+        if gain.predicted is None
+        else (f", predicted {_figure(gain.predicted)}: {_figure(gain.measured)} measured, shrunk for its selection")
+    )
     return f"; gain {_figure(gain.realised)} (standard error {_figure(gain.realised_error)}{predicted})"
 
 

@@ -8,7 +8,7 @@ from gatekeeper.errors import AsOfError, GatekeeperError, NoModel
 from gatekeeper.logs import logger
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm
-from gatekeeper.pipeline.monitoring.check_document import Reign, observe, reign
+from gatekeeper.pipeline.monitoring.check_document import Reign, observe, reign, starved
 from gatekeeper.pipeline.monitoring.live_ideas import logs_only
 from gatekeeper.registry import Registry
 from gatekeeper.registry.promotion.checks import Check
@@ -98,6 +98,9 @@ def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, a
         key = f"{ACTOR}/generation {check.generation}/{','.join(drift.drifted)}"
         text = f"drift since the backtest of {name}: {', '.join(drift.drifted)}"
         alarms.tell(settings, registry, Alarm("drift", key, text, document.text))
+    if few := starved(document):
+        key = f"{ACTOR}/generation {check.generation}/starved"
+        alarms.tell(settings, registry, Alarm("undecided", key, few, document.text, pressing=True))
     if not breaker.tripped:
         return Monitored(document.text, check)
     key = f"{ACTOR}/{check.as_of:%Y-%m-%dT%H:%M:%SZ}/{check.sha256[:12]}"

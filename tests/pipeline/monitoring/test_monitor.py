@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from alarm_receiver import Receiver
 from decision_samples import parsed
+from msgspec import structs
 from sqlalchemy import create_engine, text
 from weekly_house import NOW, House
 
@@ -16,6 +17,7 @@ from gatekeeper import config
 from gatekeeper.documents import check
 from gatekeeper.errors import AsOfError, DataError, ModelRefused, NoModel, StaleData
 from gatekeeper.features import FEATURES
+from gatekeeper.pipeline.monitoring.check_document import starved
 from gatekeeper.pipeline.monitoring.monitor import Monitored, monitor
 from gatekeeper.registry.decision_log.line_format import Decision, Outcome
 from gatekeeper.serving import Gatekeeper
@@ -67,7 +69,10 @@ def test_the_figures_are_those_of_pandas(house: House, data: str) -> None:
     gain = document.gain
     assert gain.realised == pytest.approx(cards.primary.sharpe - cards.before.sharpe, abs=1e-9)
     (evaluation,) = house.registry.evaluations(2)
-    assert (gain.predicted, document.evaluation) == (evaluation.document.verdict.gain, evaluation.id)
+    verdict = evaluation.document.verdict
+    assert (gain.measured, document.evaluation) == (verdict.gain, evaluation.id)
+    prior = (0.5 / 1.6448536) ** 2  # 5 % of the gains before any test exceed the gain of interest
+    assert gain.predicted == pytest.approx(verdict.gain * prior / (prior + verdict.standard_error**2))
     assert abs(gain.surprise) < 3
     assert (document.breaker.tripped, document.breaker.backtest_days) == (
         False, len(evaluation.document.days),
@@ -214,6 +219,26 @@ def test_drift_is_told_once_for_a_reign(house: House, data: str, tmp_path: Path,
         assert "rsi14" not in seen.document.drift.drifted
     assert receiver.kinds == ["drift"]
     assert receiver.got[0]["type"] == "info"
+
+
+def test_a_primary_that_enters_too_few_is_told_of_once(house: House, receiver: Receiver) -> None:
+    """Case 94: it approves enough, and the limit on open positions leaves it under the floor."""
+    seen = look(house).check
+    assert seen is not None
+    document = seen.document
+    card = document.scorecards.primary
+    assert starved(document) is None
+    for number, entered in enumerate((document.floor, document.floor - 1, document.floor - 2)):
+        few = structs.replace(card, passed_over=card.kept_trades - entered)
+        made = structs.replace(document, scorecards=structs.replace(document.scorecards, primary=few))
+        as_of = AS_OF + timedelta(minutes=number + 1)
+        generation = house.registry.generation()
+        house.registry.checks.record(house.registry.model(2), as_of=as_of, generation=generation, document=made)
+        look(house, as_of, alarms=receiver.url)
+    assert receiver.kinds == ["ALARM: undecided"]
+    assert f"entered 29 of the {card.kept_trades} ideas that it approved, under the floor of 30" in str(receiver.got[0])
+    few = structs.replace(card, kept_trades=29, passed_over=0)  # of which it can't enter more
+    assert starved(structs.replace(document, scorecards=structs.replace(document.scorecards, primary=few))) is None
 
 
 def test_a_primary_that_servers_cant_load_is_told_of(house: House, receiver: Receiver) -> None:
