@@ -35,9 +35,7 @@ def faults(document: EvaluationDocument) -> Told:
     yield from _beside_ungated(held, document.rules)
 
 
-def _of_trades(
-    name: str, held: Row, card: ScorecardRecord | LeagueRow, document: EvaluationDocument
-) -> Iterator[str]:
+def _of_trades(name: str, held: Row, card: ScorecardRecord | LeagueRow, document: EvaluationDocument) -> Iterator[str]:
     """Each trade is entered once, with at most its largest size, and not before the window starts.
 
     Only a window that starts on a weekend, or at midnight, has room for an entry before its first market day.
