@@ -127,7 +127,7 @@ def _refuse_choice(
             f"Use `gatekeeper promote -i {wanted}`."
         )
     found = next((find for find in finds if find.model.id == wanted), None)
-    fault = found and found.fault
+    fault = None if found is None else found.fault
     if found is not None and found.content is not None:  # not adopted yet, but its bytes may be those of another row
         holds.refuse_quarantined(connection, wanted, sha256_of(found.content))
     if model.sha256 is not None:
