@@ -180,7 +180,9 @@ def _gain(document: EvaluationDocument, days: NDArray[np.datetime64]) -> Iterato
         return
     rows, value, error = (np.array(column) for column in zip(*seen, strict=True))
     sure = policy.z
-    about = f"as the window grew; at its end {_number(value[-1])}, lower bound {_number(value[-1] - sure * error[-1])}"
+    about = f"as the window grew; at its end {_number(value[-1])}. Band: {sure:.3g} errors of these days to each side"
+    if unit_free:
+        about += ", while the verdict's bound knows the ideas from before the window, too"
     yield DrawnChart("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))
 
 
