@@ -77,7 +77,9 @@ digests:  ## pin the images of docker-compose.yaml to the digests that a registr
 bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers, in an environment of their own
 	@build/bench/bin/python bench/run.py
 
-bench-judgement: $(VENV)/ready  ## simulated years of weekly runs: which policy should decide (docs/why/judgement.md)
+bench-judgement: $(VENV)/ready  ## the rule's size and power (docs/why/judgement.md), and policies over simulated years (policies.md)
+	@$(BIN)/python bench/judgement/judgement_table.py
+	@$(BIN)/python bench/judgement/judgement_flipped.py
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code

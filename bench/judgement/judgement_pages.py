@@ -1,4 +1,4 @@
-"""Tables in Markdown for docs/why/judgement.md, and its three pictures."""
+"""Tables in Markdown for docs/why/policies.md, and its three pictures."""
 
 import itertools
 from collections.abc import Mapping, Sequence

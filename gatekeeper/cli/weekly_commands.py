@@ -98,6 +98,7 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
 
 
 def _explain(document: "EvaluationDocument") -> None:
+    from gatekeeper.judgement.report import glossary
     from gatekeeper.judgement.rule import tests_spent
 
     verdict, window = document.verdict, document.window
@@ -119,6 +120,10 @@ def _explain(document: "EvaluationDocument") -> None:
     for gate in verdict.gates:
         echo(f"  {MARKS[gate.passed]:<5} {gate.name:<11} {gate.text}")
         echo(f"        {'':<11} {_numbers(gate.numbers)}")
+    if terms := glossary.of_gates(verdict.gates):
+        echo("", "what the numbers of the gates mean")
+        for name, meaning in terms.items():
+            echo(f"  {name:<25} {meaning}")
     echo("", "verdict of each policy")
     for name, each in document.policies.items():
         echo(f"  {name:<7} {each.message}")

@@ -84,6 +84,7 @@ class Evidence:
     loud: str | None
     looks: str | None
     terms: Mapping[str, str]
+    gate_terms: Mapping[str, str]
     decision: DecisionChart | None
     traders: StreamTable
     years: Sequence[Year]
@@ -111,6 +112,7 @@ def of(evaluation: Evaluation) -> Evidence | Unreadable:
         _loud(document.scorecards),
         tests_spent.sentences(document),
         glossary.of(document),
+        glossary.of_gates(document.verdict.gates),
         decision_chart.of(document),
         stream_table.of(document),
         by_month.of(document.days, streams_of(document)),

@@ -11,6 +11,7 @@ from msgspec import Struct
 from gatekeeper.documents import older_rehearsal, serialization
 from gatekeeper.documents.ageing import Ageing
 from gatekeeper.documents.evaluation import SizingRecord
+from gatekeeper.documents.evidence import PooledHistory
 from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.serialization import JsonObject
 
@@ -299,6 +300,8 @@ class WeekFile(RefitFile, frozen=True, omit_defaults=True):
     """Digest of the file of the ideas that judge it."""
     refit: RefitFile | None = None
     """Its refit; left out if none was asked for."""
+    pool: PooledHistory | None = None
+    """The ideas that were known before its window, which `ideas` lacks; left out if there are too few."""
 
 
 def as_object(document: RehearsalDocument) -> JsonObject:

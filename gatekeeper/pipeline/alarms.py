@@ -220,4 +220,5 @@ def _library() -> Any:
     if own.propagate:  # it logs addresses; what it says of a failure is kept by its result, and told by us
         own.propagate = False
         own.addHandler(logging.NullHandler())
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs paths, which are the secret of many
     return apprise

@@ -22,7 +22,7 @@ from gatekeeper.settings import Settings
 if TYPE_CHECKING:
     from gatekeeper.market.sources import Known
 
-FORMAT = 1  # of the files that a rehearsal keeps
+FORMAT = 2  # of the files that a rehearsal keeps
 MOST_MONDAYS = 5200
 WEEK, WEEKEND = timedelta(weeks=1), timedelta(days=3)
 TEN_YEARS = 519 * WEEK

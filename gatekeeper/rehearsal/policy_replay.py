@@ -29,7 +29,9 @@ class WeeklyContest:
         if self.challenger is None or self.week.dataset is None:
             raise DataError(f"the week of {self.week.name} has no challenger; rehearse it again")
         if primary not in self._measured:
-            self._measured[primary] = backtest.run(self.week.dataset, self._settings, self.challenger, primary)
+            self._measured[primary] = backtest.run(
+                self.week.dataset, self._settings, self.challenger, primary, self.week.pool
+            )
         return self._measured[primary]
 
 

@@ -13,6 +13,7 @@ from signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIG_UNBLOCK, SIGINT, pthread
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
+from gatekeeper.documents.evidence import PooledHistory
 from gatekeeper.documents.rehearsal import RefitFile, WeekFile, week_read, week_written
 from gatekeeper.errors import AsOfError, DataError, ExportRefused, TrainingRefused
 from gatekeeper.files import write_whole
@@ -39,6 +40,8 @@ class Week:
     refit_to: datetime | None = None
     """The end of the refit's training data."""
     refit_refusal: str | None = None
+    pool: PooledHistory | None = None
+    """The ideas that were known before its window, as the weekly run's dataset has them."""
 
     @property
     def name(self) -> str:
@@ -146,6 +149,7 @@ class Maker:
                 ideas=_judging(dataset, self.settings).save(stem.with_suffix(".npz")),
                 trained_to=trained.trained_to,
                 refit=self._refit(dataset, stem) if self.refits else None,
+                pool=_pool(dataset, self.settings),
             )
         write_whole(_done(self.folder, as_of), week_written(kept))
 
@@ -171,7 +175,7 @@ def read(as_of: datetime, folder: Path) -> Week:
     content = _bytes(stem.with_suffix(".onnx"), kept.model)
     dataset = Dataset.load(stem.with_suffix(".npz"), kept.ideas)
     fresh = kept.refit or RefitFile()
-    week = Week(as_of, content, kept.trained_to, dataset, None, refit_refusal=fresh.refusal)
+    week = Week(as_of, content, kept.trained_to, dataset, None, refit_refusal=fresh.refusal, pool=kept.pool)
     if fresh.model is None:
         return week
     return replace(week, refit=_bytes(stem.with_suffix(".refit.onnx"), fresh.model), refit_to=fresh.trained_to)
@@ -204,6 +208,16 @@ def _judging(dataset: Dataset, settings: Settings) -> Dataset:
     ideas = dataset.ideas.take(dataset.ideas.time >= start)
     days = dataset.market_days[dataset.market_days >= start.astype("datetime64[D]")]
     return replace(dataset, ideas=ideas, market_days=days, closes=None)
+
+
+def _pool(dataset: Dataset, settings: Settings) -> PooledHistory | None:
+    """The history that a window of this as-of has, as sums: the ideas themselves would be most of the week's file."""
+    from gatekeeper.judgement.backtest import differing_trades
+    from gatekeeper.judgement.backtest.rules import rules_of
+
+    rules = rules_of(settings, periods_per_year=dataset.periods_per_year, marked=dataset.marked)
+    start = dataset.as_of - settings.holdout + settings.embargo
+    return differing_trades.history(dataset, rules, start)
 
 
 def _done(folder: Path, as_of: datetime) -> Path:

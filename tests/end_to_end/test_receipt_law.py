@@ -76,6 +76,7 @@ UNPROVEN: dict[str, str] = {
     r"D\.(window\.bound_by|window\.ready|details|costs|scorecards\.\w+\.passed_over|verdict\.\w+)": OLDER,
     r"D\.buy_and_hold\.(daily\[\d+\]|symbols|left_out)": DATA,
     r"D\.sides\.\w+\.(long|short)": "swapped: only the data show which trades were long",
+    r"D\.scorecards\.challenger\.evidence\.history\.(squares|weekly(\[\d+\])?)": "counts where weeks are alike",
     r"D\.twins\.champion(\.\w+)?": OTHERS,
     r"D\.twins\.challenger\.(both|only)_\w+": "left out, it is 0, as in a document of format 1",
     r"D\.league\..*": OTHERS,
@@ -267,6 +268,11 @@ def test_what_an_older_gatekeeper_wrote_is_consistent_and_holds_by_its_digest() 
         ("verdict.detectable_gain", "detectable_gain is"),
         ("sides.challenger.long.gained", "the challenger's long and short trades made"),
         ("sides.ungated.short.count", "the number of the ungated's long and short trades"),
+        ("scorecards.challenger.evidence.differing.weeks", "differing_weeks"),
+        ("scorecards.challenger.evidence.differing.only_challenger", "the ideas that the challenger alone entered"),
+        ("scorecards.challenger.evidence.differing.only_champion", "the ideas that the champion alone entered"),
+        ("scorecards.challenger.evidence.differing.champion_made", "what the champion's ideas made"),
+        ("scorecards.challenger.evidence.history.ideas", "pooled_ideas"),
     ],
 )
 def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: str, said: str) -> None:

@@ -18,8 +18,8 @@ from gatekeeper.settings import Settings
 
 EVIDENCE = Evidence(DifferingIdeas(20, 20, 40, 40, 0.0), None)
 """One trade a week in forty weeks, and no history: 39 degrees of freedom, and the error of the days alone."""
-OTHER = (np.arange(40) > 0) & (np.arange(40) < 39)
-"""Decides one idea unlike `card`'s own, which approves all but the last."""
+OTHER = np.arange(40) > 0
+"""Decides one idea unlike `card`'s own, which approves all."""
 AS_OF = datetime(2018, 11, 5, 2, tzinfo=UTC)
 
 
@@ -48,7 +48,7 @@ def card() -> Callable[..., Scorecard]:
             window=window,
             daily=returns,
             exposed=np.full(len(returns), 0.05),
-            kept=np.arange(40) < 39 if kept is None else np.asarray(kept, dtype=bool),
+            kept=np.ones(40, dtype=bool) if kept is None else np.asarray(kept, dtype=bool),
             sharpe=sharpe_ratio(returns, periods),
             total_return=float(returns.sum()),
             max_drawdown=max_drawdown(returns),

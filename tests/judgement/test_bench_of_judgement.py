@@ -1,4 +1,4 @@
-"""Bench of judgement, the source of docs/why/judgement.md: its statistic is the package's, and all of it runs."""
+"""Bench of judgement, the source of docs/why: its statistic is the package's, and all of it runs."""
 
 import importlib
 import json
@@ -85,3 +85,11 @@ def test_it_runs_and_shows_every_table(
     years = json.loads((tmp_path / "judgement.json").read_text())
     assert {row["policies"]["never"]["promotions"] for row in years} == {0}
     assert all((tmp_path / f"judgement-{name}.svg").stat().st_size < 200_000 for name in ("live", "power", "regret"))
+
+
+def test_books_of_the_table_are_judged_through_the_whole_pipeline(bench: ModuleType) -> None:  # its path
+    """Case 90: of eight ideas that win .9 and lose 9x, .9^8 = 43 % of the books show no loss; none may promote."""
+    table = importlib.import_module("judgement_table")
+    found = table.verdicts(table.ROWS[0].book, table.DAYS, 20, 7, **table.Z_207)
+    assert found.promoted["better"] >= 0.2
+    assert found.promoted["proven"] == 0

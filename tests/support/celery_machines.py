@@ -144,6 +144,7 @@ class Machines(Airflow):
             "GATEKEEPER_DB": self.database,
             "GATEKEEPER_DATA": f"ideas:{ideas}",
             "GATEKEEPER_RECIPE": "logistic",
+            "GATEKEEPER_TOO_GOOD": "1000",  # the planted edge has a Sharpe ratio that no market gives
             **{f"GATEKEEPER_{name.upper()}": str(home / name) for name in config.OWN_FOLDERS},
         }
         super().__init__(home, home, self.mine)

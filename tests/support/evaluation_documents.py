@@ -64,7 +64,8 @@ def as_format_2(content: dict[str, Any]) -> dict[str, Any]:
     if content.get("league"):
         rows = [_without_later(row) for row in content["league"]["contenders"]]
         parts["league"] = content["league"] | {"contenders": rows}
-    return content | {"format": 2} | parts
+    kept = {name: each for name, each in content.items() if name not in ("sides", "buy_and_hold")}
+    return kept | {"format": 2} | parts
 
 
 def _without_later(card: dict[str, Any]) -> dict[str, Any]:

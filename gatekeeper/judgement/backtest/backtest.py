@@ -84,9 +84,16 @@ def window(dataset: Dataset, rules: Rules, challenger: Contender, champion: Cont
     return Window(start, end, as_of, days, bound_by, ready)
 
 
-def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion: Contender | None = None) -> Backtest:
+def run(
+    dataset: Dataset,
+    settings: "Settings",
+    challenger: Contender,
+    champion: Contender | None = None,
+    pool: PooledHistory | None = None,
+) -> Backtest:
     """Scores and values every idea of the window, for each model and for the ungated stream.
 
+    pool: the ideas known before the window, of a dataset that has been cut to the window; else the dataset's own.
     A challenger with the champion's bytes and threshold is not scored at all. Raises DataError for scores that don't
     fit the ideas, and the scorer's own errors.
     """
@@ -95,7 +102,7 @@ def run(dataset: Dataset, settings: "Settings", challenger: Contender, champion:
     started = dataset.ideas.time
     ideas = dataset.ideas.take((started >= instant(span.start)) & (started <= instant(span.end)))
     days = dataset.market_days[days_from(dataset, span.start)]
-    pool = differing_trades.history(dataset, rules, span.start)
+    pool = pool or differing_trades.history(dataset, rules, span.start)
     book = ScorecardBuilder.of(rules, span, ideas, days)
     same = champion is not None and (champion.sha256, champion.threshold) == (challenger.sha256, challenger.threshold)
     measure = book.untested if same else book.measure

@@ -28,7 +28,7 @@ class Marks:
     """Marks of n ideas on T days, computed once for all streams that approve some of them.
 
     idea, day: (m,) the numbers of each mark's idea and day. made: (m,), to be multiplied by `size`. entry, exit: (n,)
-    the numbers of the days of each idea's first mark and its last. sizes: of each trade.
+    the numbers of the days of each idea's first mark and its last, -1 before the first of all. sizes: of each trade.
     """
 
     idea: NDArray[np.intp]
@@ -46,12 +46,12 @@ class Marks:
         lengths = np.diff(ideas.path_start)
         idea = np.repeat(np.arange(len(ideas)), lengths)
         day = _numbers(ideas.path_day, days)
-        entry, exit_ = np.zeros((2, len(ideas)), dtype=np.intp)
+        entered, left = day_of(ideas.time), day_of(ideas.closed_at)
         some = lengths > 0
-        entry[some], exit_[some] = day[ideas.path_start[:-1][some]], day[ideas.path_start[1:][some] - 1]
-        unmarked = ~some if marked else np.ones(len(ideas), dtype=np.bool_)
-        entry[unmarked] = _numbers(day_of(ideas.time[unmarked]), days)
-        exit_[~some] = _numbers(day_of(ideas.closed_at[~some]), days)
+        left[some] = ideas.path_day[ideas.path_start[1:][some] - 1]
+        if marked:
+            entered[some] = ideas.path_day[ideas.path_start[:-1][some]]
+        entry, exit_ = (np.searchsorted(days, each, side="right") - 1 for each in (entered, left))
         factor, made = (size, ideas.path_return) if isinstance(size, float) else (1.0, size[idea] * ideas.path_return)
         return cls(idea, day, made, factor, len(days), entry, exit_, size)
 

@@ -1,10 +1,43 @@
-"""Glossary of a report: sizing, costs and calendars of an evaluation in sentences."""
+"""Glossary of a report: sizing, costs, calendars and the numbers of the gates in sentences."""
+
+from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from gatekeeper.documents.evaluation import CostsPaid, EvaluationDocument, RatesRecord, SizingRecord
+from gatekeeper.documents.evaluation import CostsPaid, EvaluationDocument, Gate, RatesRecord, SizingRecord
 
 FIXED = "returns are summed, not compounded, net of costs"
+
+GATE_NUMBERS = {
+    "differing_entered": "ideas that only one of the two models entered",
+    "differing_weeks": "distinct weeks in which the entries of those ideas lie; ideas of one week may be alike",
+    "floor_weeks": "fewest such weeks: 5 if history says what such ideas make, else 15",
+    "pooled_ideas": "ideas known before the window, by which the error is floored; none under 30",
+    "gain": "annual Sharpe over the champion's; in `saves` what was made more, as a Sharpe of the wilder",
+    "margin": "gain that must be exceeded (GATEKEEPER_MARGIN)",
+    "bound": "lower confidence bound: gain less critical x standard_error; it must exceed minus the tolerance",
+    "standard_error": "of the gain: by the daily returns, or larger if the history of ideas says so",
+    "pooled_error": "standard error by the history alone: what ideas of the past would make of those that differ",
+    "critical": "standard errors between gain and bound: z as a quantile of t; in `league` for the best of all",
+    "degrees_of_freedom": "of Student's t: the fewer weeks the two differ in, the larger critical is",
+    "p": "chance of such a gain, or a larger one, if the true gain were minus the tolerance",
+    "z": "critical value in a long window, as budget and tests_a_year set it",
+    "budget": "most false promotions a year, on average: a bound, not a forecast",
+    "tests_a_year": "runs a year, by GATEKEEPER_SCHEDULE",
+    "alpha": "of older documents: chance of a false promotion that one test may have",
+    "tolerance": "how far below 0 the bound may lie: under `safe` GATEKEEPER_TOLERANCE, under `proven` 0",
+    "detectable_gain": "gain that these days would show with the chance GATEKEEPER_POWER",
+    "days_needed": "market days that would show the gain of interest (GATEKEEPER_GAIN_OF_INTEREST)",
+    "champion_alone_lost": "part of capital that the ideas only the champion entered lost; negative if they made money",
+    "champion_alone_lost_bound": "lower confidence bound of that loss",
+    "allowance": "how much deeper than the champion's the drawdown may be (GATEKEEPER_DRAWDOWN_ALLOWANCE)",
+    "too_good": "annual Sharpe above which a person decides (GATEKEEPER_TOO_GOOD)",
+    "asked": "1 if GATEKEEPER_BEAT_UNGATED asks this promotion to have made more than taking every idea, else 0",
+    "share": "part of the window's ideas that the refit decides unlike the judged model",
+    "compared": "models in the league",
+    "bound_of_many": "lower confidence bound of the gain as that of one among all models compared",
+}
+"""The numbers of the gates that their names alone don't tell, each in a line."""
 
 
 def of(document: EvaluationDocument) -> dict[str, str]:
@@ -22,6 +55,12 @@ def of(document: EvaluationDocument) -> dict[str, str]:
     if rules.unknown:
         terms["Not known"] = f"The document, of an older format, doesn't hold these rules: {', '.join(rules.unknown)}."
     return terms
+
+
+def of_gates(gates: Sequence[Gate]) -> dict[str, str]:
+    """What the numbers of these gates mean, by name, in the order of the glossary."""
+    shown = {name for gate in gates for name in gate.numbers}
+    return {name: meaning for name, meaning in GATE_NUMBERS.items() if name in shown}
 
 
 def sizing(rule: SizingRecord) -> str:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from gatekeeper.documents.evaluation import EvaluationDocument, LeagueRow, ScorecardRecord
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.report.figures import CLOSE, Told
+from gatekeeper.market.data.closed_trades import day_of
+from gatekeeper.market.ideas import instant
 
 Row = NDArray[np.float64]
 UNGATED = "the ungated"
@@ -29,15 +31,19 @@ def faults(document: EvaluationDocument) -> Told:
             yield f"{name} was exposed on {len(card.exposed)} days, and has returns of {len(card.daily or [])}"
         elif card.exposed:
             held[name] = np.array(card.exposed)
-            yield from _of_trades(name, held[name], card, document.rules)
+            yield from _of_trades(name, held[name], card, document)
     yield from _beside_ungated(held, document.rules)
 
 
-def _of_trades(name: str, held: Row, card: ScorecardRecord | LeagueRow, rules: Rules) -> Iterator[str]:
-    """Each trade is entered once, with at most its largest size, and not in the night before the window's first day."""
-    sizing, taken = rules.sizing, card.kept_trades - card.passed_over
+def _of_trades(name: str, held: Row, card: ScorecardRecord | LeagueRow, document: EvaluationDocument) -> Iterator[str]:
+    """Each trade is entered once, with at most its largest size, and not before the window starts.
+
+    Only a window that starts on a weekend, or at midnight, has room for an entry before its first market day.
+    """
+    sizing, taken = document.rules.sizing, card.kept_trades - card.passed_over
     largest = sizing.fraction if sizing.kind == "fraction" else sizing.largest
-    if held[0] != 0 or held.min() < 0:
+    starts = day_of(np.array([instant(document.window.start)]))[0]
+    if (held[0] != 0 and starts >= np.datetime64(document.days[0])) or held.min() < 0:
         yield f"{name} had {held[0]} of capital exposed before the first day, and {held.min()} on one"
     entered = np.maximum(np.diff(held, prepend=0.0), 0.0).sum()
     if entered > largest * taken + CLOSE:

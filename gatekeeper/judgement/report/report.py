@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord, TradeOutcomes
-from gatekeeper.judgement.backtest.recompute import exposed_of
-from gatekeeper.judgement.report import by_month, charts, decision_chart, glossary, stream_table
+from gatekeeper.judgement.report import by_month, charts, decision_chart, gain_over_time, glossary, stream_table
 from gatekeeper.judgement.report.streams import streams_of
 from gatekeeper.judgement.rule import tests_spent
-from gatekeeper.judgement.statistics.sharpe import excess_returns, sharpe_difference
 from gatekeeper.texts import in_html
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 ROLES = ("challenger", "champion", "ungated")
-FIRST_DAYS, LOOKS = 30, 60  # of the gain as the window grew
 TEMPLATE = "report.html.j2"
 STYLE = "page.css"
 
@@ -105,12 +101,13 @@ def _context(document: EvaluationDocument) -> dict[str, object]:
         "details": document.details,
         "costs": document.costs or None,
         "terms": glossary.of(document),
+        "gate_terms": glossary.of_gates(document.verdict.gates),
         "window": document.window,
         "data": document.data,
         "rules": rules,
         "age": _age(document),
         "league": document.league,
-        "one_of_one": document.policy.z,
+        "one_of_one": gain_over_time.critical_of(document),
         "refit": document.refit,
         "live": document.live,
         "looks": tests_spent.sentences(document),
@@ -162,28 +159,13 @@ def _charts(document: EvaluationDocument) -> list[DrawnChart]:
 
 
 def _gain(document: EvaluationDocument, days: NDArray[np.datetime64]) -> Iterator[DrawnChart]:
-    """The gain and its standard error as the window grew, by the rule's own difference; empty if undefined."""
-    policy = document.policy
-    year = sqrt(policy.periods_per_year)
-    ours, theirs = (
-        excess_returns(card.daily, exposed_of(card), policy.risk_free, policy.periods_per_year)
-        for role, card in document.scorecards
-        if role != "ungated"
-    )
-    unit_free = document.rules.edition > 1
-    seen = []
-    for end in np.unique(np.linspace(min(FIRST_DAYS, len(days)), len(days), LOOKS).astype(int)):
-        found = sharpe_difference(ours[:end], theirs[:end], unit_free=unit_free)
-        if found.delta is not None and found.standard_error is not None:
-            seen.append((end - 1, found.delta * year, found.standard_error * year))
-    if len(seen) < 2:
+    """The gain and its band as the window grew; empty if undefined."""
+    seen = gain_over_time.of(document)
+    if seen is None:
         return
-    rows, value, error = (np.array(column) for column in zip(*seen, strict=True))
-    sure = policy.z
-    about = f"as the window grew; at its end {_number(value[-1])}. Band: {sure:.3g} errors of these days to each side"
-    if unit_free:
-        about += ", while the verdict's bound knows the ideas from before the window, too"
-    yield DrawnChart("gain", "Gain", about, charts.gain(days[rows.astype(int)], value, error, sure))
+    lower = seen.value[-1] - seen.critical * seen.error[-1]
+    about = f"as the window grew; at its end {_number(seen.value[-1])}, lower bound {_number(lower)}"
+    yield DrawnChart("gain", "Gain", about, charts.gain(days[seen.rows], seen.value, seen.error, seen.critical))
 
 
 def _trade_rows(document: EvaluationDocument) -> Sequence[tuple[str, str, TradeOutcomes]]:

@@ -25,6 +25,11 @@ def figure(value: float | None, *beside: float | None) -> str:
     return repr(float(value))
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, in words: `1 idea`, `2 ideas`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def comparable(passed: bool, one_window: bool, cards: Sequence[Scorecard]) -> Gate:
     """The gate `comparable` with its text and numbers."""
     window = cards[0].window
@@ -50,7 +55,8 @@ def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy, found: Gain
     window = cards[0].window
     floor = "no floor, since their capital is compared" if found.in_capital else f"floor {policy.floor_trades}"
     approved = ", ".join(f"{role} approved {_approved(card)} of {card.ideas}" for role, card in _roles(cards))
-    text = f"{approved} ideas ({floor}); {window.days} market days (floor {policy.floor_days})"
+    of = "idea" if cards[0].ideas == 1 else "ideas"
+    text = f"{approved} {of} ({floor}); {counted(window.days, 'market day')} (floor {policy.floor_days})"
     numbers: dict[str, Number] = {
         "floor_trades": None if found.in_capital else policy.floor_trades,
         "days": window.days,
@@ -61,8 +67,8 @@ def enough(passed: bool, cards: Sequence[Scorecard], policy: Policy, found: Gain
         **{f"{role}_passed_over": card.passed_over for role, card in _roles(cards) if card.passed_over},
     }
     if weeks is not None:
-        more, counted = _weeks(cards[0], weeks)
-        text, numbers = text + more, numbers | counted
+        more, told = _weeks(cards[0], weeks)
+        text, numbers = text + more, numbers | told
     if window.days < policy.floor_days:
         text += f"; {_when(window)}"
     return Gate("enough", passed, numbers, text)
@@ -72,7 +78,8 @@ def _weeks(challenger: Scorecard, floor: int) -> tuple[str, dict[str, Number]]:
     """The weeks in which the two differ, and the history that says how precise that is."""
     evidence = evidence_of(challenger)
     differing, history = evidence.differing, evidence.history
-    text = f"; {differing.count} ideas that only one of the two entered, in {differing.weeks} distinct weeks"
+    text = f"; {counted(differing.count, 'idea')} that only one of the two entered, in "
+    text += counted(differing.weeks, "distinct week")
     text += f" (floor {floor}"
     if history is None:
         text += f", since fewer than {FEWEST_IN_POOL} ideas were known before the window to say what such ideas make)"
@@ -117,7 +124,7 @@ def distinct(passed: bool | None, differing: int | None) -> Gate:
     """The gate `distinct` with its text and numbers."""
     if differing is None:
         return Gate("distinct", passed, {"differing": None}, "the two were not measured on the same ideas")
-    text = f"{differing} ideas decided differently"
+    text = f"{counted(differing, 'idea')} decided differently"
     if not passed:
         text = f"same decisions: {text}" + (", with the same daily returns" if differing else "")
     return Gate("distinct", passed, {"differing": differing}, text)
@@ -200,7 +207,7 @@ def power_of(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
 def selective(passed: bool, challenger: Scorecard) -> Gate:
     """The gate `selective` with its text and numbers."""
     approved = {0: "none", challenger.ideas: "every one"}.get(challenger.kept_trades, str(challenger.kept_trades))
-    text = f"the challenger approved {approved} of {challenger.ideas} ideas"
+    text = f"the challenger approved {approved} of {counted(challenger.ideas, 'idea')}"
     text += "" if passed else f", so that it never becomes the primary alone: {needs_a_person(challenger)}"
     numbers: dict[str, Number] = {"approved": challenger.kept_trades, "ideas": challenger.ideas}
     return Gate("selective", passed, numbers, text)
@@ -287,7 +294,7 @@ def longer_window(challenger: Scorecard, gain: Gain, policy: Policy) -> str:
     # Twice the ideas of the same edge make the annual Sharpe larger by the root of two, and its error no smaller.
     ideas = challenger.ideas * policy.periods_per_year / len(challenger.daily)
     more = math.ceil(ideas * ((gain.detectable / policy.gain_of_interest) ** 2 - 1))
-    return f"{text}; {more} more ideas a year of the same kind would do as well" if more > 0 else text
+    return f"{text}; {counted(more, 'more idea')} a year of the same kind would do as well" if more > 0 else text
 
 
 def _when(window: Window) -> str:

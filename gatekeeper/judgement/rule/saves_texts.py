@@ -3,7 +3,7 @@
 from gatekeeper.documents.evaluation import Gate, Number
 from gatekeeper.judgement.backtest.scorecard import Scorecard
 from gatekeeper.judgement.rule.gains import Gains
-from gatekeeper.judgement.rule.gate_texts import figure, inert, is_or_not, power_of, precision_numbers
+from gatekeeper.judgement.rule.gate_texts import counted, figure, inert, is_or_not, power_of, precision_numbers
 from gatekeeper.judgement.rule.verdict import Gain, Policy
 
 
@@ -12,8 +12,11 @@ def saves(
 ) -> Gate:
     """The gate `saves` with its text and numbers; over: whether the gain itself is over the margin."""
     gain = found.capital or Gain()
+    compared = f"{_reason(challenger, champion, found, policy)}, so what they made of capital is compared"
+    if gain.value is None:
+        return Gate("saves", passed, _numbers(gain, policy, over=over), f"{compared}: neither made or lost anything")
     text = (
-        f"{_reason(challenger, champion, found, policy)}, so what they made of capital is compared: the gain of "
+        f"{compared}: the gain of "
         f"{figure(gain.value, policy.margin)}, in annual Sharpe of the wilder one, {is_or_not(over)} over the margin "
         f"of {policy.margin:g}"
     )
@@ -29,7 +32,12 @@ def saves(
             f". What only the champion approved {'lost' if gain.loss >= 0 else 'made'} {_percent(abs(gain.loss))} of "
             f"capital (lower confidence bound of the loss: {_percent(gain.loss_bound)})"
         )
-    numbers: dict[str, Number] = {
+    return Gate("saves", passed, _numbers(gain, policy, over=over), text)
+
+
+def _numbers(gain: Gain, policy: Policy, *, over: bool) -> dict[str, Number]:
+    """The numbers that decided it."""
+    return {
         "gain": gain.value,
         "margin": policy.margin,
         **precision_numbers(gain, policy),
@@ -38,7 +46,6 @@ def saves(
         "champion_alone_lost": gain.loss,
         "champion_alone_lost_bound": gain.loss_bound,
     }
-    return Gate("saves", passed, numbers, text)
 
 
 def _reason(challenger: Scorecard, champion: Scorecard, found: Gains, policy: Policy) -> str:
@@ -46,7 +53,7 @@ def _reason(challenger: Scorecard, champion: Scorecard, found: Gains, policy: Po
     if not found.in_capital:
         return "one of the two made nothing over the risk-free rate, and of two losers the wilder one may look better"
     few = [
-        f"{role} entered {card.taken_trades} trades (floor {policy.floor_trades})"
+        f"{role} entered {counted(card.taken_trades, 'trade')} (floor {policy.floor_trades})"
         for role, card in (("challenger", challenger), ("champion", champion))
         if card.taken_trades < policy.floor_trades
     ]

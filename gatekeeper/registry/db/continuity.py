@@ -29,28 +29,36 @@ log = logger(__name__)
 
 SETTLED_SECONDS = 1.0  # after its last write, a file is in no checkpoint any more
 
-_ON_SERVER = select(lock.c.generation, lock.c.epoch, text("'{}'")).where(lock.c.id == 1)
-_IN_FILE = (
-    "SELECT generation, epoch, (SELECT json_group_object(name, seq) FROM sqlite_sequence) "
+_ON_SERVER = select(lock.c.generation, lock.c.epoch, text("0"), text("'{}'")).where(lock.c.id == 1)
+_IN_FILE = (  # other tools' tables may lie in the file too, and theirs may be emptied
+    "SELECT generation, epoch, (SELECT schema_version FROM pragma_schema_version), "
+    "(SELECT json_group_object(name, seq) FROM sqlite_sequence WHERE typeof(seq) = 'integer' "
+    "AND (name COLLATE NOCASE IN ('RLModel', 'RLDataset') OR name GLOB 'gatekeeper_*')) "
     "FROM gatekeeper_lock WHERE id = 1"
 )
 
 
 class _State(NamedTuple):
-    """The facts that only grow while the epoch stays. counts: of each table, how many ids were ever given."""
+    """The facts that only grow while the epoch stays. counts: of each table, how many ids were ever given.
+
+    schema: the number of the schema's changes. A table that is rebuilt counts its ids anew, from its newest row.
+    """
 
     generation: int
     epoch: str | None
+    schema: int
     counts: Mapping[str, int]
 
     @classmethod
-    def of(cls, generation: int, epoch: str | None, counts: str) -> "_State":
-        return cls(generation, epoch, {name: int(count or 0) for name, count in json.loads(counts).items()})
+    def of(cls, generation: int, epoch: str | None, schema: int, counts: str) -> "_State":
+        return cls(generation, epoch, schema, json.loads(counts))
 
     def went_back(self, before: "_State") -> str | None:
         """What is less than `before`; None if nothing is."""
         if self.generation < before.generation:
             return f"its generation went back from {before.generation} to {self.generation}"
+        if self.schema > before.schema:
+            return None
         for name, count in self.counts.items():
             if count < before.counts.get(name, 0):
                 return f"the newest id of {name} went back from {before.counts[name]} to {count}"
@@ -66,6 +74,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._journal = path.with_name(f"{path.name}-journal")
         self._stamp: tuple[int, int] | None = None
         self._seen: _State | None = None
 
@@ -79,6 +88,9 @@ class _File:
             place = f"file:{quote(str(self._path))}?immutable=1"
             with closing(sqlite3.connect(place, uri=True)) as connection:
                 row = connection.execute(_IN_FILE).fetchone()
+            status = os.stat(self._path)  # noqa: PTH116  # as above
+            if stamp != (status.st_mtime_ns, status.st_size) or self._journal.exists():
+                return None  # pages of two states, or of a transaction that may be undone
         except (OSError, sqlite3.Error):  # the file is gone, or its tables are in the log yet: others tell it
             return None
         self._stamp, before = stamp, self._seen

@@ -126,7 +126,10 @@ def _refuse_choice(
             f"Model {claims[0]} is the primary, and migrate-naming does not change that. "
             f"Use `gatekeeper promote -i {wanted}`."
         )
-    fault = next((find.fault for find in finds if find.model.id == wanted), None)
+    found = next((find for find in finds if find.model.id == wanted), None)
+    fault = None if found is None else found.fault
+    if found is not None and found.content is not None:  # not adopted yet, but its bytes may be those of another row
+        holds.refuse_quarantined(connection, wanted, sha256_of(found.content))
     if model.sha256 is not None:
         holds.refuse_quarantined(connection, wanted, model.sha256)
         try:

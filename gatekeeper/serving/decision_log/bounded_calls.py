@@ -31,12 +31,15 @@ class BoundedCalls:
             raise self._slow()
         future: Future[Answer] = Future()
         thread = Thread(target=_answer, args=[future, work], daemon=True, name="gatekeeper-bounded-call")
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as fault:
+            raise Unavailable(f"The system gives no thread for the database ({fault}). Try again later.") from fault
         try:
             return future.result(self._seconds)
         except TimeoutError:
-            if future.done():
-                raise
+            if future.done():  # it ended at the last moment, or its own error is a TimeoutError
+                return future.result()
             with self._lock:
                 self._late.append(thread)
             raise self._slow() from None

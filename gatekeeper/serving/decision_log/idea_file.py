@@ -92,6 +92,7 @@ class IdeaFile:
             self._path = path
             self._lock_path = _lock_of(path)
             self._sizes: dict[Path, tuple[int, int]] = {}  # inode and size of each as last seen
+            self._page = int(self._env.stat()["psize"])
             self.lengthen()
             self._env.reader_check()  # what a killed process was reading is kept for it otherwise
             self._meta: Table = self._env.open_db(b"meta")
@@ -116,11 +117,18 @@ class IdeaFile:
         The empty pages are found as damage once they are read. Raises lmdb.CorruptedError.
         """
         self._refuse_cut()
-        size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        self._cover_pages()
+
+    def _cover_pages(self) -> None:
+        """Bring the file to the length that its newest head speaks of, if it was shorter at the last look."""
+        size = (self._env.info()["last_pgno"] + 1) * self._page
+        if size <= self._sizes.get(self._path, (0, 0))[1]:
+            return
         if size > MAP_BYTES:
             raise lmdb.CorruptedError("its size is wrong")
-        if self._path.stat().st_size < size:
-            with self._path.open("r+b") as file:
+        with suppress(FileNotFoundError), self._path.open("r+b") as file:  # removed, but whole
+            status = os.fstat(file.fileno())
+            if status.st_ino == self.identity[1] and status.st_size < size:
                 os.posix_fallocate(file.fileno(), 0, size)  # never shortens what another process has lengthened
 
     def _refuse_cut(self, *, lock: bool = True) -> None:
@@ -141,9 +149,14 @@ class IdeaFile:
 
     @contextmanager
     def _begun(self, *, write: bool = False) -> Iterator[Work]:
-        """A transaction. A file that it makes longer is known to be, before anybody may cut it."""
+        """A transaction, on a file that is as long as its head says, whoever has lengthened or cut it.
+
+        A cut between this look and the read, of some microseconds, still ends the process. A file that the
+        transaction makes longer is known to be, before anybody may cut it.
+        """
         self._refuse_cut()
         with self._env.begin(write=write) as work:
+            self._cover_pages()
             yield work
         if write:
             self._refuse_cut(lock=False)

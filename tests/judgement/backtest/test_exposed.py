@@ -55,9 +55,16 @@ def test_days_that_are_no_market_days_count_as_the_last_before(ideas: Make) -> N
     assert Marks.of(book, WEEK, 1.0).exposed(np.array([True, True])).tolist() == [0, 0, 0, 0, 1]
 
 
+def test_a_position_of_before_the_first_day_is_exposed_in_the_night_before_it(ideas: Make) -> None:
+    """A window can start on a weekend, and an idea on its very first instant, midnight, belongs to the day before."""
+    book: Ideas = ideas([path_of("2018-03-04", "2018-03-06"), path_of("2018-03-03", "2018-03-04")])
+    assert Marks.of(book, WEEK, 1.0).exposed(np.array([True, True])).tolist() == [1, 1, 0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("came", "closed", "nights"),
     [
+        ("2018-03-03T10", "2018-03-06T10", [1, 1, 0, 0, 0]),  # over the weekend before Monday, the window's first day
         ("2018-03-05T10", "2018-03-07T10", [0, 1, 1, 0, 0]),
         ("2018-03-06", "2018-03-07", [0, 1, 0, 0, 0]),  # midnight belongs to the day that it ends
         ("2018-03-06T10", "2018-03-06T15", [0, 0, 0, 0, 0]),

@@ -11,8 +11,8 @@ from msgspec import structs
 from gatekeeper.judgement import Policy, judge
 
 Make = Callable[..., Any]
-ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound", "selective", "plausible"]
-OTHER = (np.arange(40) > 0) & (np.arange(40) < 39)
+ORDER = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound", "plausible"]
+OTHER = np.arange(40) > 0
 
 
 def test_one_day_only(card: Make, policy: Policy) -> None:
@@ -78,7 +78,8 @@ def test_same_bytes_ask_no_other_gate(pair: Any, small: Policy) -> None:
 def test_champion_that_keeps_too_few(pair: Any, card: Make, small: Policy, count: int) -> None:
     """Cases 54 and 91: such a champion once could never be beaten; now a challenger must make something of capital."""
     idle = card([0.0] * 10, name="gatekeeper_primary1", kept=np.arange(40) < count, sha256="b")
-    verdict = judge(pair[0], idle, structs.replace(small, safe_tolerance=5.0))
+    choosy = replace(pair[0], kept=OTHER)
+    verdict = judge(choosy, idle, structs.replace(small, safe_tolerance=5.0))
     assert (verdict.answer, verdict.decided_by, verdict.alert) == ("promote", "all gates", False)
     assert f"champion entered {count} trades (floor 30)" in verdict.gate("saves").text
 
@@ -100,13 +101,29 @@ def test_challenger_that_vetoes_nearly_all_is_judged_by_what_it_saves(pair: Any,
 
 
 def test_challenger_that_approves_nothing_or_everything_needs_a_person(pair: Any, card: Make, small: Policy) -> None:
-    """Case 91: it never becomes the primary alone, whatever it saves."""
+    """Case 91: where capital is compared it never becomes the primary alone, whatever it saves."""
     losing = card([-0.02, -0.021] * 5, name="gatekeeper_primary1", kept=OTHER, sha256="b")
-    for kept, daily in ((np.zeros(40, dtype=bool), [0.0] * 10), (np.ones(40, dtype=bool), pair[0].daily)):
-        verdict = judge(card(daily, kept=kept, sha256="c", model_id=7), losing, small)
+    nothing, everything = np.zeros(40, dtype=bool), np.ones(40, dtype=bool)
+    for kept, daily, champion in (
+        (nothing, [0.0] * 10, losing),
+        (everything, pair[0].daily, replace(losing, kept=np.arange(40) < 29)),
+    ):
+        verdict = judge(card(daily, kept=kept, sha256="c", model_id=7), champion, small)
         assert (verdict.answer, verdict.decided_by, verdict.alert) == ("undecided", "selective", True)
         assert [gate.name for gate in verdict.gates if not gate.passed] == ["selective"]
         assert "needs a person: gatekeeper promote -i 7 --reason" in verdict.message
+
+
+def test_challenger_that_approves_everything_with_enough_trades_is_judged_by_its_sharpe(
+    pair: Any, card: Make, small: Policy
+) -> None:
+    """30 trades of the champion are enough: no person is asked, whether the challenger is better or worse."""
+    challenger, champion = pair[0], replace(pair[1], kept=np.arange(40) < 30)
+    assert challenger.kept_trades == challenger.ideas
+    verdict = judge(challenger, champion, small)
+    assert (verdict.answer, [gate.name for gate in verdict.gates]) == ("promote", ORDER)
+    worse = replace(challenger, daily=champion.daily - 0.001, sharpe=-1.0)
+    assert judge(worse, champion, small).decided_by == "better"
 
 
 def test_nothing_against_nothing_is_undecided(card: Make, small: Policy) -> None:

@@ -14,11 +14,14 @@ from gatekeeper.documents.evaluation import TradeOutcomes
 from gatekeeper.errors import DataError
 from gatekeeper.judgement import document, judge, policy_of, run
 from gatekeeper.judgement.backtest import breakdown as details_of
+from gatekeeper.judgement.report import reconcile_texts
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.judgement.report.report import render
 from gatekeeper.settings import Settings
 
 Make = Callable[..., Any]
+
+GAIN = "the gain of {} in annual Sharpe is over the margin of 0.1 (2018-03-05)"
 
 
 @pytest.fixture
@@ -192,3 +195,30 @@ def test_of_many_symbols_the_largest_are_shown_and_the_rest_together() -> None:
     assert rows[-1].name == details_of.OTHERS
     assert rows[-1].kept.count == sum(range(1, 7))
     assert sum(row.kept.count for row in rows) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("right", "stored"),
+    [
+        ("0.5", "0.6"), ("0.5", "0.501"), ("1.1", "1.2"), ("-0.1", "0.0"), ("0.5", "-0.5"), ("0.5", "\u22120.5"),
+        ("0.5", "0,5"), ("0.5", ".5"), ("0.5", "\u00bd"), ("0.5", "undefined"), ("undefined", "0.5"),
+        ("0.5", "nan"), ("1e-05", "1e-06"), ("1e-05", "0.5"), ("12", "13"), ("12", "12.02"), ("12.5", "12.6"),
+        ("1.234e-05", "1.236e-05"), ("0.100001", "0.100003"),
+    ],
+)  # fmt: skip
+def test_a_figure_in_any_form_is_held_against_the_right_one(right: str, stored: str) -> None:
+    """Zeros at a figure's end are not written: 0.5 is 0.5000, and 0.6 is no rounding of it."""
+    assert reconcile_texts._contradicts(GAIN.format(stored), GAIN.format(right))
+
+
+@pytest.mark.parametrize(
+    ("right", "stored"),
+    [
+        ("0", "-0"), ("0", "1.388e-17"), ("0.001", "0.0009999"), ("1", "0.9999"), ("12", "12.01"), ("10", "9.999"),
+        ("1e-05", "9.999e-06"), ("1.234e-05", "1.235e-05"), ("1.235e+04", "1.234e+04"), ("1e+04", "9999"),
+        ("-0.001", "-0.0009999"), ("undefined", "undefined"), ("-0.5", "\u22120.5"), ("1500", "1,500"),
+    ],
+)  # fmt: skip
+def test_a_figure_rounded_by_another_machine_is_the_same(right: str, stored: str) -> None:
+    for one, other in ((right, stored), (stored, right)):
+        assert not reconcile_texts._contradicts(GAIN.format(one), GAIN.format(other))

@@ -53,7 +53,6 @@ def test_what_was_measured_has_no_fault(written: Make, options: dict[str, Any]) 
     ("role", "change", "said"),
     [
         ("challenger", lambda held: held.pop(), "was exposed on 244 days, and has returns of 245"),
-        ("challenger", lambda held: held.__setitem__(0, 0.05), "had 0.05 of capital exposed before the first day"),
         ("challenger", lambda held: held.__setitem__(3, -0.05), "and -0.05 on one"),
         ("challenger", lambda held: held.__setitem__(3, 0.07), "had exposed is no multiple of 0.05"),
         ("champion", lambda held: held.__setitem__(3, 0.05 * 7), "the champion entered"),
@@ -65,6 +64,23 @@ def test_what_contradicts_trades_and_sizes_is_told(written: Make, role: str, cha
     found = read(written(), role, change)
     told = list(reconcile_exposed.faults(found))
     assert any(said in each for each in told), told
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("2017-11-26T02:00:00+00:00", False),  # a Sunday, on which an idea may have been entered
+        ("2017-11-27T00:00:00+00:00", True),  # Monday, the first market day
+        ("2017-11-27T02:00:00+00:00", True),
+    ],
+)
+def test_nothing_is_exposed_before_the_window(written: Make, start: str, told: bool) -> None:
+    made = written()
+    made["window"]["start"] = start
+    for role in ("challenger", "ungated"):
+        made["scorecards"][role]["exposed"][0] = 0.05
+    found = list(reconcile_exposed.faults(evaluation.of_object(made)))
+    assert any("had 0.05 of capital exposed before the first day" in each for each in found) == told
 
 
 def test_a_limit_on_positions_limits_what_is_exposed(written: Make) -> None:

@@ -22,7 +22,7 @@ from gatekeeper.judgement.rule.gains import between
 
 Make = Callable[..., Any]
 
-GATES = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound", "selective", "plausible"]
+GATES = ["comparable", "enough", "defined", "distinct", "better", "drawdown", "bound", "plausible"]
 DAYS = 10
 DOF = 39
 """Of the evidence in conftest.py."""
@@ -267,9 +267,9 @@ def test_what_is_no_question_of_days_is_kept(pair: Any, small: Policy) -> None:
 def test_what_was_passed_over_was_not_traded(pair: Any, small: Policy) -> None:
     """Ideas that were passed over, since as many positions were open as may be, were not taken."""
     challenger, champion = pair
-    for cards in ((replace(challenger, passed_over=10), champion), (challenger, replace(champion, passed_over=9))):
+    for cards in ((replace(challenger, passed_over=11), champion), (challenger, replace(champion, passed_over=10))):
         assert "saves" in {gate.name for gate in judge(*cards, small).gates}
-    assert judge(replace(challenger, passed_over=9), replace(champion, passed_over=8), small).answer == "promote"
+    assert judge(replace(challenger, passed_over=10), replace(champion, passed_over=9), small).answer == "promote"
 
 
 # The policies

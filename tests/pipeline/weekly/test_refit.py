@@ -161,7 +161,7 @@ def test_the_share_is_that_of_the_runtime(house: House, frame: pd.DataFrame) -> 
         assert (said.both_kept, said.only_refit, said.only_twin, said.both_vetoed) == (
             (fresh & judged).sum(), (fresh & ~judged).sum(), (~fresh & judged).sum(), (~fresh & ~judged).sum(),
         )  # fmt: skip
-        gate = evaluation.document.verdict.gates[-1]
+        gate = evaluation.document.verdict.gate("alike")
         assert (gate.name, gate.numbers["share"]) == ("alike", float(np.mean(fresh != judged)))
         assert 0 < gate.numbers["share"] <= 0.3
 

@@ -185,6 +185,20 @@ def test_the_operators_choice_must_be_usable(grown, dry_run):
             registry.migrate_naming(primary=9, dry_run=dry_run, **WORDS)
 
 
+def test_bytes_that_were_rolled_back_from_are_no_primary_under_another_row(grown):
+    """One that no `db upgrade` has seen yet."""
+    with grown.open() as registry:
+        (digest,) = [model.sha256 for model in registry.models() if model.id == 3]
+        grown.sql("INSERT INTO gatekeeper_quarantine (model_id, sha256, actor, reason, at) VALUES "
+                  f"(3, '{digest}', 'ann', 'lossy', '2026-01-05 10:00:00.000000')")  # fmt: skip
+        grown.put("once_more.onnx", next(grown.models.rglob(digest)).read_bytes())
+        grown.sql("INSERT INTO \"RLModel\" (id, version, path) VALUES (90, 'gatekeeper_v90', 'models/once_more.onnx')")
+        before = grown.rows()
+        with pytest.raises(Quarantined, match="Model 90 is quarantined: ann rolled back"):
+            registry.migrate_naming(primary=90, **WORDS)
+        assert grown.rows() == before
+
+
 def test_where_no_row_claims_to_be_active_none_is(empty_site):
     empty_site.put("a.onnx", own_model(1))
     empty_site.old_table((1, "gatekeeper_v1", "models/a.onnx", None))

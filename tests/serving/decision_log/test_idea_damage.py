@@ -120,6 +120,46 @@ def test_a_file_that_is_cut_under_a_running_server(tmp_path, name):
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
 
 
+GROWN = """
+import os, subprocess, sys
+from pathlib import Path
+from decision_samples import decision
+from idea_memories import OTHER_MODEL, ask, memory
+from gatekeeper.serving.decision_log import idea_memory
+path = Path(sys.argv[1]) / idea_memory.FILE
+idea_memory.LOOK_SECONDS = 3600.0  # no look is near, whatever the machine does
+if len(sys.argv) > 2:
+    with memory(path.parent) as there:
+        ask(there, *(decision(number) for number in range(3000)))
+    sys.exit()
+for act in ("claim", "recall", "state"):
+    with memory(path.parent) as there:
+        ask(there, decision(5000))
+        known = path.stat().st_size
+        subprocess.run([sys.executable, "-c", os.environ["GROWN"], str(path.parent), "another"], check=True)
+        assert path.stat().st_size > 2 * known
+        os.truncate(path, known)
+        for number in range(0, 3000, 7):
+            if act == "claim":
+                ((one, _),) = ask(there, decision(number, **OTHER_MODEL))
+                assert one in (decision(number), decision(number, **OTHER_MODEL))
+            elif act == "recall":
+                there.recall([decision(number)])
+            else:
+                there.state()
+    for each in path.parent.glob("ideas.lmdb*"):
+        each.unlink()
+print("ended")
+"""
+
+
+def test_a_file_that_another_worker_made_longer_is_cut(tmp_path):
+    """To a size that this worker has known: only the file's head tells that pages are missing behind it."""
+    command = [sys.executable, "-c", GROWN, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**ENVIRONMENT, "GROWN": GROWN})
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
 def test_a_folder_in_its_place(tmp_path, caplog):
     """The server goes on, says so once, and takes it up again."""
     (tmp_path / FILE).mkdir()
