@@ -238,7 +238,10 @@ def _checked(values: dict[str, Any]) -> Settings:
 def _fault(place: tuple[int | str, ...], value: object, message: str) -> str:
     name = ".".join(str(part) for part in place)
     shown = "" if name in SECRETS else f"={value!r}"
-    return f"{PREFIX}{name.upper()}{shown}: {message.removeprefix('Value error, ')}"
+    told = message.removeprefix("Value error, ")
+    if told == message and (field := Settings.model_fields.get(name)):  # a bare limit: say what is asked for, too
+        told += f" ({field.description})"
+    return f"{PREFIX}{name.upper()}{shown}: {told}"
 
 
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:

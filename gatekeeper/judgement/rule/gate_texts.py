@@ -188,7 +188,7 @@ def inert(gain: Gain, policy: Policy) -> str:
     if width >= policy.tolerance:
         return ""
     return (
-        f". This test is inert: z x error is {figure(width, policy.tolerance)}, under the tolerance of "
+        f". This test is inert: critical value x error is {figure(width, policy.tolerance)}, under the tolerance of "
         f"{policy.tolerance:g}, so that every gain over 0 passes"
     )
 
