@@ -23,7 +23,7 @@ import numpy as np
 FIRST, FLIP = datetime(2014, 1, 6, tzinfo=UTC), datetime(2018, 1, 1, tzinfo=UTC)
 A_WEEK, EDGE = 5, 0.35
 WANTING = {"enough", "defined"}
-TRADES = re.compile(r"challenger approved (\d+) .*champion approved (\d+) .*\(floor (\d+)\)")
+TRADES = re.compile(r"challenger approved (\d+)[^;]*champion approved (\d+)[^;]*\(floor (\d+)\);")
 
 
 def ideas(file: Path, weeks: int, seed: int = 0) -> None:

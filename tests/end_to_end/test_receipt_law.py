@@ -289,7 +289,7 @@ def test_each_redundant_figure_is_reconciled(some: list[dict[str, Any]], path: s
     [
         ("as_of", "2018-01-08T02:00:00.000000+00:00", "is as of 2018-01-08"),
         ("kind", "recovery", "is of the kind recovery"),
-        ("verdict", "undecided", "differs from that of its document"),
+        ("verdict", "keep", "differs from that of its document"),
         ("challenger", 9, "judged other bytes than its model's"),
         ("champion", 9, "of model 1, and the evaluation of 9"),
         ("at", "2017-01-01T02:00:00.000000+00:00", "long before its as-of"),
