@@ -49,9 +49,9 @@ class _Cleared:
     def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
         self._make = make
 
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> logging.LogRecord:
+    def __call__(self, name: str | None, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._make(name, *args, **kwargs)
-        if name.partition(".")[0] in OF_STORES:
+        if name is not None and name.partition(".")[0] in OF_STORES:  # logging.makeLogRecord names none
             try:
                 record.msg, record.args = hide_all(record.getMessage()), None
             except Exception:  # noqa: BLE001  # whatever their arguments' texts raise: logging fails no caller

@@ -330,6 +330,7 @@ def test_records_of_stores_are_cleared_as_they_are_made(caplog: pytest.LogCaptur
         log.exception("failed")
     other = logging.getLogger("somebody.else")
     other.debug("left\nas it is: %s", 7)
+    assert logging.makeLogRecord({"name": "anybody", "msg": "made of a dict"}).getMessage() == "made of a dict"
     assert not marked(caplog.text)
     assert "s3://bucket/prefix?***" in caplog.text and "OSError" in caplog.text
     assert [record.args for record in caplog.records if record.name == "somebody.else"] == [(7,)]

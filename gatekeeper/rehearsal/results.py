@@ -226,10 +226,11 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
         for each in (*policies.values(), *others)
     ]
     found = Comparison.of(streams, {name: each.promoted(begins) for name, each in ruled.items()}, year)
+    sharpes = {each.name: each.sharpe for each in (*policies.values(), *others)}
     return HoldoutResult(
         begins,
         np.datetime_as_string(stage.days_from(begins)).tolist(),
-        {name: _with_errors(policies[name], each, found, policies) for name, each in ruled.items()},
+        {name: _with_errors(policies[name], each, found, sharpes, policies) for name, each in ruled.items()},
         [structs.replace(each, **found.errors[each.name]) for each in others],
         weeks=sum(look.as_of >= begins for look in next(iter(policies.values())).looks),
         pairs=found.pairs,
@@ -238,23 +239,34 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
 
 
 def _with_errors(
-    policy: PolicyResult, each: Ruled, found: Comparison, policies: Mapping[str, PolicyResult]
+    policy: PolicyResult,
+    each: Ruled,
+    found: Comparison,
+    sharpes: Mapping[str, float | None],
+    policies: Mapping[str, PolicyResult],
 ) -> PolicyResult:
-    """A policy next to always the newest model, and to itself with the judged models deployed."""
-    name, base = policy.name, each.governance.policy
-    waiting = found.sharpe_difference(_label(NEWEST, each.deploy), name)
+    """A policy next to always the newest model, and to itself with the judged models deployed.
+
+    A difference over too few days for an error is there without one.
+    """
+    name, base, newest = policy.name, each.governance.policy, _label(NEWEST, each.deploy)
+    waiting = found.sharpe_difference(newest, name)
     judged = policies.get(base) if each.deploy == REFIT else None
     refit = found.sharpe_difference(name, base) if judged is not None else None
     return structs.replace(
         policy,
         **found.errors[name],
         tally=structs.replace(policy.tally, net_error=found.net_errors[name]),
-        waiting_cost=waiting and waiting.value,
+        waiting_cost=_less(sharpes.get(newest), policy.sharpe),
         waiting_cost_error=waiting and waiting.error,
-        refit_gain=refit and refit.value,
+        refit_gain=judged and _less(policy.sharpe, judged.sharpe),
         refit_gain_error=refit and refit.error,
         judged_made=judged and judged.total_return,
     )
+
+
+def _less(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
 
 
 def _challengers(plan: Plan, holdout: int) -> Iterator[tuple[Week, Contender | None]]:

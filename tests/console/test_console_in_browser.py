@@ -105,7 +105,7 @@ def test_charts_are_drawn_and_say_their_numbers_under_the_pointer(page: Page, in
     assert box is not None
     plot.hover(position={"x": box["width"] - 1, "y": 50})
     legend = charts.first.locator(".u-legend")
-    table = page.locator("details.table").first
+    table = page.locator("details.table", has_text="Equity as a table")
     last = table.locator("tbody tr").last.locator("th, td").all_text_contents()
     expect(legend).to_contain_text(last[0])
     for value in last[1:]:
