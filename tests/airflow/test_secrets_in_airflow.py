@@ -10,7 +10,7 @@ from airflow_runs import DAGS, Runs
 
 from gatekeeper.secret_urls import SecretUrl
 
-pytestmark = pytest.mark.xdist_group("airflow")
+pytestmark = [pytest.mark.matrix, pytest.mark.slow, pytest.mark.xdist_group("airflow")]  # two minutes
 MONDAY = datetime(2018, 11, 5, 2, tzinfo=UTC)
 LEFT, RIGHT = "Qvzkwxjy", "Jxqzvkwh"  # they stand nowhere else
 PASSWORD = f"{LEFT}%2F%40{RIGHT}"
