@@ -74,7 +74,7 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidenceView:
     """All that the page shows of an evaluation."""
 
     verdict: Verdict
@@ -98,13 +98,13 @@ class Unreadable:
     fault: str
 
 
-def of(evaluation: Evaluation) -> Evidence | Unreadable:
+def of(evaluation: Evaluation) -> EvidenceView | Unreadable:
     """The page's data, or why there are none."""
     try:
         document = evaluation.document
     except DataError as fault:
         return Unreadable(str(fault))
-    return Evidence(
+    return EvidenceView(
         document.verdict,
         document,
         list(document.scorecards),

@@ -6,7 +6,7 @@ Each difference is that of older models less the newest one, on the same ideas a
 from msgspec import Struct
 
 
-class SharpeDifference(Struct, frozen=True):
+class AgeingDifference(Struct, frozen=True):
     """A difference of annual Sharpe ratios."""
 
     value: float | None
@@ -29,7 +29,7 @@ class AgeBin(Struct, frozen=True):
     """Youngest age; from 0 on without the newest model itself."""
     until_weeks: int
     """Oldest age, itself not included."""
-    difference: SharpeDifference
+    difference: AgeingDifference
     """Mean annual Sharpe of these ages less that of the newest model."""
 
 
@@ -38,7 +38,7 @@ class HoldoutCost(Struct, frozen=True):
 
     holdout_days: int
     """The holdout."""
-    difference: SharpeDifference
+    difference: AgeingDifference
     """Its annual Sharpe less that of the newest model without a holdout."""
 
 
@@ -55,13 +55,13 @@ class AgeingCurve(Struct, frozen=True):
     """Annual Sharpe of always the newest model, retrained each week without a holdout."""
     newest_error: float | None
     """Standard error of that."""
-    slope: SharpeDifference
+    slope: AgeingDifference
     """Change of the annual Sharpe with each year of age, least squares over all weeks of age."""
     bins: list[AgeBin]
     """By age."""
     holdouts: list[HoldoutCost]
     """By holdout."""
-    over_first: SharpeDifference | None
+    over_first: AgeingDifference | None
     """Annual Sharpe of `newest` less that of the first training; null for the first itself."""
 
 

@@ -22,7 +22,7 @@ class _Holdout(Struct, frozen=True):
     policies: dict[str, JsonObject]
 
 
-class _Parts(Struct, frozen=True):
+class _RehearsalParts(Struct, frozen=True):
     holdouts: dict[str, JsonObject]
 
 
@@ -35,7 +35,7 @@ def of_format_1(content: JsonObject) -> JsonObject:
                 name: _tallied(policy) for name, policy in msgspec.convert(holdout, _Holdout).policies.items()
             },
         }
-        for name, holdout in msgspec.convert(content, _Parts).holdouts.items()
+        for name, holdout in msgspec.convert(content, _RehearsalParts).holdouts.items()
     }
     return {**content, "format": 2, "holdouts": holdouts}
 

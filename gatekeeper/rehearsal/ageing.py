@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.documents.ageing import AgeBin, AgeingCurve, HoldoutCost, SharpeDifference
+from gatekeeper.documents.ageing import AgeBin, AgeingCurve, AgeingDifference, HoldoutCost
 from gatekeeper.errors import TrainingRefused
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
 
@@ -32,7 +32,7 @@ Decisions = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class MeasuredAges:
     """Sharpe ratios of A ages as measured, (A,), and in each draw of days, (draws, A); NaN where undefined."""
 
     seen: Floats
@@ -40,18 +40,18 @@ class Measured:
     blocks: int
     power: float
 
-    def difference(self, weights: Floats, base: "Measured | None" = None) -> SharpeDifference:
+    def difference(self, weights: Floats, base: "MeasuredAges | None" = None) -> AgeingDifference:
         """A weighted sum of the Sharpe ratios, less that of `base` on the same draws."""
         used = np.flatnonzero(weights)  # an undefined age undoes only what it is part of
         seen, every = (self.seen, self.drawn) if base is None else (self.seen - base.seen, self.drawn - base.drawn)
         value, drawn = float(seen[used] @ weights[used]), every[:, used] @ weights[used]
         drawn = drawn[np.isfinite(drawn)]
         if not math.isfinite(value) or len(drawn) < 2:
-            return SharpeDifference(None, None, None)
+            return AgeingDifference(None, None, None)
         # Blocks vary about their own mean, as a variance with ddof 0 does.
         error = float(drawn.std(ddof=1)) * math.sqrt(self.blocks / (self.blocks - 1))
         normal = NormalDist()
-        return SharpeDifference(value, error, (normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(self.power)) * error)
+        return AgeingDifference(value, error, (normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(self.power)) * error)
 
 
 def by_age(decide: Mapping[int, Decisions], weeks: NDArray[np.intp], ages: int) -> Decisions:
@@ -102,7 +102,7 @@ def counts(days: int, block: int, draws: int, seed: int = SEED) -> Iterator[NDAr
         yield flat.reshape(some, days).astype(np.float32)
 
 
-def measure(excess: Floats, periods_per_year: int, *, block: int, power: float, draws: int = DRAWS) -> Measured:
+def measure(excess: Floats, periods_per_year: int, *, block: int, power: float, draws: int = DRAWS) -> MeasuredAges:
     """The Sharpe ratios of (A, T) daily excess returns of all ages; each draw takes the same days of all."""
     days = excess.shape[1]
     seen = np.array([_number(sharpe_ratio(row, periods_per_year)) for row in excess])
@@ -115,10 +115,12 @@ def measure(excess: Floats, periods_per_year: int, *, block: int, power: float, 
         mean, square = np.split(some @ table / days, 2, axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn.append(mean / np.sqrt((square - mean**2) * days / (days - 1)) * math.sqrt(periods_per_year))
-    return Measured(seen, np.concatenate(drawn), math.ceil(days / block), power)
+    return MeasuredAges(seen, np.concatenate(drawn), math.ceil(days / block), power)
 
 
-def curve(found: Measured, holdouts: Sequence[int], about: tuple[str, str, int], first: Measured | None) -> AgeingCurve:
+def curve(
+    found: MeasuredAges, holdouts: Sequence[int], about: tuple[str, str, int], first: MeasuredAges | None
+) -> AgeingCurve:
     """The curve of what was measured. about: first day, last day, ideas. first: the same of the first training."""
     ages = len(found.seen)
     newest, years = _one(ages, 0), np.arange(ages) * 7 / 365.25

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gatekeeper.documents.ageing import Ageing, AgeingCurve, SharpeDifference, TrainingAged
+from gatekeeper.documents.ageing import Ageing, AgeingCurve, AgeingDifference, TrainingAged
 
 UNDEFINED = "-"
 
@@ -54,7 +54,7 @@ def _rows(training: TrainingAged) -> Iterator[Row]:
     yield row("change with each year of age", lambda curve: _shown(curve.slope))
 
 
-def _shown(difference: SharpeDifference | None) -> str:
+def _shown(difference: AgeingDifference | None) -> str:
     if difference is None or difference.value is None or difference.detectable is None:
         return UNDEFINED
     return f"{_plain(difference.value, difference.error, '+')} ({difference.detectable:.2f})"

@@ -11,7 +11,7 @@ from gatekeeper.documents.rehearsal import DifferenceRecord, PairResult, Resampl
 from gatekeeper.judgement.statistics.paired_bootstrap import (
     DRAWS,
     LEVEL,
-    Resampled,
+    ResampledStreams,
     critical_value,
     resample,
     standard_error,
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
+class ComparedStream:
     """One stream to compare. mode: streams are compared within one way to deploy; a reference without has any."""
 
     result: StreamResult
@@ -51,7 +51,7 @@ class _Difference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class StreamComparison:
     """The errors of all streams and pairs; without errors if there are too few days."""
 
     errors: Mapping[str, Mapping[str, float | None]]
@@ -62,7 +62,9 @@ class Comparison:
     """By policy, of what its promotions made."""
 
     @classmethod
-    def of(cls, streams: Sequence[Stream], promoted: Mapping[str, Floats], periods_per_year: int) -> "Comparison":
+    def of(
+        cls, streams: Sequence[ComparedStream], promoted: Mapping[str, Floats], periods_per_year: int
+    ) -> "StreamComparison":
         """All of it by one draw of days. promoted: by policy, (T,) what its promotions added day by day."""
         results = [each.result for each in streams]
         days = len(results[0].daily)
@@ -90,7 +92,7 @@ class Comparison:
         return None
 
 
-def _errors(result: StreamResult, drawn: Resampled, column: int) -> dict[str, float | None]:
+def _errors(result: StreamResult, drawn: ResampledStreams, column: int) -> dict[str, float | None]:
     return {
         "sharpe_error": None if result.sharpe is None else standard_error(drawn.sharpe[:, column]),
         "return_error": standard_error(drawn.total[:, column]),
@@ -98,7 +100,7 @@ def _errors(result: StreamResult, drawn: Resampled, column: int) -> dict[str, fl
     }
 
 
-def _pairs(streams: Sequence[Stream], drawn: Resampled) -> tuple[list[PairResult], float]:
+def _pairs(streams: Sequence[ComparedStream], drawn: ResampledStreams) -> tuple[list[PairResult], float]:
     """The pairs, and the standard errors to either side within which all their differences hold at once."""
     found = []
     for a, b in _compared(streams):
@@ -122,7 +124,7 @@ def _pair(one: str, other: str, sharpe: _Difference | None, total: _Difference |
     return PairResult(one, other, by_sharpe, by_return, apart)
 
 
-def _compared(streams: Sequence[Stream]) -> Iterator[tuple[int, int]]:
+def _compared(streams: Sequence[ComparedStream]) -> Iterator[tuple[int, int]]:
     """Pairs within one way to deploy, and a policy's two ways."""
     for a, b in combinations(range(len(streams)), 2):
         one, other = streams[a], streams[b]

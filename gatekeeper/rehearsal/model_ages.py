@@ -16,7 +16,7 @@ from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.market.ideas import Ideas, instant
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import ageing, weeks
-from gatekeeper.rehearsal.ageing import Decisions, Floats, Measured
+from gatekeeper.rehearsal.ageing import Decisions, Floats, MeasuredAges
 from gatekeeper.rehearsal.live_simulation import Stage
 from gatekeeper.rehearsal.plan import WEEK, Plan
 
@@ -25,7 +25,7 @@ MOST_STARTS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Training:
+class TrainingChoice:
     """The weeks of one training that have a model, by number, each with its decisions on later ideas.
 
     refusal: why the last week without a model has none.
@@ -110,7 +110,7 @@ class _Span:
             after = self.days >= self._day(start)
             about = (str(self.days[after][0]), str(self.days[-1]), int(np.count_nonzero(self._number >= start)))
             block = ageing.block_of(int(after.sum()), plan.last.periods_per_year)
-            first: Measured | None = None
+            first: MeasuredAges | None = None
             for curves, stream in zip(made, streams, strict=True):
                 found = ageing.measure(
                     stream[:, after], plan.last.periods_per_year, block=block, power=plan.settings.power
@@ -142,7 +142,9 @@ def _week_of(plan: Plan, ideas: Ideas) -> NDArray[np.intp]:
     return np.asarray((ideas.time - _first(plan)) // np.timedelta64(7, "D"), dtype=np.intp)
 
 
-def _trained(plan: Plan, stage: Stage, number: NDArray[np.intp], jobs: int, progress: Callable[[], None]) -> Training:
+def _trained(
+    plan: Plan, stage: Stage, number: NDArray[np.intp], jobs: int, progress: Callable[[], None]
+) -> TrainingChoice:
     holdout = plan.holdouts[0]
     for _ in weeks.prepare(plan.as_ofs, plan.settings_of(holdout), plan.folder(holdout), jobs=jobs):
         progress()
@@ -154,7 +156,7 @@ def _trained(plan: Plan, stage: Stage, number: NDArray[np.intp], jobs: int, prog
         ages_on = (number >= week) & (number < until + ageing.EDGES[-1])
         decide[week] = np.zeros(len(number), dtype=np.bool_)
         decide[week][ages_on] = stage.kept(model, _slice(ages_on))
-    return Training(plan, decide, refusal[-1] if refusal else None)
+    return TrainingChoice(plan, decide, refusal[-1] if refusal else None)
 
 
 def _models(plan: Plan, refusal: list[str]) -> Iterator[tuple[int, Contender]]:

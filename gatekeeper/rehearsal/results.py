@@ -26,7 +26,7 @@ from gatekeeper.judgement.rule.verdict import DEPLOYS
 from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.model.verify import open_scorer
 from gatekeeper.rehearsal import weeks
-from gatekeeper.rehearsal.comparison import Comparison, Stream
+from gatekeeper.rehearsal.comparison import ComparedStream, StreamComparison
 from gatekeeper.rehearsal.live_simulation import Stage, Track
 from gatekeeper.rehearsal.plan import WEEK, Plan
 from gatekeeper.rehearsal.policy_replay import Governance, WeeklyContest
@@ -217,7 +217,7 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
     modes = {NEWEST: JUDGED, _label(NEWEST, REFIT): REFIT}
     modes |= {name: each.deploy for name, each in ruled.items()}
     streams = [
-        Stream(
+        ComparedStream(
             each,
             excess_returns(each.daily, each.exposed, free, year),
             modes.get(each.name),
@@ -225,7 +225,7 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
         )
         for each in (*policies.values(), *others)
     ]
-    found = Comparison.of(streams, {name: each.promoted(begins) for name, each in ruled.items()}, year)
+    found = StreamComparison.of(streams, {name: each.promoted(begins) for name, each in ruled.items()}, year)
     sharpes = {each.name: each.sharpe for each in (*policies.values(), *others)}
     return HoldoutResult(
         begins,
@@ -241,7 +241,7 @@ def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datet
 def _with_errors(
     policy: PolicyResult,
     each: Ruled,
-    found: Comparison,
+    found: StreamComparison,
     sharpes: Mapping[str, float | None],
     policies: Mapping[str, PolicyResult],
 ) -> PolicyResult:

@@ -379,8 +379,7 @@ def test_who_started_a_backfill_is_not_known(airflow: Airflow) -> None:
         days = {"from_date": "2016-01-11T00:00:00Z", "to_date": "2016-01-12T00:00:00Z"}
         with airflow.without_scheduler():
             airflow.call("POST", "/api/v2/backfills", {"dag_id": dag_id, **days})
-    (run,) = [each for each in airflow.runs(NAMED) if each["run_type"] == "backfill"]
-    run_id = run["dag_run_id"]
+    (run_id,) = [each["dag_run_id"] for each in airflow.runs(NAMED) if each["run_type"] == "backfill"]
     asked = airflow.question(NAMED, run_id)
     assert "Who may answer: `operator`, but not `admin`, who started this run." in asked["body"]
     airflow.answer(NAMED, run_id, "Approve", user="trader")
@@ -395,9 +394,7 @@ def test_who_started_a_backfill_is_not_known(airflow: Airflow) -> None:
         assert [one.actor for one in registry.promotions()] == ["airflow, approved by operator"]
         assert {one.asked_by for one in registry.approvals.newest()} == {None}
     (run,) = [each for each in airflow.runs(HASTY) if each["run_type"] == "backfill"]
-    ended = airflow.ended(HASTY, run["dag_run_id"])
-    states = airflow.tasks(HASTY, run["dag_run_id"])
+    which = (HASTY, run["dag_run_id"])
+    ended, states, log = airflow.ended(*which), airflow.tasks(*which), airflow.log(*which, "approve")
     assert (ended, states["approve"], states["promote"][0]) == ("failed", ("failed", 1), "upstream_failed")
-    assert "only somebody in GATEKEEPER_APPROVERS may approve it, and that is empty" in airflow.log(
-        HASTY, run["dag_run_id"], "approve"
-    )
+    assert "only somebody in GATEKEEPER_APPROVERS may approve it, and that is empty" in log

@@ -7,7 +7,7 @@ import pytest
 from arch.bootstrap import CircularBlockBootstrap
 
 from gatekeeper.errors import TrainingRefused
-from gatekeeper.rehearsal.ageing import EDGES, Measured, block_of, by_age, counts, curve, measure, oldest_age
+from gatekeeper.rehearsal.ageing import EDGES, MeasuredAges, block_of, by_age, counts, curve, measure, oldest_age
 
 AGES, DAYS, YEAR = 53, 756, 252
 ABOUT = ("2015-01-05", "2017-12-29", 700)
@@ -46,7 +46,7 @@ def test_a_curve_by_hand() -> None:
     """Sharpe 1 - age / 4 in years of age, exactly: every figure is a mean of ages."""
     age = np.arange(104)
     seen = 1 - age * 7 / 365.25 / 4
-    made = curve(Measured(seen, np.array([seen, seen + age, seen - age]), 4, 0.8), (90, 180, 365, 730), ABOUT, None)
+    made = curve(MeasuredAges(seen, np.array([seen, seen + age, seen - age]), 4, 0.8), (90, 180, 365, 730), ABOUT, None)
     assert [(each.since_weeks, each.until_weeks) for each in made.bins] == [
         (0, 13), (13, 26), (26, 39), (39, 52), (52, 104)
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_one_training_less_another_is_paired() -> None:
     """The same draws of days: a training that is better by 0.2 in each has no error at all."""
     seen = np.linspace(1, 0.5, 53)
     drawn = np.random.default_rng(0).normal(seen, 0.3, (50, 53))
-    first, second = Measured(seen, drawn, 8, 0.8), Measured(seen + 0.2, drawn + 0.2, 8, 0.8)
+    first, second = MeasuredAges(seen, drawn, 8, 0.8), MeasuredAges(seen + 0.2, drawn + 0.2, 8, 0.8)
     made = curve(second, (), ABOUT, first)
     assert made.over_first.value == pytest.approx(0.2)
     assert made.over_first.error == pytest.approx(0, abs=1e-12)

@@ -5,12 +5,12 @@ import pytest
 
 from gatekeeper.documents.rehearsal import DifferenceRecord, StreamResult
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
-from gatekeeper.rehearsal.comparison import Comparison, Stream
+from gatekeeper.rehearsal.comparison import ComparedStream, StreamComparison
 
 DAYS, YEAR = 500, 252
 
 
-def stream(name: str, daily: np.ndarray, mode: str | None = None, policy: str | None = None) -> Stream:
+def stream(name: str, daily: np.ndarray, mode: str | None = None, policy: str | None = None) -> ComparedStream:
     result = StreamResult(
         name=name,
         ideas=0,
@@ -22,7 +22,7 @@ def stream(name: str, daily: np.ndarray, mode: str | None = None, policy: str | 
         age_days=None,
         daily=daily.tolist(),
     )
-    return Stream(result, daily, mode, policy)
+    return ComparedStream(result, daily, mode, policy)
 
 
 def noise(seed: int, mean: float = 0.0, days: int = DAYS) -> np.ndarray:
@@ -41,7 +41,7 @@ def test_a_clear_difference_is_separable_and_a_doubtful_one_is_not() -> None:
         stream("b", market + 0.1 * noise(3)),
         stream("c", market + 0.1 * noise(4)),
     ]
-    found = Comparison.of(streams, {}, YEAR)
+    found = StreamComparison.of(streams, {}, YEAR)
     assert [(each.one, each.other, each.verdict) for each in found.pairs] == [
         ("a", "b", "higher in both"),
         ("a", "c", "higher in both"),
@@ -62,7 +62,7 @@ def test_a_clear_difference_is_separable_and_a_doubtful_one_is_not() -> None:
 
 
 def test_the_intervals_reach_as_far_as_the_document_says() -> None:
-    found = Comparison.of([stream(name, noise(seed)) for seed, name in enumerate("abcdef")], {}, YEAR)
+    found = StreamComparison.of([stream(name, noise(seed)) for seed, name in enumerate("abcdef")], {}, YEAR)
     assert len(found.pairs) == 15
     assert 2.4 < found.resampling.critical < 3.6  # more than 1.96: fifteen pairs at once
     for pair in found.pairs:
@@ -73,12 +73,12 @@ def test_the_intervals_reach_as_far_as_the_document_says() -> None:
 
 def test_the_same_stream_twice_is_not_separable() -> None:
     daily = noise(1, 0.01)
-    (pair,) = Comparison.of([stream("safe", daily), stream("never retrained", daily)], {}, YEAR).pairs
+    (pair,) = StreamComparison.of([stream("safe", daily), stream("never retrained", daily)], {}, YEAR).pairs
     assert (pair.sharpe.value, pair.sharpe.error, pair.verdict) == (0.0, 0.0, "not separable")
 
 
 def test_a_stream_without_trades_is_compared_by_its_return() -> None:
-    found = Comparison.of([stream("none", np.zeros(DAYS)), stream("good", noise(1, 0.01))], {}, YEAR)
+    found = StreamComparison.of([stream("none", np.zeros(DAYS)), stream("good", noise(1, 0.01))], {}, YEAR)
     (pair,) = found.pairs
     assert pair.sharpe is None
     assert pair.verdict == "lower return"
@@ -95,7 +95,7 @@ def test_each_way_to_deploy_is_compared_within_itself() -> None:
         stream("ungated", daily[4]),
         stream("always the newest, refit", daily[5], "refit"),
     ]
-    named = {(each.one, each.other) for each in Comparison.of(streams, {}, YEAR).pairs}
+    named = {(each.one, each.other) for each in StreamComparison.of(streams, {}, YEAR).pairs}
     assert ("safe", "safe, refit") in named
     assert ("safe, refit", "ungated") in named
     assert ("safe, refit", "always the newest, refit") in named
@@ -109,12 +109,12 @@ def test_each_way_to_deploy_is_compared_within_itself() -> None:
 
 def test_promotions_have_an_error_of_the_same_days() -> None:
     added = np.where(np.arange(DAYS) % 10 == 0, noise(7), 0.0)
-    found = Comparison.of([stream("safe", noise(1))], {"safe": added}, YEAR)
+    found = StreamComparison.of([stream("safe", noise(1))], {"safe": added}, YEAR)
     assert found.net_errors["safe"] == pytest.approx(added.std(ddof=1) * np.sqrt(DAYS), rel=0.2)
 
 
 def test_too_few_days_have_no_errors() -> None:
     few = noise(1, days=4)
-    found = Comparison.of([stream("a", few), stream("b", few)], {"a": few}, YEAR)
+    found = StreamComparison.of([stream("a", few), stream("b", few)], {"a": few}, YEAR)
     assert (found.pairs, found.resampling, found.net_errors) == ([], None, {"a": None})
     assert found.errors == {"a": {}, "b": {}}

@@ -26,7 +26,7 @@ class Standby:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class ShadowWindow:
     """The ideas known by the as-of, the rules, and the primary with the start of its reign."""
 
     dataset: Dataset

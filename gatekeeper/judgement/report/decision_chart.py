@@ -26,7 +26,7 @@ BORDER = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChartMark:
     """One entry of the legend: the class of its key, and its words."""
 
     key: str
@@ -38,7 +38,7 @@ class DecisionChart:
     """The drawing, its content in words, and its legend."""
 
     about: str
-    legend: tuple[Mark, ...]
+    legend: tuple[ChartMark, ...]
     drawing: str
 
     @property
@@ -57,12 +57,12 @@ def of(document: EvaluationDocument) -> DecisionChart | None:
         return None
     upper, floor = 2 * gain - lower, None if policy.tolerance is None else 0.0 - policy.tolerance
     legend = [
-        Mark("gain", f"gain {ratio(gain)}, to exceed the margin"),
-        Mark("interval", f"its interval, {ratio(lower)} to {ratio(upper)}; the lower end is the bound"),
-        Mark("margin", f"margin {ratio(policy.margin)}"),
+        ChartMark("gain", f"gain {ratio(gain)}, to exceed the margin"),
+        ChartMark("interval", f"its interval, {ratio(lower)} to {ratio(upper)}; the lower end is the bound"),
+        ChartMark("margin", f"margin {ratio(policy.margin)}"),
     ]
     if floor is not None:
-        legend.append(Mark("tolerance", f"{ratio(floor)}, minus the tolerance, to be exceeded by the bound"))
+        legend.append(ChartMark("tolerance", f"{ratio(floor)}, minus the tolerance, to be exceeded by the bound"))
     test = f"no bound under {policy.name}" if floor is None else f"minus the tolerance {ratio(floor)}"
     about = (
         f"In annual Sharpe: gain {ratio(gain)}, interval {ratio(lower)} to {ratio(upper)}, "

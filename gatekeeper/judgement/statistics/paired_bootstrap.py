@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resampled:
+class ResampledStreams:
     """(draws, k) figures of k streams, each row on the same drawn days; NaN if undefined."""
 
     sharpe: Floats
@@ -48,7 +48,7 @@ def resample(
     block: int | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Resampled:
+) -> ResampledStreams:
     """`draws` figures of each column of (T, k) daily returns, and of their excess returns for the Sharpe ratios."""
     days, streams = daily.shape
     mean = block_length(days) if block is None else block
@@ -63,7 +63,7 @@ def resample(
             total[here, stream] = rows.sum(axis=1)
             sharpe[here, stream] = _sharpe(excess[:, stream][drawn], periods_per_year)
             drawdown[here, stream] = _drawdown(rows)
-    return Resampled(sharpe, total, drawdown, mean)
+    return ResampledStreams(sharpe, total, drawdown, mean)
 
 
 def standard_error(drawn: Floats) -> float | None:

@@ -28,9 +28,9 @@ def shadow(registry: Registry, settings: Settings, found: Seen, rules: "Rules", 
 
     A model counts from the moment that it exists, on ideas that started later and whose outcome is known.
     """
-    from gatekeeper.judgement.live.shadow import Stage, Standby
+    from gatekeeper.judgement.live.shadow import ShadowWindow, Standby
 
-    stage = Stage(found.dataset, rules, primary, found.since)
+    stage = ShadowWindow(found.dataset, rules, primary, found.since)
     models: list[ShadowModel] = []
     left_out: dict[str, str] = {}
     there = list(_there(registry, found, primary.sha256, left_out))
