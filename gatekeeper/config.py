@@ -266,6 +266,10 @@ def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
         return "environment" if name in environment else "default"
 
     return [
-        (PREFIX + name.upper(), str(getattr(settings, name)), source(name), field.description or "")
+        (PREFIX + name.upper(), _shown(getattr(settings, name)), source(name), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _shown(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)

@@ -16,6 +16,7 @@ from gatekeeper.secret_urls import SecretUrl
 FILE = "desks.toml"
 DEFAULT = "default"
 KEYS = {"title", "schema"}  # of a desk's table, beside the settings
+LISTS = {"accept"}  # the settings that are lists of text there
 
 _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPER_DESK"}
 _FORMER_FILE = "gates.toml"
@@ -133,6 +134,7 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             f"{path}: schema = {schema!r} of desk {name} is not a valid name. Use at most 32 lower-case letters, "
             "digits and _, and begin with a letter."
         )
+    settings |= {key: _list(path, name, key, settings[key]) for key in LISTS & settings.keys()}
     if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
     if not is_default and not _names_a_db(settings) and schema is None:
@@ -141,6 +143,12 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "GATEKEEPER_DB."
         )
     return Desk(name, title, schema, settings, is_default)
+
+
+def _list(path: Path, name: str, key: str, given: object) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise ConfigError(f'{path}: {key} = {given!r} of desk {name} is not a list of text. Write ["...", "..."].')
+    return tuple(given)
 
 
 def _names_a_db(settings: Mapping[str, object]) -> bool:

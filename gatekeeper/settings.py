@@ -4,10 +4,10 @@
 """
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gatekeeper import schedule as cron
 from gatekeeper.desks import DEFAULT, FILE
@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     )
     bar_stamp: Literal["open", "close"] = Field(
         "open", description="whether a candle's time is that of the bar's open or of its close"
+    )
+    accept: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="findings about the market data that are right as they are, by the keys that `gatekeeper data` "
+        "prints (split:AAPL:2005-02-28), separated by spaces; a list in desks.toml",
     )
     work: str = Field("work", description="folder for the files that the steps of a weekly run hand to each other")
     reports: str = Field("reports", description="folder for the evaluation reports")
@@ -268,6 +273,11 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("models")
     @classmethod

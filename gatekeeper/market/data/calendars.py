@@ -87,8 +87,8 @@ def _intraday(bars: Candles, held: Sessions) -> Candles:
 
 
 def _pick(bars: Candles, mask: NDArray[np.bool_]) -> Candles:
-    arrays = {each.name: getattr(bars, each.name)[mask] for each in fields(bars) if each.name != "symbol"}
-    return replace(bars, **arrays)
+    columns = {each.name: getattr(bars, each.name) for each in fields(bars) if each.name != "symbol"}
+    return replace(bars, **{name: column[mask] for name, column in columns.items() if column is not None})
 
 
 def _named(days: Days) -> str:

@@ -32,6 +32,7 @@ class Candles:
     """One symbol's checked bars, (n,) each, in order of time. A bar is known at its close.
 
     session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, if it has a calendar.
+    volume: NaN where it is missing; None if the source has no volume.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class Candles:
     sentiment: Floats
     order_book: Floats
     session: Times | None = None
+    volume: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.close)
@@ -177,8 +179,9 @@ def _has_extras(table: Table) -> bool:
 def _numbers(table: Table, stamps: Times) -> pd.DataFrame:
     frame = table.frame
     columns = {name: numbers(frame[name]) for name in PRICES}
-    for name in ("volume", *EXTRAS):
+    for name in EXTRAS:
         columns[name] = numbers(frame[name]) if name in frame.columns else np.zeros(len(frame))
+    columns["volume"] = numbers(frame["volume"]) if "volume" in frame.columns else np.full(len(frame), np.nan)
     symbols = table.text("symbol").to_numpy() if "symbol" in frame.columns else table.stem
     return pd.DataFrame({"row": np.arange(1, len(frame) + 1), "symbol": symbols, "time": stamps, **columns})
 
@@ -252,8 +255,10 @@ def _candles(symbol: str, rows: pd.DataFrame, duration: np.timedelta64, stamp: S
         closes_at = stamps + duration
     else:  # no bar begins before the one before it has ended
         opens_at = np.maximum(stamps - duration, np.append(stamps[:1] - duration, stamps[:-1]))
-    columns = [rows[name].to_numpy(dtype=np.float64) for name in (*PRICES, *EXTRAS)]
-    return Candles(symbol, opens_at, closes_at, *columns)
+    o, h, lo, c, sentiment, book = (rows[name].to_numpy(dtype=np.float64) for name in (*PRICES, *EXTRAS))
+    volume = rows["volume"].to_numpy(dtype=np.float64)
+    traded = None if np.isnan(volume).all() else volume
+    return Candles(symbol, opens_at, closes_at, o, h, lo, c, sentiment, book, volume=traded)
 
 
 def newest(candles: Iterable[Candles]) -> datetime:

@@ -10,7 +10,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Literal
 
 import fsspec
 import fsspec.core
@@ -31,11 +33,21 @@ _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "None"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The content of one file as written. The frame's index counts its data rows from 0."""
+    """The content of one file. The frame's index counts its data rows from 0.
+
+    written: when the file was written (modification time, `Last-Modified`); None if its store doesn't say.
+    vendor: the name of its vendor, "" if none is recognised. stamp: what its times stand for, zone: where times without
+    an offset are of; None if the vendor doesn't say. notes: what people should know of how it was read.
+    """
 
     name: str
     stem: str
     frame: pd.DataFrame
+    written: datetime | None = None
+    vendor: str = ""
+    stamp: Literal["open", "close"] | None = None
+    zone: str | None = None
+    notes: tuple[str, ...] = ()
 
     def require(self, columns: tuple[str, ...]) -> None:
         """Raises DataError if the file lacks one of `columns`, or has no rows."""
