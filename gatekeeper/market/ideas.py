@@ -7,9 +7,10 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
+from gatekeeper.market.findings import Finding, Severity
 
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
@@ -184,6 +186,7 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
+    findings: what the data checks found, the most severe first; () if they weren't run. They decide nothing here.
     """
 
     ideas: Ideas
@@ -195,9 +198,10 @@ class Dataset:
     source: str
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
+    findings: tuple[Finding, ...] = ()
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
+        """sha256 (hex) of what was known, whatever it was read from (`source`, `notes` and `findings` don't count)."""
         facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
         return _digest(
             [
@@ -219,7 +223,7 @@ class Dataset:
         return hashlib.sha256(content).hexdigest()
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        meta = {
+        meta: dict[str, object] = {
             "format": _FORMAT,
             "periods_per_year": self.periods_per_year,
             "as_of": self.as_of.isoformat(),
@@ -228,6 +232,8 @@ class Dataset:
             "source": self.source,
             "notes": list(self.notes),
         }
+        if self.findings:
+            meta["findings"] = [asdict(each) for each in self.findings]
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         closes = {} if self.closes is None else {"closes": self.closes}
         return {"meta": encoded, "market_days": self.market_days, **closes, **self.ideas.columns()}
@@ -262,7 +268,12 @@ class Dataset:
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
             closes=closes,
+            findings=tuple(_finding(each) for each in meta.get("findings", [])),
         )
+
+
+def _finding(written: dict[str, Any]) -> Finding:
+    return Finding(**written | {"severity": Severity(written["severity"])})
 
 
 def instant(moment: datetime) -> np.datetime64:

@@ -4,18 +4,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
 
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, labelled
 from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.checks.all import run
+from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
 from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
-from gatekeeper.market.ideas import Dataset, instant, join
+from gatekeeper.market.findings import Finding, lines, refuse
+from gatekeeper.market.ideas import Dataset, Ideas, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
@@ -26,8 +30,17 @@ ENTRY_POINTS = "gatekeeper.sources"
 
 Source = str | SecretUrl
 Plugged = Callable[[str, datetime, Settings], Dataset]
-Known = Callable[[datetime], Dataset]
-"""A source's point-in-time reader: from an as-of to the dataset that was known then."""
+
+
+class Known(Protocol):
+    """A source's point-in-time reader: from an as-of to the dataset that was known then.
+
+    checked: run the data checks first, and refuse what they refuse.
+    """
+
+    def __call__(self, as_of: datetime, *, checked: bool = False) -> Dataset:
+        """The dataset."""
+
 
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
@@ -38,19 +51,21 @@ def load(uri: Source, as_of: datetime, settings: Settings) -> Dataset:
 
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    return opened(uri, settings)(as_of)
+    return opened(uri, settings)(as_of, checked=True)
 
 
 def opened(uri: Source, settings: Settings) -> Known:
     """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
+
+    Data checks are run where they are asked for: once, on the newest as-of, does for all of them.
 
     Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
     url = _read(uri)
     known = _opener(url)(url, settings)
 
-    def at(as_of: datetime) -> Dataset:
-        dataset = known(_utc(as_of))
+    def at(as_of: datetime, *, checked: bool = False) -> Dataset:
+        dataset = known(_utc(as_of), checked=checked)
         if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
             raise DataError(
                 f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {url} has none. Give labelled "
@@ -102,26 +117,32 @@ def _check_demo(as_of: datetime) -> None:
 def _demo(url: SecretUrl, settings: Settings) -> Known:
     tape = candles.tape(demo_tables(), "open", str(url))
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
-        return _replayed(tape.book(as_of), str(url), as_of, settings)
+        return _replayed(tape.book(as_of), str(url), as_of, settings, checked=checked)
 
     return known
 
 
 def _candles(url: SecretUrl, settings: Settings) -> Known:
     tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
-    return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
+
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
+        return _replayed(tape.book(as_of), str(url), as_of, settings, checked=checked)
+
+    return known
 
 
 def _ideas(url: SecretUrl, settings: Settings) -> Known:
     ledger, uri = labelled.ledger(tables(_rest(url)), _shown_rest(url)), str(url)
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+        findings = _checked((), found.ideas, uri, as_of, settings) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
-        return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
+        notes = (*found.notes, *lines(findings))
+        return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, notes, findings=findings)
 
     return known
 
@@ -154,7 +175,7 @@ def _opener(url: SecretUrl) -> Callable[[SecretUrl, Settings], Known]:
         return _OPENERS[scheme]
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
-        return lambda url, settings: lambda as_of: read(url.reveal(), as_of, settings)
+        return lambda url, settings: lambda as_of, **_: read(url.reveal(), as_of, settings)
     raise ConfigError(f"GATEKEEPER_DATA={str(url).partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
@@ -175,12 +196,22 @@ def _known_schemes() -> str:
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
+def _checked(
+    book: tuple[Candles, ...], ideas: Ideas | None, uri: str, as_of: datetime, settings: Settings
+) -> tuple[Finding, ...]:
+    """What the checks found. Raises DataError for what they refuse."""
+    findings = run(Checked(book, ideas, as_of, settings))
+    refuse(findings, uri)
+    return findings
+
+
+def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, *, checked: bool) -> Dataset:
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
+    findings = _checked(book.candles, None, uri, as_of, settings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -190,7 +221,8 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
-    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes)
+    notes += lines(findings)
+    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
