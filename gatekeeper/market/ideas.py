@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents import passport as passports
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
@@ -184,6 +185,7 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
+    passport: the source's data passport, if one was asked for. The fingerprint leaves it out, too.
     """
 
     ideas: Ideas
@@ -195,6 +197,7 @@ class Dataset:
     source: str
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
+    passport: passports.Passport | None = None
 
     def fingerprint(self) -> str:
         """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
@@ -227,6 +230,7 @@ class Dataset:
             "marked": self.marked,
             "source": self.source,
             "notes": list(self.notes),
+            "passport": None if self.passport is None else passports.as_object(self.passport),
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         closes = {} if self.closes is None else {"closes": self.closes}
@@ -262,6 +266,7 @@ class Dataset:
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
             closes=closes,
+            passport=None if meta.get("passport") is None else passports.of_object(meta["passport"]),
         )
 
 

@@ -14,6 +14,8 @@ from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
 from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
+from gatekeeper.market.data.passport.assembly import assembled
+from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
@@ -33,21 +35,22 @@ Known = Callable[[datetime], Dataset]
 _WEEKEND_SHARE = 0.1
 
 
-def load(uri: Source, as_of: datetime, settings: Settings) -> Dataset:
+def load(uri: Source, as_of: datetime, settings: Settings, reading: Reading | None = None) -> Dataset:
     """The dataset of the source `uri` (`SCHEME:REST`) as it was known at `as_of`, an aware datetime.
 
+    reading: notes what is read, and may leave last bars out; with one, the dataset has its passport.
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    return opened(uri, settings)(as_of)
+    return opened(uri, settings, reading)(as_of)
 
 
-def opened(uri: Source, settings: Settings) -> Known:
+def opened(uri: Source, settings: Settings, reading: Reading | None = None) -> Known:
     """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
 
     Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
     url = _read(uri)
-    known = _opener(url)(url, settings)
+    known = _opener(url)(url, settings, reading or Reading(keep=False))
 
     def at(as_of: datetime) -> Dataset:
         dataset = known(_utc(as_of))
@@ -57,7 +60,10 @@ def opened(uri: Source, settings: Settings) -> Known:
                 "ideas a column `atr` (ATR14 as a fraction of the entry price), or set GATEKEEPER_SIZING=fraction"
             )
         source = str(url) if dataset.source == url.reveal() else url.hide(dataset.source)
-        return replace(dataset, source=source)  # it goes into documents and reports
+        dataset = replace(dataset, source=source)  # it goes into documents and reports
+        if reading is None:
+            return dataset
+        return replace(dataset, passport=assembled(reading, dataset, source=source, as_of=dataset.as_of))
 
     return at
 
@@ -99,23 +105,23 @@ def _check_demo(as_of: datetime) -> None:
         )
 
 
-def _demo(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(demo_tables(), "open", str(url))
+def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    tape = candles.tape(reading.tables(demo_tables()), "open", str(url))
 
     def known(as_of: datetime) -> Dataset:
         _check_demo(as_of)
-        return _replayed(tape.book(as_of), str(url), as_of, settings)
+        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings)
 
     return known
 
 
-def _candles(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
-    return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
+def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    tape = candles.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    return lambda as_of: _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings)
 
 
-def _ideas(url: SecretUrl, settings: Settings) -> Known:
-    ledger, uri = labelled.ledger(tables(_rest(url)), _shown_rest(url)), str(url)
+def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
 
     def known(as_of: datetime) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
@@ -126,7 +132,8 @@ def _ideas(url: SecretUrl, settings: Settings) -> Known:
     return known
 
 
-_OPENERS: dict[str, Callable[[SecretUrl, Settings], Known]] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
+Opener = Callable[[SecretUrl, Settings, Reading], Known]
+_OPENERS: dict[str, Opener] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
 
 
 def _read(uri: Source) -> SecretUrl:
@@ -148,13 +155,13 @@ def _shown_rest(url: SecretUrl) -> str:
     return str(url).partition(":")[2]
 
 
-def _opener(url: SecretUrl) -> Callable[[SecretUrl, Settings], Known]:
+def _opener(url: SecretUrl) -> Opener:
     scheme, colon, _ = url.reveal().partition(":")
     if colon and scheme in _OPENERS:
         return _OPENERS[scheme]
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
-        return lambda url, settings: lambda as_of: read(url.reveal(), as_of, settings)
+        return lambda url, settings, _: lambda as_of: read(url.reveal(), as_of, settings)
     raise ConfigError(f"GATEKEEPER_DATA={str(url).partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
