@@ -7,18 +7,18 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents import passport as passports
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
-from gatekeeper.market.findings import Finding, Severity
+from gatekeeper.market.findings import Finding
 
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
@@ -186,7 +186,9 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
-    findings: what the data checks found, the most severe first; () if they weren't run. They decide nothing here.
+    findings: what the data checks found, the most severe first; () if they weren't run. They stay out of the
+    fingerprint, and of the file, which has the passport.
+    passport: the source's data passport, if one was asked for. The fingerprint leaves it out, too.
     """
 
     ideas: Ideas
@@ -199,6 +201,7 @@ class Dataset:
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
     findings: tuple[Finding, ...] = ()
+    passport: passports.Passport | None = None
 
     def fingerprint(self) -> str:
         """sha256 (hex) of what was known, whatever it was read from (`source`, `notes` and `findings` don't count)."""
@@ -223,7 +226,7 @@ class Dataset:
         return hashlib.sha256(content).hexdigest()
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        meta: dict[str, object] = {
+        meta = {
             "format": _FORMAT,
             "periods_per_year": self.periods_per_year,
             "as_of": self.as_of.isoformat(),
@@ -231,9 +234,8 @@ class Dataset:
             "marked": self.marked,
             "source": self.source,
             "notes": list(self.notes),
+            "passport": None if self.passport is None else passports.as_object(self.passport),
         }
-        if self.findings:
-            meta["findings"] = [asdict(each) for each in self.findings]
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         closes = {} if self.closes is None else {"closes": self.closes}
         return {"meta": encoded, "market_days": self.market_days, **closes, **self.ideas.columns()}
@@ -268,12 +270,8 @@ class Dataset:
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
             closes=closes,
-            findings=tuple(_finding(each) for each in meta.get("findings", [])),
+            passport=None if meta.get("passport") is None else passports.of_object(meta["passport"]),
         )
-
-
-def _finding(written: dict[str, Any]) -> Finding:
-    return Finding(**written | {"severity": Severity(written["severity"])})
 
 
 def instant(moment: datetime) -> np.datetime64:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from market_bars import utc
 
 from gatekeeper.errors import DataError, Unavailable
-from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import Dataset, Ideas, instant, join, market_day, moment, no_ideas
 
 
@@ -125,18 +124,6 @@ def test_a_dataset_comes_back_from_its_file(tmp_path: Path) -> None:
         assert ideas.costs is None or after.ideas.costs.tolist() == ideas.costs.tolist()
         assert (after.source, after.notes, after.as_of) == (before.source, before.notes, before.as_of)
         assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["dataset.npz"]
-
-
-def test_findings_come_back_too_and_decide_nothing(tmp_path: Path) -> None:
-    """Without any, the file is the one of before there were findings: it doesn't name them."""
-    found = Finding(Severity.WARNING, "twin", "GOOG", "", "GOOG is GOOGL.", "twin:GOOG:GOOGL", {"share": 0.6})
-    plain = dataset(some_ideas([2]))
-    judged = replace(plain, findings=(found, replace(found, severity=Severity.NOTE, accepted=True)))
-    after = Dataset.load(tmp_path / "a", judged.save(tmp_path / "a"))
-    assert after.findings == judged.findings
-    assert after.fingerprint() == plain.fingerprint()
-    plain.save(tmp_path / "b")
-    assert b"findings" not in (tmp_path / "b").read_bytes()
 
 
 def test_the_same_dataset_gives_the_same_bytes(tmp_path: Path) -> None:
