@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data import calendars, candles, corporate_actions, labelled
+from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import run
 from gatekeeper.market.data.checks.checked import Checked
@@ -20,6 +21,7 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.untraded import untraded
 from gatekeeper.market.findings import Finding, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
@@ -214,12 +216,14 @@ def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks: Reading | None) -> Dataset:
     """The dataset of the bars. checks: where the findings of the data checks are noted; None: they aren't run."""
+    book, splits = applied(book, corporate_actions.read(settings.splits))
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
-    findings = _checked(Checked(book.candles, None, as_of, settings), checks, uri) if checks else ()
+    book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
+    findings = _checked(Checked(book.candles, None, as_of, settings, splits), checks, uri) if checks else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -230,6 +234,11 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks:
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
+
+
+def _ready(bars: Candles) -> Candles:
+    """The bars with what checks and replay would each look for: their market days, and which weren't traded."""
+    return replace(bars, session=bars.days, untraded=untraded(bars))
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

@@ -33,6 +33,7 @@ class Candles:
 
     session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, if it has a calendar.
     volume: NaN where it is missing; None if the source has no volume.
+    untraded: (n,) bool, bars that give no ideas, since nothing was traded; None if there are none of them.
     """
 
     symbol: str
@@ -46,6 +47,7 @@ class Candles:
     order_book: Floats
     session: Times | None = None
     volume: Floats | None = None
+    untraded: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.close)
