@@ -161,7 +161,8 @@ def test_its_tables_have_errors_and_fit_a_terminal(ended: Shell, monkeypatch: py
     assert max(len(line) for line in lines if not line.startswith("report:")) <= 100
     (safe,) = [line for line in lines if re.match(r"safe +-?\d+\.\d\d ±", line)]
     assert safe.count("±") == 3
-    assert any(line.startswith("safe - ungated") and "separable" in line for line in lines)
+    assert any(line.startswith("safe - proven") and line.rstrip().endswith("identical") for line in lines)
+    assert "Identical: the same return on every day." in lines
     assert re.search(r"^policy +promotions +won +tied +lost +gained, % +given up, % +net, %$", out, re.MULTILINE)
 
 
