@@ -107,9 +107,9 @@ class Database:
     def write(self, *, first: bool = False, moves: bool = False) -> Iterator[Work]:
         """A write transaction under the registry lock, committed when the block ends. `first`: no tables yet.
 
-        Primary and generation are what they were unless the block advances the generation, or `moves` them otherwise: that no
-        trigger of the database moved them is read back. Raises Unavailable, GenerationMoved, SchemaOutOfDate,
-        ConfigError; then nothing has changed, files included.
+        Unless the block advances the generation, or `moves` names or generation otherwise, both are read back: no
+        trigger of the database may have moved them. Raises Unavailable, GenerationMoved, SchemaOutOfDate, ConfigError;
+        then nothing has changed, files included.
         """
         with self._begun(write=True, first=first) as connection:
             work = Work(connection, self._lock(connection, first=first))
