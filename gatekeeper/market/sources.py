@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data import calendars, candles, labelled, tapes
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
@@ -100,7 +100,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(demo_tables(), "open", str(url))
+    tape = tapes.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime) -> Dataset:
         _check_demo(as_of)
@@ -110,7 +110,7 @@ def _demo(url: SecretUrl, settings: Settings) -> Known:
 
 
 def _candles(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
+    tape = tapes.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
     return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
 
 
