@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, corporate_actions, labelled
+from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes
 from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import run
@@ -123,7 +123,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
@@ -133,7 +133,7 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)

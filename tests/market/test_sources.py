@@ -109,7 +109,7 @@ def test_a_dead_feed_is_stale(tmp_path: Path) -> None:
 def test_one_symbol_that_ended_is_told(tmp_path: Path) -> None:
     note = "no bar in the last 7 days: DEAD"
     assert note not in of(tmp_path).notes
-    write(tmp_path, "DEAD.csv", BARS.head(230))
+    write(tmp_path, "DEAD.csv", random_bars(230, seed=2))
     assert note in load(f"candles:{tmp_path}", LAST, Settings()).notes
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gatekeeper.market.data import candles
+from gatekeeper.market.data import tapes
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.corporate_actions import Split
@@ -31,7 +31,7 @@ def checked(*bars: Candles, accept: Sequence[str] = (), splits: tuple[Split, ...
 
 def bars(frame: pd.DataFrame, symbol: str = "X") -> Candles:
     """One symbol's bars of a frame with the columns of a file."""
-    (found,) = candles.book([Table(symbol, symbol, frame)], LATE, "open", "test").candles
+    (found,) = tapes.book([Table(symbol, symbol, frame)], LATE, "open", "test").candles
     return found
 
 
@@ -64,7 +64,7 @@ def single_prices() -> tuple[Candles, ...]:
 @cache
 def stocks() -> tuple[Candles, ...]:
     """AAPL, FB, GOOG, IBM and MSFT from 2000 on: prices as traded, volume in shares of 2013."""
-    return candles.book([Table("stocks", "stocks", _stocks())], LATE, "open", "test").candles
+    return tapes.book([Table("stocks", "stocks", _stocks())], LATE, "open", "test").candles
 
 
 def adjusted_closes(symbol: str) -> np.ndarray:

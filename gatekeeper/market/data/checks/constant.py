@@ -7,7 +7,7 @@ import numpy as np
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.findings import Finding, Severity
+from gatekeeper.market.findings import Finding, Severity
 
 _FEATURES = {"sentiment": "avgSent", "order_book": "avgOB"}
 

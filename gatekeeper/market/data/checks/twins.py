@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.findings import Finding, Severity
+from gatekeeper.market.findings import Finding, Severity
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

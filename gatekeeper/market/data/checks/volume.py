@@ -6,7 +6,7 @@ import numpy as np
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.findings import Finding, Severity
+from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.data.untraded import ALIKE, Mask, like_before, stale, usable_volume
 
 NAMED = 3  # bars that a message names

@@ -8,7 +8,7 @@ from real_series import checked, indices, stocks
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.constant import constant_columns
-from gatekeeper.market.data.findings import Severity
+from gatekeeper.market.findings import Severity
 
 
 def world(n: int = 50) -> Candles:

@@ -10,7 +10,7 @@ from real_series import checked, indices, single_prices, stocks, tell, without_v
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.splits import splits
 from gatekeeper.market.data.corporate_actions import Split
-from gatekeeper.market.data.findings import Finding, Severity
+from gatekeeper.market.findings import Finding, Severity
 
 TRUE = {"split:AAPL:2000-06-21", "split:AAPL:2005-02-28", "split:MSFT:2003-02-18"}
 DAY = 400  # the planted split's

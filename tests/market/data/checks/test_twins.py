@@ -10,7 +10,7 @@ from real_series import checked, indices, single_prices, stocks, tell
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.twins import twins
-from gatekeeper.market.data.findings import Finding, Severity
+from gatekeeper.market.findings import Finding, Severity
 
 N = 800
 RNG = np.random.default_rng(0)
