@@ -15,8 +15,8 @@ from gatekeeper.market.data.adjusting import first_bar
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.corporate_actions import Split
-from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.data.untraded import usable_volume
+from gatekeeper.market.findings import Finding, Severity
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from real_series import checked, indices, single_prices, stocks
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.volume import repeated, stale_bars, volume
-from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.data.untraded import stale, untraded, usable_volume
+from gatekeeper.market.findings import Finding, Severity
 
 ROWS = (40, 41)
 
