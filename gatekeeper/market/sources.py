@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled, tapes
+from gatekeeper.market.data import calendars, candles, labelled, tapes, unfinished
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import run
 from gatekeeper.market.data.checks.checked import Checked
@@ -131,7 +131,8 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    read_at = datetime.now(UTC)
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url), read_at)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
