@@ -100,8 +100,10 @@ def _later(stamps: Times, length: np.timedelta64, zone: str) -> Times:
     """The instants one bar's length after the stamps on the zone's own clock."""
     local = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(zone).tz_localize(None) + pd.Timedelta(length)
     there = local.tz_localize(zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="shift_forward")
-    return np.asarray(there.tz_convert("UTC").tz_localize(None), dtype="datetime64[ns]")
+    later: Times = np.asarray(there.tz_convert("UTC").tz_localize(None), dtype="datetime64[ns]")
+    return later
 
 
 def _time_of_day(instants: Times) -> Times:
-    return instants - instants.astype("datetime64[D]")
+    past_midnight: Times = instants - instants.astype("datetime64[D]")
+    return past_midnight

@@ -111,9 +111,10 @@ class Tape:
     def _refuse_mixed_offsets(self, known: np.datetime64) -> None:
         for file in self.files:
             if file.naive <= known and file.aware <= known:
+                aware, naive = str(file.aware)[:19], str(file.naive)[:19]
                 raise DataError(
-                    f"{file.name} has times with an offset (from {file.aware} UTC) and without one (from {file.naive}): "
-                    "nobody can tell how far apart they are; write all of them with their offset"
+                    f"{file.name} has times with an offset (from {aware}Z) and without one (from {naive}); nobody can "
+                    "tell how far apart these are: write all of them with their offset"
                 )
 
 
