@@ -47,7 +47,7 @@ def applied(book: Book, splits: Iterable[Split]) -> tuple[Book, tuple[Split, ...
         notes.append(f"volume left as it is, since it doesn't move with the splits: {_named(unscaled)}")
     if listed:
         notes.append(f"no bars of {_named(sorted(listed))}, which {SETTING} names")
-    return Book(tuple(candles), tuple(notes)), tuple(used)
+    return replace(book, candles=tuple(candles), notes=tuple(notes)), tuple(used)
 
 
 def first_bar(bars: Candles, split: Split) -> int:
