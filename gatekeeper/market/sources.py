@@ -15,6 +15,8 @@ from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday,
 from gatekeeper.market.data.files import tables
 from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.data.vendors.ideas import IDEAS
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
@@ -110,12 +112,14 @@ def _demo(url: SecretUrl, settings: Settings) -> Known:
 
 
 def _candles(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
+    files = tables(_rest(url), BARS, settings.columns, settings.desk)
+    tape = candles.tape(files, settings.bar_stamp, _shown_rest(url))
     return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
 
 
 def _ideas(url: SecretUrl, settings: Settings) -> Known:
-    ledger, uri = labelled.ledger(tables(_rest(url)), _shown_rest(url)), str(url)
+    files = tables(_rest(url), IDEAS, settings.columns, settings.desk)
+    ledger, uri = labelled.ledger(files, _shown_rest(url)), str(url)
 
     def known(as_of: datetime) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")

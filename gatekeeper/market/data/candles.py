@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market.data import times
 from gatekeeper.market.data.files import Table, numbers, tables
+from gatekeeper.market.data.vendors.bars import BARS
 from gatekeeper.market.ideas import LARGEST, instant, market_day, moment
 
 PRICES = ("open", "high", "low", "close")
@@ -128,7 +129,7 @@ def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
 
     Raises what `Tape.book` and `files.tables` raise.
     """
-    return book(tables(uri), as_of, stamp, uri)
+    return book(tables(uri, BARS), as_of, stamp, uri)
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:
