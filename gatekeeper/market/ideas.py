@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents import passport as passports
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
+from gatekeeper.market.findings import Finding
 
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
@@ -158,16 +160,17 @@ def no_ideas() -> Ideas:
 
 
 def join(parts: Sequence[Ideas]) -> Ideas:
-    """All ideas of `parts`, sorted by (time, symbol, strategy). A column that one of them lacks is left out."""
+    """All ideas of `parts`, sorted by (time, symbol, strategy). A column that one with ideas lacks is left out."""
     if not parts:
         return no_ideas()
-    each = [part.columns() for part in parts]
+    # A part without ideas has no ATR nor costs, and takes them from nobody: a listing of a few weeks, for one.
+    each = [part.columns() for part in parts if len(part)] or [parts[0].columns()]
     columns = {
         name: np.concatenate([part[name] for part in each])
         for name in each[0]
         if name != "path_start" and all(name in part for part in each)
     }
-    lengths = np.concatenate([np.diff(part.path_start) for part in parts])
+    lengths = np.concatenate([np.diff(part["path_start"]) for part in each])
     path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Ideas(path_start=path_start, **columns).in_order()
 
@@ -184,6 +187,9 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
+    findings: what the data checks found, the most severe first; () if they weren't run. They stay out of the
+    fingerprint, and of the file, which has the passport.
+    passport: the source's data passport, if one was asked for. The fingerprint leaves it out, too.
     """
 
     ideas: Ideas
@@ -195,9 +201,11 @@ class Dataset:
     source: str
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
+    findings: tuple[Finding, ...] = ()
+    passport: passports.Passport | None = None
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
+        """sha256 (hex) of what was known, whatever it was read from (`source`, `notes` and `findings` don't count)."""
         facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
         return _digest(
             [
@@ -227,6 +235,7 @@ class Dataset:
             "marked": self.marked,
             "source": self.source,
             "notes": list(self.notes),
+            "passport": None if self.passport is None else passports.as_object(self.passport),
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         closes = {} if self.closes is None else {"closes": self.closes}
@@ -262,6 +271,7 @@ class Dataset:
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
             closes=closes,
+            passport=None if meta.get("passport") is None else passports.of_object(meta["passport"]),
         )
 
 

@@ -3,7 +3,7 @@
 A check is a pure function from data to findings; it never changes a number.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -60,3 +60,10 @@ def refuse(findings: Iterable[Finding], source: str) -> None:
     if refused:
         more = f"\nand {len(refused) - SHOWN} more: `gatekeeper data` lists all" if len(refused) > SHOWN else ""
         raise DataError(f"{source} is refused. " + "\n".join(refused[:SHOWN]) + more)
+
+
+def lines(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The findings as a few sentences: the first ones, and how many more there are."""
+    more = len(findings) - SHOWN
+    rest = (f"and {more} more findings about the data: `gatekeeper data` lists all",) if more > 0 else ()
+    return (*(str(each) for each in findings[:SHOWN]), *rest)
