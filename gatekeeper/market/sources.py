@@ -11,8 +11,8 @@ import numpy as np
 from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, labelled
 from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.checks.all import run
-from gatekeeper.market.data.checks.checked import Checked
+from gatekeeper.market.data.checks.all import CHECKS, REPLAYED, run
+from gatekeeper.market.data.checks.checked import Check, Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
@@ -20,6 +20,7 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.trades import feature_rows
 from gatekeeper.market.findings import Finding, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
@@ -140,18 +141,34 @@ def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
+    rows, bars, uri = _feature_rows(settings), _idea_bars(settings), str(url)
+    found = reading.tables(tables(_rest(url)))
+    ledger = labelled.ledger(found, _shown_rest(url), rows, settings.outcome_unit)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
+        findings = _checked(Checked(bars(as_of), found.ideas, as_of, settings), reading, uri) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
         return Dataset(
             found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
         )
 
     return known
+
+
+def _feature_rows(settings: Settings) -> feature_rows.FeatureRows | None:
+    url = settings.idea_features
+    return None if url is None else feature_rows.read(tables(url.reveal()), settings.bar_stamp, str(url))
+
+
+def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
+    """The bars of labelled ideas' symbols by as-of, for checks only: none without GATEKEEPER_IDEA_BARS."""
+    url = settings.idea_bars
+    if url is None:
+        return lambda _: ()
+    tape = candles.tape(tables(url.reveal()), settings.bar_stamp, str(url))
+    return lambda as_of: tape.book(as_of).candles
 
 
 Opener = Callable[[SecretUrl, Settings, Reading], Known]
@@ -204,9 +221,9 @@ def _known_schemes() -> str:
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...]:
+def _checked(checked: Checked, reading: Reading, uri: str, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
     """What the checks found, noted in the reading. Raises DataError for what they refuse."""
-    findings = run(checked)
+    findings = run(checked, checks)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
@@ -228,6 +245,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks:
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
+    findings += _checked(Checked(book.candles, ideas, as_of, settings), checks, uri, REPLAYED) if checks else ()
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 

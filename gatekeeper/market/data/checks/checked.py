@@ -14,8 +14,9 @@ from gatekeeper.settings import Settings
 class Checked:
     """What is checked: nothing in it came after the as-of.
 
-    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars.
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
+    GATEKEEPER_IDEA_BARS, if it is set.
+    ideas: labelled ideas, or those found in the bars; None while none have been looked for.
     """
 
     candles: tuple[Candles, ...]

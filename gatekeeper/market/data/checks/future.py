@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from gatekeeper.features import FEATURES
 from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.checks.lags import next_returns, spearman
-from gatekeeper.market.data.findings import SHOWN, Finding, Severity
+from gatekeeper.market.findings import SHOWN, Finding, Severity
 from gatekeeper.market.ideas import Ideas
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,11 @@ class Run:
     wins: bool
     blocks: int
     chance: float
+
+
+def check(checked: Checked) -> Iterable[Finding]:
+    """The findings about features that know the future."""
+    return () if checked.ideas is None else knowing(checked.ideas, checked.candles)
 
 
 def knowing(ideas: Ideas, bars: Sequence[Candles] = ()) -> list[Finding]:
@@ -190,7 +196,9 @@ def _signs(
 
 
 def _finding(name: str, sign: str, numbers: dict[str, float]) -> Finding:
-    text = f"{name} knows the future: {sign}. Compute it from bars that have closed at the idea's time, or leave it out."
+    text = (
+        f"{name} knows the future: {sign}. Compute it from bars that have closed at the idea's time, or leave it out."
+    )
     return Finding(Severity.REFUSED, "knows", "", "", text, f"knows:{name}", numbers)
 
 
@@ -229,7 +237,9 @@ def _standard(values: Floats) -> Floats:
     return (values - np.median(values)) / spread
 
 
-def _refined(values: Floats, outcome: Floats, slope: float, intercept: float, error: tuple[Floats, Floats]) -> Line | None:
+def _refined(
+    values: Floats, outcome: Floats, slope: float, intercept: float, error: tuple[Floats, Floats]
+) -> Line | None:
     """The line fitted to the rows on it; None if no more lie on it than in as wide a strip beside it."""
     for allowed in (4, 1):
         width = abs(slope) * error[0] + error[1]
