@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data import calendars, candles, labelled, tapes
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import CHECKS, REPLAYED, run
 from gatekeeper.market.data.checks.checked import Check, Checked
@@ -122,7 +122,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
@@ -132,7 +132,7 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
