@@ -167,7 +167,7 @@ def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
     url = settings.idea_bars
     if url is None:
         return lambda _: ()
-    tape = candles.tape(tables(url.reveal()), settings.bar_stamp, str(url))
+    tape = tapes.tape(tables(url.reveal()), settings.bar_stamp, str(url))
     return lambda as_of: tape.book(as_of).candles
 
 

@@ -156,8 +156,10 @@ def ahead_of_market(values: Floats, returns: Floats) -> float | None:
 def _signs(
     ideas: Ideas, name: str, values: Floats, block: NDArray[np.int64], ahead: dict[int, Floats]
 ) -> Iterator[Finding]:
-    n, outcome = len(ideas), ideas.outcome
-    if found := line(values, outcome, block):
+    n = len(ideas)
+    # What a trade costs is known when it comes: where costs are large, honest features tell of them.
+    gross = ideas.outcome if ideas.costs is None else ideas.outcome + ideas.costs.sum(axis=1)
+    if found := line(values, ideas.outcome, block):
         needed = max(FEWEST_ON_LINE, LINE_SHARE * n)
         yield _finding(
             name,
@@ -165,7 +167,7 @@ def _signs(
             f"{found.intercept:+.4g}), and {needed:.0f} do not by chance ({_rows(ideas, name, values, found.rows)})",
             {"line": float(len(found.rows)), "limit": needed},
         )
-    if run := pure(values, outcome, block):
+    if run := pure(values, gross, block):
         sign = "won" if run.wins else "lost"
         yield _finding(
             name,
@@ -173,7 +175,7 @@ def _signs(
             f"{run.chance:.1g}, under the limit of {PURE:g} ({_rows(ideas, name, values, run.rows)})",
             {"pure": run.chance, "limit": PURE},
         )
-    if rho := rank(values, outcome):
+    if rho := rank(values, gross):
         limit = RANK + RANK_ERROR / np.sqrt(n)
         top = np.argsort(-values, kind="stable")
         yield _finding(

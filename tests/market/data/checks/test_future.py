@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.market import sources
-from gatekeeper.market.data import candles, demo
+from gatekeeper.market.data import demo, tapes
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks import future, lags
 from gatekeeper.market.findings import Finding
@@ -29,12 +29,12 @@ def as_of(day: str) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def tape() -> candles.Tape:
-    return candles.tape(demo.demo_tables(), "open", "demo:")
+def tape() -> tapes.Tape:
+    return tapes.tape(demo.demo_tables(), "open", "demo:")
 
 
 @pytest.fixture(scope="module")
-def real(tape: candles.Tape) -> tuple[Ideas, tuple[Candles, ...]]:
+def real(tape: tapes.Tape) -> tuple[Ideas, tuple[Candles, ...]]:
     """The demo's ideas at its last Monday, and its bars."""
     day = as_of("2018-12-31")
     return sources.load("demo:", day, Settings()).ideas, tape.book(day).candles
@@ -51,7 +51,7 @@ def sign(found: list[Finding]) -> str:
 
 
 @pytest.mark.parametrize("day", ["2010-01-04", "2013-01-07", "2016-01-04", "2018-12-31"])
-def test_no_false_alarm_on_real_bars(tape: candles.Tape, day: str) -> None:
+def test_no_false_alarm_on_real_bars(tape: tapes.Tape, day: str) -> None:
     ideas = sources.load("demo:", as_of(day), Settings()).ideas
     assert len(ideas) >= future.FEWEST
     assert future.knowing(ideas, tape.book(as_of(day)).candles) == []
@@ -190,7 +190,7 @@ def test_an_honest_features_correlations_break_off_at_lag_0(real: tuple[Ideas, t
     assert len(real[0]) - 15 <= min(found.ideas) <= max(found.ideas) == len(real[0])
 
 
-def test_bars_with_a_leak_are_refused_and_accepted(tmp_path, tape: candles.Tape) -> None:
+def test_bars_with_a_leak_are_refused_and_accepted(tmp_path, tape: tapes.Tape) -> None:
     """A user's own sentiment column of the next bar's RSI, in bars."""
     import pandas as pd
 
