@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     idea_bars: SecretUrl | None = Field(
         None, description="bars of the labelled ideas' symbols, by which outcomes and features are checked"
     )
+    splits: str = Field(
+        "",
+        description="CSV file of splits that prices aren't adjusted for: symbol, date of the first bar in new shares, "
+        "new shares per old one; empty: none",
+    )
     accept: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="findings about the market data that are right as they are, by the keys that `gatekeeper data` "
