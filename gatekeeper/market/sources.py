@@ -22,7 +22,7 @@ from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened", "schemes"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -175,6 +175,11 @@ def _loaded(point: EntryPoint) -> Plugged:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"source {point.name}: can't load {point.value}: {error}; fix its package") from error
     return reader
+
+
+def schemes() -> frozenset[str]:
+    """The words that a source may begin with, before its colon."""
+    return frozenset({*_OPENERS, *_plugged()})
 
 
 def _known_schemes() -> str:
