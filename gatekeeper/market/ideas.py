@@ -18,6 +18,7 @@ from gatekeeper.documents import passport as passports
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
+from gatekeeper.market.findings import Finding
 
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
@@ -185,6 +186,8 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
+    findings: what the data checks found, the most severe first; () if they weren't run. They stay out of the
+    fingerprint, and of the file, which has the passport.
     passport: the source's data passport, if one was asked for. The fingerprint leaves it out, too.
     """
 
@@ -197,10 +200,11 @@ class Dataset:
     source: str
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
+    findings: tuple[Finding, ...] = ()
     passport: passports.Passport | None = None
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
+        """sha256 (hex) of what was known, whatever it was read from (`source`, `notes` and `findings` don't count)."""
         facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
         return _digest(
             [

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
 
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data import calendars, candles, labelled, tapes
 from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.checks.all import run
+from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
@@ -17,6 +20,7 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.findings import Finding, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
@@ -28,8 +32,17 @@ ENTRY_POINTS = "gatekeeper.sources"
 
 Source = str | SecretUrl
 Plugged = Callable[[str, datetime, Settings], Dataset]
-Known = Callable[[datetime], Dataset]
-"""A source's point-in-time reader: from an as-of to the dataset that was known then."""
+
+
+class Known(Protocol):
+    """A source's point-in-time reader: from an as-of to the dataset that was known then.
+
+    checked: run the data checks first, and refuse what they refuse.
+    """
+
+    def __call__(self, as_of: datetime, *, checked: bool = False) -> Dataset:
+        """The dataset."""
+
 
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
@@ -41,19 +54,21 @@ def load(uri: Source, as_of: datetime, settings: Settings, reading: Reading | No
     reading: notes what is read, and may leave last bars out; with one, the dataset has its passport.
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    return opened(uri, settings, reading)(as_of)
+    return opened(uri, settings, reading)(as_of, checked=True)
 
 
 def opened(uri: Source, settings: Settings, reading: Reading | None = None) -> Known:
     """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
+
+    Data checks are run where they are asked for: once, on the newest as-of, does for all of them.
 
     Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
     url = _read(uri)
     known = _opener(url)(url, settings, reading or Reading(keep=False))
 
-    def at(as_of: datetime) -> Dataset:
-        dataset = known(_utc(as_of))
+    def at(as_of: datetime, *, checked: bool = False) -> Dataset:
+        dataset = known(_utc(as_of), checked=checked)
         if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
             raise DataError(
                 f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {url} has none. Give labelled "
@@ -62,7 +77,7 @@ def opened(uri: Source, settings: Settings, reading: Reading | None = None) -> K
         source = str(url) if dataset.source == url.reveal() else url.hide(dataset.source)
         dataset = replace(dataset, source=source)  # it goes into documents and reports
         if reading is None:
-            return dataset
+            return replace(dataset, notes=(*dataset.notes, *lines(dataset.findings)))  # no passport tells them
         return replace(dataset, passport=assembled(reading, dataset, source=source, as_of=dataset.as_of))
 
     return at
@@ -106,28 +121,35 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
-        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings)
+        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
 
     return known
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = candles.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
-    return lambda as_of: _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings)
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
+        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+
+    return known
 
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
     ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
-        return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
+        return Dataset(
+            found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
+        )
 
     return known
 
@@ -161,7 +183,7 @@ def _opener(url: SecretUrl) -> Opener:
         return _OPENERS[scheme]
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
-        return lambda url, settings, _: lambda as_of: read(url.reveal(), as_of, settings)
+        return lambda url, settings, _: lambda as_of, **_: read(url.reveal(), as_of, settings)
     raise ConfigError(f"GATEKEEPER_DATA={str(url).partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
@@ -187,12 +209,22 @@ def _known_schemes() -> str:
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
+def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...]:
+    """What the checks found, noted in the reading. Raises DataError for what they refuse."""
+    findings = run(checked)
+    reading.findings = (*reading.findings, *findings)
+    refuse(findings, uri)
+    return findings
+
+
+def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks: Reading | None) -> Dataset:
+    """The dataset of the bars. checks: where the findings of the data checks are noted; None: they aren't run."""
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
+    findings = _checked(Checked(book.candles, None, as_of, settings), checks, uri) if checks else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -202,7 +234,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
-    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes)
+    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

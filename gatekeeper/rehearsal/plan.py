@@ -77,7 +77,7 @@ def last_monday(known: "Known", settings: Settings, now: datetime) -> datetime:
 
     monday = sources.last_monday(settings.data, now)
     try:
-        known(monday)
+        known(monday, checked=True)
     except StaleData as stale:
         if stale.newest is None:
             raise
@@ -93,7 +93,7 @@ def covered(newest: datetime) -> datetime:
 
 def _last(known: "Known", as_of: datetime, settings: Settings) -> Dataset:
     try:
-        return known(as_of)
+        return known(as_of, checked=True)
     except StaleData as stale:
         if stale.newest is None:
             raise
