@@ -1,7 +1,7 @@
 """Command `data`: the data passport of a source, as a screen, as JSON and as a page."""
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatekeeper.documents.passport import Passport
     from gatekeeper.market.data.passport.reading import Reading
     from gatekeeper.market.ideas import Dataset
+    from gatekeeper.market.sources import Known
     from gatekeeper.rehearsal.prospects import Prospects
     from gatekeeper.settings import Settings
 
@@ -90,7 +91,7 @@ class _Found:
         now = datetime.now(UTC)
         try:
             found._load(as_of, now)
-        except (DataError, GatekeeperError) as fault:
+        except GatekeeperError as fault:
             if isinstance(fault, ConfigError) and not found.reading.files:
                 raise
             found.refusal = hide_all(with_reason(fault))
@@ -107,11 +108,26 @@ class _Found:
 
         known = sources.opened(self.settings.data, self.settings, self.reading)
         try:
-            self.dataset = known(as_of or sources.last_monday(self.settings.data, now))
+            self.dataset = self._known(known, as_of or sources.last_monday(self.settings.data, now))
         except StaleData as stale:
             if as_of is not None or stale.newest is None:
                 raise
-            self.dataset = known(covered(stale.newest))
+            self.dataset = self._known(known, covered(stale.newest))
+
+    def _known(self, known: "Known", as_of: datetime) -> "Dataset":
+        """The dataset, even if its checks refuse it: their findings stand in the passport."""
+        from gatekeeper.market.data.passport.assembly import assembled
+        from gatekeeper.market.findings import Severity
+
+        try:
+            return known(as_of, checked=True)
+        except DataError:
+            findings = self.reading.findings
+            if not any(each.severity is Severity.REFUSED for each in findings):
+                raise
+        dataset = known(as_of)
+        self.reading.findings = findings
+        return replace(dataset, passport=assembled(self.reading, dataset, source=dataset.source, as_of=dataset.as_of))
 
     @property
     def use(self) -> str:

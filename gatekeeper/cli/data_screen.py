@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import click
+
 from gatekeeper.market.data.passport import texts
 from gatekeeper.texts import plain
 
@@ -25,6 +27,14 @@ def show(passport: "Passport | None", prospects: "Prospects | None", refusal: st
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        _shown(console, passport, prospects, refusal, use)
+    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+
+def _shown(
+    console: "Console", passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str
+) -> None:
     if passport is not None:
         console.print(_text(f"Data passport of {passport.source}, as of {passport.as_of:%Y-%m-%d %H:%M}Z", "bold"))
         _pairs(console, _facts(passport))

@@ -38,12 +38,16 @@ def symbol(
         axes.fill_between(at[last], lowest, highest, color=UNGATED, alpha=0.3, linewidth=0, label="range")
         axes.plot(at[last], close[last], color=CHALLENGER, linewidth=1.2, label="close")
         for number, (begin, end) in enumerate(holes[:MOST_HOLES]):
-            axes.axvspan(begin, end, color=FAINT, alpha=0.5, linewidth=0, label="hole" if number == 0 else None)
+            axes.axvspan(
+                _number(begin), _number(end), color=FAINT, alpha=0.5, linewidth=0, label="hole" if number == 0 else None
+            )
         for number, suspect in enumerate(suspects):
             label = "suspected" if number == 0 else None
-            axes.axvline(suspect, color=CHAMPION, linestyle=(0, (5, 2)), linewidth=1.4, label=label)
+            axes.axvline(_number(suspect), color=CHAMPION, linestyle=(0, (5, 2)), linewidth=1.4, label=label)
         if high.max() / low.min() > LOGARITHMIC:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}" if high.max() / low.min() < 2 * LOGARITHMIC else "")
         bottom = axes.get_xaxis_transform()
         for stroke, when, height in zip(MOMENTS, ideas, (0.08, 0.03), strict=False):
             few = when[np.unique(np.linspace(0, len(when) - 1, min(len(when), MOST_IDEAS)).round().astype(np.int64))]
@@ -69,3 +73,10 @@ def lags(name: str, lag: Sequence[int], correlation: Floats, bound: float) -> st
         axes.set_ylabel("rank correlation")
 
     return drawn(name, draw)
+
+
+def _number(instant: np.datetime64) -> float:
+    """The instant on an axis of dates."""
+    from matplotlib.dates import date2num
+
+    return float(date2num(instant))  # type: ignore[no-untyped-call]  # matplotlib has no types here

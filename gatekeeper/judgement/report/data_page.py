@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TEMPLATE = "data.html.j2"
 MOST_PICTURES = 50
 MOST_ROWS = 2000
+NEXT, NEXT_BY_CHANCE = 0.12, 5.5
+"""Correlation with the next bar from which on a feature knows the future, and by chance, over the root of the ideas."""
 SUSPECTED = ("split", "readjusted", "revised")
 """Kinds of findings that have a time of their own in a symbol's picture."""
 
@@ -85,11 +87,15 @@ def _ideas(symbol: str, dataset: Dataset | None) -> "tuple[NDArray[np.datetime64
 
 
 def _about(record: SymbolRecord, bars: Candles, won: int, lost: int, suspects: int) -> str:
+    span = f"{record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}"
     parts = [
-        f"{record.bars} bars of {length_in_words(record.bar_seconds)}, {record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}"
+        f"{record.bars} bars of {length_in_words(record.bar_seconds)}, {span}",
+        _sessions(bars, record.bar_seconds),
     ]
-    parts.append(_sessions(bars, record.bar_seconds))
-    parts.append(f"{record.holes} holes" + (f", up to {record.longest_hole_days:g} days" if record.holes else ""))
+    parts.append(
+        f"{record.holes} hole{'s' * (record.holes != 1)}"
+        + (f", up to {record.longest_hole_days:g} days" if record.holes else "")
+    )
     if record.without_volume:
         parts.append(f"{record.without_volume} bars without volume")
     if suspects:
@@ -125,11 +131,11 @@ def _features(candles: tuple[Candles, ...], dataset: Dataset | None) -> Iterator
     found = None if dataset is None else lag_correlations(dataset.ideas, candles)
     if dataset is None or found is None:
         return
-    bound = 4.5 / np.sqrt(len(dataset.ideas))
+    bound = NEXT + NEXT_BY_CHANCE / np.sqrt(len(dataset.ideas))
     for number, (feature, row) in enumerate(zip(FEATURES, found, strict=True), start=1):
         if np.isfinite(row).all():
             largest = int(np.argmax(np.abs(row[len(LAGS) // 2 + 1 :]))) + 1
             after = row[len(LAGS) // 2 + largest]
-            about = f"after the idea at most {after:.2f} (lag {largest}); what an honest feature knows ends at 0"
+            about = f"after the idea at most {after:.2f} (lag {largest}); over {bound:.2f} it knows the future"
             name = f"feature-{number}"
             yield DrawnChart(name, feature, about, data_charts.lags(name, LAGS, row, float(bound)))
