@@ -211,3 +211,15 @@ def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
     assert data.periods_per_year == 252
     np.testing.assert_array_equal(data.market_days, daily(260).astype("datetime64[D]"))
     assert set(data.ideas.path_day) <= set(data.market_days)
+
+
+def test_a_young_listing_takes_nothing_from_the_book(tmp_path: Path) -> None:
+    """Case 83: its bars give no idea yet, and the others keep their costs and their ATR."""
+    alone = of(tmp_path, sizing="volatility")
+    write(tmp_path, "YOUNG.csv", BARS.tail(40))
+    both = load(f"candles:{tmp_path}", LAST, Settings(sizing="volatility"))
+    assert alone.ideas.costs is not None
+    assert both.ideas.costs is not None
+    np.testing.assert_array_equal(both.ideas.costs, alone.ideas.costs)
+    assert both.ideas.fingerprint() == alone.ideas.fingerprint()
+    assert both.ideas.atr is not None
