@@ -22,6 +22,7 @@ ALARM_KINDS = (
     "degraded",
     "rolled_back",
     "stale_feed",
+    "data",
     "breaker",
     "drift",
     "approval",

@@ -29,7 +29,7 @@ from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened", "schemes"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -124,7 +124,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
@@ -218,6 +218,11 @@ def _loaded(point: EntryPoint) -> Plugged:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"source {point.name}: can't load {point.value}: {error}; fix its package") from error
     return reader
+
+
+def schemes() -> frozenset[str]:
+    """The words that a source may begin with, before its colon."""
+    return frozenset({*_OPENERS, *_plugged()})
 
 
 def _known_schemes() -> str:
