@@ -21,7 +21,7 @@ from gatekeeper.errors import ConfigError, DataError, Unavailable
 from gatekeeper.logs import clear_stores
 from gatekeeper.market.data import number_text, sheets, times
 from gatekeeper.market.data.number_text import NumberFormat
-from gatekeeper.market.data.packing import FORMATS, Part, counts_in_folder, kind_of, parts
+from gatekeeper.market.data.packing import FORMATS, TableFile, counts_in_folder, kind_of, parts
 from gatekeeper.market.data.sheets import Sheet
 from gatekeeper.market.data.text_tables import looks_tabular
 from gatekeeper.market.data.vendors import proposal, symbols
@@ -91,7 +91,7 @@ def tables(
 
 
 def _table(
-    part: Part, written: datetime | None, shape: Shape | None, mapping: ColumnMapping, desk: str
+    part: TableFile, written: datetime | None, shape: Shape | None, mapping: ColumnMapping, desk: str
 ) -> tuple[Table, str]:
     """The table, and the length of its bars if the file's name says it."""
     sheet = sheets.read(part, _TEXT | (shape.text_columns if shape else frozenset()), mapping)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from gatekeeper.market.data import freqtrade_results
+
 # Where APIs put the list: Alpaca's bars, Polygon's results.
 _LISTS = ("bars", "results", "data", "values", "candles")
 _SYMBOLS = ("symbol", "ticker")
@@ -16,6 +18,8 @@ def parse(content: bytes) -> tuple[pd.DataFrame, bool]:
         document = json.loads(content)
     except json.JSONDecodeError:
         document = [json.loads(line) for line in content.splitlines() if line.strip()]
+    if freqtrade_results.is_result(document):
+        return freqtrade_results.trades(document), True
     rows = _rows(document)
     named = all(isinstance(row, Mapping) for row in rows)
     if not rows or not (named or all(isinstance(row, list) for row in rows)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gatekeeper.errors import DataError
+from gatekeeper.market.data import freqtrade_results
 
 KINDS = {
     **{".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"},
@@ -21,7 +22,7 @@ _PACKED = (".gz", ".zst", ".zip")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TableFile:
     """One table of a file: a packed archive may have several."""
 
     name: str
@@ -49,7 +50,7 @@ def counts_in_folder(files: list[str]) -> list[str]:
     return usual or [file for file, kind in kinds.items() if kind]
 
 
-def parts(name: str, file: str, content: bytes) -> Iterator[Part]:
+def parts(name: str, file: str, content: bytes) -> Iterator[TableFile]:
     """The tables in a file. Raises DataError (no kind that can be read, empty, or not packed as its name says)."""
     stem, packing, kind = kind_of(file)
     if not kind:
@@ -60,7 +61,7 @@ def parts(name: str, file: str, content: bytes) -> Iterator[Part]:
         yield from _members(name, content)
         return
     try:
-        yield Part(name, stem, kind, _unpacked(content, packing))
+        yield TableFile(name, stem, kind, _unpacked(content, packing))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{name} can't be read as {kind}: {str(error).splitlines()[0]}; export it again") from error
 
@@ -76,12 +77,15 @@ def _unpacked(content: bytes, packing: str) -> bytes:
     return content
 
 
-def _members(name: str, content: bytes) -> Iterator[Part]:
+def _members(name: str, content: bytes) -> Iterator[TableFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             tables = [file for file in archive.namelist() if not file.endswith("/") and kind_of(file)[2]]
             tables = counts_in_folder([file for file in tables if not file.startswith("__MACOSX/")])
             read = [(file, archive.read(file)) for file in sorted(tables)]
+            texts = [file for file in archive.namelist() if file.endswith(".json")]
+            if result := freqtrade_results.among((file, archive.read(file)) for file in texts):
+                read = [result]
     except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
         raise DataError(f"{name} can't be read as zip: {str(error).splitlines()[0]}; export it again") from error
     if not read:

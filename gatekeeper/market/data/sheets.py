@@ -10,7 +10,7 @@ import pandas as pd
 
 from gatekeeper.errors import DataError
 from gatekeeper.market.data import json_tables, text_tables
-from gatekeeper.market.data.packing import Part
+from gatekeeper.market.data.packing import TableFile
 from gatekeeper.market.data.text_tables import TextLayout
 from gatekeeper.market.data.vendors.mapping import ColumnMapping
 from gatekeeper.market.data.vendors.reshapes import unstacked
@@ -27,7 +27,7 @@ class Sheet:
     levels, one of symbols. layout: how its text is laid out; None for other kinds.
     """
 
-    part: Part
+    part: TableFile
     frame: pd.DataFrame
     headed: bool = True
     stacked: bool = False
@@ -48,7 +48,7 @@ class Sheet:
         return Sheet(self.part, _text(self.part, self.layout, {*columns, *text}), self.headed, layout=self.layout)
 
 
-def read(part: Part, text: Collection[str], mapping: ColumnMapping) -> Sheet:
+def read(part: TableFile, text: Collection[str], mapping: ColumnMapping) -> Sheet:
     """The rows of a table. text: names, in lower case, of the columns that stay text. Raises DataError."""
     if not part.content.strip():
         raise DataError(f"{part.name} is empty (0 bytes of data); remove it or fill it")
@@ -67,7 +67,7 @@ def read(part: Part, text: Collection[str], mapping: ColumnMapping) -> Sheet:
     return Sheet(part, _named(frame), headed, stacked)
 
 
-def _of_text(part: Part, text: Collection[str], mapping: ColumnMapping) -> Sheet:
+def _of_text(part: TableFile, text: Collection[str], mapping: ColumnMapping) -> Sheet:
     try:
         layout = text_tables.layout(part.content, mapping.encoding, mapping.delimiter, has_header=mapping.header)
         stay = {name for name in layout.header if name.lower() in text}
@@ -78,14 +78,14 @@ def _of_text(part: Part, text: Collection[str], mapping: ColumnMapping) -> Sheet
     return Sheet(part, frame, bool(layout.header), layout.stacked, layout)
 
 
-def _text(part: Part, layout: TextLayout, text: Collection[str]) -> pd.DataFrame:
+def _text(part: TableFile, layout: TextLayout, text: Collection[str]) -> pd.DataFrame:
     try:
         return text_tables.parse(part.content, layout, text)
     except _FAULTS as error:
         raise _unreadable(part, error) from error
 
 
-def _of_kind(part: Part) -> tuple[pd.DataFrame, bool]:
+def _of_kind(part: TableFile) -> tuple[pd.DataFrame, bool]:
     if part.kind == "parquet":
         return pd.read_parquet(io.BytesIO(part.content)), True
     if part.kind == "feather":
@@ -97,7 +97,7 @@ def _of_kind(part: Part) -> tuple[pd.DataFrame, bool]:
     return pd.read_excel(io.BytesIO(part.content), engine="openpyxl"), True
 
 
-def _unreadable(part: Part, error: BaseException) -> DataError:
+def _unreadable(part: TableFile, error: BaseException) -> DataError:
     why = (str(error) or type(error).__name__).splitlines()[0]
     return DataError(f"{part.name} can't be read as {part.kind}: {why}; export it again")
 

@@ -15,8 +15,9 @@ from gatekeeper.settings import Settings
 class Checked:
     """What is checked: nothing in it came after the as-of.
 
-    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars. splits: those that were applied.
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
+    GATEKEEPER_IDEA_BARS, if it is set. ideas: labelled ideas, or those found in the bars; None before any are looked
+    for. splits: those that were applied.
     """
 
     candles: tuple[Candles, ...]
