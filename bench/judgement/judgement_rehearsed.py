@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 WANTING = {"enough", "defined"}
-TRADES = re.compile(r"challenger approved (\d+)[^;]*champion approved (\d+)[^;]*\(floor (\d+)\);")
+TRADES = re.compile(r"challenger approved (\d+)(?:[^;]*champion approved (\d+))?[^;]*\(floor (\d+)\);")
 WEEKS = re.compile(r"in (\d+) distinct weeks? \(floor (\d+)")
 FLOORED = """
 from gatekeeper.judgement.statistics import pooled_error
@@ -50,9 +50,9 @@ def rehearsed(
 
 
 def wants_trades(message: str) -> bool:
-    """Whether either model's trades are under the floor of the gate that decided."""
+    """Whether either model's trades are under the floor of the gate that decided; a first model has no champion."""
     told = TRADES.search(message)
-    return told is not None and min(int(told[1]), int(told[2])) < int(told[3])
+    return told is not None and any(int(approved) < int(told[3]) for approved in told.group(1, 2) if approved)
 
 
 def differing_weeks(message: str) -> int | None:
