@@ -1,12 +1,13 @@
 """Cost of the shadow: the monitor's check with standby models of the desk, next to the same check without any.
 
 A registry on SQLite with a primary, its servers' log of 10,000 ideas with outcomes since its promotion, and 0, 1, 12 or
-50 standby models that exist since then; each check is of an as-of of its own, in turns, in one process.
+50 standby models that exist since then. Each check is of an as-of of its own; rounds are in random order.
 
 Usage: judgement_shadow.py [--ideas N] [--rounds N]
 """
 
 import argparse
+import gc
 import math
 import shutil
 import tempfile
@@ -42,16 +43,17 @@ def main() -> None:
     """Prints a row for each number of standby models."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--ideas", type=int, default=10_000)
-    words.add_argument("--rounds", type=int, default=7)
+    words.add_argument("--rounds", type=int, default=15)
     given = words.parse_args()
     with tempfile.TemporaryDirectory() as name:
         bare, models = Path(name) / "bare", fitted(1 + max(STANDBY))
         begun(bare, models[0], given.ideas)
         houses = {count: House(bare, Path(name) / str(count), models[1 : 1 + count]) for count in STANDBY}
         took: dict[int, list[float]] = {count: [] for count in STANDBY}
+        orders = np.random.default_rng(2)
         for number in range(1 + given.rounds):  # the first warms up
-            for count, house in houses.items():
-                seconds, scored = house.check(number)
+            for count in orders.permutation(STANDBY).tolist():
+                seconds, scored = houses[count].check(number)
                 took[count].append(seconds)
                 if scored != min(count, MOST):
                     raise SystemExit(f"{scored} of {count} standby models were scored")
@@ -111,6 +113,7 @@ class House:
     def check(self, number: int) -> tuple[float, int]:
         """Processor seconds of one check, and how many standby models it scored."""
         as_of = BEGAN + timedelta(days=DAYS + 30, minutes=number)
+        gc.collect()  # what the one before left is not this one's
         began = time.process_time()
         found = monitor(as_of, self.registry, self.settings, now=as_of + timedelta(days=1))
         seconds = time.process_time() - began
