@@ -27,10 +27,9 @@ Z = 2.07
 Row = np.ndarray
 CASES = {
     "30 symmetric ideas": (30, normal(), {"0.2": normal(0.2), "0.4": normal(0.4)}),
-    "60 symmetric ideas": (60, normal(), {"0.2": normal(0.2), "0.4": normal(0.4)}),
     **{
         f"{count} ideas that win often and lose much": (count, LOSER, {"0.4": skewed(0.9, 9.0, 0.4)})
-        for count in (15, 30, 60)
+        for count in (15, 30)
     },
 }
 
