@@ -76,9 +76,8 @@ def main() -> None:
         rows.append((what, f"`{policy}`", *cells))
         print(rows[-1], flush=True)
     pages.table("Promoted, %, by weeks in which the two differ", ("book", "policy", *map(str, WEEKS)), rows)
-    print(
-        f"\n{repeats:,} books a cell of the hardest row, a fifth to two fifths of it in the others; {sum(os.times()[:4]):.0f} s of one core"
-    )
+    print(f"\n{repeats:,} books a cell of the lottery, a fifth or two of so many of the others;", end=" ")
+    print(f"{sum(os.times()[:4]):.0f} s of one core")
 
 
 if __name__ == "__main__":
