@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-STARTS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -24,14 +22,12 @@ class Asked:
 
     train_years: tuple[float, ...]
     half_lives: tuple[float, ...]
-    starts: int
 
 
 def ageing_options(command: Command) -> Command:
-    """The options `--ageing`, `--train-years`, `--half-life` and `--starts`."""
+    """The options `--ageing`, `--train-years` and `--half-life`."""
     positive = click.FloatRange(min=0, min_open=True)
     for option in (
-        click.option("--starts", type=click.IntRange(1, 20), help=f"Start dates of --ageing; default {STARTS}."),
         click.option(
             "--half-life", "half_lives", multiple=True, type=positive, help="--ageing: half-life, days; repeatable."
         ),
@@ -44,13 +40,11 @@ def ageing_options(command: Command) -> Command:
     return command
 
 
-def asked(
-    *, ageing: bool, train_years: tuple[float, ...], half_lives: tuple[float, ...], starts: int | None
-) -> Asked | None:
+def asked(*, ageing: bool, train_years: tuple[float, ...], half_lives: tuple[float, ...]) -> Asked | None:
     """What to measure, or None. Raises UsageError for an option that needs `--ageing`."""
-    if not ageing and (train_years or half_lives or starts):
-        raise click.UsageError("--train-years, --half-life and --starts need --ageing; add it.")
-    return Asked(train_years, half_lives, starts or STARTS) if ageing else None
+    if not ageing and (train_years or half_lives):
+        raise click.UsageError("--train-years and --half-life need --ageing; add it.")
+    return Asked(train_years, half_lives) if ageing else None
 
 
 def with_ageing(document: "RehearsalDocument", plan: "Plan", aged: Asked | None, *, jobs: int) -> "RehearsalDocument":
@@ -66,7 +60,7 @@ def with_ageing(document: "RehearsalDocument", plan: "Plan", aged: Asked | None,
     plans = trainings(plan, aged.train_years, aged.half_lives)
     with Progress(console=Console(stderr=True)) as shown:
         bar = shown.add_task("weeks for ageing", total=len(plans) * len(plan.as_ofs))
-        found = measured(plans, starts=aged.starts, jobs=jobs, progress=lambda: shown.advance(bar))
+        found = measured(plans, jobs=jobs, progress=lambda: shown.advance(bar))
     return structs.replace(document, ageing=found)
 
 

@@ -17,17 +17,17 @@ from gatekeeper.cli.show import as_json, echo, json_option, opened
 def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
     """Write the HTML report of an evaluation.
 
-    It is made from the registry alone, and begins with what came of the evaluation there. `gatekeeper explain ID` and
-    `gatekeeper card ID` list a model's evaluations.
+    It is made from the registry alone, begins with what came of the evaluation there, and shows the standby models of
+    the monitor's newest check. `gatekeeper explain ID` and `gatekeeper card ID` list a model's evaluations.
     """
     from gatekeeper.files import write_whole
     from gatekeeper.judgement.report import report as reports
 
     with opened() as registry:
         evaluation = registry.evaluation(evaluation_id)
-        effect = registry.pages.effect_of(evaluation)
+        effect, check = registry.pages.effect_of(evaluation), registry.checks.last_seen()
     place = output or Path(f"report_{evaluation_id}.html")
-    write_whole(place, reports.render(evaluation.document, effect).encode())
+    write_whole(place, reports.render(evaluation.document, effect, check).encode())
     if as_json_:
         told = {"file": str(place), "evaluation": evaluation_id, "challenger": evaluation.challenger}
         as_json({**told, "effect": effect})

@@ -14,7 +14,8 @@ from gatekeeper.cli.show import as_json, echo, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
 if TYPE_CHECKING:
-    from gatekeeper.documents.rehearsal import HoldoutResult, PairResult, RehearsalDocument, Resampling
+    from gatekeeper.documents.rehearsal import HoldoutResult, RehearsalDocument
+    from gatekeeper.documents.stream_pairs import PairResult, Resampling
 
 WORK = {"made": "prepared", "judged": "judged"}  # the kinds of progress, and their words
 STREAMS = ("deployed", "Sharpe", "return, %", "max drawdown, %", "approved", "data age, days")
@@ -22,6 +23,7 @@ PROMOTIONS = ("policy", "promotions", "won", "tied", "lost", "gained, %", "given
 BUDGETS = ("policy", "budget a year", "z", "challengers", "correlation of gains", "spent a year")
 WEEKS = ("policy", "weeks", "without a model", "below the floors", "undecided", "cost of waiting, Sharpe")
 PAIRS = ("pair", "Sharpe difference", "return difference, %", "verdict")
+STARTS = ("Sharpe difference", "smallest", "largest", "verdict by start date")
 REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %", "weeks not alike")
 
 
@@ -49,6 +51,13 @@ REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %",
     type=click.Choice(DEPLOYS),
     help="Model to deploy; repeatable, default GATEKEEPER_DEPLOY.",
 )
+@click.option(
+    "--starts",
+    type=click.IntRange(1, 20),
+    default=4,
+    show_default=True,
+    help="Start dates to compare, as far as each leaves a year.",
+)
 @ageing_options
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
@@ -66,7 +75,7 @@ def rehearse(
     ageing: bool,
     train_years: tuple[float, ...],
     half_lives: tuple[float, ...],
-    starts: int | None,
+    starts: int,
     jobs: int,
     report: Path | None,
     as_json_: bool,
@@ -84,7 +93,7 @@ def rehearse(
     from gatekeeper.rehearsal import mondays, plan, rehearse
     from gatekeeper.rehearsal.plan import TEN_YEARS, last_monday, source
 
-    aged = asked(ageing=ageing, train_years=train_years, half_lives=half_lives, starts=starts)
+    aged = asked(ageing=ageing, train_years=train_years, half_lives=half_lives)
     settings, now = config.load(), datetime.now(UTC)
     if settings.league:
         echo("The simulation leaves the league out: each week judges only its own challenger.", err=True)
@@ -96,7 +105,14 @@ def rehearse(
     since = parse_as_of(first) if first else until - TEN_YEARS
     days = mondays(since, until)
     chosen = plan(
-        days, settings, now=now, policies=policies or POLICIES, holdouts=holdouts, deploys=deploys, known=known
+        days,
+        settings,
+        now=now,
+        policies=policies or POLICIES,
+        holdouts=holdouts,
+        deploys=deploys,
+        starts=starts,
+        known=known,
     )
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
     finished: list[RehearsalDocument] = []
@@ -180,6 +196,7 @@ def _show_holdout(holdout: str, part: "HoldoutResult") -> None:
     _show_refits(part)
     if part.resampling is not None:
         _show_pairs(part.pairs, part.resampling)
+    _show_starts(part)
 
 
 def _show_budgets(part: "HoldoutResult") -> None:
@@ -232,8 +249,22 @@ def _show_pairs(pairs: Sequence["PairResult"], how: "Resampling") -> None:
         "Not separable: the intervals of both differences hold 0, so nothing follows from them. They reach",
         f"{how.critical:.1f} standard errors to each side, so that those of all {len(pairs)} pairs hold at once with "
         f"{100 * how.level:.0f} %.",
+        *(["Identical: the same return on every day."] if any(each.verdict == "identical" for each in pairs) else []),
         "",
     )
+
+
+def _show_starts(part: "HoldoutResult") -> None:
+    from gatekeeper.rehearsal.start_tables import start_tables
+
+    found = start_tables(part.starts, part.policies)
+    if found is None:
+        return
+    echo(f"{len(found.begins)} start dates, each with a desk that has no model yet, all to the same end:", "")
+    table(("Sharpe from", *found.begins, "range"), [(name, *cells) for name, cells in found.streams], empty="")
+    echo()
+    table(STARTS, [(name, *cells) for name, cells in found.pairs], empty="")
+    echo("", found.conclusion, "")
 
 
 def measured(value: float | None, error: float | None = None, places: int = 2) -> str:

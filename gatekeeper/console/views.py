@@ -125,7 +125,7 @@ def report(request: Request, desk: DeskOfPath, registry: OpenRegistry, evaluatio
 def report_file(settings: DeskSettings, registry: OpenRegistry, evaluation: Key) -> Response:
     """The report as the run wrote it; drawn again if its file is not on this machine."""
     one = registry.evaluation(evaluation)
-    content = _written(Path(settings.reports), one) or _drawn(one, registry.pages.effect_of(one))
+    content = _written(Path(settings.reports), one) or _drawn(one, registry)
     return HTMLResponse(content, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
@@ -170,15 +170,15 @@ def _written(folder: Path, evaluation: Evaluation) -> str | None:
         return None
 
 
-def _drawn(evaluation: Evaluation, effect: str) -> str:
-    """The report drawn from the evaluation's document.
+def _drawn(evaluation: Evaluation, registry: Registry) -> str:
+    """The report drawn anew, as `gatekeeper report` does.
 
     Raises DataError for one that can't be read, ConfigError where what draws isn't installed.
     """
     from gatekeeper.judgement.report import report as reports
 
     try:
-        return reports.render(evaluation.document, effect)
+        return reports.render(evaluation.document, registry.pages.effect_of(evaluation), registry.checks.last_seen())
     except ModuleNotFoundError as missing:
         raise ConfigError(
             f"the report {evaluation.report} is not on this machine, and drawing it again needs {missing.name}: "

@@ -5,9 +5,10 @@ from datetime import datetime
 from msgspec import UNSET, Struct, UnsetType
 
 from gatekeeper.documents.comparison import Answer, StreamFigures
+from gatekeeper.documents.passport import Passport
 
 
-class DataRecord(Struct, frozen=True):
+class DataRecord(Struct, frozen=True, omit_defaults=True):
     """Source of the ideas."""
 
     source: str
@@ -18,6 +19,8 @@ class DataRecord(Struct, frozen=True):
     """Notes of the source on its data, such as what was left out."""
     fingerprint: str
     """sha256 over all ideas of the dataset."""
+    passport: Passport | None = None
+    """Data passport. Older documents lack it."""
 
 
 class SpentTests(Struct, frozen=True):

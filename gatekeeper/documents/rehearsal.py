@@ -14,6 +14,8 @@ from gatekeeper.documents.evaluation import SizingRecord
 from gatekeeper.documents.evidence import PooledHistory
 from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.serialization import JsonObject
+from gatekeeper.documents.start_dates import StartDates
+from gatekeeper.documents.stream_pairs import PairResult, Resampling
 
 FORMAT = 2
 OLDER = {1: older_rehearsal.of_format_1}
@@ -138,70 +140,6 @@ class PolicyResult(StreamResult, frozen=True, kw_only=True):
     """What its challengers spend of the budget; null for `better`, for fewer than 8 of them, and in format 1."""
 
 
-class DifferenceRecord(Struct, frozen=True):
-    """One figure of a stream less that of another."""
-
-    value: float
-    """The difference."""
-    error: float
-    """Its standard error."""
-    low: float
-    """Lower end of the interval that holds for all pairs at once."""
-    high: float
-    """Its upper end."""
-
-    @property
-    def separable(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
-
-
-class PairResult(Struct, frozen=True):
-    """Two streams on the same days."""
-
-    one: str
-    """Name of the first stream."""
-    other: str
-    """Name of the stream that is subtracted."""
-    sharpe: DifferenceRecord | None
-    """Difference of the annual Sharpe ratios; null if undefined."""
-    total_return: DifferenceRecord | None
-    """Difference of the total returns."""
-    separable: bool
-    """Whether one of both intervals leaves 0 out; otherwise the two can't be told apart by these days."""
-
-    @property
-    def verdict(self) -> str:
-        """`not separable`, or the figures by which the first is better or worse."""
-        if self.sharpe is None and self.total_return is None:
-            return "undefined"
-        apart = {
-            name: "higher" if found.value > 0 else "lower"
-            for name, found in (("Sharpe", self.sharpe), ("return", self.total_return))
-            if found is not None and found.separable
-        }
-        if len(apart) == 2 and len(set(apart.values())) == 1:
-            return f"{apart['Sharpe']} in both"
-        return ", ".join(f"{how} {name}" for name, how in apart.items()) or "not separable"
-
-
-class Resampling(Struct, frozen=True):
-    """The bootstrap behind the errors: one draw of days for all streams."""
-
-    method: str
-    """`stationary bootstrap`."""
-    draws: int
-    """Number of draws."""
-    block: int
-    """Mean length of a block, in market days."""
-    seed: int
-    """Seed of the draws."""
-    level: float
-    """Probability with which the intervals of all pairs hold at once."""
-    critical: float
-    """Standard errors to either side of a difference that make its interval."""
-
-
 class HoldoutResult(Struct, frozen=True):
     """All policies with one holdout."""
 
@@ -219,6 +157,8 @@ class HoldoutResult(Struct, frozen=True):
     """Streams against each other; empty for fewer than 5 market days."""
     resampling: Resampling | None = None
     """The bootstrap behind the errors; null if there is none."""
+    starts: StartDates | None = None
+    """The same from later start dates; null if the weeks leave a year from one date only."""
 
 
 class RehearsalData(Struct, frozen=True):

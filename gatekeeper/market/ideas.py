@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.documents import passport as passports
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.files import write_whole
+from gatekeeper.market.findings import Finding
 
 # The float32 of a feature must stay finite, and so must the square of a price; real ones are far below.
 LARGEST = 1e30
@@ -184,6 +186,9 @@ class Dataset:
     notes: sentences about the data for people.
     closes: (k, s) each symbol's close on the last k market days, NaN before its first bar; None without bars. Only
     what it would have made to hold the symbols rests on them, so the fingerprint leaves them out.
+    findings: what the data checks found, the most severe first; () if they weren't run. They stay out of the
+    fingerprint, and of the file, which has the passport.
+    passport: the source's data passport, if one was asked for. The fingerprint leaves it out, too.
     """
 
     ideas: Ideas
@@ -195,9 +200,11 @@ class Dataset:
     source: str
     notes: tuple[str, ...]
     closes: NDArray[np.float64] | None = None
+    findings: tuple[Finding, ...] = ()
+    passport: passports.Passport | None = None
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of what was known, whatever it was read from (`source` and `notes` don't count)."""
+        """sha256 (hex) of what was known, whatever it was read from (`source`, `notes` and `findings` don't count)."""
         facts = [self.periods_per_year, self.as_of.isoformat(), self.newest.isoformat(), self.marked]
         return _digest(
             [
@@ -227,6 +234,7 @@ class Dataset:
             "marked": self.marked,
             "source": self.source,
             "notes": list(self.notes),
+            "passport": None if self.passport is None else passports.as_object(self.passport),
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         closes = {} if self.closes is None else {"closes": self.closes}
@@ -262,6 +270,7 @@ class Dataset:
             source=str(meta["source"]),
             notes=tuple(meta["notes"]),
             closes=closes,
+            passport=None if meta.get("passport") is None else passports.of_object(meta["passport"]),
         )
 
 

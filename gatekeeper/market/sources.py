@@ -4,17 +4,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
 
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled
+from gatekeeper.market.data import calendars, candles, labelled, tapes
 from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.checks.all import run
+from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
 from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
+from gatekeeper.market.data.passport.assembly import assembled
+from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.findings import Finding, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
@@ -26,38 +32,53 @@ ENTRY_POINTS = "gatekeeper.sources"
 
 Source = str | SecretUrl
 Plugged = Callable[[str, datetime, Settings], Dataset]
-Known = Callable[[datetime], Dataset]
-"""A source's point-in-time reader: from an as-of to the dataset that was known then."""
+
+
+class Known(Protocol):
+    """A source's point-in-time reader: from an as-of to the dataset that was known then.
+
+    checked: run the data checks first, and refuse what they refuse.
+    """
+
+    def __call__(self, as_of: datetime, *, checked: bool = False) -> Dataset:
+        """The dataset."""
+
 
 # An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
 _WEEKEND_SHARE = 0.1
 
 
-def load(uri: Source, as_of: datetime, settings: Settings) -> Dataset:
+def load(uri: Source, as_of: datetime, settings: Settings, reading: Reading | None = None) -> Dataset:
     """The dataset of the source `uri` (`SCHEME:REST`) as it was known at `as_of`, an aware datetime.
 
+    reading: notes what is read, and may leave last bars out; with one, the dataset has its passport.
     Raises ConfigError (unknown scheme), DataError (names file and rows), StaleData, AsOfError, Unavailable.
     """
-    return opened(uri, settings)(as_of)
+    return opened(uri, settings, reading)(as_of, checked=True)
 
 
-def opened(uri: Source, settings: Settings) -> Known:
+def opened(uri: Source, settings: Settings, reading: Reading | None = None) -> Known:
     """`load` for many as-ofs: files are read once, here; a plugged-in source is read again for each as-of.
+
+    Data checks are run where they are asked for: once, on the newest as-of, does for all of them.
 
     Raises ConfigError, DataError, Unavailable. The function that it returns raises the same errors as `load`.
     """
     url = _read(uri)
-    known = _opener(url)(url, settings)
+    known = _opener(url)(url, settings, reading or Reading(keep=False))
 
-    def at(as_of: datetime) -> Dataset:
-        dataset = known(_utc(as_of))
+    def at(as_of: datetime, *, checked: bool = False) -> Dataset:
+        dataset = known(_utc(as_of), checked=checked)
         if settings.sizing == "volatility" and len(dataset.ideas) and dataset.ideas.atr is None:
             raise DataError(
                 f"GATEKEEPER_SIZING=volatility needs the ATR14 of each idea, and {url} has none. Give labelled "
                 "ideas a column `atr` (ATR14 as a fraction of the entry price), or set GATEKEEPER_SIZING=fraction"
             )
         source = str(url) if dataset.source == url.reveal() else url.hide(dataset.source)
-        return replace(dataset, source=source)  # it goes into documents and reports
+        dataset = replace(dataset, source=source)  # it goes into documents and reports
+        if reading is None:
+            return replace(dataset, notes=(*dataset.notes, *lines(dataset.findings)))  # no passport tells them
+        return replace(dataset, passport=assembled(reading, dataset, source=source, as_of=dataset.as_of))
 
     return at
 
@@ -99,34 +120,42 @@ def _check_demo(as_of: datetime) -> None:
         )
 
 
-def _demo(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(demo_tables(), "open", str(url))
+def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
-        return _replayed(tape.book(as_of), str(url), as_of, settings)
+        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
 
     return known
 
 
-def _candles(url: SecretUrl, settings: Settings) -> Known:
-    tape = candles.tape(tables(_rest(url)), settings.bar_stamp, _shown_rest(url))
-    return lambda as_of: _replayed(tape.book(as_of), str(url), as_of, settings)
+def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
+        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+
+    return known
 
 
-def _ideas(url: SecretUrl, settings: Settings) -> Known:
-    ledger, uri = labelled.ledger(tables(_rest(url)), _shown_rest(url)), str(url)
+def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
+    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
 
-    def known(as_of: datetime) -> Dataset:
+    def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
+        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
-        return Dataset(found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes)
+        return Dataset(
+            found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
+        )
 
     return known
 
 
-_OPENERS: dict[str, Callable[[SecretUrl, Settings], Known]] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
+Opener = Callable[[SecretUrl, Settings, Reading], Known]
+_OPENERS: dict[str, Opener] = {"demo": _demo, "candles": _candles, "ideas": _ideas}
 
 
 def _read(uri: Source) -> SecretUrl:
@@ -148,13 +177,13 @@ def _shown_rest(url: SecretUrl) -> str:
     return str(url).partition(":")[2]
 
 
-def _opener(url: SecretUrl) -> Callable[[SecretUrl, Settings], Known]:
+def _opener(url: SecretUrl) -> Opener:
     scheme, colon, _ = url.reveal().partition(":")
     if colon and scheme in _OPENERS:
         return _OPENERS[scheme]
     if colon and scheme in _plugged():
         read = _loaded(_plugged()[scheme])
-        return lambda url, settings: lambda as_of: read(url.reveal(), as_of, settings)
+        return lambda url, settings, _: lambda as_of, **_: read(url.reveal(), as_of, settings)
     raise ConfigError(f"GATEKEEPER_DATA={str(url).partition('//')[0]!r} is not a source; use one of {_known_schemes()}")
 
 
@@ -175,12 +204,22 @@ def _known_schemes() -> str:
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Dataset:
+def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...]:
+    """What the checks found, noted in the reading. Raises DataError for what they refuse."""
+    findings = run(checked)
+    reading.findings = (*reading.findings, *findings)
+    refuse(findings, uri)
+    return findings
+
+
+def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks: Reading | None) -> Dataset:
+    """The dataset of the bars. checks: where the findings of the data checks are noted; None: they aren't run."""
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
+    findings = _checked(Checked(book.candles, None, as_of, settings), checks, uri) if checks else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -190,7 +229,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings) -> Data
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
-    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes)
+    return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

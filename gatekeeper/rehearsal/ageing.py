@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from gatekeeper.documents.ageing import AgeBin, AgeingCurve, AgeingDifference, HoldoutCost
 from gatekeeper.errors import TrainingRefused
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
+from gatekeeper.rehearsal.start_dates import FEWEST_WEEKS
 
 EDGES = (0, 13, 26, 39, 52, 104)
 """Ages in weeks that bound the bins. The newest model is in its first week, age 0, and in no bin."""
 HOLDOUTS = (90, 180, 365)
-FEWEST_WEEKS = 52
 LEVEL = 0.05
 DRAWS = 2000
 AT_ONCE = 200  # draws whose counts are held together

@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.documents.rehearsal import DifferenceRecord, PairResult, Resampling, StreamResult
+from gatekeeper.documents.rehearsal import StreamResult
+from gatekeeper.documents.stream_pairs import DifferenceRecord, PairResult, Resampling
 from gatekeeper.judgement.statistics.paired_bootstrap import (
     DRAWS,
     LEVEL,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatekeeper.config import override
 from gatekeeper.documents.ageing import Ageing, AgeingCurve, TrainingAged
-from gatekeeper.errors import ConfigError, ModelRefused, TrainingRefused
+from gatekeeper.errors import ModelRefused, TrainingRefused
 from gatekeeper.judgement.backtest.contender import Contender
 from gatekeeper.judgement.backtest.daily_returns import Marks
 from gatekeeper.judgement.statistics.sharpe import excess_returns
@@ -19,9 +19,7 @@ from gatekeeper.rehearsal import ageing, weeks
 from gatekeeper.rehearsal.ageing import Decisions, Floats, MeasuredAges
 from gatekeeper.rehearsal.live_simulation import Stage
 from gatekeeper.rehearsal.plan import WEEK, Plan
-
-STARTS = 4
-MOST_STARTS = 20
+from gatekeeper.rehearsal.start_dates import start_weeks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +45,11 @@ def trainings(plan: Plan, train_years: Sequence[float], half_lives: Sequence[flo
     ]
 
 
-def measured(
-    plans: Sequence[Plan], *, starts: int = STARTS, jobs: int, progress: Callable[[], None] = lambda: None
-) -> Ageing:
+def measured(plans: Sequence[Plan], *, jobs: int, progress: Callable[[], None] = lambda: None) -> Ageing:
     """The ageing curve of each plan's training, by its first holdout's weeks; only weeks that are missing are trained.
 
     progress: called for each week that is ready. Raises TrainingRefused if the weeks of the first are too few.
     """
-    if not 1 <= starts <= MOST_STARTS:
-        raise ConfigError(f"{starts} start dates; choose from 1 to {MOST_STARTS}")
     own = plans[0]
     stage = _stage(own)
     number = _week_of(own, stage.ideas)
@@ -67,7 +61,7 @@ def measured(
     first = max(min(each.decide) for each in able)
     ages = ageing.oldest_age(first, last)
     begins = first + ages - 1
-    span = _Span(own, stage, number, begins, starts)
+    span = _Span(own, stage, number, begins)
     curves = span.curves([ageing.by_age(each.decide, number, ages) for each in able], own)
     by_plan = {id(each): of for each, of in zip(able, curves, strict=True)}
     return Ageing(
@@ -92,12 +86,10 @@ def measured(
 class _Span:
     """The ideas and days that every age of every training has, and the start dates in it."""
 
-    def __init__(self, plan: Plan, stage: Stage, number: NDArray[np.intp], begins: int, starts: int) -> None:
-        self._stage, self._number, self._begins, last = stage, number, begins, len(plan.as_ofs) - 1
+    def __init__(self, plan: Plan, stage: Stage, number: NDArray[np.intp], begins: int) -> None:
+        self._stage, self._number, self._begins = stage, number, begins
         self._origin = _first(plan).astype("datetime64[D]")
-        step = (last - begins + 1) / starts
-        weeks_of = [begins + int(step * each) for each in range(starts)]
-        self._starts = [each for each in weeks_of if last - each + 1 >= ageing.FEWEST_WEEKS]
+        self._starts = start_weeks(begins, len(plan.as_ofs) - 1, plan.starts)
         self.days = stage.days[stage.days >= self._day(begins)]
 
     def curves(self, ages: list[Decisions], plan: Plan) -> list[list[AgeingCurve]]:

@@ -17,6 +17,7 @@ from gatekeeper.judgement.backtest.rules import rules_of
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 from gatekeeper.market.ideas import Dataset
 from gatekeeper.rehearsal.feasibility import refuse_hopeless
+from gatekeeper.rehearsal.start_dates import MOST_STARTS, STARTS
 from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Plan:
     last: Dataset
     deploys: tuple[str, ...] = ("judged",)
     """The deployed model: the judged one, its refit, or both in turn."""
+    starts: int = STARTS
+    """Start dates to follow it from, as far as each leaves a year."""
 
     def settings_of(self, holdout: int) -> Settings:
         """The settings of a run with this holdout, in days."""
@@ -77,7 +80,7 @@ def last_monday(known: "Known", settings: Settings, now: datetime) -> datetime:
 
     monday = sources.last_monday(settings.data, now)
     try:
-        known(monday)
+        known(monday, checked=True)
     except StaleData as stale:
         if stale.newest is None:
             raise
@@ -93,7 +96,7 @@ def _covered(newest: datetime) -> datetime:
 
 def _last(known: "Known", as_of: datetime, settings: Settings) -> Dataset:
     try:
-        return known(as_of)
+        return known(as_of, checked=True)
     except StaleData as stale:
         if stale.newest is None:
             raise
@@ -122,6 +125,7 @@ def plan(
     policies: Sequence[str] = POLICIES,
     holdouts: Sequence[int] = (),
     deploys: Sequence[str] = (),
+    starts: int = STARTS,
     known: "Known | None" = None,
 ) -> Plan:
     """The validated plan; reads the data once, or takes them from `known` (`source`).
@@ -135,6 +139,8 @@ def plan(
             raise ConfigError(f"policy {name!r} is unknown; choose from {', '.join(POLICIES)}")
     if unknown := set(deploys) - set(DEPLOYS):
         raise ConfigError(f"{', '.join(sorted(unknown))} can't be deployed; choose from {', '.join(DEPLOYS)}")
+    if not 1 <= starts <= MOST_STARTS:
+        raise ConfigError(f"{starts} start dates; choose from 1 to {MOST_STARTS}")
     sources.check_as_of(settings.data, as_ofs[-1], now)
     last = _last(known or source(settings), as_ofs[-1], settings)
     chosen = tuple(dict.fromkeys(holdouts)) or (settings.holdout_days,)
@@ -145,6 +151,7 @@ def plan(
         settings,
         last,
         tuple(name for name in DEPLOYS if name in (deploys or (settings.deploy,))),
+        starts,
     )
     for each in [made.settings_of(holdout) for holdout in chosen]:
         refuse_hopeless(made.as_ofs, last, each)

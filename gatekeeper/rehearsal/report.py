@@ -12,6 +12,7 @@ from gatekeeper.documents.rehearsal import HoldoutResult, PolicyResult, Rehearsa
 from gatekeeper.judgement.report import charts, glossary
 from gatekeeper.judgement.report.report import DrawnChart, page
 from gatekeeper.rehearsal.ageing_tables import ageing_tables
+from gatekeeper.rehearsal.start_tables import StartTables, start_tables
 
 TEMPLATE = "rehearsal.html.j2"
 REFITS = ", refit"
@@ -25,6 +26,7 @@ class Part:
     result: HoldoutResult
     streams: Sequence[StreamResult]
     charts: Sequence[DrawnChart]
+    starts: StartTables | None
 
 
 def render(document: RehearsalDocument) -> str:
@@ -39,7 +41,8 @@ def render(document: RehearsalDocument) -> str:
 def _part(holdout: str, result: HoldoutResult) -> Part:
     streams = [*result.policies.values(), *result.references]
     days = np.array(result.days, dtype="datetime64[D]")
-    return Part(holdout, result, streams, _charts(holdout, result, streams, days) if len(days) > 1 else [])
+    drawn = _charts(holdout, result, streams, days) if len(days) > 1 else []
+    return Part(holdout, result, streams, drawn, start_tables(result.starts, result.policies))
 
 
 def _charts(

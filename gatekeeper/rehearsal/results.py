@@ -1,15 +1,12 @@
 """Rehearsal results: every simulated run of every policy, and its returns next to the references."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
-from gatekeeper.documents.promotion_tally import PromotionTally
 from gatekeeper.documents.rehearsal import (
     FORMAT,
     HoldoutResult,
@@ -17,116 +14,21 @@ from gatekeeper.documents.rehearsal import (
     RehearsalData,
     RehearsalDocument,
     RehearsalRules,
-    ReignRecord,
 )
 from gatekeeper.errors import GatekeeperError, ModelRefused, TrainingRefused, with_reason
 from gatekeeper.judgement.backtest.contender import Contender
-from gatekeeper.judgement.backtest.daily_returns import daily_returns
-from gatekeeper.judgement.rule.verdict import DEPLOYS
 from gatekeeper.judgement.statistics.sharpe import excess_returns
 from gatekeeper.model.verify import open_scorer
-from gatekeeper.rehearsal import weeks
+from gatekeeper.rehearsal import start_dates, weeks
 from gatekeeper.rehearsal.comparison import ComparedStream, StreamComparison
-from gatekeeper.rehearsal.live_simulation import Stage, Track
-from gatekeeper.rehearsal.plan import WEEK, Plan
-from gatekeeper.rehearsal.policy_replay import Governance, WeeklyContest
+from gatekeeper.rehearsal.live_simulation import Stage
+from gatekeeper.rehearsal.plan import Plan
+from gatekeeper.rehearsal.policy_replay import WeeklyContest
+from gatekeeper.rehearsal.simulated_desk import JUDGED, NEWEST, REFIT, Ruled, SimulatedDesk, label
 from gatekeeper.rehearsal.weeks import Week
 from gatekeeper.settings import Settings
 
-JUDGED, REFIT = DEPLOYS
-NEVER, NEWEST, UNGATED = "never retrained", "always the newest", "ungated"
-
 Progress = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class PolicyReign:
-    """From one promotion to the next: what the new one made, and what the one that it replaced would have."""
-
-    since: datetime
-    made: float = 0.0
-    before: float = 0.0
-
-
-@dataclass(slots=True)
-class Ruled:
-    """A policy while it is rehearsed."""
-
-    governance: Governance
-    track: Track
-    deploy: str = "judged"
-    reigns: list[PolicyReign] = field(default_factory=list)
-    ours: NDArray[np.bool_] = field(init=False)
-    """The ideas entered since the first promotion."""
-    theirs: NDArray[np.bool_] = field(init=False)
-    """Those that the replaced model would have entered in their place."""
-
-    def __post_init__(self) -> None:
-        self.ours, self.theirs = np.zeros_like(self.track.kept), np.zeros_like(self.track.kept)
-
-    def week(self, contest: WeeklyContest) -> None:
-        """Simulate the weekly run of this Monday, and then the days until the next one."""
-        week, track = contest.week, self.track
-        look = self.governance.look(contest)
-        if look.promoted and look.kind != "bootstrap":
-            self.reigns.append(PolicyReign(week.as_of))
-        until = week.as_of + WEEK
-        track.live(self.governance.live, week.as_of, until)
-        if self.reigns:
-            when = track.stage.between(week.as_of, until)
-            self.ours[when] = track.taken(when)
-            self.theirs[when] = track.taken(when, track.stage.kept(self.governance.live_before, when))
-            self.reigns[-1].made += track.made(when, self.ours[when])
-            self.reigns[-1].before += track.made(when, self.theirs[when])
-
-    def promoted(self, begins: datetime) -> NDArray[np.float64]:
-        """(T,) what the promotions added, day by day: the return of each new model less that of the replaced one."""
-        stage = self.track.stage
-        days, size = stage.days_from(begins), stage.sizing.of(stage.ideas)
-        ours, theirs = (daily_returns(stage.ideas, taken, days, size) for taken in (self.ours, self.theirs))
-        return np.asarray(ours - theirs)
-
-    def result(self, begins: datetime) -> PolicyResult:
-        """The figures for the days from `begins` on, without errors."""
-        looks = self.governance.looks
-        first = next((place for place, look in enumerate(looks) if look.promoted), len(looks))
-        return PolicyResult(
-            **structs.asdict(self.track.result(begins)),
-            looks=looks,
-            answers=dict(Counter(look.answer for look in looks)),
-            promotions=len(self.reigns),
-            weeks_without=sum(look.as_of >= begins for look in looks[:first]),
-            weeks_not_alike=sum(look.decided_by == "alike" for look in looks),
-            weeks_under_the_floors=sum(look.under_the_floors for look in looks),
-            reigns=[ReignRecord(reign.since, reign.made, reign.before) for reign in self.reigns],
-            spent=self.governance.spent(),
-            tally=PromotionTally.of([reign.made - reign.before for reign in self.reigns]),
-        )
-
-
-class References:
-    """References that ignore verdicts: always the newest model, its refit, never retrained, and ungated."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._newest, self._never, self._ungated = Track(NEWEST, stage), Track(NEVER, stage), Track(UNGATED, stage)
-        self._refit = Track(_label(NEWEST, REFIT), stage)
-        self._ungated.kept[:] = True
-        self._first: Contender | None = None
-        self._last: Contender | None = None
-        self._last_refit: Contender | None = None
-
-    def week(self, since: datetime, challenger: Contender | None) -> None:
-        """The week after this Monday."""
-        self._last = challenger or self._last
-        self._last_refit = (challenger and challenger.refit) or self._last_refit
-        self._first = self._first or challenger
-        self._never.live(self._first, since, since + WEEK)
-        self._newest.live(self._last, since, since + WEEK)
-        self._refit.live(self._last_refit, since, since + WEEK)
-
-    def tracks(self, *, refits: bool) -> list[Track]:
-        """The newest first; with `refits`, its refit last."""
-        return [self._newest, self._never, self._ungated, *([self._refit] if refits else [])]
 
 
 def rehearse(
@@ -186,35 +88,38 @@ def _document(
 
 
 def _governed(plan: Plan, holdout: int, progress: Progress) -> HoldoutResult:
+    """Every week judged once for all desks: one begins with the rehearsal, the others on its later start dates."""
     settings = plan.settings_of(holdout)
     stage = Stage.of(plan.last, plan.as_ofs[0], plan.rules_of(holdout))
-    ruled = {
-        _label(name, deploy): Ruled(Governance(name), Track(_label(name, deploy), stage), deploy)
-        for deploy in plan.deploys
-        for name in plan.policies
-    }
-    references = References(stage)
-    begins: datetime | None = None
+    desks = [SimulatedDesk(each, stage, plan.policies, plan.deploys) for each in _start_dates(plan, holdout)]
     for week, challenger in _challengers(plan, holdout):
         contests = _contests(week, challenger, settings)
-        for each in ruled.values():
-            each.week(contests[each.deploy])
-        if begins is None and challenger is not None:
-            begins = week.as_of
-        references.week(week.as_of, challenger)
+        for desk in desks:
+            desk.week(week.as_of, challenger, contests)
         progress("judged")
-    if begins is None:
-        last = next(iter(ruled.values())).governance.looks[-1]
+    begun = {desk.begins: desk for desk in reversed(desks) if desk.begins is not None}  # the earliest of two alike
+    if not begun:
+        last = next(iter(desks[0].ruled.values())).governance.looks[-1]
         raise TrainingRefused(f"no Monday of the rehearsal could be judged; the last message: {last.message}")
-    return _compared(ruled, references.tracks(refits=REFIT in plan.deploys), begins, stage)
+    results = [_compared(begun[begins], begins, plan) for begins in sorted(begun)]
+    return structs.replace(results[0], starts=start_dates.of(results))
 
 
-def _compared(ruled: Mapping[str, Ruled], references: list[Track], begins: datetime, stage: Stage) -> HoldoutResult:
+def _start_dates(plan: Plan, holdout: int) -> list[datetime]:
+    """The first Monday, and those of the later start dates; they are spaced from the first model on."""
+    folder = plan.folder(holdout)
+    first = next((number for number, as_of in enumerate(plan.as_ofs) if weeks.has_model(as_of, folder)), 0)
+    later = start_dates.start_weeks(first, len(plan.as_ofs) - 1, plan.starts)[1:]
+    return [plan.as_ofs[0], *(plan.as_ofs[number] for number in later)]
+
+
+def _compared(desk: SimulatedDesk, begins: datetime, plan: Plan) -> HoldoutResult:
     """The figures of all from `begins` on, with the errors that one draw of days gives them."""
+    ruled, stage = desk.ruled, desk.stage
     policies = {name: each.result(begins) for name, each in ruled.items()}
-    others = [track.result(begins) for track in references]
+    others = [track.result(begins) for track in desk.references.tracks(refits=REFIT in plan.deploys)]
     free, year = stage.rules.risk_free, stage.rules.periods_per_year
-    modes = {NEWEST: JUDGED, _label(NEWEST, REFIT): REFIT}
+    modes = {NEWEST: JUDGED, label(NEWEST, REFIT): REFIT}
     modes |= {name: each.deploy for name, each in ruled.items()}
     streams = [
         ComparedStream(
@@ -249,7 +154,7 @@ def _with_errors(
 
     A difference over too few days for an error is there without one.
     """
-    name, base, newest = policy.name, each.governance.policy, _label(NEWEST, each.deploy)
+    name, base, newest = policy.name, each.governance.policy, label(NEWEST, each.deploy)
     waiting = found.sharpe_difference(newest, name)
     judged = policies.get(base) if each.deploy == REFIT else None
     refit = found.sharpe_difference(name, base) if judged is not None else None
@@ -290,7 +195,7 @@ def _refit(week: Week, settings: Settings) -> Contender | None:
     if week.refit is None:
         return None
     scorer = open_scorer(week.refit, cap=settings.model_size_cap)
-    return Contender(_label(week.name, REFIT), scorer.sha256, settings.threshold, scorer.score, week.refit_to)
+    return Contender(label(week.name, REFIT), scorer.sha256, settings.threshold, scorer.score, week.refit_to)
 
 
 def _contests(week: Week, challenger: Contender | None, settings: Settings) -> dict[str, WeeklyContest]:
@@ -299,7 +204,3 @@ def _contests(week: Week, challenger: Contender | None, settings: Settings) -> d
     fresh = challenger if challenger is not None and challenger.refit is not None else None
     refused = week if challenger is None else replace(week, refusal=week.refit_refusal)
     return {JUDGED: WeeklyContest(week, judged, settings), REFIT: WeeklyContest(refused, fresh, settings)}
-
-
-def _label(name: str, deploy: str) -> str:
-    return name if deploy == JUDGED else f"{name}, {deploy}"

@@ -181,6 +181,11 @@ def read(as_of: datetime, folder: Path) -> Week:
     return replace(week, refit=_bytes(stem.with_suffix(".refit.onnx"), fresh.model), refit_to=fresh.trained_to)
 
 
+def has_model(as_of: datetime, folder: Path) -> bool:
+    """Whether the week that `make` wrote has a challenger."""
+    return week_read(_done(folder, as_of).read_bytes()).model is not None
+
+
 def _bytes(place: Path, sha256: str) -> bytes:
     try:
         content = place.read_bytes()

@@ -6,16 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 from console_house import EVIL, PATIENCE, Insider, console, served
 from model_files import constant_model
 from registry_site import OWN, Site, own_model
 from weekly_data import write_ideas
-from weekly_house import House
+from weekly_house import NOW, House
+
+from gatekeeper.pipeline.monitoring.monitor import monitor
 
 FIRST = datetime(2016, 1, 4, 2, tzinfo=UTC)
 BETTER = datetime(2018, 1, 8, 2, tzinfo=UTC)
 KEPT = datetime(2018, 1, 15, 2, tzinfo=UTC)
+THREE_DAYS = datetime(2018, 1, 11, 2, tzinfo=UTC)
+HALF_A_YEAR = datetime(2018, 7, 30, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +43,26 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def furnished(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, where consoles have it open: a database in use is not to be copied."""
     return shutil.copytree(pristine, tmp_path_factory.mktemp("shown") / "house")
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two checks of a primary with a model before it and one standing by: after three days, and after half a year.
+
+    From February 2018 on the ideas have another RSI and nothing else.
+    """
+    folder = tmp_path_factory.mktemp("watched")
+    data = write_ideas(folder / "ideas.csv", start="2012-01-02", end="2018-08-03", edge_from="2016-01-04", seed=7)
+    ideas = pd.read_csv(folder / "ideas.csv", parse_dates=["time"])
+    ideas.loc[ideas.time >= pd.Timestamp("2018-02-01", tz="UTC"), "rsi14"] += 15
+    ideas.to_csv(folder / "ideas.csv", index=False)
+    house = House(folder, data)
+    with house.registry as registry:
+        verdicts = [house.week(FIRST), house.week(BETTER), house.week(KEPT, policy="proven")]
+        assert [verdict["promoted"] for verdict in verdicts] == [True, True, False]
+        for as_of in (THREE_DAYS, HALF_A_YEAR):
+            assert monitor(as_of, registry, house.settings, now=NOW).check is not None
+    return folder
 
 
 @pytest.fixture(scope="session")

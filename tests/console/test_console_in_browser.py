@@ -43,6 +43,13 @@ def insiders(furnished: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def monitored(watched: Path) -> Iterator[str]:
+    """The console of a desk whose monitor has run."""
+    with served(console(watched, Insider(may=False))) as url:
+        yield url
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context(viewport=ACTS) as context:
@@ -82,6 +89,20 @@ def test_every_page_fits_reads_aloud_and_asks_nobody_else(
     assert paper == ("rgb(255, 255, 255)" if look == "light" else "rgb(16, 21, 27)")
     assert {re.match(r"https?://[^/]+", url)[0] for url in asked} == {insiders}  # type: ignore[index]  # always one
     assert [line for line in said if "503" not in line] == []
+
+
+@pytest.mark.parametrize(("width", "look"), LOOKS)
+def test_the_monitor_fits_and_reads_aloud_with_its_tables(
+    browser: Browser, monitored: str, width: int, look: str
+) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}, color_scheme=look) as context:  # type: ignore[arg-type]  # light or dark
+        page = context.new_page()
+        page.goto(f"{monitored}/default/monitor", wait_until="networkidle")
+        assert [each.split(" ")[0] for each in page.get_by_role("heading", level=3).all_text_contents()] == [
+            "What", "Gain", "Circuit", "Drift", "Standby"
+        ]  # fmt: skip
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page) == []
 
 
 def test_charts_are_drawn_and_say_their_numbers_under_the_pointer(page: Page, insiders: str) -> None:

@@ -36,7 +36,12 @@ def text(client: httpx.Client, path: str, status: int = 200) -> str:
     """What a person reads on the page, in one line."""
     answer = client.get(path, headers=PEOPLE)
     assert answer.status_code == status, answer.text
-    body = re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>", " ", answer.text, flags=re.DOTALL)
+    return words(answer.text)
+
+
+def words(markup: str) -> str:
+    """What a person reads of it, in one line."""
+    body = re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>", " ", markup, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
@@ -170,6 +175,49 @@ def test_the_monitor_shows_its_checks_and_the_standby_models(furnished_copy: Pat
     standby = said.partition("Standby models on the live ideas since each exists")[2]
     assert re.search(r"no verdict uses it\. .* gatekeeper_3 2018-01-15 0 0 ", standby), standby
     assert "gatekeeper_primary" not in standby.partition("2018-01-16")[0]
+
+
+def test_the_newest_check_has_tables_of_its_breaker_and_its_drift(watched: Path) -> None:
+    """Each figure of the stored check, with the bound beside it and what it means; an older check is a sentence."""
+    with House(watched, "demo:").registry as registry:
+        newest, older = (check.document for check in registry.checks.newest(limit=2))
+    assert newest.breaker.bound is not None and newest.drift is not None
+    assert newest.drift.drifted == ("rsi14", "score")  # RSI is what the model goes by
+    with opened(watched) as client:
+        said = text(client, "/default/monitor")
+        (drifted,) = re.findall(
+            r'<h3>Drift.*?</h3>.*?<table class="stack">(.*?)</table>', client.get("/default/monitor").text, re.DOTALL
+        )
+    breaker = newest.breaker
+    row = f" {breaker.drawdown:.2%} {breaker.bound:.2%} {breaker.p:.2%} {breaker.days} {breaker.backtest_days} "
+    assert row.replace("%", " %") in said
+    assert "Circuit breaker within its bound" in said
+    assert "99 % of them stay within the bound on every day" in said
+    rows = [words(each) for each in re.findall(r"<tr>(.*?)</tr>", drifted, re.DOTALL)][1:]
+    assert len(rows) == 8
+    for row, one in zip(rows, newest.drift.shifts, strict=True):
+        if one.distance is None:
+            assert row == f"{one.name} \N{EN DASH} none \N{EN DASH} constant, can't drift"
+            continue
+        verdict = "drifted" if one.name in ("rsi14", "score") else "within its bound"
+        assert row == f"{one.name} {one.distance:.3f} {one.bound:.3f} {one.independent:.0f} {verdict}"
+    for role, card in newest.scorecards:
+        assert f"{role} " in said and f" {card.ideas} {card.kept_trades} {card.sharpe:.3f} " in said
+    assert said.count("Circuit breaker") == 1
+    assert older.text in said
+
+
+def test_a_check_without_a_bound_says_why_it_can_not_trip(watched: Path) -> None:
+    """The older check, alone on its page."""
+    with House(watched, "demo:").registry as registry:
+        newest, older = registry.checks.newest(limit=2)
+    assert older.document.breaker.bound is None
+    with opened(watched) as client:
+        said = text(client, f"/default/monitor?before={newest.id}")
+    assert f"The breaker can't trip: {older.document.breaker.text}." in said
+    assert "Drift since the backtest not measured" in said
+    assert "Too few ideas to measure drift" in said
+    assert "too few for a Sharpe ratio (30 are needed)" in said
 
 
 def test_holds_and_quarantines_stand_on_one_page(looked_at: httpx.Client) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gatekeeper.documents.rehearsal import DifferenceRecord, StreamResult
+from gatekeeper.documents.rehearsal import StreamResult
+from gatekeeper.documents.stream_pairs import DifferenceRecord
 from gatekeeper.judgement.statistics.sharpe import max_drawdown, sharpe_ratio
 from gatekeeper.rehearsal.comparison import ComparedStream, StreamComparison
 
@@ -71,10 +72,22 @@ def test_the_intervals_reach_as_far_as_the_document_says() -> None:
             assert each.value - each.low == pytest.approx(each.high - each.value, rel=1e-9)
 
 
-def test_the_same_stream_twice_is_not_separable() -> None:
-    daily = noise(1, 0.01)
+@pytest.mark.parametrize("daily", [noise(1, 0.01), np.zeros(DAYS)], ids=["trades", "none"])
+def test_the_same_stream_twice_is_identical(daily: np.ndarray) -> None:
+    """Tied exactly, which is more than not to be told apart; without a trade there is no Sharpe ratio, but a return."""
     (pair,) = StreamComparison.of([stream("safe", daily), stream("never retrained", daily)], {}, YEAR).pairs
-    assert (pair.sharpe.value, pair.sharpe.error, pair.verdict) == (0.0, 0.0, "not separable")
+    assert (pair.total_return.value, pair.total_return.error, pair.verdict) == (0.0, 0.0, "identical")
+    assert (pair.sharpe is None) == (not daily.any())
+    assert not pair.separable
+
+
+def test_streams_that_differ_on_one_day_are_not_identical() -> None:
+    daily = noise(1, 0.01)
+    other = daily.copy()
+    other[[0, 1]] += (1e-9, -1e-9)  # the same sum
+    (pair,) = StreamComparison.of([stream("safe", daily), stream("proven", other)], {}, YEAR).pairs
+    assert pair.total_return.value == pytest.approx(0, abs=1e-15)
+    assert pair.verdict == "not separable"
 
 
 def test_a_stream_without_trades_is_compared_by_its_return() -> None:

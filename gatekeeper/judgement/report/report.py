@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+    from gatekeeper.documents.check import CheckDocument
+
 ROLES = ("challenger", "champion", "ungated")
 TEMPLATE = "report.html.j2"
 STYLE = "page.css"
@@ -44,14 +46,16 @@ class DrawnChart:
         return Markup(self.drawing)  # noqa: S704  # see above
 
 
-def render(document: EvaluationDocument, effect: str | None = None) -> str:
-    """The page of an evaluation document: the same bytes for the same document and effect, under 500 KB.
+def render(document: EvaluationDocument, effect: str | None = None, check: "CheckDocument | None" = None) -> str:
+    """The page of an evaluation document: the same bytes for the same of all three, under 500 KB.
 
     effect: what came of it, as the registry says now. None for a run that writes its report before it promotes: then
-    the page says where to read it.
+    the page says where to read it. check: the monitor's check whose standby models the page shows beside the
+    evaluation, which is no part of them.
     """
     template = resources.files("gatekeeper.judgement.report").joinpath(TEMPLATE).read_text("utf-8")
-    return page(template, {**_context(document), "effect": effect or _told_elsewhere(document)})
+    shown = check if check is not None and check.shadow is not None and check.shadow.models else None
+    return page(template, {**_context(document), "effect": effect or _told_elsewhere(document), "check": shown})
 
 
 def _told_elsewhere(document: EvaluationDocument) -> str:

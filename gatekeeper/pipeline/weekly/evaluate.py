@@ -104,7 +104,7 @@ def _recorded(
     # One name for each judgement: a later one of the same week leaves this report as it was.
     name = f"{run.as_of:%Y-%m-%d}_model_{model.id}_{kind}_generation_{generation}.html"
     place = Path(run.settings.reports) / name
-    write_whole(place, report.render(document).encode())
+    write_whole(place, report.render(document, check=registry.checks.last_seen(run.as_of)).encode())
     return registry.record_evaluation(
         challenger=model.id,
         champion=champion.model_id if champion else None,

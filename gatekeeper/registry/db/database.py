@@ -14,16 +14,18 @@ from sqlalchemy.exc import DBAPIError, TimeoutError
 from gatekeeper.errors import ConfigError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.dialect import Dialect
-from gatekeeper.registry.db.faults import UPGRADE, unusable
+from gatekeeper.registry.db.faults import UPGRADE, rewritten, unusable
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import Sqlite
-from gatekeeper.registry.db.tables import Clock, lock, promotions
+from gatekeeper.registry.db.tables import Clock, claims, lock, models, promotions
 from gatekeeper.registry.db.url import parse
 from gatekeeper.secret_urls import SecretUrl
 
 DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgres()}
 
 _LOCKED = select(lock.c.generation).where(lock.c.id == 1).with_for_update()
+_GENERATION = select(lock.c.generation).where(lock.c.id == 1)
+_PRIMARY = select(models.c.version).where(claims).order_by(models.c.id)
 _NOW = select(Clock())
 
 
@@ -102,15 +104,22 @@ class Database:
             yield self.dialect.glance(connection)
 
     @contextmanager
-    def write(self, *, first: bool = False) -> Iterator[Work]:
+    def write(self, *, first: bool = False, moves: bool = False) -> Iterator[Work]:
         """A write transaction under the registry lock, committed when the block ends. `first`: no tables yet.
 
-        Raises Unavailable, GenerationMoved, SchemaOutOfDate; then nothing has changed, files included.
+        Unless the block advances the generation, or `moves` names or generation otherwise, both are read back: no
+        trigger of the database may have moved them. Raises Unavailable, GenerationMoved, SchemaOutOfDate, ConfigError;
+        then nothing has changed, files included.
         """
         with self._begun(write=True, first=first) as connection:
             work = Work(connection, self._lock(connection, first=first))
+            before = None if first or moves else _standing(work)
             try:
                 yield work
+                if before is not None and work.generation == before["generation"]:
+                    work.settle()
+                    if (found := _standing(work)) != before:
+                        raise rewritten("the registry's", found, before)
             except BaseException:
                 work.undo()
                 raise
@@ -185,6 +194,12 @@ class Database:
             raise fault from self.url.harmless(error)
         except TimeoutError as error:
             raise unusable("all connections that connection_limit allows are in use", self.name) from error
+
+
+def _standing(work: Work) -> dict[str, object]:
+    """The generation, and the names of the primary, as they are stored."""
+    named = work.connection.execute(_PRIMARY).scalars().all()
+    return {"generation": work.connection.execute(_GENERATION).scalar_one(), "primary": ", ".join(named) or None}
 
 
 def of(connection: Connection) -> Dialect:

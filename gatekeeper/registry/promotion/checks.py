@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select
 
+from gatekeeper.errors import DataError
+from gatekeeper.logs import logger
 from gatekeeper.registry.context import aware, plain
 from gatekeeper.registry.db import writes
 from gatekeeper.registry.db.check_tables import alarms, checks
@@ -17,6 +19,8 @@ from gatekeeper.registry.records import Model
 
 if TYPE_CHECKING:
     from gatekeeper.documents.check import CheckDocument
+
+log = logger("gatekeeper")
 
 _c, _a = checks.c, alarms.c
 
@@ -76,6 +80,24 @@ class Checks:
         """The monitor's check of these bytes at this as-of; None if there is none."""
         with self.database.glance() as connection:
             return _find(connection, as_of, sha256)
+
+    def last_seen(self, until: datetime | None = None) -> "CheckDocument | None":
+        """The document of the check with the newest as-of, none of them after `until`; None without one.
+
+        Also None if it can't be read: what shows it beside something else goes on without it.
+        """
+        wanted = select(checks).order_by(_c.as_of.desc(), _c.id.desc()).limit(1)
+        if until is not None:
+            wanted = wanted.where(_c.as_of <= until)
+        with self.database.glance() as connection:
+            row = connection.execute(wanted).first()
+        if row is None:
+            return None
+        try:
+            return _check(row).document
+        except DataError as fault:
+            log.warning("check %d can't be shown: %s", row.id, fault)
+            return None
 
     def newest(self, *, limit: int | None = None, before: int | None = None) -> list[Check]:
         """All checks, newest first; or a page of at most `limit` with ids below `before`."""

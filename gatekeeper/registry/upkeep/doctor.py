@@ -112,7 +112,7 @@ def _check(context: RegistryContext) -> Examination:
 
 def _repair(context: RegistryContext, found: Examination) -> None:
     kinds = {finding.kind for finding in found.findings if finding.repairable}
-    with context.database.write() as work:
+    with context.database.write(moves=True) as work:
         context.step("locked")
         _mark_ahead(work)  # first: until then no act is written on SQLite
         _repair_files(context, work)

@@ -68,7 +68,7 @@ def migrate(context: RegistryContext, *, dry_run: bool, primary: int | None, act
     if dry_run:
         with context.database.read() as connection:
             return _plan(context, connection, finds, primary, dry_run=True)
-    with context.database.write() as work:
+    with context.database.write(moves=True) as work:
         context.step("locked")
         if {model.id for model in unadopted(work.connection)} - {find.model.id for find in finds}:
             raise GenerationMoved("Another writer added a row meanwhile, so nothing has changed. Run it again.")

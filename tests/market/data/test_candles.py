@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from market_bars import daily, random_bars, utc, write
 
 from gatekeeper.errors import AsOfError, DataError
-from gatekeeper.market.data.candles import Book, book, read
+from gatekeeper.market.data.candles import Book
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.files import Table
+from gatekeeper.market.data.tapes import book, read
 
 LATE = utc("2030-01-01")
 BARS = random_bars(30, seed=0)

@@ -4,7 +4,7 @@ import pytest
 
 from gatekeeper.config import load
 from gatekeeper.errors import DataError
-from gatekeeper.market.data.findings import Finding, Severity, judged, refuse
+from gatekeeper.market.findings import Finding, Severity, judged, lines, refuse
 
 NOTE = Finding(Severity.NOTE, "calendar", "AAPL", "", "AAPL fits XNYS.")
 TWIN = Finding(Severity.WARNING, "twin", "GOOG", "", "GOOG and GOOGL move alike.", "twin:GOOG:GOOGL")
@@ -34,3 +34,12 @@ def test_keys_with_spaces_are_a_list_in_the_file(tmp_path, monkeypatch) -> None:
     assert load().accept == ("split:BRK B:2020-01-02", "twin:A:B")
     monkeypatch.delenv("GATEKEEPER_DESKS")
     assert load().accept == ("twin:A:C", "split:A:2020-01-02")
+
+
+def test_only_so_many_are_told() -> None:
+    """The first five findings, and how many more there are; as many as fit are told alone."""
+    assert len(lines([NOTE] * 5)) == 5
+    assert lines([NOTE, TWIN] * 4)[4:] == (
+        "AAPL fits XNYS.",
+        "and 3 more findings about the data: `gatekeeper data` lists all",
+    )

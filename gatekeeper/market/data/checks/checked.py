@@ -1,0 +1,27 @@
+"""Input of the data checks: the bars or labelled ideas of a source as one as-of knows them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.findings import Finding
+from gatekeeper.market.ideas import Ideas
+from gatekeeper.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """What is checked: nothing in it came after the as-of.
+
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
+    ideas: labelled ideas; None for a source of bars.
+    """
+
+    candles: tuple[Candles, ...]
+    ideas: Ideas | None
+    as_of: datetime
+    settings: Settings
+
+
+Check = Callable[[Checked], Iterable[Finding]]
