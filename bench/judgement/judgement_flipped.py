@@ -53,6 +53,8 @@ def main() -> None:
         document = rehearsal.rehearsed(
             f"ideas:{folder}/ideas.csv",
             folder,
+            "--starts",
+            "1",
             first=first,
             last=last,
             floor=given.floor,

@@ -48,7 +48,13 @@ def main() -> None:
         newest = pd.Timestamp(frame["time"].max())
         last = (newest - pd.Timedelta(days=newest.weekday())).to_pydatetime()
         document = rehearsal.rehearsed(
-            f"candles:{folder}/shares.csv", folder, last=last, floor=given.floor, GATEKEEPER_RECIPE=given.recipe
+            f"candles:{folder}/shares.csv",
+            folder,
+            "--starts",
+            "1",
+            last=last,
+            floor=given.floor,
+            GATEKEEPER_RECIPE=given.recipe,
         )
         rehearsal.show(document)
 
