@@ -5,7 +5,7 @@ a year, or three that make the same. What it takes more is no better: payoffs th
 of them (a lottery), symmetric ones. `safe` is also held to its own edge, a loss of 0.5 of annual Sharpe. Each test is
 at 1.92 %, as in the table (judgement_table.py); the floor of 5 weeks is 1 here.
 
-Usage: judgement_weeks.py [--repeats N]
+Usage: judgement_weeks.py [--repeats N] [--budget B]
 """
 
 import argparse
@@ -53,7 +53,9 @@ def main() -> None:
     """Prints a row for each payoff, and columns by weeks."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--repeats", type=int, default=2000, help="books a cell, of the hardest row")
-    repeats = words.parse_args().repeats
+    words.add_argument("--budget", type=float, help="another than that of 1.92 % a test, as false promotions a year")
+    given = words.parse_args()
+    repeats, budget = given.repeats, Z_207 if given.budget is None else {"false_promotions_a_year": given.budget}
     pooled_error.FEWEST_WEEKS[True] = 1
     often = skewed(0.9, 9.0)
     rows = []
@@ -71,7 +73,7 @@ def main() -> None:
         cells = []
         for weeks in WEEKS:
             more = normal(losing(weeks, together)) if draw is None else draw
-            found = verdicts(in_weeks(weeks, more, together), DAYS, count, 7, **Z_207, too_good=50.0)
+            found = verdicts(in_weeks(weeks, more, together), DAYS, count, 7, **budget, too_good=50.0)
             cells.append(shown(found.promoted[policy], count))
         rows.append((what, f"`{policy}`", *cells))
         print(rows[-1], flush=True)
