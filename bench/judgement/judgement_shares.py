@@ -25,7 +25,7 @@ def bars(folder: Path) -> pd.DataFrame:
     """All five, as one share of the last day."""
     each = []
     for symbol in SYMBOLS:
-        frame = pd.read_csv(folder / f"{symbol}.csv").rename(columns=str.lower)
+        frame = pd.read_csv(folder / f"{symbol}.csv").rename(columns=str.lower).astype(dict.fromkeys(PRICES, float))
         for day, shares in SPLITS.get(symbol, {}).items():
             frame.loc[frame["date"] < day, PRICES] /= shares
         # What is rounded to cents lies outside of its day's range here and there.
