@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled, tapes
+from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
+from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import run
 from gatekeeper.market.data.checks.checked import Checked
@@ -20,7 +21,8 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
-from gatekeeper.market.findings import Finding, lines, refuse
+from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
@@ -125,16 +127,17 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
-        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+        return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
 
     return known
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    read_at = datetime.now(UTC)
+    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url), read_at)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
-        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+        return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
 
     return known
 
@@ -204,22 +207,29 @@ def _known_schemes() -> str:
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...]:
-    """What the checks found, noted in the reading. Raises DataError for what they refuse."""
-    findings = run(checked)
+def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Finding] = ()) -> tuple[Finding, ...]:
+    """What was found as the bars were read and what the checks found, noted in the reading.
+
+    Raises DataError for what they refuse.
+    """
+    findings = judged((*already, *run(checked)), checked.settings.accept)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
 
 
-def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks: Reading | None) -> Dataset:
-    """The dataset of the bars. checks: where the findings of the data checks are noted; None: they aren't run."""
+def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading: Reading, *, checked: bool) -> Dataset:
+    """The dataset of the bars. reading: notes the bars; if `checked`, the findings of the data checks too."""
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
+    book = reading.bars(unfinished.finished(book))
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
-    findings = _checked(Checked(book.candles, None, as_of, settings), checks, uri) if checks else ()
+    book, splits = applied(book, corporate_actions.read(settings.splits))
+    book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
+    whole = Checked(book.candles, None, as_of, settings, splits)
+    findings = _checked(whole, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -230,6 +240,11 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks:
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
+
+
+def _ready(bars: Candles) -> Candles:
+    """The bars with what checks and replay would each look for: their market days, and which weren't traded."""
+    return replace(bars, session=bars.days, untraded=untraded(bars))
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

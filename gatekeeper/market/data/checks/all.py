@@ -3,9 +3,13 @@
 from itertools import chain
 
 from gatekeeper.market.data.checks.checked import Check, Checked
+from gatekeeper.market.data.checks.constant import constant_columns
+from gatekeeper.market.data.checks.splits import splits
+from gatekeeper.market.data.checks.twins import twins
+from gatekeeper.market.data.checks.volume import repeated, stale_bars, volume
 from gatekeeper.market.findings import Finding, judged
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (splits, twins, repeated, stale_bars, constant_columns, volume)
 
 
 def run(checked: Checked) -> tuple[Finding, ...]:
