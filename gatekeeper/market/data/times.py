@@ -33,9 +33,7 @@ _ISO = rf"\d{{4}}([-/.])\d{{2}}\1\d{{2}}(?:[T ]{_CLOCK}\s?(?:{_OFFSET}| ?UTC| ?G
 _PACKED = r"\d{8}[T ]?(?:\d{4}(?:\d{2})?)?"
 _PACKED_CLOCK = rf"\d{{8}}[T ]{_CLOCK}"
 _SHORT_CLOCK = _CLOCK.replace("2", "1,2", 1)
-_LOCAL = (
-    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})" + rf"(?:,?[T ]({_SHORT_CLOCK})(?: ?(?:UTC|GMT)?({_OFFSET})?)?)?"
-)
+_LOCAL = r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})" + rf"(?:,?[T ]({_SHORT_CLOCK})(?: ?(?:UTC|GMT)?({_OFFSET})?)?)?"
 _ENDS_IN_OFFSET = rf"(?:\d{{2}} ?{_OFFSET}| ?UTC| ?GMT)$"
 _DATE_ONLY_LENGTH = len("2018-01-01")
 _NUMBER = r"-?\d+(?:\.\d+)?"
