@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gatekeeper.documents.passport import FORMAT, FindingRecord, Passport, sealed
-from gatekeeper.market.data.findings import Finding, Severity
 from gatekeeper.market.data.passport import facts
 from gatekeeper.market.data.passport.reading import Reading
+from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import Dataset
 
 MOST_NOTES = 100  # findings that are only notes
