@@ -218,13 +218,13 @@ def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Fin
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading: Reading, *, checked: bool) -> Dataset:
     """The dataset of the bars. reading: notes the bars; if `checked`, the findings of the data checks too."""
-    named = settings.market_calendars
+    named, as_read = settings.market_calendars, book.candles
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     book = reading.bars(unfinished.finished(book))
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
-    whole = Checked(book.candles, None, as_of, settings)
+    whole = Checked(book.candles, None, as_of, settings, uri, as_read, book.closing)
     findings = _checked(whole, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]

@@ -27,8 +27,10 @@ FX_MISSING = 0.01
 APART = 2
 """By how many days the next best calendar must be worse."""
 AROUND_THE_CLOCK = {FX, "24/5", "24/7"}
+# Of calendars with the same sessions, these are named first.
+FIRST = (FX, "XNYS", "XLON", "XETR", "XPAR", "XTSE", "XTKS", "XHKG", "XSHG", "XASX")
 
-_ONE_DAY = np.timedelta64(1, "D")
+_ONE_DAY, _HALF_A_DAY = np.timedelta64(1, "D"), np.timedelta64(12, "h")
 # A weekday of a market has more of its bars than an odd session on a Saturday.
 _A_WEEKDAY = 0.02
 
@@ -58,29 +60,39 @@ def _search(days_held: bytes, hours_held: bytes, year: int) -> Fit | None:
     if days[-1] - days[0] < SHORTEST:
         return None
     alike: dict[bytes, list[tuple[int, Fit | None, Sessions]]] = {}
-    for held in _candidates(days, datetime(year, 1, 1, tzinfo=UTC)):
+    for held in _candidates(days, hours, datetime(year, 1, 1, tzinfo=UTC)):
         distance, found = _compared(days, hours, held)
         alike.setdefault(held.between(days[0], days[-1]).tobytes(), []).append((distance, found, held))
     ranked = sorted(alike.values(), key=lambda group: group[0][0])
     if not ranked or (len(ranked) > 1 and ranked[1][0][0] - ranked[0][0][0] < APART):
         return None
-    best = ranked[0][0][1]
-    return None if best is None else replace(best, names=tuple(held.name for _, _, held in ranked[0]))
+    same = sorted(ranked[0], key=lambda each: FIRST.index(each[2].name) if each[2].name in FIRST else len(FIRST))
+    best = same[0][1]
+    return None if best is None else replace(best, names=tuple(held.name for _, _, held in same))
 
 
-def _candidates(days: Days, as_of: datetime) -> Iterator[Sessions]:
+def _candidates(days: Days, hours: NDArray[np.datetime64], as_of: datetime) -> Iterator[Sessions]:
     """The sessions of the calendars whose weekdays are those of the bars. Building them all takes some seconds."""
-    of_week = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # the epoch was a Thursday
-    mask = "".join("1" if count > _A_WEEKDAY * len(days) else "0" for count in of_week)
+    mask = _mask(days)
     if mask in ("1111100", "1111101"):
         yield sessions(FX, days[0], as_of)
     whole = np.busday_count(days[0], days[-1] + _ONE_DAY) - np.count_nonzero(np.is_busday(days))
     # No exchange works half a year without a holiday.
     names = ["24/5"] if mask == "1111100" and whole < APART else list(week_masks())
+    # Where a session holds midnight in UTC, half a day on its days are those of its zone.
+    masks = {mask, _mask(np.unique((hours + _HALF_A_DAY).astype("datetime64[D]")))} if len(hours) else {mask}
+    five = any(each.count("1") == 5 for each in masks)
     for name in names:
-        if week_masks().get(name, "") in (mask, None):
+        its = week_masks().get(name, "")
+        if its in masks or (its is None and five):
             with suppress(ConfigError):  # it isn't known for the span
                 yield sessions(name, days[0], as_of)
+
+
+def _mask(days: Days) -> str:
+    """The weekdays of a market, Monday first, as 1 and 0."""
+    of_week = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # the epoch was a Thursday
+    return "".join("1" if count > _A_WEEKDAY * len(days) else "0" for count in of_week)
 
 
 def _compared(days: Days, hours: NDArray[np.datetime64], held: Sessions) -> tuple[int, Fit | None]:

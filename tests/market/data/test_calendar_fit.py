@@ -103,4 +103,6 @@ def test_symbols_with_the_same_days_share_one_search() -> None:
 
 def test_pandas_and_the_search_agree_on_weekdays() -> None:
     days = daily(10)
-    assert ((days.astype("datetime64[D]").astype(np.int64) + 3) % 7).tolist() == pd.DatetimeIndex(days).weekday.tolist()
+    assert ((days.astype("datetime64[D]").astype(np.int64) + 3) % 7).tolist() == pd.DatetimeIndex(
+        days
+    ).day_of_week.tolist()

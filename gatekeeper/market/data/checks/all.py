@@ -2,10 +2,14 @@
 
 from itertools import chain
 
+from gatekeeper.market.data.checks.calendar_days import calendar
 from gatekeeper.market.data.checks.checked import Check, Checked
+from gatekeeper.market.data.checks.daylight import daylight
+from gatekeeper.market.data.checks.last_volume import last_volume
+from gatekeeper.market.data.checks.stamps import stamps
 from gatekeeper.market.findings import Finding, judged
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (stamps, last_volume, daylight, calendar)
 
 
 def run(checked: Checked) -> tuple[Finding, ...]:

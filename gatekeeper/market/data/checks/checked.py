@@ -9,6 +9,9 @@ from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
 
+DEMO = "demo:"
+"""The source whose bars nobody can change, so that nothing is proposed for it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
@@ -16,12 +19,17 @@ class Checked:
 
     candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
     ideas: labelled ideas; None for a source of bars.
+    source: its URI as it may be shown. as_read: each symbol's bars before calendars moved their closes. closing: the
+    symbols whose stamps are read as closes.
     """
 
     candles: tuple[Candles, ...]
     ideas: Ideas | None
     as_of: datetime
     settings: Settings
+    source: str = ""
+    as_read: tuple[Candles, ...] = ()
+    closing: frozenset[str] = frozenset()
 
 
 Check = Callable[[Checked], Iterable[Finding]]
