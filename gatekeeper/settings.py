@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     bar_stamp: Literal["open", "close"] = Field(
         "open", description="whether a candle's time is that of the bar's open or of its close"
     )
+    splits: str = Field(
+        "",
+        description="CSV file of splits that prices aren't adjusted for: symbol, date of the first bar in new shares, "
+        "new shares per old one; empty: none",
+    )
     accept: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="findings about the market data that are right as they are, by the keys that `gatekeeper data` "

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled, tapes, unfinished
+from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
+from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import run
 from gatekeeper.market.data.checks.checked import Checked
@@ -20,7 +21,8 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
-from gatekeeper.market.findings import Finding, lines, refuse
+from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
@@ -210,7 +212,7 @@ def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Fin
 
     Raises DataError for what they refuse.
     """
-    findings = (*already, *run(checked))
+    findings = judged((*already, *run(checked)), checked.settings.accept)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
@@ -224,7 +226,9 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     book = reading.bars(unfinished.finished(book))
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
-    whole = Checked(book.candles, None, as_of, settings, uri, as_read, book.closing)
+    book, splits = applied(book, corporate_actions.read(settings.splits))
+    book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
+    whole = Checked(book.candles, None, as_of, settings, splits, uri, as_read, book.closing)
     findings = _checked(whole, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
@@ -236,6 +240,11 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     ideas = join([result.ideas for result in replays])
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
+
+
+def _ready(bars: Candles) -> Candles:
+    """The bars with what checks and replay would each look for: their market days, and which weren't traded."""
+    return replace(bars, session=bars.days, untraded=untraded(bars))
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

@@ -4,12 +4,19 @@ from itertools import chain
 
 from gatekeeper.market.data.checks.calendar_days import calendar
 from gatekeeper.market.data.checks.checked import Check, Checked
+from gatekeeper.market.data.checks.constant import constant_columns
 from gatekeeper.market.data.checks.daylight import daylight
 from gatekeeper.market.data.checks.last_volume import last_volume
+from gatekeeper.market.data.checks.splits import splits
 from gatekeeper.market.data.checks.stamps import stamps
+from gatekeeper.market.data.checks.twins import twins
+from gatekeeper.market.data.checks.volume import repeated, stale_bars, volume
 from gatekeeper.market.findings import Finding, judged
 
-CHECKS: tuple[Check, ...] = (stamps, last_volume, daylight, calendar)
+CHECKS: tuple[Check, ...] = (
+    *(splits, twins, repeated, stale_bars, constant_columns, volume),
+    *(stamps, last_volume, daylight, calendar),
+)
 
 
 def run(checked: Checked) -> tuple[Finding, ...]:

@@ -34,11 +34,18 @@ def calendar(checked: Checked) -> Iterator[Finding]:
         found = fit(bars, checked.as_of)
         if found is None:
             continue
-        groups.setdefault(found.names, []).append(bars.symbol)
+        if _gains(bars, found):
+            groups.setdefault(found.names, []).append(bars.symbol)
         yield from _holes(bars, found)
         yield from _cut(bars, found)
     for names, symbols in groups.items():
         yield _proposed(names, symbols)
+
+
+def _gains(bars: Candles, found: Fit) -> bool:
+    """Whether the calendar changes anything: around the clock, only where Sundays become Mondays."""
+    name = found.sessions.name
+    return name not in AROUND_THE_CLOCK or (name == FX and not np.is_busday(bars.days).all())
 
 
 def _proposed(names: tuple[str, ...], symbols: list[str]) -> Finding:

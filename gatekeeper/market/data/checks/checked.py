@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.corporate_actions import Split
 from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
@@ -18,7 +19,7 @@ class Checked:
     """What is checked: nothing in it came after the as-of.
 
     candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars.
+    ideas: labelled ideas; None for a source of bars. splits: those that were applied.
     source: its URI as it may be shown. as_read: each symbol's bars before calendars moved their closes. closing: the
     symbols whose stamps are read as closes.
     """
@@ -27,6 +28,7 @@ class Checked:
     ideas: Ideas | None
     as_of: datetime
     settings: Settings
+    splits: tuple[Split, ...] = ()
     source: str = ""
     as_read: tuple[Candles, ...] = ()
     closing: frozenset[str] = frozenset()

@@ -26,7 +26,7 @@ def bars(opens_at: np.ndarray, length: np.timedelta64 = DAY, symbol: str = "X") 
 
 
 def found(*each: Candles, calendars: str = "", source: str = "candles:x") -> list[Finding]:
-    return list(calendar(Checked(each, None, AS_OF, Settings(calendars=calendars), source, each)))
+    return list(calendar(Checked(each, None, AS_OF, Settings(calendars=calendars), (), source, each)))
 
 
 def test_symbols_of_one_calendar_are_proposed_together() -> None:

@@ -53,7 +53,7 @@ def bars(stamped: np.ndarray, length: np.timedelta64, read: str) -> Checked:
     opens = stamped if read == "open" else stamped - length
     one = Candles("X", opens, opens + length, flat, flat, flat, flat, 0 * flat, 0 * flat)
     closing = frozenset({"X"} if read == "close" else set())
-    return Checked((one,), None, AS_OF, Settings(calendars="X=XNYS"), "candles:x", (one,), closing)
+    return Checked((one,), None, AS_OF, Settings(calendars="X=XNYS"), (), "candles:x", (one,), closing)
 
 
 def found(stamped: np.ndarray, length: np.timedelta64, read: str, calendars: str = "X=XNYS") -> list[Finding]:
