@@ -22,6 +22,7 @@ ALARM_KINDS = (
     "degraded",
     "rolled_back",
     "stale_feed",
+    "data",
     "breaker",
     "drift",
     "approval",
@@ -59,6 +60,19 @@ class Settings(BaseSettings):
     )
     bar_stamp: Literal["open", "close"] = Field(
         "open", description="whether a candle's time is that of the bar's open or of its close"
+    )
+    outcome_unit: Literal["fraction", "percent", "bp", "log"] | None = Field(
+        None,
+        description="what the `outcome`, `path` and `cost` of labelled ideas are in, if not fractions of the entry "
+        "price; log: signed log returns. They are converted. Empty: fractions",
+    )
+    idea_features: SecretUrl | None = Field(
+        None,
+        description="files with the features of trades that have none: rows of symbol, time (of a bar, as "
+        "GATEKEEPER_BAR_STAMP says) and features; joined to each trade is the newest row that was known at its entry",
+    )
+    idea_bars: SecretUrl | None = Field(
+        None, description="bars of the labelled ideas' symbols, by which outcomes and features are checked"
     )
     splits: str = Field(
         "",
@@ -264,17 +278,19 @@ class Settings(BaseSettings):
         description="logged ideas: days after which the outcome from an older server counts as known",
     )
 
-    @field_validator("db", "models", "data", "alarms", mode="before")
+    @field_validator("db", "models", "data", "idea_features", "idea_bars", "alarms", mode="before")
     @classmethod
     def _url(cls, value: object, field: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         if field.field_name == "db":
             value = value.strip()
+        if field.field_name in ("idea_features", "idea_bars") and not value.strip():
+            return None
         kinds = {"db": SecretUrl.database, "data": SecretUrl.source, "alarms": SecretUrl.receivers}
         return kinds.get(str(field.field_name), SecretUrl.store)(value)
 
-    @field_validator("train_years", "half_life_days", "false_promotions_a_year", mode="before")
+    @field_validator("train_years", "half_life_days", "false_promotions_a_year", "outcome_unit", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value

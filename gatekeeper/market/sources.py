@@ -12,8 +12,8 @@ from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
 from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.checks.all import run
-from gatekeeper.market.data.checks.checked import DEMO, Checked
+from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
+from gatekeeper.market.data.checks.checked import DEMO, Check, Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
@@ -28,6 +28,7 @@ from gatekeeper.market.data.market_days import (
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.trades import feature_rows
 from gatekeeper.market.data.untraded import untraded
 from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
@@ -35,7 +36,7 @@ from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened", "schemes"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -126,7 +127,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
@@ -146,18 +147,35 @@ def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
+    rows, bars, uri = _feature_rows(settings), _idea_bars(settings), str(url)
+    found = reading.tables(tables(_rest(url)))
+    ledger = labelled.ledger(found, _shown_rest(url), rows, settings.outcome_unit)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
+        whole = Checked(bars(as_of), found.ideas, as_of, settings)
+        findings = _checked(whole, OF_IDEAS, reading, uri) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
         return Dataset(
             found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
         )
 
     return known
+
+
+def _feature_rows(settings: Settings) -> feature_rows.FeatureRows | None:
+    url = settings.idea_features
+    return None if url is None else feature_rows.read(tables(url.reveal()), settings.bar_stamp, str(url))
+
+
+def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
+    """The bars of labelled ideas' symbols by as-of, for checks only: none without GATEKEEPER_IDEA_BARS."""
+    url = settings.idea_bars
+    if url is None:
+        return lambda _: ()
+    tape = tapes.tape(tables(url.reveal()), settings.bar_stamp, str(url))
+    return lambda as_of: tape.book(as_of).candles
 
 
 Opener = Callable[[SecretUrl, Settings, Reading], Known]
@@ -205,17 +223,24 @@ def _loaded(point: EntryPoint) -> Plugged:
     return reader
 
 
+def schemes() -> frozenset[str]:
+    """The words that a source may begin with, before its colon."""
+    return frozenset({*_OPENERS, *_plugged()})
+
+
 def _known_schemes() -> str:
     ours = ["demo:", "candles:URI", "ideas:URI", "sql:"]
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Finding] = ()) -> tuple[Finding, ...]:
-    """What was found as the bars were read and what the checks found, noted in the reading.
+def _checked(
+    checked: Checked, checks: Iterable[Check], reading: Reading, uri: str, already: Iterable[Finding] = ()
+) -> tuple[Finding, ...]:
+    """What was found as the source was read and what the checks found, noted in the reading.
 
     Raises DataError for what they refuse.
     """
-    findings = judged((*already, *run(checked)), checked.settings.accept)
+    findings = judged((*already, *run(checked, checks)), checked.settings.accept)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
@@ -232,7 +257,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     book, splits = applied(book, corporate_actions.read(settings.splits))
     book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
     whole = Checked(book.candles, None, as_of, settings, splits, uri, as_read, book.closing)
-    findings = _checked(whole, reading, uri, book.findings) if checked else ()
+    findings = _checked(whole, CHECKS, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -241,6 +266,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
     days, periods = _calendar(book.candles, as_of, named, uri)
     ideas = join([result.ideas for result in replays])
+    findings += _checked(replace(whole, ideas=ideas), OF_REPLAYED, reading, uri) if checked else ()
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
+from zipfile import BadZipFile
 
 import fsspec
 import fsspec.core
@@ -22,9 +23,12 @@ from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
 from gatekeeper.logs import clear_stores
+from gatekeeper.market.data import freqtrade_results
 from gatekeeper.secret_urls import SecretUrl, shown
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
+_KINDS |= {".json": "json", ".zip": "zip"}  # of freqtrade
+_UNREADABLE = (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, BadZipFile, pd.errors.ParserWarning)
 _FORMATS = ", ".join(sorted(_KINDS))
 # Columns that stay text, so that the ticker NA is no missing value and 007 keeps its zeros.
 _TEXT = ("time", "symbol", "strategy", "action", "closed_at", "known_at", "path")
@@ -161,7 +165,7 @@ def _frame(file: str, content: bytes, kind: str, *, packed: bool = False) -> pd.
         raise DataError(f"{file} is empty (0 bytes of data); remove it or fill it")
     try:
         frame = _parse(gzip.decompress(content) if packed else content, kind)
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
+    except _UNREADABLE as error:
         # pandas, pyarrow and gzip raise these, or what derives from them, for content that isn't what it should be
         raise DataError(f"{file} can't be read as {kind}: {str(error).splitlines()[0]}; export it again") from error
     frame = frame.reset_index() if frame.index.name == "time" else frame.reset_index(drop=True)
@@ -173,6 +177,8 @@ def _parse(content: bytes, kind: str) -> pd.DataFrame:
         return pd.read_parquet(io.BytesIO(content))
     if kind == "feather":
         return pd.read_feather(io.BytesIO(content))
+    if kind in ("json", "zip"):
+        return freqtrade_results.trades(content, packed=kind == "zip")
     first = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype="str", encoding="utf-8-sig").iloc[0]
     # An unnamed column is the index that pandas writes: nobody asks for it.
     names = [f"unnamed {i}" if pd.isna(name) else str(name).strip() for i, name in enumerate(first)]

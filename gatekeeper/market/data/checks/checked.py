@@ -18,10 +18,10 @@ DEMO = "demo:"
 class Checked:
     """What is checked: nothing in it came after the as-of.
 
-    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars. splits: those that were applied.
-    source: its URI as it may be shown. as_read: each symbol's bars before calendars moved their closes. closing: the
-    symbols whose stamps are read as closes.
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
+    GATEKEEPER_IDEA_BARS, if it is set. ideas: labelled ideas, or those found in the bars; None before any are looked
+    for. splits: those that were applied. source: its URI as it may be shown. as_read: each symbol's bars before
+    calendars moved their closes. closing: the symbols whose stamps are read as closes.
     """
 
     candles: tuple[Candles, ...]
