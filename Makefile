@@ -45,7 +45,7 @@ matrix: $(VENV)/ready  ## the tests that need an environment of their own or a D
 	@GATEKEEPER_TESTS_POOLER=1 $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not stress" -k postgresql tests/registry $(PYTEST)
 
 stress: $(VENV)/ready  ## the long races and kills of the registry, with their figures
-	@$(BIN)/python -m pytest -s -m stress $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist load -m stress $(PYTEST)
 
 mutants: $(VENV)/ready  ## mutation testing of the promotion rule, the promotion act and the ladder
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
@@ -80,6 +80,7 @@ bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers,
 bench-judgement: $(VENV)/ready  ## the rule's size and power (docs/why/judgement.md), and policies over simulated years (policies.md)
 	@$(BIN)/python bench/judgement/judgement_table.py
 	@$(BIN)/python bench/judgement/judgement_flipped.py
+	@$(BIN)/python bench/judgement/judgement_budget.py
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code

@@ -1,8 +1,8 @@
-"""Skips as failures in CI (`GATEKEEPER_NO_SKIPS=1`), property tests that run alike on a busy machine, and no test's
-secrets in another."""
+"""Skips as failures in CI (`GATEKEEPER_NO_SKIPS=1`), property tests that run alike on a busy machine, figures in the
+summary, and no test's secrets in another."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import hypothesis
 import pytest
@@ -20,6 +20,23 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped, where nothing may be: {report.longrepr}"
     return report
+
+
+FIGURES = "figures"
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Show a line of measured figures in the summary of the run, from any of its processes."""
+    return lambda line: request.node.user_properties.append((FIGURES, line))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    calls = [each for each in terminalreporter.getreports("passed") if each.when == "call"]
+    lines = [str(line) for each in calls for name, line in each.user_properties if name == FIGURES]
+    if lines:
+        terminalreporter.section(FIGURES)
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from gatekeeper.errors import ConfigError
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from gatekeeper.registry import CleanUp, Finding
+    from gatekeeper.registry import CleanUp, Defect
     from gatekeeper.registry.decision_log.conflicts import LoggedAnswer
 
 
@@ -125,11 +125,11 @@ def _logged(one: "LoggedAnswer | None") -> str:
     return "nothing is logged." if one is None else f"logged is {_answer(one)}."
 
 
-def _described(finding: "Finding") -> dict[str, object]:
+def _described(finding: "Defect") -> dict[str, object]:
     return {**asdict(finding), "repairable": finding.repairable}
 
 
-def _line(finding: "Finding") -> str:
+def _line(finding: "Defect") -> str:
     where = [finding.kind, "" if finding.model_id is None else f"model {finding.model_id}", finding.name or ""]
     return ", ".join(filter(None, where))
 

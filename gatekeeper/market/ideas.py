@@ -160,16 +160,17 @@ def no_ideas() -> Ideas:
 
 
 def join(parts: Sequence[Ideas]) -> Ideas:
-    """All ideas of `parts`, sorted by (time, symbol, strategy). A column that one of them lacks is left out."""
+    """All ideas of `parts`, sorted by (time, symbol, strategy). A column that one with ideas lacks is left out."""
     if not parts:
         return no_ideas()
-    each = [part.columns() for part in parts]
+    # A part without ideas has no ATR nor costs, and takes them from nobody: a listing of a few weeks, for one.
+    each = [part.columns() for part in parts if len(part)] or [parts[0].columns()]
     columns = {
         name: np.concatenate([part[name] for part in each])
         for name in each[0]
         if name != "path_start" and all(name in part for part in each)
     }
-    lengths = np.concatenate([np.diff(part.path_start) for part in parts])
+    lengths = np.concatenate([np.diff(part["path_start"]) for part in each])
     path_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Ideas(path_start=path_start, **columns).in_order()
 

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, labelled, tapes
+from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
+from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.checks.all import run
-from gatekeeper.market.data.checks.checked import Checked
+from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
+from gatekeeper.market.data.checks.checked import Check, Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
@@ -20,13 +21,17 @@ from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calend
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
-from gatekeeper.market.findings import Finding, lines, refuse
+from gatekeeper.market.data.trades import feature_rows
+from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.data.vendors.ideas import IDEAS
+from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened", "schemes"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -121,37 +126,56 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
-        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+        return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
 
     return known
 
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url))
+    read_at = datetime.now(UTC)
+    files = tables(_rest(url), BARS, settings.columns, settings.desk)
+    tape = tapes.tape(reading.tables(files), settings.bar_stamp, _shown_rest(url), read_at)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
-        return _replayed(reading.bars(tape.book(as_of)), str(url), as_of, settings, reading if checked else None)
+        return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
 
     return known
 
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
+    rows, bars, uri = _feature_rows(settings), _idea_bars(settings), str(url)
+    found = reading.tables(tables(_rest(url), IDEAS, settings.columns, settings.desk))
+    ledger = labelled.ledger(found, _shown_rest(url), rows, settings.outcome_unit)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
+        whole = Checked(bars(as_of), found.ideas, as_of, settings)
+        findings = _checked(whole, OF_IDEAS, reading, uri) if checked else ()
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
         return Dataset(
             found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
         )
 
     return known
+
+
+def _feature_rows(settings: Settings) -> feature_rows.FeatureRows | None:
+    url = settings.idea_features
+    return None if url is None else feature_rows.read(tables(url.reveal()), settings.bar_stamp, str(url))
+
+
+def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
+    """The bars of labelled ideas' symbols by as-of, for checks only: none without GATEKEEPER_IDEA_BARS."""
+    url = settings.idea_bars
+    if url is None:
+        return lambda _: ()
+    tape = tapes.tape(tables(url.reveal(), BARS), settings.bar_stamp, str(url))
+    return lambda as_of: tape.book(as_of).candles
 
 
 Opener = Callable[[SecretUrl, Settings, Reading], Known]
@@ -199,27 +223,41 @@ def _loaded(point: EntryPoint) -> Plugged:
     return reader
 
 
+def schemes() -> frozenset[str]:
+    """The words that a source may begin with, before its colon."""
+    return frozenset({*_OPENERS, *_plugged()})
+
+
 def _known_schemes() -> str:
     ours = ["demo:", "candles:URI", "ideas:URI", "sql:"]
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _checked(checked: Checked, reading: Reading, uri: str) -> tuple[Finding, ...]:
-    """What the checks found, noted in the reading. Raises DataError for what they refuse."""
-    findings = run(checked)
+def _checked(
+    checked: Checked, checks: Iterable[Check], reading: Reading, uri: str, already: Iterable[Finding] = ()
+) -> tuple[Finding, ...]:
+    """What was found as the source was read and what the checks found, noted in the reading.
+
+    Raises DataError for what they refuse.
+    """
+    findings = judged((*already, *run(checked, checks)), checked.settings.accept)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
 
 
-def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks: Reading | None) -> Dataset:
-    """The dataset of the bars. checks: where the findings of the data checks are noted; None: they aren't run."""
+def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading: Reading, *, checked: bool) -> Dataset:
+    """The dataset of the bars. reading: notes the bars; if `checked`, the findings of the data checks too."""
     named = settings.market_calendars
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
+    book = reading.bars(unfinished.finished(book))
     newest = candles.newest(book.candles)
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
-    findings = _checked(Checked(book.candles, None, as_of, settings), checks, uri) if checks else ()
+    book, splits = applied(book, corporate_actions.read(settings.splits))
+    book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
+    whole = Checked(book.candles, None, as_of, settings, splits)
+    findings = _checked(whole, CHECKS, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
@@ -228,8 +266,14 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, checks:
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
     days, periods = _calendar(book.candles, as_of, named)
     ideas = join([result.ideas for result in replays])
+    findings += _checked(replace(whole, ideas=ideas), OF_REPLAYED, reading, uri) if checked else ()
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
+
+
+def _ready(bars: Candles) -> Candles:
+    """The bars with what checks and replay would each look for: their market days, and which weren't traded."""
+    return replace(bars, session=bars.days, untraded=untraded(bars))
 
 
 def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:

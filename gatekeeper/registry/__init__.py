@@ -7,7 +7,7 @@ from gatekeeper.registry.upkeep.adopt import Mark, UpgradeReport, upgrade
 from gatekeeper.registry.upkeep.backup import BackedUp, Restored, back_up, restore
 from gatekeeper.registry.upkeep.copy_model import Copied
 from gatekeeper.registry.upkeep.doctor import Checkup, check_up
-from gatekeeper.registry.upkeep.findings import Finding
+from gatekeeper.registry.upkeep.findings import Defect
 from gatekeeper.registry.upkeep.rename import NamingPlan, NamingStep
 
 __all__ = [
@@ -16,10 +16,10 @@ __all__ = [
     "Checkup",
     "CleanUp",
     "Copied",
+    "Defect",
     "Details",
     "Disposal",
     "Evaluation",
-    "Finding",
     "Hold",
     "Mark",
     "Model",

@@ -109,7 +109,7 @@ def test_a_dead_feed_is_stale(tmp_path: Path) -> None:
 def test_one_symbol_that_ended_is_told(tmp_path: Path) -> None:
     note = "no bar in the last 7 days: DEAD"
     assert note not in of(tmp_path).notes
-    write(tmp_path, "DEAD.csv", BARS.head(230))
+    write(tmp_path, "DEAD.csv", random_bars(230, seed=2))
     assert note in load(f"candles:{tmp_path}", LAST, Settings()).notes
 
 
@@ -211,3 +211,15 @@ def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
     assert data.periods_per_year == 252
     np.testing.assert_array_equal(data.market_days, daily(260).astype("datetime64[D]"))
     assert set(data.ideas.path_day) <= set(data.market_days)
+
+
+def test_a_young_listing_takes_nothing_from_the_book(tmp_path: Path) -> None:
+    """Case 83: its bars give no idea yet, and the others keep their costs and their ATR."""
+    alone = of(tmp_path, sizing="volatility")
+    write(tmp_path, "YOUNG.csv", random_bars(260, seed=9).tail(40))
+    both = load(f"candles:{tmp_path}", LAST, Settings(sizing="volatility"))
+    assert alone.ideas.costs is not None
+    assert both.ideas.costs is not None
+    np.testing.assert_array_equal(both.ideas.costs, alone.ideas.costs)
+    assert both.ideas.fingerprint() == alone.ideas.fingerprint()
+    assert both.ideas.atr is not None

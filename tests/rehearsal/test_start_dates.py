@@ -37,6 +37,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     place = tmp_path_factory.mktemp("starts")
     data = write_ideas(place / "ideas.csv", start="2014-01-06", end="2018-01-12", edge_from="2014-01-01", seed=3)
     changes = {"recipe": "logistic", "work": str(place / "work"), "holdout_days": 91, "too_good": 1000.0}
+    changes["accept"] = ("knows:rsi14",)  # an edge that no market gives
     settings = config.load({"data": data, **changes})
     return plan(mondays(FIRST, LAST), settings, now=NOW, starts=10)
 

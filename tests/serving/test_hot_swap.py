@@ -50,7 +50,7 @@ CORRUPT = (
         pytest.param(200, 100_000, id="full", marks=pytest.mark.stress),
     ],
 )
-def test_promotions_under_load(site: Site, promotions: int, requests: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_promotions_under_load(site: Site, promotions: int, requests: int, figures: Callable[[str], None]) -> None:
     """Every tenth model's bytes are spoilt as it is promoted: no error, no value but that of the model named."""
     sabotage = Saboteur()
     contents = [contract_model(coefficients(number)) for number in range(promotions + 1)]
@@ -77,8 +77,7 @@ def test_promotions_under_load(site: Site, promotions: int, requests: int, capsy
             for number in range(1, promotions + 1):
                 promoted(number)
         failures = gatekeeper.state().failures
-    with capsys.disabled():
-        sys.stdout.write(f"\n{load.asked:,} requests, {promotions} promotions, {len(spoilt)} spoilt {dict(failures)}\n")
+    figures(f"{load.asked:,} requests, {promotions} promotions, {len(spoilt)} spoilt {dict(failures)}")
     assert load.errors == []
     assert load.asked >= requests
     assert set(load.named) == set(expected) - spoilt
@@ -128,7 +127,7 @@ def test_the_primarys_file_goes_under_load(site: Site, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     "reloads", [pytest.param(100, id="short"), pytest.param(1000, id="full", marks=pytest.mark.stress)]
 )
-def test_reloading_keeps_no_memory(site: Site, reloads: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reloading_keeps_no_memory(site: Site, reloads: int, figures: Callable[[str], None]) -> None:
     """Case 26: 1,000 reloads of a small model by a running gatekeeper, under 10 MB."""
     with site.open() as registry:
         for score in (0.2, 0.4):
@@ -141,8 +140,7 @@ def test_reloading_keeps_no_memory(site: Site, reloads: int, capsys: pytest.Capt
     )
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{told['reloads']:,} reloads: {told['grown'] / 1e6:.2f} MB\n")
+    figures(f"{told['reloads']:,} reloads: {told['grown'] / 1e6:.2f} MB")
     assert told["reloads"] >= reloads
     assert told["grown"] < 10_000_000
 

@@ -4,14 +4,13 @@ Only for symbols that the setting `calendars` names; the market days of the othe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
-from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.candles import Book, Candles, picked
 from gatekeeper.market.data.market_days import last_closed
 from gatekeeper.market.data.sessions import OTHERS, SETTING, Days, Sessions, calendar_of, sessions
 from gatekeeper.market.ideas import instant
@@ -39,7 +38,7 @@ def within_sessions(book: Book, as_of: datetime, named: Mapping[str, str], ended
         notes += _late(candles[-1], held, as_of, ended_after)
     if absent := sorted(set(named) - {OTHERS} - {bars.symbol for bars in book.candles}):
         notes.append(f"no bars of {', '.join(absent)}, which {SETTING} names")
-    return Book(tuple(candles), tuple(notes))
+    return replace(book, candles=tuple(candles), notes=tuple(notes))
 
 
 def _within_sessions(bars: Candles, held: Sessions, as_of: datetime, notes: list[str]) -> Candles:
@@ -50,7 +49,7 @@ def _within_sessions(bars: Candles, held: Sessions, as_of: datetime, notes: list
             notes.append(f"{outside} bar{'s' * (outside != 1)} of {symbol} outside the sessions of {name} left out")
     else:
         inside = _daily(bars, held)
-        inside = _pick(inside, inside.closes_at <= instant(as_of))
+        inside = picked(inside, inside.closes_at <= instant(as_of))
     if not len(inside):
         raise DataError(
             f"no bar of {symbol} lies in a session of {name}: are its times in UTC? Fix them, or name another "
@@ -83,12 +82,7 @@ def _intraday(bars: Candles, held: Sessions) -> Candles:
     inside = place < len(held.day)
     inside[inside] = held.opens_at[place[inside]] < bars.closes_at[inside]
     place = np.minimum(place, len(held.day) - 1)
-    return _pick(replace(bars, session=held.day[place]), inside)
-
-
-def _pick(bars: Candles, mask: NDArray[np.bool_]) -> Candles:
-    columns = {each.name: getattr(bars, each.name) for each in fields(bars) if each.name != "symbol"}
-    return replace(bars, **{name: column[mask] for name, column in columns.items() if column is not None})
+    return picked(replace(bars, session=held.day[place]), inside)
 
 
 def _named(days: Days) -> str:

@@ -1,13 +1,14 @@
 """OHLC bars (candles) of one symbol, and the book of all symbols' bars as known at one as-of."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import market_day, moment
 
 PRICES = ("open", "high", "low", "close")
@@ -24,6 +25,8 @@ class Candles:
 
     session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, if it has a calendar.
     volume: NaN where it is missing; None if the source has no volume.
+    untraded: (n,) bool, bars that give no ideas, since nothing was traded; None if there are none of them.
+    written: when each bar's file was written, NaT if nobody knows; None if nobody knows of any.
     """
 
     symbol: str
@@ -37,6 +40,8 @@ class Candles:
     order_book: Floats
     session: Times | None = None
     volume: Floats | None = None
+    untraded: NDArray[np.bool_] | None = None
+    written: Times | None = None
 
     def __len__(self) -> int:
         return len(self.close)
@@ -62,12 +67,19 @@ class Candles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """The bars of all symbols of a source as known at one as-of, and notes about them for people."""
+    """The bars of all symbols of a source as known at one as-of, notes about them for people, and what was found."""
 
     candles: tuple[Candles, ...]
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def newest(candles: Iterable[Candles]) -> datetime:
     """When the newest bar became known."""
     return moment(max(bars.closes_at[-1] for bars in candles))
+
+
+def picked(bars: Candles, mask: NDArray[np.bool_]) -> Candles:
+    """The bars that a mask (n,) picks."""
+    columns = {each.name: getattr(bars, each.name) for each in fields(bars) if each.name != "symbol"}
+    return replace(bars, **{name: column[mask] for name, column in columns.items() if column is not None})

@@ -14,54 +14,109 @@ from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market.data import times
 from gatekeeper.market.data.candles import EXTRAS, PRICES, Book, Candles, Stamp, Times
 from gatekeeper.market.data.files import Table, numbers, tables
+from gatekeeper.market.data.overlaps import joined, named, require_one_length
+from gatekeeper.market.data.spans import FEWEST, bar_length, begins, ends, off_grid
+from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import LARGEST, instant
 
-# Fewer bars than this don't tell how long a bar is; no idea comes from under 200 anyway.
-FEWEST = 10
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """All rows of one symbol, in the order of the files, and what their times stand for.
+
+    Spellings that differ in upper and lower case alone are one symbol.
+    """
+
+    rows: pd.DataFrame
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What a file says of its times.
+
+    written: when it was written; None if its store doesn't say. naive, aware: the earliest of its stamps that came
+    without an offset, and with one; NaT if none did.
+    """
+
+    name: str
+    written: datetime | None
+    naive: np.datetime64
+    aware: np.datetime64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tape:
     """All bars of a source as read; a bar is checked only once an as-of knows it.
 
-    symbols: each symbol's rows, in the order of the files. first: the earliest stamp. naive: the earliest stamp that
-    was written without an offset; NaT if all have one.
+    first: the earliest stamp. read_at: when the source was read, for files that don't say when they were written; None
+    if their bars are all complete.
     """
 
     uri: str
-    stamp: Stamp
-    symbols: tuple[tuple[str, pd.DataFrame], ...]
+    series: tuple[Series, ...]
+    files: tuple[Origin, ...]
     first: np.datetime64
-    naive: np.datetime64
+    read_at: datetime | None = None
 
     def book(self, as_of: datetime) -> Book:
-        """The bars that were known by the as-of.
+        """The bars that had closed by the as-of; `unfinished.finished` leaves out those that weren't whole yet.
 
         Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
         """
+        self._refuse_mixed_offsets(instant(as_of))
         candles: list[Candles] = []
-        dropped, moved, short = 0, 0, []
-        for symbol, rows in self.symbols:
-            known, duration = _known(rows, as_of, self.stamp)
+        findings: list[Finding] = []
+        copies, outgrown, moved, short = 0, 0, 0, []
+        for series in self.series:
+            known, length, left_out = _known(series, as_of)
             if known.empty:
                 continue
-            unique = _checked(symbol, known)
-            dropped += len(known) - len(unique)
+            symbol = _spelled(known)
+            found = joined(_checked(symbol, known))
+            copies, outgrown = copies + found.copies, outgrown + found.outgrown
             moved += _out_of_order(known)
-            if len(unique) < FEWEST:
-                short.append(f"{symbol} ({len(unique)})")
-            else:
-                candles.append(_candles(symbol, unique, duration, self.stamp))
-        notes = ["times without offset are read as UTC"] if self.naive <= instant(as_of) else []
-        if dropped:
-            notes.append(f"{dropped} exact duplicate bar{'s' * (dropped != 1)} dropped")
+            if len(found.rows) < FEWEST:
+                short.append(f"{symbol} ({len(found.rows)})")
+                continue
+            candles.append(_candles(symbol, found.rows, length, series.stamp))
+            findings += _off_grid(symbol, left_out, length)
+        notes = self._notes(instant(as_of))
+        if copies:
+            notes.append(f"{copies} exact duplicate bar{'s' * (copies != 1)} dropped")
+        if outgrown:
+            notes.append(
+                f"{outgrown} bar{'s' * (outgrown != 1)} that a file has unfinished taken from another that has it whole"
+            )
         if moved:
             notes.append(f"rows were not in order of time ({moved} before an earlier one) and were sorted")
         if short:
             notes.append(f"left out, fewer than {FEWEST} bars by the as-of: {', '.join(short)}")
         if not candles:
             _refuse(self.uri, as_of, self.first, short)
-        return Book(tuple(candles), tuple(notes))
+        return Book(tuple(candles), tuple(notes), tuple(findings))
+
+    def _notes(self, known: np.datetime64) -> list[str]:
+        notes = []
+        if any(file.naive <= known for file in self.files):
+            notes.append("times without offset are read as UTC")
+        silent = [file for file in self.files if file.written is None and np.fmin(file.naive, file.aware) <= known]
+        if silent and self.read_at is not None:
+            notes.append(
+                f"{silent[0].name}{f' and {len(silent) - 1} more' * (len(silent) > 1)}: the store doesn't say when it "
+                "was written, so a bar counts as complete if it had closed when it was read"
+            )
+        return notes
+
+    def _refuse_mixed_offsets(self, known: np.datetime64) -> None:
+        for file in self.files:
+            if file.naive <= known and file.aware <= known:
+                aware, naive = str(file.aware)[:19], str(file.naive)[:19]
+                raise DataError(
+                    f"{file.name} has times with an offset (from {aware}Z) and without one (from {naive}); nobody can "
+                    "tell how far apart these are: write all of them with their offset"
+                )
 
 
 def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
@@ -71,7 +126,7 @@ def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
 
     Raises what `Tape.book` and `files.tables` raise.
     """
-    return book(tables(uri), as_of, stamp, uri)
+    return book(tables(uri, BARS), as_of, stamp, uri)
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:
@@ -79,14 +134,41 @@ def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Bo
     return tape(source, stamp, uri).book(as_of)
 
 
-def tape(source: Iterable[Table], stamp: Stamp, uri: str) -> Tape:
-    """All bars of the tables, of any time. Raises DataError for a table from which no bar can be read."""
-    stamped = list(_stamped(source))
-    rows = pd.concat([frame for _, frame, _ in stamped], ignore_index=True)
-    files = np.repeat(np.arange(len(stamped)), [len(frame) for _, frame, _ in stamped])
-    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index([name for name, _, _ in stamped]))
-    symbols = tuple((str(symbol), group) for symbol, group in rows.groupby("symbol", sort=True))
-    return Tape(uri, stamp, symbols, _times(rows).min(), np.fmin.reduce([naive for _, _, naive in stamped]))
+def tape(source: Iterable[Table], stamp: Stamp, uri: str, read_at: datetime | None = None) -> Tape:
+    """All bars of the tables, of any time. Raises DataError for a table from which no bar can be read.
+
+    stamp: `close` if all times are those of closes; else each vendor's own, by default `open`.
+    """
+    stamped = list(_stamped(source, stamp, read_at))
+    rows = pd.concat([frame for _, frame in stamped], ignore_index=True)
+    files = np.repeat(np.arange(len(stamped)), [len(frame) for _, frame in stamped])
+    names = [origin.name for origin, _ in stamped]
+    rows["file"] = pd.Categorical.from_codes(files, categories=pd.Index(dict.fromkeys(names)))
+    series = tuple(_series(group) for _, group in rows.groupby(_one_case(rows["symbol"]), sort=True))
+    return Tape(uri, series, tuple(origin for origin, _ in stamped), _times(rows).min(), read_at)
+
+
+def _series(rows: pd.DataFrame) -> Series:
+    stamps = rows["stamp"].unique()
+    if len(stamps) > 1:
+        opens, closes = (rows.loc[rows["stamp"] == each, "file"].iloc[0] for each in ("open", "close"))
+        raise DataError(
+            f"the times of {rows['symbol'].iloc[0]} are opens in {opens} and closes in {closes}; take the files of one "
+            "vendor, or set GATEKEEPER_BAR_STAMP=close if all are closes"
+        )
+    return Series(rows.drop(columns="stamp"), stamps[0])
+
+
+def _one_case(symbols: pd.Series) -> pd.Series:
+    """The symbols, those that differ in upper and lower case alone as the first of them."""
+    first: dict[str, str] = {}
+    for symbol in sorted({str(each) for each in symbols.unique()}):
+        first.setdefault(symbol.casefold(), symbol)
+    return symbols.map(lambda symbol: first[str(symbol).casefold()])
+
+
+def _spelled(rows: pd.DataFrame) -> str:
+    return min(str(symbol) for symbol in rows["symbol"].unique())
 
 
 def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -> None:
@@ -99,8 +181,8 @@ def _refuse(uri: str, as_of: datetime, first: np.datetime64, short: list[str]) -
     )
 
 
-def _stamped(source: Iterable[Table]) -> Iterator[tuple[str, pd.DataFrame, np.datetime64]]:
-    """Each table's name, its rows with numbers read, and the first of their times that came without offset."""
+def _stamped(source: Iterable[Table], stamp: Stamp, read_at: datetime | None) -> Iterator[tuple[Origin, pd.DataFrame]]:
+    """Each table's rows with times and numbers read, and what it says of its times."""
     extras: dict[bool, str] = {}
     for table in source:
         table.require(("time", *PRICES))
@@ -109,7 +191,11 @@ def _stamped(source: Iterable[Table]) -> Iterator[tuple[str, pd.DataFrame, np.da
             both = " and ".join(EXTRAS)
             raise DataError(f"{extras[True]} has {both}, {extras[False]} does not; give them to all files or to none")
         stamps, naive = times.parse(table.frame["time"], f"{table.name}: time")
-        yield table.name, _numbers(table, stamps), times.first(stamps, naive)
+        frame = _numbers(table, stamps)
+        written = table.written or read_at
+        frame["written"] = np.datetime64("NaT", "ns") if written is None else instant(written)
+        frame["stamp"] = "close" if stamp == "close" else table.stamp or "open"
+        yield Origin(table.name, table.written, times.first(stamps, naive), times.first(stamps, ~naive)), frame
 
 
 def _has_extras(table: Table) -> bool:
@@ -126,24 +212,66 @@ def _numbers(table: Table, stamps: Times) -> pd.DataFrame:
         columns[name] = numbers(frame[name]) if name in frame.columns else np.zeros(len(frame))
     columns["volume"] = numbers(frame["volume"]) if "volume" in frame.columns else np.full(len(frame), np.nan)
     symbols = table.text("symbol").to_numpy() if "symbol" in frame.columns else table.stem
-    return pd.DataFrame({"row": np.arange(1, len(frame) + 1), "symbol": symbols, "time": stamps, **columns})
+    closes_at = np.full(len(frame), np.datetime64("NaT", "ns"))
+    if "closes_at" in frame.columns:
+        # A vendor's last millisecond or microsecond of a bar is the instant at which it has closed.
+        last, _ = times.parse(frame["closes_at"], f"{table.name}: closes_at", optional=True)
+        closes_at = pd.Series(last).dt.ceil("s").to_numpy(dtype="datetime64[ns]")
+    rows = {"row": np.arange(1, len(frame) + 1), "symbol": symbols, "time": stamps, "closes_at": closes_at}
+    return pd.DataFrame({**rows, **columns})
 
 
-def _known(group: pd.DataFrame, as_of: datetime, stamp: Stamp) -> tuple[pd.DataFrame, np.timedelta64]:
-    """The rows of a symbol that the as-of knows, and how long its bars are: their most common spacing."""
-    group = group[_times(group) <= instant(as_of)]
-    gaps = np.diff(np.sort(_times(group), kind="stable"))
-    spacing, counts = np.unique(gaps[gaps > np.timedelta64(0)], return_counts=True)
-    duration = spacing[np.argmax(counts)] if len(spacing) else np.timedelta64(0, "ns")
-    if stamp == "open":
-        group = group[_times(group) + duration <= instant(as_of)]
-    return group, duration
+def _known(series: Series, as_of: datetime) -> tuple[pd.DataFrame, np.timedelta64, Times]:
+    """The rows that the as-of knows with their closes, how long their bars are, and the stamp of a last bar left out.
+
+    Of two rows of one time, one that had not closed when its file was written is dropped for one that had.
+    """
+    rows = series.rows[_times(series.rows) <= instant(as_of)]
+    stamps = np.unique(_times(rows))
+    length = bar_length(stamps)
+    left_out = stamps[len(stamps) :]
+    if off_grid(stamps, length):
+        stamps, left_out = stamps[:-1], stamps[-1:]
+        rows = rows[_times(rows) <= stamps[-1]]
+    closed = stamps
+    if series.stamp == "open":
+        closed = ends(stamps, length)
+        given = rows["closes_at"].to_numpy(dtype="datetime64[ns]")
+        place = np.searchsorted(stamps, _times(rows))
+        has = ~np.isnat(given)
+        closed[place[has]] = np.minimum(np.append(stamps[1:], np.datetime64("2262-01-01", "ns"))[place], given)[has]
+        rows = rows.assign(closes_at=closed[place])
+        rows = rows[rows["closes_at"].to_numpy() <= instant(as_of)]
+        left_out = left_out[left_out + length <= instant(as_of)]
+    else:
+        rows = rows.assign(closes_at=_times(rows))
+    return _without_unfinished_copies(rows), length, left_out
+
+
+def _without_unfinished_copies(rows: pd.DataFrame) -> pd.DataFrame:
+    late = rows["closes_at"].to_numpy() > rows["written"].to_numpy()
+    if not late.any() or late.all():
+        return rows
+    whole = np.isin(_times(rows), _times(rows[~late]))
+    return rows[~(late & whole)]
+
+
+def _off_grid(symbol: str, left_out: Times, length: np.timedelta64) -> Iterator[Finding]:
+    for stamp in left_out:
+        yield Finding(
+            Severity.NOTE,
+            "unfinished",
+            symbol,
+            str(stamp)[:19],
+            f"The last bar of {symbol}, stamped {str(stamp)[:19]}, is left out: no other of its bars of "
+            f"{pd.Timedelta(length)} stands at such a time, so it was still going on.",
+        )
 
 
 def _checked(symbol: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows in order of time, without exact duplicates. Raises DataError for errors that sorting can't explain."""
+    """The rows in order of time. Raises DataError for a bad price, and for files whose bars differ in length."""
     if not symbol:
-        raise DataError(f"the symbol is empty in {_name(rows)}; fill it in")
+        raise DataError(f"the symbol is empty in {named(rows)}; fill it in")
     prices = rows[list(PRICES)].to_numpy()
     extras = rows[list(EXTRAS)].to_numpy()
     body_high, body_low = prices[:, [0, 3]].max(axis=1), prices[:, [0, 3]].min(axis=1)
@@ -157,15 +285,9 @@ def _checked(symbol: str, rows: pd.DataFrame) -> pd.DataFrame:
     }
     for fault, where in faults.items():
         if where.any():
-            raise DataError(f"{fault} in {_name(rows[where])}; fix or remove the rows")
-    ordered = rows.sort_values("time", kind="stable")
-    if (np.diff(_times(ordered)) > np.timedelta64(0)).all():
-        return ordered  # the rule; to look for duplicates takes several times as long as all of the above
-    unique = ordered.drop_duplicates(["time", "volume", *PRICES, *EXTRAS])
-    conflict = unique.duplicated("time", keep=False)
-    if conflict.any():
-        raise DataError(f"bars of one time contradict each other in {_name(unique[conflict])}; keep the right one")
-    return unique
+            raise DataError(f"{fault} in {named(rows[where])}; fix or remove the rows")
+    require_one_length(symbol, rows)
+    return rows.sort_values("time", kind="stable")
 
 
 def _times(rows: pd.DataFrame) -> Times:
@@ -178,27 +300,13 @@ def _out_of_order(rows: pd.DataFrame) -> int:
     return int((same_file & (np.diff(_times(rows)) < np.timedelta64(0))).sum())
 
 
-def _name(rows: pd.DataFrame, limit: int = 3) -> str:
-    """`prices.csv row 4 (AAPL 2018-01-31T00:00:00) ...` for the first rows, and how many more."""
-    head = rows.head(limit)
-    prices = (f"open {o:g}, high {h:g}, low {lo:g}, close {c:g}" for o, h, lo, c in head[list(PRICES)].to_numpy())
-    shown = [
-        f"{file} row {row} ({symbol} {str(time)[:19]}: {values})"
-        for file, row, symbol, time, values in zip(
-            head["file"], head["row"], head["symbol"], head["time"].to_numpy(), prices, strict=True
-        )
-    ]
-    return ", ".join(shown) + (f" and {len(rows) - limit} more" if len(rows) > limit else "")
-
-
-def _candles(symbol: str, rows: pd.DataFrame, duration: np.timedelta64, stamp: Stamp) -> Candles:
+def _candles(symbol: str, rows: pd.DataFrame, length: np.timedelta64, stamp: Stamp) -> Candles:
     stamps = _times(rows)
-    opens_at, closes_at = stamps, stamps
-    if stamp == "open":
-        closes_at = stamps + duration
-    else:  # no bar begins before the one before it has ended
-        opens_at = np.maximum(stamps - duration, np.append(stamps[:1] - duration, stamps[:-1]))
+    closes_at = rows["closes_at"].to_numpy(dtype="datetime64[ns]")
+    opens_at = stamps if stamp == "open" else begins(stamps, length)
     o, h, lo, c, sentiment, book = (rows[name].to_numpy(dtype=np.float64) for name in (*PRICES, *EXTRAS))
     volume = rows["volume"].to_numpy(dtype=np.float64)
     traded = None if np.isnan(volume).all() else volume
-    return Candles(symbol, opens_at, closes_at, o, h, lo, c, sentiment, book, volume=traded)
+    written = rows["written"].to_numpy(dtype="datetime64[ns]")
+    whole = None if np.isnat(written).all() else written
+    return Candles(symbol, opens_at, closes_at, o, h, lo, c, sentiment, book, volume=traded, written=whole)

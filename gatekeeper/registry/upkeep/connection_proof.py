@@ -14,7 +14,7 @@ from gatekeeper.registry.db import check_tables, tables
 from gatekeeper.registry.db.database import Database, now
 from gatekeeper.registry.db.dialect import BUSY_SECONDS
 from gatekeeper.registry.decision_log.tables import DATASET
-from gatekeeper.registry.upkeep.findings import Finding
+from gatekeeper.registry.upkeep.findings import Defect
 
 CLOCK = "clock"  # the database's clock and this host's are far apart
 RIGHTS = "rights"  # the role can't read a table, or sees only some of its rows
@@ -43,7 +43,7 @@ class Proof:
     """What the connection has, and what is wrong with it."""
 
     facts: tuple[Fact, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
 
 
 def prove(database: Database) -> Proof:
@@ -54,11 +54,11 @@ def prove(database: Database) -> Proof:
         found += _of_writer(database)
     return Proof(
         tuple(one for one in found if isinstance(one, Fact)),
-        tuple(one for one in found if isinstance(one, Finding)),
+        tuple(one for one in found if isinstance(one, Defect)),
     )
 
 
-def _of_file(database: Database, connection: Connection) -> Iterator[Fact | Finding]:
+def _of_file(database: Database, connection: Connection) -> Iterator[Fact | Defect]:
     file = connection.exec_driver_sql("PRAGMA database_list").one()[2]
     version, journal = (
         connection.exec_driver_sql(words).scalar_one() for words in ("SELECT sqlite_version()", "PRAGMA journal_mode")
@@ -73,10 +73,10 @@ def _of_file(database: Database, connection: Connection) -> Iterator[Fact | Find
     (said, *_) = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars()
     if said != "ok":
         text = f"The file {database.name} is damaged ({said}). Restore a backup: `gatekeeper db restore FILE`."
-        yield Finding(DAMAGED, None, None, text)
+        yield Defect(DAMAGED, None, None, text)
 
 
-def _of_server(database: Database, connection: Connection) -> Iterator[Fact | Finding]:
+def _of_server(database: Database, connection: Connection) -> Iterator[Fact | Defect]:
     version, schema, isolation, pid, role = connection.exec_driver_sql(
         "SELECT current_setting('server_version'), current_schema(), current_setting('transaction_isolation'), "
         "pg_backend_pid(), current_user"
@@ -106,7 +106,7 @@ def _of_writer(database: Database) -> Iterator[Fact]:
         yield Fact("lock timeout", wait)
 
 
-def _clock(connection: Connection) -> Iterator[Fact | Finding]:
+def _clock(connection: Connection) -> Iterator[Fact | Defect]:
     before = time.time()
     there = now(connection)
     here = datetime.fromtimestamp((before + time.time()) / 2, UTC)
@@ -117,10 +117,10 @@ def _clock(connection: Connection) -> Iterator[Fact | Finding]:
             f"The database's clock differs from this host's by {ahead:+.1f} s, over {MOST_SECONDS:.0f} s. Set both by "
             "NTP: the order of promotions and as-ofs goes by the database's."
         )
-        yield Finding(CLOCK, None, None, text)
+        yield Defect(CLOCK, None, None, text)
 
 
-def _rights(connection: Connection, role: str) -> Iterator[Fact | Finding]:
+def _rights(connection: Connection, role: str) -> Iterator[Fact | Defect]:
     """The rights on each table, tables of the same rights together."""
     names = [table.name for table in check_tables.checks.metadata.sorted_tables]
     names = list(dict.fromkeys([*names, DATASET, tables.VERSION_TABLE]))
@@ -130,12 +130,12 @@ def _rights(connection: Connection, role: str) -> Iterator[Fact | Finding]:
         groups.setdefault(", ".join(row.may) or "none", []).append(row.name)
         if "SELECT" not in row.may:
             text = f'The role {role} may not read the table "{row.name}". Grant it SELECT.'
-            yield Finding(RIGHTS, None, None, text)
+            yield Defect(RIGHTS, None, None, text)
         if row.some_rows:
             text = (
                 f'Row-level security lets the role {role} see or change only some rows of the table "{row.name}", so '
                 "no act of this role is carried out. Give it the attribute BYPASSRLS, or take row-level security off "
                 "the table."
             )
-            yield Finding(RIGHTS, None, None, text)
+            yield Defect(RIGHTS, None, None, text)
     yield Fact(f"rights of {role}", "\n".join(f"{may}: {', '.join(of)}" for may, of in groups.items()))

@@ -17,7 +17,7 @@ from gatekeeper.registry.promotion.promotions import PromotionOrder, audited_sna
 from gatekeeper.registry.upkeep import findings
 from gatekeeper.registry.upkeep.adopt import inspect_files, take_in, unadopted
 from gatekeeper.registry.upkeep.connection_proof import Fact, prove
-from gatekeeper.registry.upkeep.findings import Digests, Examination, Finding, examine
+from gatekeeper.registry.upkeep.findings import Defect, Digests, Examination, examine
 from gatekeeper.registry.upkeep.rename import migrate
 
 log = logger(__name__)
@@ -34,9 +34,9 @@ class Checkup:
     connection: what the connection has, as the database says; empty if that was not asked.
     """
 
-    findings: tuple[Finding, ...]
-    repaired: tuple[Finding, ...]
-    marked: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
+    repaired: tuple[Defect, ...]
+    marked: tuple[Defect, ...]
     connection: tuple[Fact, ...] = ()
 
     @property
@@ -76,7 +76,7 @@ def check_up(
         found = examined(context, repair=repair)
         return replace(found, findings=proof.findings + found.findings, connection=proof.facts)
     except SchemaOutOfDate as fault:
-        return Checkup((Finding(SCHEMA, None, None, str(fault)),), (), ())
+        return Checkup((Defect(SCHEMA, None, None, str(fault)),), (), ())
     finally:
         context.database.close()
 

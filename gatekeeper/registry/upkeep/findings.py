@@ -46,7 +46,7 @@ _IN_THE_WAY = {"directory", "special", "size"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Defect:
     """One inconsistency. `remedy` says what a repair does; None if it needs a person's choice."""
 
     kind: str
@@ -66,8 +66,8 @@ class Finding:
 class Examination:
     """All findings, and the rows that are known not to be usable, or not to state a usable time."""
 
-    findings: tuple[Finding, ...]
-    marked: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
+    marked: tuple[Defect, ...]
 
 
 class Digests:
@@ -172,7 +172,7 @@ def examine(context: RegistryContext, connection: Connection, digests: Digests) 
     )
 
 
-def _ahead(e: _Evidence) -> Iterator[Finding]:
+def _ahead(e: _Evidence) -> Iterator[Defect]:
     """Check for acts whose time or as-of lies ahead of the database's clock, as one with a wrong clock left them."""
     for table, what in ((tables.promotions, "Promotion"), (tables.evaluations, "Evaluation")):
         key = table.primary_key.columns[0]
@@ -183,10 +183,10 @@ def _ahead(e: _Evidence) -> Iterator[Finding]:
             told = f"has the time {at:%Y-%m-%d %H:%M} UTC and the as-of {as_of:%Y-%m-%d %H:%M} UTC"
             text = f"{what} {number} of model {model_id} {told}, ahead of the clock ({e.now:%Y-%m-%d %H:%M} UTC)."
             remedy = "marked: its time and as-of no longer count, so that weekly runs promote again"
-            yield Finding(AHEAD, model_id, None, text, remedy)
+            yield Defect(AHEAD, model_id, None, text, remedy)
 
 
-def _bytes(e: _Evidence) -> Iterator[Finding]:
+def _bytes(e: _Evidence) -> Iterator[Defect]:
     """Check the named file and the blob of each registered row."""
     for place, wanted in _places(e.models).items():
         if len(wanted) > 1:
@@ -207,7 +207,7 @@ def _places(models: Iterable[Model]) -> dict[str, dict[str, int]]:
     return places
 
 
-def _wrong_bytes(e: _Evidence, model_id: int, place: str, sha256: str, found: str | ModelRefused) -> Finding:
+def _wrong_bytes(e: _Evidence, model_id: int, place: str, sha256: str, found: str | ModelRefused) -> Defect:
     where = e.context.store.where(place)
     if isinstance(found, ModelRefused):
         kind, text, movable = _KINDS.get(found.reason, UNREADABLE), str(found), found.reason not in _IN_THE_WAY
@@ -217,13 +217,13 @@ def _wrong_bytes(e: _Evidence, model_id: int, place: str, sha256: str, found: st
     if source is None:
         blob = e.context.store.where(blob_name(sha256))
         lost = f"The store has no other copy: restore {blob} from a backup, or register the same file again."
-        return Finding(kind, model_id, place, f"{text} {lost}")
+        return Defect(kind, model_id, place, f"{text} {lost}")
     if not movable:
-        return Finding(kind, model_id, place, f"{text} It takes the place of the model's file: move it away.")
-    return Finding(kind, model_id, place, text, f"{place} is restored from {source}", source)
+        return Defect(kind, model_id, place, f"{text} It takes the place of the model's file: move it away.")
+    return Defect(kind, model_id, place, text, f"{place} is restored from {source}", source)
 
 
-def _unregistered(e: _Evidence) -> Iterator[Finding]:
+def _unregistered(e: _Evidence) -> Iterator[Defect]:
     """Check the rows without an artifact: unusable models, or rows not checked yet."""
     for model in e.models:
         if model.sha256 is not None:
@@ -233,24 +233,24 @@ def _unregistered(e: _Evidence) -> Iterator[Finding]:
         name = model.file_name or None
         if model.id not in e.marks or e.marks[model.id] != digest:
             text = f"{model.version} was not checked yet, or its file has changed since."
-            yield Finding(UNREGISTERED, model.id, name, text, "its file is checked: adopted, or marked as unusable")
+            yield Defect(UNREGISTERED, model.id, name, text, "its file is checked: adopted, or marked as unusable")
         elif model.is_primary:
             text = f"The primary is not a usable model ({model.fault}). Promote another: `gatekeeper promote -i ID`."
-            yield Finding(UNSERVED, model.id, name, text)
+            yield Defect(UNSERVED, model.id, name, text)
         else:
-            yield Finding(MARKED, model.id, name, model.fault or "not a usable model")
+            yield Defect(MARKED, model.id, name, model.fault or "not a usable model")
 
 
-def _older_rows(e: _Evidence) -> Iterator[Finding]:
+def _older_rows(e: _Evidence) -> Iterator[Defect]:
     """Check the rows of another tool for ids and times that can't be used."""
     for row in older_table.refused_rows(e.connection):
         choice = " It is named as the primary, so nothing can be promoted." if row.claims else ""
-        yield Finding(PRIMARIES if row.claims else MARKED, None, None, row.text + choice)
+        yield Defect(PRIMARIES if row.claims else MARKED, None, None, row.text + choice)
     for model_id, stored in sorted(older_table.undated(e.connection).items()):
-        yield Finding(UNDATED, model_id, None, older_table.undated_text(stored))
+        yield Defect(UNDATED, model_id, None, older_table.undated_text(stored))
 
 
-def _names(e: _Evidence) -> Iterator[Finding]:
+def _names(e: _Evidence) -> Iterator[Defect]:
     """Check versions and paths against the naming convention."""
     choice = e.chosen() if e.claims else None
     settled = choice is not None or not e.claims
@@ -260,17 +260,17 @@ def _names(e: _Evidence) -> Iterator[Finding]:
             continue
         text = f"{model.version} at {model.path!r} should be {version} at {e.context.path_of(version)!r}."
         remedy = "row and file are renamed, as by `gatekeeper migrate-naming`"
-        yield Finding(MISNAMED, model.id, model.file_name or None, text, remedy if settled else None)
+        yield Defect(MISNAMED, model.id, model.file_name or None, text, remedy if settled else None)
 
 
-def _claims(e: _Evidence) -> Iterator[Finding]:
+def _claims(e: _Evidence) -> Iterator[Defect]:
     """Check for several primaries, and for none although the history has one."""
     if len(e.claims) > 1:
         rows = ", ".join(map(str, e.claims))
         choice = e.chosen()
         remedy = None if choice is None else f"model {choice} stays the primary, as the newest promotion on record"
         text = f"The rows {rows} are all named as the primary. Choose one: `gatekeeper migrate-naming --primary ID`."
-        yield Finding(PRIMARIES, None, None, text, remedy)
+        yield Defect(PRIMARIES, None, None, text, remedy)
     if not e.claims and e.audit:
         last = e.audit[-1].to_id
         text = (
@@ -278,7 +278,7 @@ def _claims(e: _Evidence) -> Iterator[Finding]:
             "Promote one: `gatekeeper promote -i ID`."
         )
         remedy = f"model {last} is promoted again" if _may_return(e, last) else None
-        yield Finding(NO_PRIMARY, last, None, text, remedy)
+        yield Defect(NO_PRIMARY, last, None, text, remedy)
 
 
 def _may_return(e: _Evidence, model_id: int) -> bool:
@@ -288,36 +288,36 @@ def _may_return(e: _Evidence, model_id: int) -> bool:
     return e.source(model.sha256) is not None
 
 
-def _index(e: _Evidence) -> Iterator[Finding]:
+def _index(e: _Evidence) -> Iterator[Defect]:
     if not has_index(e.connection, tables.ONE_PRIMARY):
         settled = e.chosen() is not None or not e.claims
         text = "The database lacks the unique index that allows one primary. Make it: `gatekeeper migrate-naming`."
-        yield Finding(INDEX, None, None, text, "the index is made" if settled else None)
+        yield Defect(INDEX, None, None, text, "the index is made" if settled else None)
 
 
-def _documents(e: _Evidence) -> Iterator[Finding]:
+def _documents(e: _Evidence) -> Iterator[Defect]:
     """Check that each evaluation's document is JSON: what the history's hashes are taken over."""
     of = tables.evaluations.c.id
     for evaluation_id in e.connection.execute(select(of).order_by(of)).scalars().all():
         try:
             history_chain.facts(e.connection, evaluation_id)
         except DataError as fault:
-            yield Finding(BROKEN, None, None, f"The {fault}.")
+            yield Defect(BROKEN, None, None, f"The {fault}.")
 
 
-def _history(e: _Evidence) -> Iterator[Finding]:
+def _history(e: _Evidence) -> Iterator[Defect]:
     """Check that the promotion history is complete and ends with the primary."""
     if len(e.claims) == 1 and (not e.audit or e.audit[-1].to_id != e.claims[0]):
         text = f"Model {e.claims[0]} is the primary without a promotion on record."
-        yield Finding(HISTORY, e.claims[0], None, text, "recorded as a promotion of kind `adopted`")
+        yield Defect(HISTORY, e.claims[0], None, text, "recorded as a promotion of kind `adopted`")
     last = e.audit[-1].generation if e.audit else 0
     if e.generation < last:
         text = f"The generation is {e.generation}, behind promotion {last}."
-        yield Finding(COUNTER, None, None, text, f"the generation is set to {last}")
+        yield Defect(COUNTER, None, None, text, f"the generation is set to {last}")
     before = None
     for number, row in enumerate(e.audit, 1):
         if (row.generation, row.from_id) != (number, before):
-            yield Finding(BROKEN, row.to_id, None, f"Promotion {row.generation} does not follow the one before it.")
+            yield Defect(BROKEN, row.to_id, None, f"Promotion {row.generation} does not follow the one before it.")
             return
         before = row.to_id
     from gatekeeper.documents.receipt import as_hashed
@@ -328,14 +328,14 @@ def _history(e: _Evidence) -> Iterator[Finding]:
         return  # without its evidence no hash can be checked; `_documents` names it
     if changed is not None:
         text = f"Promotion {changed} was changed after it was written, or does not follow the one before it."
-        yield Finding(BROKEN, None, None, f"{text} Restore the rows from a backup, or find out who changed them.")
+        yield Defect(BROKEN, None, None, f"{text} Restore the rows from a backup, or find out who changed them.")
         return
     if e.generation > last:
         text = f"The generation is {e.generation}, but only {last} promotions are on record."
-        yield Finding(BROKEN, None, None, text)
+        yield Defect(BROKEN, None, None, text)
 
 
-def _broken(e: _Evidence) -> Iterator[Finding]:
+def _broken(e: _Evidence) -> Iterator[Defect]:
     """Check for references to deleted rows of "RLModel"."""
     there = {model.id for model in e.models}
     referenced = {row.to_id for row in e.audit}
@@ -344,10 +344,10 @@ def _broken(e: _Evidence) -> Iterator[Finding]:
         referenced |= set(e.connection.execute(select(table).distinct()).scalars())
     for gone in sorted(referenced - there):
         text = f'"RLModel" has lost row {gone}, to which an artifact, evaluation, promotion or refit refers.'
-        yield Finding(BROKEN, gone, None, f"{text} Restore it from a backup.")
+        yield Defect(BROKEN, gone, None, f"{text} Restore it from a backup.")
 
 
-def _strays(e: _Evidence) -> Iterator[Finding]:
+def _strays(e: _Evidence) -> Iterator[Defect]:
     """Check for files and blobs that no row names."""
     known = {model.file_name for model in e.models} | marked(e.connection).keys()
     held = held_digests(e.connection)
@@ -363,16 +363,16 @@ def _strays(e: _Evidence) -> Iterator[Finding]:
         elif digest not in held:
             where = e.context.store.where(name)
             text = f"{where} belongs to no model. To make it one: `gatekeeper register -p {shlex.quote(where)}`."
-            yield Finding(STRAY, None, name, text)
+            yield Defect(STRAY, None, name, text)
 
 
-def _orphan(e: _Evidence, name: str, why: str) -> Finding:
+def _orphan(e: _Evidence, name: str, why: str) -> Defect:
     text = f"{e.context.store.where(name)}: {why}"
-    return Finding(ORPHANED, None, name, text, "marked: `gatekeeper gc` removes it after the grace period")
+    return Defect(ORPHANED, None, name, text, "marked: `gatekeeper gc` removes it after the grace period")
 
 
-def _leftovers(e: _Evidence) -> Iterator[Finding]:
+def _leftovers(e: _Evidence) -> Iterator[Defect]:
     for name in e.context.store.leftovers():
         where = "a blob" if name.startswith(BLOBS) else "a model"
         text = f"{e.context.store.where(name)} is {where} that was only partly written."
-        yield Finding(TEMPORARY, None, name, text, "removed")
+        yield Defect(TEMPORARY, None, name, text, "removed")

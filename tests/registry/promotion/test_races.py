@@ -1,7 +1,6 @@
 """Concurrent promotions by real processes: one primary, an unbroken chain, one row for each run key, no failed read."""
 
 import hashlib
-import sys
 
 import pytest
 from promotion_steps import by_hand_as_of
@@ -31,13 +30,8 @@ def grow(site) -> None:
                 registry.promote(number, actor="ann", reason="r")
 
 
-def report(text: str) -> None:
-    """For `make stress`, which shows it."""
-    sys.stdout.write(f"\n{text}\n")
-
-
 @sized(80, 2200)
-def test_eight_promote_while_four_read(site, size):
+def test_eight_promote_while_four_read(site, size, figures):
     """Cases 1 and 12: exactly one primary, no failed read, no wrong bytes, no lost audit row."""
     grow(site)
     told = run("promote", site, seconds=HOUR, promotions=size, sql=False)
@@ -50,14 +44,14 @@ def test_eight_promote_while_four_read(site, size):
         assert sum(row.actor != "ann" for row in audit) == len(audit) - MODELS
     assert min(told["reads"]) > 10
     check_primary_opens(site)
-    report(
+    figures(
         f"{site.dialect}: {len(audit) - MODELS} promotions by 8 processes in {told['seconds']:.1f} s; "
         f"{sum(told['reads'])} reads by 4 readers, none failed"
     )
 
 
 @sized(20, 1000)
-def test_an_older_server_that_speaks_sql_only_makes_no_second_primary(site, size):
+def test_an_older_server_that_speaks_sql_only_makes_no_second_primary(site, size, figures):
     """Cases 2 and 60: its UPDATE is refused by the database itself, whatever we are doing meanwhile."""
     grow(site)
     told = run("promote", site, seconds=HOUR, promotions=size, sql=True)
@@ -66,11 +60,11 @@ def test_an_older_server_that_speaks_sql_only_makes_no_second_primary(site, size
     with site.open() as registry:
         check_history(registry)
     check_primary_opens(site)
-    report(f"{site.dialect}: {told['refused']} UPDATEs for a second primary, all refused")
+    figures(f"{site.dialect}: {told['refused']} UPDATEs for a second primary, all refused")
 
 
 @sized(4, 100)
-def test_eight_register_the_same_and_their_own(site, size):
+def test_eight_register_the_same_and_their_own(site, size, figures):
     """Case 7: one row for one run key and bytes; all the others are there, under ids of their own."""
     told = run("register", site, seconds=HOUR, rounds=size)
     shared = [{ids[turn][0] for ids in told} for turn in range(size)]
@@ -88,11 +82,11 @@ def test_eight_register_the_same_and_their_own(site, size):
         for worker, ids in enumerate(told):
             for turn, (_, model_id) in enumerate(ids):
                 assert registry.named_bytes(registry.model(model_id)) == own_model(1000 * (worker + 1) + turn)
-    report(f"{site.dialect}: {len(everything)} models registered by 8 processes")
+    figures(f"{site.dialect}: {len(everything)} models registered by 8 processes")
 
 
 @sized(4, 100)
-def test_of_eight_judged_at_one_generation_one_is_promoted(site, size):
+def test_of_eight_judged_at_one_generation_one_is_promoted(site, size, figures):
     """The others are stale, though each of them was right when it was judged."""
     grow(site)
     told = run("judge", site, seconds=HOUR, rounds=size)
@@ -106,7 +100,7 @@ def test_of_eight_judged_at_one_generation_one_is_promoted(site, size):
         late = 1 if registry.primary().id != 1 else 2  # the primary itself would be answered that it is so already
         with pytest.raises(GenerationMoved):
             registry.promote(late, actor="late", reason="r", expected_generation=MODELS)
-    report(f"{site.dialect}: {size} rounds of 8 evaluations, one promoted in each")
+    figures(f"{site.dialect}: {size} rounds of 8 evaluations, one promoted in each")
 
 
 def test_eight_upgrade_at_once(empty_site):

@@ -14,7 +14,7 @@ AT_ONCE = 50
 
 @pytest.mark.parametrize("steps", [1_000, pytest.param(50_000, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
 def test_no_sequence_of_acts_ends_otherwise_than_the_rules_say(
-    template: Callable[[Callable[[Site], object]], Site], steps: int
+    template: Callable[[Callable[[Site], object]], Site], steps: int, figures: Callable[[str], None]
 ) -> None:
     """Cases 64 to 68 and their kin: what an act says is what the registry holds, after any acts before it."""
     place, began = template(registered), time.monotonic()
@@ -31,8 +31,6 @@ def test_no_sequence_of_acts_ends_otherwise_than_the_rules_say(
             )
             run_state_machine_as_test(here, settings=wanted)
     took = time.monotonic() - began
-    print(  # noqa: T201  # the figures of `make stress`
-        f"\n{place.dialect}: {here.steps} acts in {took:.0f} s, {here.made} made, {here.refused} refused"
-    )
+    figures(f"{place.dialect}: {here.steps} acts in {took:.0f} s, {here.made} made, {here.refused} refused")
     assert here.made > steps / 20
     assert here.refused > steps / 20

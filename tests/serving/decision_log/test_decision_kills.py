@@ -54,7 +54,7 @@ class Victim:
 @pytest.mark.parametrize(
     "kills", [3, pytest.param(60, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])], ids=["short", "long"]
 )
-def test_what_was_promised_is_kept_once(site, kills):
+def test_what_was_promised_is_kept_once(site, kills, figures):
     """Workers share the spool; one of them is killed at a time, and the next one takes its place."""
     chance = random.Random(kills)
     pause = Event()
@@ -85,5 +85,6 @@ def test_what_was_promised_is_kept_once(site, kills):
     assert {idea: found[idea] for idea in ends} == ends
     assert [entry for entry in rejected(site.root / "spool") if "is incomplete" not in entry["why"]] == []
     assert list((site.root / "spool").glob(f"*{ENDING}")) == []
-    figures = f"{kills + WORKERS} kills, {len(ideas)} ideas and {len(ends)} outcomes promised, all kept once"
-    print(f"{site.dialect}: {figures}")  # noqa: T201  # what `make stress` shows
+    figures(
+        f"{site.dialect}: {kills + WORKERS} kills, {len(ideas)} ideas and {len(ends)} outcomes promised, all kept once"
+    )

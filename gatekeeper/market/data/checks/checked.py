@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.corporate_actions import Split
 from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
@@ -14,14 +15,16 @@ from gatekeeper.settings import Settings
 class Checked:
     """What is checked: nothing in it came after the as-of.
 
-    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars.
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
+    GATEKEEPER_IDEA_BARS, if it is set. ideas: labelled ideas, or those found in the bars; None before any are looked
+    for. splits: those that were applied.
     """
 
     candles: tuple[Candles, ...]
     ideas: Ideas | None
     as_of: datetime
     settings: Settings
+    splits: tuple[Split, ...] = ()
 
 
 Check = Callable[[Checked], Iterable[Finding]]

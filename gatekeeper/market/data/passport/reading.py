@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields, replace
 from gatekeeper.documents.passport import Passport
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.files import Table
-from gatekeeper.market.data.findings import Finding
 from gatekeeper.market.data.passport.compared import revised
 from gatekeeper.market.data.passport.facts import SourceFile
+from gatekeeper.market.findings import Finding
 
 
 @dataclass(slots=True)
