@@ -133,12 +133,11 @@ class Ledger:
         self.features.check_regular(as_of)
         count, of = sum(int(rows.unmatched.sum()) for rows in parts), sum(len(rows.time) for rows in parts)
         if count > MOST_UNMATCHED * of:
-            first = next(rows for rows in parts if rows.unmatched.any())
-            row = np.flatnonzero(first.unmatched)[0]
+            first = next(rows.pick(rows.unmatched).origin() for rows in parts if rows.unmatched.any())
             raise DataError(
                 f"{self.uri}: {count} of {of} ideas, over {MOST_UNMATCHED:.0%}, have no row in {self.features.uri} "
-                f"that was known at their entry, within a bar (the first: {first.origin().symbol[row]} "
-                f"{str(first.time[row])[:19]}). Are symbols and times written alike, and is GATEKEEPER_BAR_STAMP right?"
+                f"that was known at their entry, within a bar (the first: {first.symbol[0]} {str(first.time[0])[:19]}). "
+                f"{self.features.way_out(str(first.symbol[0]))}"
             )
         return count
 

@@ -257,6 +257,12 @@ def test_no_row_known_within_a_bar(tmp_path: Path, entry: str) -> None:
     assert data.notes == ("1 idea without features known at the entry left out",)
 
 
+def test_symbols_that_are_written_otherwise(tmp_path: Path) -> None:
+    rows = features(tmp_path, ["AAA.US"], HOURLY)
+    with pytest.raises(DataError, match=r"It has rows of AAA\.US: write symbols alike in both"):
+        read(tmp_path, own(tmp_path, ["2024-01-05T10:00"]), rows, utc("2024-01-09T02:00"))
+
+
 def test_a_column_known_at_says_it_all(tmp_path: Path) -> None:
     rows = pd.DataFrame({"symbol": "AAA", "time": HOURLY, "known_at": HOURLY + pd.Timedelta("90min")})
     rows = rows.assign(rsi14=range(len(rows)), **dict.fromkeys(FEATURES[1:-1], 0.5))
