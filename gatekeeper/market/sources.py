@@ -157,8 +157,9 @@ def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-        whole = Checked(bars(as_of), found.ideas, as_of, settings)
-        findings = _checked(whole, OF_IDEAS, reading, uri) if checked else ()
+        findings: tuple[Finding, ...] = ()
+        if checked:
+            findings = _checked(Checked(bars(as_of), found.ideas, as_of, settings), OF_IDEAS, reading, uri)
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
         return Dataset(
             found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
