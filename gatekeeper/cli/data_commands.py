@@ -147,7 +147,8 @@ class _Found:
 
         if self.passport is None:
             return None
-        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, self.reading.book, self.dataset)
+        book = self.reading.adjusted or self.reading.book
+        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, book, self.dataset)
         write_whole(place, page.encode())
         return place
 
