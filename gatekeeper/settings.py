@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gatekeeper import schedule as cron
-from gatekeeper.desks import DEFAULT, FILE
+from gatekeeper.desks import DEFAULT, FILE, columns_file
 from gatekeeper.secret_urls import SecretUrl, remember
 
 PREFIX = "GATEKEEPER_"
@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         (),
         description="findings about the market data that are right as they are, by the keys that `gatekeeper data` "
         "prints (split:AAPL:2005-02-28), separated by spaces; a list in desks.toml",
+    )
+    columns: Annotated[dict[str, str | list[str] | bool], NoDecode] = Field(
+        {},
+        description="which column of the market data holds what, for files that aren't recognised, and how their dates "
+        "and numbers are written: a TOML file; a table in desks.toml",
     )
     work: str = Field("work", description="folder for the files that the steps of a weekly run hand to each other")
     reports: str = Field("reports", description="folder for the evaluation reports")
@@ -299,6 +304,11 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _mapping(cls, value: object) -> object:
+        return columns_file(value) if isinstance(value, str) else value
 
     @field_validator("models")
     @classmethod

@@ -23,6 +23,8 @@ from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
 from gatekeeper.market.data.trades import feature_rows
 from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.data.vendors.ideas import IDEAS
 from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
@@ -135,7 +137,8 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
     read_at = datetime.now(UTC)
-    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url), read_at)
+    files = tables(_rest(url), BARS, settings.columns, settings.desk)
+    tape = tapes.tape(reading.tables(files), settings.bar_stamp, _shown_rest(url), read_at)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
@@ -145,7 +148,7 @@ def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
     rows, bars, uri = _feature_rows(settings), _idea_bars(settings), str(url)
-    found = reading.tables(tables(_rest(url)))
+    found = reading.tables(tables(_rest(url), IDEAS, settings.columns, settings.desk))
     ledger = labelled.ledger(found, _shown_rest(url), rows, settings.outcome_unit)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
@@ -171,7 +174,7 @@ def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
     url = settings.idea_bars
     if url is None:
         return lambda _: ()
-    tape = tapes.tape(tables(url.reveal()), settings.bar_stamp, str(url))
+    tape = tapes.tape(tables(url.reveal(), BARS), settings.bar_stamp, str(url))
     return lambda as_of: tape.book(as_of).candles
 
 

@@ -1,22 +1,35 @@
 """Trades of `freqtrade backtesting --export trades`, in its zip or in the JSON that older versions write."""
 
-import io
 import json
-import zipfile
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 
-def trades(content: bytes, *, packed: bool) -> pd.DataFrame:
+def is_result(document: object) -> bool:
+    """Whether a JSON document is a backtest's result, and not its configuration or anything else."""
+    return isinstance(document, dict) and isinstance(document.get("strategy"), dict)
+
+
+def among(files: Iterable[tuple[str, bytes]]) -> tuple[str, bytes] | None:
+    """The result among the files of an archive, beside which the configuration, the strategy and prices lie."""
+    for name, content in files:
+        if name.endswith(".json"):
+            try:
+                if is_result(json.loads(content)):
+                    return name, content
+            except ValueError:
+                continue
+    return None
+
+
+def trades(result: dict[str, Any]) -> pd.DataFrame:
     """The trades of all strategies of a result, with the strategy and its timeframe; `orders` is their number.
 
-    Raises ValueError for anything else, zipfile.BadZipFile among them.
+    Raises ValueError if there is none.
     """
-    found = _unpacked(content) if packed else json.loads(content)
-    if not isinstance(found, dict) or not isinstance(found.get("strategy"), dict):
-        raise ValueError('it is no backtest result of freqtrade: "strategy" is missing, which holds the trades')
-    parts = [_trades(name, strategy) for name, strategy in found["strategy"].items()]
+    parts = [_trades(name, strategy) for name, strategy in result["strategy"].items()]
     if not any(len(part) for part in parts):
         raise ValueError("it holds no trade")
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -29,14 +42,3 @@ def _trades(name: str, strategy: dict[str, Any]) -> pd.DataFrame:
         if "timeframe" in strategy:
             frame["timeframe"] = strategy["timeframe"]
     return frame
-
-
-def _unpacked(content: bytes) -> Any:
-    """The JSON with the results; beside it lie the configuration and the strategy's parameters."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
-            if name.endswith(".json"):
-                found = json.loads(archive.read(name))
-                if isinstance(found, dict) and isinstance(found.get("strategy"), dict):
-                    return found
-    raise ValueError("it holds no backtest result of freqtrade")

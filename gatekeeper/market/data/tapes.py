@@ -16,6 +16,7 @@ from gatekeeper.market.data.candles import EXTRAS, PRICES, Book, Candles, Stamp,
 from gatekeeper.market.data.files import Table, numbers, tables
 from gatekeeper.market.data.overlaps import joined, named, require_one_length
 from gatekeeper.market.data.spans import FEWEST, bar_length, begins, ends, off_grid
+from gatekeeper.market.data.vendors.bars import BARS
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import LARGEST, instant
 
@@ -125,7 +126,7 @@ def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
 
     Raises what `Tape.book` and `files.tables` raise.
     """
-    return book(tables(uri), as_of, stamp, uri)
+    return book(tables(uri, BARS), as_of, stamp, uri)
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:

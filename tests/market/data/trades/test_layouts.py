@@ -108,7 +108,7 @@ def test_freqtrade_several_strategies_and_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"{}", b"[[1, 2]]", b'{"strategy": {"S": {"trades": []}}}'])
 def test_json_that_holds_no_trades(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"x.json can't be read as json: it (is no backtest result of|holds no trade)"):
+    with pytest.raises(DataError, match=r"x.json (can't be read as json: it holds no (list|trade)|has no column)"):
         read(tmp_path, str(tmp_path / "x.json"), features(tmp_path, PAIRS, HOURLY), utc("2024-01-08T02:00"))
 
 
