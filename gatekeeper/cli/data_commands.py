@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.show import as_json, echo, json_option
-from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData, with_reason
+from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData
 from gatekeeper.secret_urls import hide_all
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Found:
         except GatekeeperError as fault:
             if isinstance(fault, ConfigError) and not found.reading.files:
                 raise
-            found.refusal = hide_all(with_reason(fault))
+            found.refusal = hide_all(fault)
         if found.dataset is not None:
             found.passport = found.dataset.passport
             found.prospects = prospects(found.dataset, settings, a_year(found.dataset))

@@ -204,3 +204,50 @@ def test_a_source_that_is_refused_is_shown_all_the_same(data: Data, tmp_path: Pa
     assert "REFUSED" in out
     assert "row 8 (AAA" in out.replace("\n", " ")
     assert out.rstrip().endswith(f"export GATEKEEPER_DATA=candles:{tmp_path}")
+
+
+def test_a_split_is_refused_and_all_the_rest_is_shown_nevertheless(data: Data, tmp_path: Path) -> None:
+    """Case 78: prices of a 4:1 split that nobody adjusted; exit 1 until its key is accepted."""
+    frame = bars()
+    late = frame["time"] >= "2021-06-01"
+    frame.loc[late, ["open", "high", "low", "close"]] /= 4
+    frame.to_csv(tmp_path / "bars.csv", index=False)
+    place = str(tmp_path / "bars.csv")
+    answered = answer(data, place, code=1)
+    (finding,) = [each for each in answered["passport"]["findings"] if each["severity"] == "refused"]
+    assert finding["key"] == "split:AAA:2021-06-01"
+    assert answered["prospects"]["floors"][0]["has"] > 0
+    page = tmp_path / "page.html"
+    code, out, _ = data(place, "-o", str(page))
+    assert code == 1
+    assert "GATEKEEPER_SPLITS" in out
+    assert "1 suspected (dashed)" in page.read_text()
+    assert data(place, ACCEPT="split:AAA:2021-06-01")[0] == 0
+
+
+def test_strict_fails_on_a_warning(data: Data, tmp_path: Path) -> None:
+    """A fall by half on 22 times the volume, in a wide bar, is a crash and no split: warned."""
+    frame = bars()
+    late = frame["time"] >= "2021-06-01"
+    frame.loc[late, ["open", "high", "low", "close"]] *= 0.51
+    day = frame.index[late][0]
+    frame.loc[day, "low"] *= 0.8
+    frame.loc[day, "volume"] *= 22
+    frame.to_csv(tmp_path / "bars.csv", index=False)
+    place = str(tmp_path / "bars.csv")
+    assert answer(data, place)["passport"]["findings"][0]["severity"] == "warning"
+    assert data(place, "--strict")[0] == 1
+
+
+def test_an_unknown_shape_is_shown_with_a_mapping_to_paste(data: Data, tmp_path: Path) -> None:
+    """German names, decimal commas and semicolons: what was seen, and the mapping on a line of its own."""
+    names = {"time": "Datum", "open": "Erster", "high": "Hoch", "low": "Tief", "close": "Schlusskurs"}
+    prices = dict.fromkeys(("open", "high", "low", "close"), 2)
+    frame = bars().drop(columns=["symbol", "volume"]).round(prices).rename(columns=names)
+    frame["Datum"] = frame["Datum"].dt.strftime("%d.%m.%Y")
+    frame.to_csv(tmp_path / "AAA.csv", index=False, sep=";", decimal=",")
+    code, out, _ = data(str(tmp_path))
+    assert code == 1
+    assert "First lines: Datum;Erster;Hoch;Tief;Schlusskurs" in out
+    (mapping,) = [line for line in out.split("\n") if line.startswith("Mapping: columns = {")]
+    assert all(f'{role} = "{name}"' in mapping for role, name in names.items())

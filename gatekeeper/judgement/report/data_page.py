@@ -42,7 +42,7 @@ def render(
         {
             "passport": passport,
             "prospects": prospects,
-            "refusal": refusal,
+            "refusal": [] if refusal is None else texts.parted(refusal),
             "use": use,
             "layouts": [(each, texts.layout(each), texts.written(each)) for each in passport.layouts],
             "counted": texts.counted(passport),
