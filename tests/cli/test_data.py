@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_shell import Shell
+from market_bars import random_bars
 
 from gatekeeper.documents import passport as passports
 from gatekeeper.settings import Settings
@@ -83,7 +84,7 @@ def test_the_floors_are_counted(data: Data, folder: Path) -> None:
     assert floors["GATEKEEPER_MIN_IDEAS"]["needs"] == settings.min_ideas
     passport = answered["passport"]
     span = np.busday_count(passport["ideas"]["first"][:10], "2023-12-30")
-    assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 252, rel=0.01)
+    assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 260, rel=0.01)
 
 
 @pytest.mark.parametrize("columns", [80, 60])
@@ -239,15 +240,15 @@ def test_strict_fails_on_a_warning(data: Data, tmp_path: Path) -> None:
     assert data(place, "--strict")[0] == 1
 
 
-def test_an_unknown_shape_is_shown_with_a_mapping_to_paste(data: Data, tmp_path: Path) -> None:
-    """German names, decimal commas and semicolons: what was seen, and the mapping on a line of its own."""
-    names = {"time": "Datum", "open": "Erster", "high": "Hoch", "low": "Tief", "close": "Schlusskurs"}
-    prices = dict.fromkeys(("open", "high", "low", "close"), 2)
-    frame = bars().drop(columns=["symbol", "volume"]).round(prices).rename(columns=names)
-    frame["Datum"] = frame["Datum"].dt.strftime("%d.%m.%Y")
-    frame.to_csv(tmp_path / "AAA.csv", index=False, sep=";", decimal=",")
-    code, out, _ = data(str(tmp_path))
-    assert code == 1
-    assert "First lines: Datum;Erster;Hoch;Tief;Schlusskurs" in out
-    (mapping,) = [line for line in out.split("\n") if line.startswith("Mapping: columns = {")]
-    assert all(f'{role} = "{name}"' in mapping for role, name in names.items())
+def test_a_file_of_unknown_shape_loads_with_the_mapping_that_its_refusal_prints(data: Data, tmp_path: Path) -> None:
+    """In three commands: the refusal, the mapping pasted into desks.toml, the passport."""
+    names = {"time": "Tag", "open": "A", "high": "B", "low": "C", "close": "D", "volume": "Umsatz"}
+    frame = random_bars(1500, 0).assign(volume=1000)
+    frame.rename(columns=names).to_csv(tmp_path / "DAX.csv", index=False)
+    ended, out, _ = data(str(tmp_path / "DAX.csv"))
+    mapping = out[out.index("[default.columns]") :]
+    assert ended == 1
+    (tmp_path / "desks.toml").write_text(mapping)
+    found = answer(data, str(tmp_path / "DAX.csv"), DESKS=str(tmp_path / "desks.toml"))
+    assert found["mapping"] is None
+    assert [each["symbol"] for each in found["passport"]["symbols"]] == ["DAX"]

@@ -32,6 +32,8 @@ from gatekeeper.market.ideas import Ideas, instant, join, moment
 _REQUIRED = ("symbol", "time", "action", "outcome", "closed_at")
 # Written paths are rounded; they still have to add up to the outcome, to a hundredth of a basis point.
 _ROUNDING = 1e-6
+# Costs put a few losses beyond the largest one on their way.
+_BEYOND = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +123,9 @@ class Ledger:
         still_open = started - sum(len(rows.time) for rows in known)
         if still_open:
             notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+        beyond = sum(int(columns.beyond_excursions(rows.table, numbers(rows.frame["outcome"])).sum()) for rows in some)
+        if beyond > _BEYOND * len(ideas):
+            notes.append(f"{beyond} outcomes lie outside of their MAE and MFE: are the three in one unit?")
         if unmatched:
             notes.append(f"{unmatched} idea{'s' * (unmatched != 1)} without features known at the entry left out")
         seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
@@ -133,12 +138,11 @@ class Ledger:
         self.features.check_regular(as_of)
         count, of = sum(int(rows.unmatched.sum()) for rows in parts), sum(len(rows.time) for rows in parts)
         if count > MOST_UNMATCHED * of:
-            first = next(rows for rows in parts if rows.unmatched.any())
-            row = np.flatnonzero(first.unmatched)[0]
+            first = next(rows.pick(rows.unmatched).origin() for rows in parts if rows.unmatched.any())
             raise DataError(
                 f"{self.uri}: {count} of {of} ideas, over {MOST_UNMATCHED:.0%}, have no row in {self.features.uri} "
-                f"that was known at their entry, within a bar (the first: {first.origin().symbol[row]} "
-                f"{str(first.time[row])[:19]}). Are symbols and times written alike, and is GATEKEEPER_BAR_STAMP right?"
+                f"that was known at their entry, within a bar (the first: {first.symbol[0]} "
+                f"{str(first.time[0])[:19]}). {self.features.way_out(str(first.symbol[0]))}"
             )
         return count
 

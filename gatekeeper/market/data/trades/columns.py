@@ -1,4 +1,4 @@
-"""Columns of labelled ideas that have several forms: the side, the mark of open trades, and costs."""
+"""Columns of labelled ideas that have several forms: the side, the mark of open trades, costs, and excursions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ ACTIONS = closed_trades.ACTIONS | {"long": 1.0, "short": 0.0, "-1": 0.0, "-1.0":
 _FEES = ("fees", "fee", "commission", "commissions")
 _SIZES = ("size", "qty", "quantity", "amount")
 _PRICES = ("entry_price", "open_price", "avg_entry_price")
+_ADVERSE, _FAVOURABLE = ("mae", "MAE"), ("mfe", "MFE")
 
 
 def is_open(table: Table) -> NDArray[np.bool_]:
@@ -29,7 +30,7 @@ def cost(table: Table) -> NDArray[np.float64] | None:
     """
     if "cost" in table.frame.columns:
         return numbers(table.frame["cost"])
-    found = [next((name for name in names if name in table.frame.columns), None) for names in (_FEES, _SIZES, _PRICES)]
+    found = [_first(table, names) for names in (_FEES, _SIZES, _PRICES)]
     if None in found:
         return None
     fees, size, price = (numbers(table.frame[name]) for name in found)
@@ -37,3 +38,19 @@ def cost(table: Table) -> NDArray[np.float64] | None:
     if not (np.isfinite(fees) & (fees >= 0) & np.isfinite(notional) & (notional > 0)).all():
         return None
     return np.asarray(fees / notional, dtype=np.float64)
+
+
+def beyond_excursions(table: Table, outcome: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,) the outcomes, as they are written, above the largest gain or below the largest loss on their way.
+
+    Both by their size, since a MAE is written with either sign; False without the columns `mae` and `mfe`.
+    """
+    beyond = np.zeros(len(outcome), dtype=np.bool_)
+    for names, side in ((_FAVOURABLE, 1.0), (_ADVERSE, -1.0)):
+        if name := _first(table, names):
+            beyond |= side * outcome > np.abs(numbers(table.frame[name])) * (1 + 1e-6)
+    return beyond
+
+
+def _first(table: Table, names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in table.frame.columns), None)

@@ -51,6 +51,13 @@ class FeatureRows:
                 found[of_symbol] = _newest(self.symbols[name], entry[of_symbol])
         return found
 
+    def way_out(self, symbol: str) -> str:
+        """What to do about ideas of this symbol that have no row."""
+        if symbol not in self.symbols:
+            held = ", ".join([*self.symbols][:3]) + (" ..." if len(self.symbols) > 3 else "")
+            return f"It has rows of {held}: write symbols alike in both"
+        return "Is there a row for each bar, are both in UTC, and is GATEKEEPER_BAR_STAMP right?"
+
     def check_regular(self, as_of: datetime) -> None:
         """Raises DataError if rows that are stamped with a bar's opening are no bars, by what the as-of knows."""
         for name, each in self.symbols.items() if self.by_bar else ():

@@ -1,4 +1,4 @@
-"""Data passport: its digest, the facts of bars, the comparison with an earlier one, and correlations by lag."""
+"""Data passport: its digest, the facts of bars, and the comparison with an earlier one."""
 
 import hashlib
 import json
@@ -11,7 +11,6 @@ from evaluation_documents import WHOLE
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
-from scipy.stats import spearmanr
 
 from gatekeeper.documents import evaluation
 from gatekeeper.documents import passport as passports
@@ -20,8 +19,6 @@ from gatekeeper.errors import DataError
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.passport import facts
 from gatekeeper.market.data.passport.compared import changes, revised
-from gatekeeper.market.data.passport.lags import LAGS, lag_correlations
-from gatekeeper.market.ideas import no_ideas
 
 AS_OF = datetime(2020, 6, 1, 2, tzinfo=UTC)
 HOUR = np.timedelta64(1, "h")
@@ -140,34 +137,3 @@ def test_what_moved_between_two_passports() -> None:
     found = {(each.kind, each.symbol) for each in changes(then, now, timedelta(days=7))}
     assert found == {("stopped", "AAA"), ("bar_length", "BBB"), ("volume", "CCC")}
     assert changes(then, then, timedelta(days=7)) == ()
-
-
-def test_correlations_by_lag_are_those_of_scipy_and_show_the_future() -> None:
-    """A feature that is the next bar's return is seen at lag 1 alone, one of the last bar at lag 0; by spearmanr."""
-    bars = hourly(2000)
-    rows = np.arange(50, 1900, 3)
-    returns = np.concatenate([[0], np.diff(np.log(bars.close))])
-    rng = np.random.default_rng(5)
-    columns = [returns[rows + 1], returns[rows], rng.normal(size=len(rows)), np.ones(len(rows))]
-    features = np.column_stack([*columns, *columns[:3]]).astype(np.float32)
-    count = len(rows)
-    ideas = replace(
-        no_ideas(),
-        symbol=np.full(count, "AAA"),
-        strategy=np.full(count, ""),
-        time=bars.closes_at[rows],
-        features=features,
-        outcome=np.zeros(count),
-        closed_at=bars.closes_at[rows],
-        known_at=bars.closes_at[rows],
-        path_start=np.zeros(count + 1, dtype=np.int64),
-    )
-    found = lag_correlations(ideas, (bars,))
-    assert found is not None
-    assert found[0][LAGS.index(1)] == pytest.approx(1, abs=1e-6)
-    assert found[1][LAGS.index(0)] == pytest.approx(1, abs=1e-6)
-    assert np.isnan(found[3]).all()
-    for lag in (-5, -1, 2, 5):
-        expected = spearmanr(features[:, 2], returns[rows + lag]).statistic
-        assert found[2][LAGS.index(lag)] == pytest.approx(expected, abs=1e-9)
-    assert lag_correlations(ideas.take(slice(0, 10)), (bars,)) is None

@@ -257,6 +257,12 @@ def test_no_row_known_within_a_bar(tmp_path: Path, entry: str) -> None:
     assert data.notes == ("1 idea without features known at the entry left out",)
 
 
+def test_symbols_that_are_written_otherwise(tmp_path: Path) -> None:
+    rows = features(tmp_path, ["AAA.US"], HOURLY)
+    with pytest.raises(DataError, match=r"It has rows of AAA\.US: write symbols alike in both"):
+        read(tmp_path, own(tmp_path, ["2024-01-05T10:00"]), rows, utc("2024-01-09T02:00"))
+
+
 def test_a_column_known_at_says_it_all(tmp_path: Path) -> None:
     rows = pd.DataFrame({"symbol": "AAA", "time": HOURLY, "known_at": HOURLY + pd.Timedelta("90min")})
     rows = rows.assign(rsi14=range(len(rows)), **dict.fromkeys(FEATURES[1:-1], 0.5))
@@ -309,3 +315,13 @@ def test_fees_in_money_and_open_marks_of_ones_own_files(tmp_path: Path) -> None:
         f"ideas:{write(tmp_path, 'own.csv', frame.assign(fees=[-2.0, 3.0, 4.0]))}", utc("2024-01-09T02:00"), Settings()
     )
     assert rebate.ideas.costs is None
+
+
+def test_excursions_in_another_unit(tmp_path: Path) -> None:
+    time = pd.to_datetime(pd.Series(HOURLY[:20].astype(str)), utc=True)
+    frame = pd.DataFrame({"symbol": "AAA", "time": time, "action": "buy", "outcome": [0.01, -0.02] * 10})
+    frame = frame.assign(closed_at=time + pd.Timedelta("1h"), **dict.fromkeys(FEATURES[:-1], 0.5))
+    for mae, mfe, noted in ((-0.02, 0.012, False), (0.021, 0.01, False), (-2.0, 1.2, False), (-0.0002, 0.0001, True)):
+        uri = f"ideas:{write(tmp_path, 'own.csv', frame.assign(mae=mae, mfe=mfe))}"
+        notes = load(uri, utc("2024-01-09T02:00"), Settings()).notes
+        assert notes == (("20 outcomes lie outside of their MAE and MFE: are the three in one unit?",) if noted else ())
