@@ -53,7 +53,7 @@ SHORT = TRADE | {"is_short": True, "pair": "ETH/USDT:USDT", "leverage": 1.0, "pr
 FORCED = TRADE | {
     "close_date": "2024-01-06 09:00:00+00:00",
     "exit_reason": "force_exit",
-    "open_date": "2024-01-06 08:00",
+    "open_date": "2024-01-06 08:00:00+00:00",
 }
 PAIRS = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
 
