@@ -22,13 +22,20 @@ MOST_NOTES = 8
 WORDS = {"refused": ("REFUSED", "bold red"), "warning": ("WARNING", "yellow"), "note": ("note", "dim")}
 
 
-def show(passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str) -> None:
-    """Print it. refusal: why the reading ended early, if it did."""
+def show(
+    passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str, mapping: str = ""
+) -> None:
+    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         _shown(console, passport, prospects, refusal, use)
+        if mapping:
+            console.print()
+            console.print(_text("Mapping to check, fill in and put into desks.toml:"))
+            for line in mapping.split("\n"):
+                console.print(_text(line, "bold"), soft_wrap=True)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_shell import Shell
+from market_bars import random_bars
 
 from gatekeeper.documents import passport as passports
 from gatekeeper.settings import Settings
@@ -204,3 +205,17 @@ def test_a_source_that_is_refused_is_shown_all_the_same(data: Data, tmp_path: Pa
     assert "REFUSED" in out
     assert "row 8 (AAA" in out.replace("\n", " ")
     assert out.rstrip().endswith(f"export GATEKEEPER_DATA=candles:{tmp_path}")
+
+
+def test_a_file_of_unknown_shape_loads_with_the_mapping_that_its_refusal_prints(data: Data, tmp_path: Path) -> None:
+    """In three commands: the refusal, the mapping pasted into desks.toml, the passport."""
+    names = {"time": "Tag", "open": "A", "high": "B", "low": "C", "close": "D", "volume": "Umsatz"}
+    frame = random_bars(1500, 0).assign(volume=1000)
+    frame.rename(columns=names).to_csv(tmp_path / "DAX.csv", index=False)
+    ended, out, _ = data(str(tmp_path / "DAX.csv"))
+    mapping = out[out.index("[default.columns]") :]
+    assert ended == 1
+    (tmp_path / "desks.toml").write_text(mapping)
+    found = answer(data, str(tmp_path / "DAX.csv"), DESKS=str(tmp_path / "desks.toml"))
+    assert found["mapping"] is None
+    assert [each["symbol"] for each in found["passport"]["symbols"]] == ["DAX"]

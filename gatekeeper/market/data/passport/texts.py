@@ -29,7 +29,7 @@ def counted(passport: Passport) -> str:
 
 def layout(found: Layout) -> str:
     """How one group of files was read."""
-    parts = [found.vendor or "columns of Gatekeeper's own names"]
+    parts = [found.vendor or "columns by their names"]
     if found.stamp:
         parts.append(f"times are a bar's {found.stamp}")
     if found.zone:
