@@ -80,6 +80,7 @@ bench: build/bench/ready build/bench-mlserver/ready  ## benchmarks beside peers,
 bench-judgement: $(VENV)/ready  ## the rule's size and power (docs/why/judgement.md), and policies over simulated years (policies.md)
 	@$(BIN)/python bench/judgement/judgement_table.py
 	@$(BIN)/python bench/judgement/judgement_flipped.py
+	@$(BIN)/python bench/judgement/judgement_budget.py
 	@$(BIN)/python bench/judgement/judgement.py --plots docs/pictures
 
 reference: $(VENV)/ready  ## docs/reference again, from the code

@@ -125,16 +125,17 @@ class Calendar:
 
     def as_of(self, week: int) -> datetime:
         """02:00 UTC of the day after the window of that week, 0 the first."""
-        return _midnight(self.every[HISTORY + self.window + WEEK * week - 1]) + timedelta(days=1, hours=2)
+        return midnight(self.every[HISTORY + self.window + WEEK * week - 1]) + timedelta(days=1, hours=2)
 
     def settings(self, week: int, **other: Any) -> Settings:
         """Those whose holdout gives the window so many days."""
-        start = _midnight(self.every[HISTORY + WEEK * week])
+        start = midnight(self.every[HISTORY + WEEK * week])
         holdout = math.ceil((self.as_of(week) - start + Settings().embargo) / timedelta(days=1))
         return Settings(holdout_days=holdout, **other)
 
 
-def _midnight(day: Any) -> datetime:
+def midnight(day: Any) -> datetime:
+    """00:00 UTC of that day."""
     date = day.astype(object)
     return datetime(date.year, date.month, date.day, tzinfo=UTC)
 
@@ -167,7 +168,7 @@ class Told:
         """What is known at the as-of of that week."""
         as_of, known = self._calendar.as_of(week), HISTORY + self._calendar.window + WEEK * week
         ideas = self._ideas.take(self._ideas.known_at <= instant(as_of))
-        newest = _midnight(self._calendar.every[known - 1]) + timedelta(hours=21)
+        newest = midnight(self._calendar.every[known - 1]) + timedelta(hours=21)
         return Dataset(ideas, self._calendar.every[:known], YEAR, as_of, newest, True, "made up", ())
 
 
@@ -183,7 +184,7 @@ def contenders(start: datetime) -> tuple[Contender, Contender]:
 def verdicts(book: Callable[[np.random.Generator], Book], days: int, repeats: int, seed: int, **other: Any) -> Shares:
     """The verdicts of all policies on `repeats` such books."""
     calendar = Calendar.of(days)
-    settings, (ours, theirs) = calendar.settings(0, **other), contenders(_midnight(calendar.every[HISTORY]))
+    settings, (ours, theirs) = calendar.settings(0, **other), contenders(midnight(calendar.every[HISTORY]))
     promoted: Counter = Counter()
     decided_by: Counter = Counter()
     for rng in streams(repeats, seed):
@@ -200,7 +201,7 @@ def replaced(
 ) -> Row:
     """(repeats,) the week in which `safe` promotes the challenger, tested every week; `weeks` where it never does."""
     calendar = Calendar.of(days, weeks)
-    ours, theirs = contenders(_midnight(calendar.every[HISTORY]))
+    ours, theirs = contenders(midnight(calendar.every[HISTORY]))
     settings = [calendar.settings(week, **other) for week in range(weeks)]
     found = np.full(repeats, weeks)
     for number, rng in enumerate(streams(repeats, seed)):

@@ -15,10 +15,10 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from judgement_looks import AT_ONCE, FIXED, NEVER, Fixed, Live, Never, look_at, summary
+from judgement_looks import AT_ONCE, FIXED, NEVER, Live, Never, look_at, summary
 from judgement_worlds import LOOKS, WEEK, YEAR, Rows, Setting, World
 
-RECORD = Fixed("safe 0.5", 0.5)
+RECORD = FIXED[3]  # safe 0.5
 
 
 @dataclass(frozen=True)

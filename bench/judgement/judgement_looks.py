@@ -6,14 +6,15 @@ Every policy meets the same market and challengers as good; who wins is the cham
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from judgement_worlds import LOOKS, WEEK, YEAR, Nature, Rows, Setting, World
 
-ALPHA = 1 / 52
-SURE = -NormalDist().inv_cdf(ALPHA)
+from gatekeeper.documents import budget
+
+SAFE, PROVEN = (budget.z_of(each, LOOKS) for each in (budget.SAFE, budget.PROVEN))
+"""The rule's z at each policy's own budget: 2.11 and 1.55."""
 FLOOR_TRADES, FLOOR_DAYS = 30, 60
 AT_ONCE = 100  # repeats whose arrays still fit a core's cache
 
@@ -83,7 +84,7 @@ class Fixed:
 
     name: str
     tolerance: float | None
-    sure: float = SURE
+    sure: float = 0.0
 
     def promotes(self, look: Seen) -> Rows:
         """Which of the years promote."""
@@ -103,9 +104,9 @@ class Never:
 NEVER = Never()
 FIXED = (
     Fixed("better", None),
-    Fixed("proven", 0.0),
-    Fixed("safe 0.25", 0.25),
-    Fixed("safe 0.5", 0.5),
+    Fixed("proven", 0.0, PROVEN),
+    Fixed("safe 0.25", 0.25, SAFE),
+    Fixed("safe 0.5", 0.5, SAFE),
 )
 POLICIES = (NEVER, *FIXED)
 

@@ -9,7 +9,7 @@ Usage: judgement_monitor.py [--quick] [--repeats N] [gain] [breaker] [drift]
 import argparse
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,40 +116,63 @@ def breakers(repeats: int) -> None:
     for compared, alike in kept:
         for truth in (0.5, 1.5):
             _line(f"keeps {truth:g}, best of {compared} alike by {alike:g}", repeats, compared, alike, truth, truth)
+    for compared in (1, 20):
+        _line(f"by the level of one check: keeps 0.5, best of {compared}", repeats, compared, 0.0, 0.5, 0.5, once)
     for compared, alike in ((1, 0.0), (52, 0.9)):
         for after in (0.0, -1.0, -3.0, -5.0):
             what = f"0.5 turns {after:g}, best of {compared} alike by {alike:g}"
             _line(what, max(100, repeats // 3), compared, alike, 0.5, after)
 
 
-def _line(what: str, repeats: int, compared: int, alike: float, truth: float, after: float) -> None:
+def _line(
+    what: str, repeats: int, compared: int, alike: float, truth: float, after: float, bound: "Bound | None" = None
+) -> None:
     rng = np.random.default_rng(7)
-    days = np.array([_tripped(rng, compared, alike, truth, after) for _ in range(repeats)])
+    days = np.array([_tripped(rng, compared, alike, truth, after, bound or yearly) for _ in range(repeats)])
     print(f"{what}: {' | '.join(share(days < stage) for stage in STAGES)}", flush=True)
 
 
-def _tripped(rng: np.random.Generator, compared: int, alike: float, truth: float, after: float) -> int:
+def _tripped(rng: np.random.Generator, compared: int, alike: float, truth: float, after: float, bound: "Bound") -> int:
     """The day of the first trip, or one that never comes."""
     unit = math.sqrt((FREEDOM - 2) / FREEDOM) * DAILY
     common, own = rng.standard_t(FREEDOM, (1, YEAR)), rng.standard_t(FREEDOM, (compared, YEAR))
     backtests = unit * (math.sqrt(alike) * common + math.sqrt(1 - alike) * own) + truth * DAILY / ANNUAL
     best = backtests[np.argmax(backtests.mean(axis=1) / backtests.std(axis=1))]
-    lowered = best - best.std() * luck(compared, alike, YEAR)
-    bound = limit(lowered, rng, 1000)
+    each_day = bound(best, luck(compared, alike, YEAR), rng)
     live = unit * rng.standard_t(FREEDOM, YEAR) + after * DAILY / ANNUAL
-    over = breaker.drawdowns(live) / breaker.growth(YEAR) > bound
+    over = breaker.drawdowns(live) > each_day
     over[: breaker.FEWEST_DAYS - 1] = False
     return int(np.argmax(over)) if over.any() else 10**6
 
 
+Bound = Callable[[Rows, float, np.random.Generator], Rows]
+"""(YEAR,) the drawdown at which the breaker trips on each day, from a backtest and the luck of its choice."""
+
+
+def yearly(best: Rows, lucky: float, rng: np.random.Generator) -> Rows:
+    """Today's: 99 % of the drawn years stay within it on every day."""
+    bound: Rows = limit(best - best.std() * lucky, rng, 1000) * breaker.growth(YEAR)
+    return bound
+
+
+def once(best: Rows, _lucky: float, rng: np.random.Generator) -> Rows:
+    """As it was before: on each day 99 % of the draws are within it, and nobody asks how the model was chosen."""
+    bound: Rows = np.quantile(_falls(best, rng, 1000), 0.99, axis=0, method="higher")
+    return bound
+
+
 def limit(days: Rows, rng: np.random.Generator, times: int) -> float:
     """The breaker's bound over its growth, for independent days and many draws at once."""
+    deepest = (_falls(days, rng, times) / breaker.growth(YEAR))[:, breaker.FEWEST_DAYS - 1 :].max(axis=1)
+    return float(np.quantile(deepest, 0.99, method="higher"))
+
+
+def _falls(days: Rows, rng: np.random.Generator, times: int) -> Rows:
+    """(times, YEAR) the deepest fall so far in years drawn from a resampled backtest."""
     drawn = days.astype(np.float32)[rng.integers(len(days), size=(times, len(days)))]
     years = np.take_along_axis(drawn, rng.integers(len(days), size=(times, YEAR)), axis=1)
     equity = np.cumsum(years, axis=1)
-    fell = np.maximum.accumulate(np.maximum.accumulate(np.maximum(equity, 0), axis=1) - equity, axis=1)
-    deepest = (fell / breaker.growth(YEAR))[:, breaker.FEWEST_DAYS - 1 :].max(axis=1)
-    return float(np.quantile(deepest, 0.99, method="higher"))
+    return np.maximum.accumulate(np.maximum.accumulate(np.maximum(equity, 0), axis=1) - equity, axis=1)
 
 
 def hold_to_the_package() -> None:

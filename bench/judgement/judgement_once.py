@@ -11,9 +11,10 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from judgement_looks import ALPHA, AT_ONCE, FIXED, SURE, Fixed, Seen, seen
+from judgement_looks import AT_ONCE, FIXED, PROVEN, SAFE, Fixed, Seen, seen
 from judgement_worlds import LOOKS, WEEK, YEAR, Rows, Setting
 
+ALPHA = 1 / 52  # of one test in a year of them, whatever came before
 MIXTURE = 9.0  # prior variance of the drift x days of a year, where the sequence is about narrowest at one year
 CUT = 4.0
 BETS = 0.02 * 2.0 ** np.arange(6)  # per deviation
@@ -83,8 +84,8 @@ def _each_look(a: Rows, b: Rows, setting: Setting) -> dict[str, Rows]:
     growing = [seen(a[:, :end], b[:, :end]) for end in ends]
     found = {}
     for name, looks, sure, tolerance in (
-        ("proven", rolling, np.full(LOOKS, SURE), 0.0),
-        ("safe 0.5", rolling, np.full(LOOKS, SURE), 0.5),
+        ("proven", rolling, np.full(LOOKS, PROVEN), 0.0),
+        ("safe 0.5", rolling, np.full(LOOKS, SAFE), 0.5),
         ("sequence 0", growing, width(ends), 0.0),
         ("sequence 0.5", growing, width(ends), 0.5),
     ):

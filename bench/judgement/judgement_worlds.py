@@ -69,6 +69,7 @@ class Setting:
     """What the returns are like. trend: correlation of a day and the next. ideas: a year's, for that kind.
 
     kin: correlation of what is the challengers' own: those of neighbouring weeks are trained on nearly the same.
+    together: ideas of one day, which make the same; each is taken or vetoed for itself.
     """
 
     rho: float = 0.8
@@ -77,13 +78,15 @@ class Setting:
     kind: str = "student"
     ideas: int = 0
     kin: float = 0.0
+    together: int = 1
 
     def __str__(self) -> str:
         kinds = {"student": "", "real": ", real paths", "ideas": f", {self.ideas} ideas a year, floors"}
+        together = f", {self.together} a day alike" if self.together > 1 else ""
         years = "1 year" if self.years == 1 else f"{self.years:g} years"
         trend = f", days correlate by {self.trend:g}" if self.trend else ""
         kin = f", challengers alike by {self.kin:g}" if self.kin else ""
-        return f"{years}, rho {self.rho:g}{trend}{kinds[self.kind]}{kin}"
+        return f"{years}, rho {self.rho:g}{trend}{kinds[self.kind]}{together}{kin}"
 
     @property
     def window(self) -> int:
@@ -153,25 +156,32 @@ class Ideas:
     """One idea makes the same for whoever takes it; models differ by which they take, and by what those make."""
 
     def __init__(self, setting: Setting, rng: np.random.Generator, repeats: int, days: int) -> None:
-        self._rng, shape = rng, (repeats, days)
-        self._there = rng.random(shape) < setting.ideas / YEAR
+        self._rng, shape, together = rng, (repeats, days), setting.together
+        share = setting.ideas / YEAR / together
+        self._there = rng.random(shape) < share
         self._made = rng.standard_t(FREEDOM, shape) * math.sqrt((FREEDOM - 2) / FREEDOM)
-        self._common = rng.random(shape)
-        # Two models keep an idea both with chance KEPT x rho, so their returns correlate by rho.
-        self._alike = math.sqrt((setting.rho - KEPT) / (1 - KEPT))
-        self._chance = KEPT * setting.ideas / YEAR
+        self._common = rng.random((together, *shape))
+        # Two models keep an idea both with chance KEPT x alike, so that their returns correlate by rho.
+        alike = setting.rho * (1 + (together - 1) * KEPT) - (together - 1) * KEPT
+        self._alike = math.sqrt((alike - KEPT) / (1 - KEPT))
+        self._first = share * together * KEPT
+        self._second = self._first * (1 + (together - 1) * KEPT)
+        """Moments of how many a model keeps on a day."""
 
     def own(self, start: int = 0, *, kin: bool = True) -> Rows:  # noqa: ARG002 - ideas know no kin
-        """1.0 where it keeps an idea."""
-        shape = (len(self._there), self._there.shape[1] - start)
-        view = np.where(self._rng.random(shape) < self._alike, self._common[:, start:], self._rng.random(shape))
-        kept = (self._there[:, start:] & (view < KEPT)).astype(float)
-        return np.concatenate((np.zeros((shape[0], start)), kept), axis=1)
+        """How many it keeps on each day."""
+        repeats, days = self._there.shape
+        kept = np.zeros((repeats, days - start))
+        for common in self._common:
+            drawn = self._rng.random(kept.shape)
+            view = np.where(drawn < self._alike, common[:, start:], self._rng.random(kept.shape))
+            kept += self._there[:, start:] & (view < KEPT)
+        return np.concatenate((np.zeros((repeats, start)), kept), axis=1)
 
     def stream(self, own: Rows, seen: slice, skill: Rows) -> Rows:
         """Of the kept ideas; the drift is such that the daily Sharpe, idle days and all, is the true one."""
-        daily, p = (1.0 + skill) / math.sqrt(YEAR), self._chance
-        drift = np.sign(daily) * np.sqrt(daily**2 * p / (p**2 - daily**2 * p * (1 - p)))
+        daily, first, second = (1.0 + skill) / math.sqrt(YEAR), self._first, self._second
+        drift = np.sign(daily) * np.sqrt(daily**2 * second / (first**2 - daily**2 * (second - first**2)))
         return DAILY * own[:, seen] * (self._made[:, seen] + drift)
 
     def trades(self, own: Rows, seen: slice) -> Rows:

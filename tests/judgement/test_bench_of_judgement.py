@@ -36,11 +36,14 @@ def test_returns_are_what_the_setting_says(bench: ModuleType) -> None:
     for setting in (
         bench.Setting(0.8, trend=0.3),
         bench.Setting(0.8, kind="ideas", ideas=100),
+        bench.Setting(0.95, kind="ideas", ideas=100, together=3),
         bench.Setting(kind="real"),
     ):
         nature, every = setting.nature(np.random.default_rng(1), 40, 1500), slice(0, 1500)
         a, b = (nature.stream(nature.own(), every, np.full((40, 1), skill)) for skill in (1.0, 0.0))
-        assert np.mean([np.corrcoef(*rows)[0, 1] for rows in zip(a, b, strict=True)]) == pytest.approx(0.8, abs=0.02)
+        assert np.mean([np.corrcoef(*rows)[0, 1] for rows in zip(a, b, strict=True)]) == pytest.approx(
+            setting.rho, abs=0.02
+        )
         sharpes = [float((rows.mean(axis=1) / rows.std(axis=1)).mean() * math.sqrt(252)) for rows in (a, b)]
         assert sharpes == pytest.approx([2.0, 1.0], abs=0.25)
         days = a - a.mean(axis=1, keepdims=True)
@@ -93,3 +96,43 @@ def test_books_of_the_table_are_judged_through_the_whole_pipeline(bench: ModuleT
     found = table.verdicts(table.ROWS[0].book, table.DAYS, 20, 7, **table.Z_207)
     assert found.promoted["better"] >= 0.2
     assert found.promoted["proven"] == 0
+
+
+def test_books_whose_models_differ_in_few_weeks(bench: ModuleType) -> None:  # its path
+    """As the pipeline counts them: so many weeks, and three ideas in each."""
+    books, weeks = (importlib.import_module(f"judgement_{name}") for name in ("books", "weeks"))
+    calendar = books.Calendar.of(weeks.DAYS)
+    sides = books.contenders(books.midnight(calendar.every[books.HISTORY]))
+    for count, together in ((1, 1), (4, 3)):
+        book = weeks.in_weeks(count, books.normal(), together)(np.random.default_rng(5))
+        run = books.backtest.run(books.Told(book, calendar).dataset(), calendar.settings(0), *sides)
+        assert (run.challenger.evidence.differing.weeks, run.challenger.evidence.differing.count) == (
+            count,
+            count * together,
+        )
+
+
+def test_what_is_wanting_is_told_by_the_gate_s_own_words(bench: ModuleType) -> None:  # its path
+    rehearsed = importlib.import_module("judgement_rehearsed")
+    table, books = (importlib.import_module(f"judgement_{name}") for name in ("table", "books"))
+    calendar = books.Calendar.of(table.DAYS)
+    sides = books.contenders(books.midnight(calendar.every[books.HISTORY]))
+    book = books.differing(np.random.default_rng(5), table.DAYS, books.normal(0.1), books.normal(), 1, base=240)
+    run = books.backtest.run(books.Told(book, calendar).dataset(), calendar.settings(0), *sides)
+    told = books.judge(run.challenger, run.champion, run.rules.policy.with_name("proven"), run.ungated).message
+    assert (rehearsed.wants_trades(told), rehearsed.differing_weeks(told)) == (False, 1)
+    few = books.differing(np.random.default_rng(5), table.DAYS, books.normal(), books.normal(), 1, base=20)
+    first = books.backtest.run(books.Told(few, calendar).dataset(), calendar.settings(0), sides[0], None)
+    assert rehearsed.wants_trades(books.judge(first.challenger, None, first.rules.policy, first.ungated).message)
+
+
+def test_splits_are_taken_out_of_the_shares(bench: ModuleType, tmp_path: Path) -> None:  # its path
+    """By hand: two new shares for an old one on 2003-02-18, so 48.30 on the day before is 24.15 of today's."""
+    shares = importlib.import_module("judgement_shares")
+    for symbol in shares.SYMBOLS:
+        lines = ("2003-02-14,47,49,46,48.3,1,0", "2003-02-18,24,25,24,24.96,1,0")
+        (tmp_path / f"{symbol}.csv").write_text("Date,Open,High,Low,Close,Volume,Adj Close\n" + "\n".join(lines) + "\n")
+    bars = shares.bars(tmp_path).set_index(["symbol", "time"])["close"]
+    assert bars["MSFT"].tolist() == [24.15, 24.96]
+    assert bars["IBM"].tolist() == [48.3, 24.96]
+    assert bars["AAPL", "2003-02-14"] == 24.15  # of its split in 2005

@@ -109,7 +109,7 @@ def test_a_dead_feed_is_stale(tmp_path: Path) -> None:
 def test_one_symbol_that_ended_is_told(tmp_path: Path) -> None:
     note = "no bar in the last 7 days: DEAD"
     assert note not in of(tmp_path).notes
-    write(tmp_path, "DEAD.csv", BARS.head(230))
+    write(tmp_path, "DEAD.csv", random_bars(230, seed=2))
     assert note in load(f"candles:{tmp_path}", LAST, Settings()).notes
 
 
@@ -202,13 +202,13 @@ def test_asking_for_the_last_monday_brings_no_pandas() -> None:
 def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
     tmp_path: Path, shift: float, stamp: str
 ) -> None:
-    """New York's midnight is 05:00 UTC, its session 14:30, Tokyo's midnight 15:00 of the day before: 252, Monday to
-    Friday, as with stamps at UTC's midnight (case 37)."""
+    """New York's midnight is 05:00 UTC, its session 14:30, Tokyo's midnight 15:00 of the day before: 260, the
+    working days of 2016 after New Year's, as with stamps at UTC's midnight (case 37)."""
     stamps = daily(260) + np.timedelta64(int(shift * 60), "m")
     uri = "candles:" + write(tmp_path, "spx.csv", random_bars(260, 1, stamps))
     as_of = utc(str(daily(260)[-1])[:19]) + timedelta(days=3)
     data = load(uri, as_of, Settings(bar_stamp=stamp))
-    assert data.periods_per_year == 252
+    assert data.periods_per_year == 260
     np.testing.assert_array_equal(data.market_days, daily(260).astype("datetime64[D]"))
     assert set(data.ideas.path_day) <= set(data.market_days)
 
@@ -216,7 +216,7 @@ def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
 def test_a_young_listing_takes_nothing_from_the_book(tmp_path: Path) -> None:
     """Case 83: its bars give no idea yet, and the others keep their costs and their ATR."""
     alone = of(tmp_path, sizing="volatility")
-    write(tmp_path, "YOUNG.csv", BARS.tail(40))
+    write(tmp_path, "YOUNG.csv", random_bars(260, seed=9).tail(40))
     both = load(f"candles:{tmp_path}", LAST, Settings(sizing="volatility"))
     assert alone.ideas.costs is not None
     assert both.ideas.costs is not None

@@ -25,6 +25,7 @@ class Candles:
 
     session: (n,) datetime64[D], the day that the symbol's calendar gives each bar, if it has a calendar.
     volume: NaN where it is missing; None if the source has no volume.
+    untraded: (n,) bool, bars that give no ideas, since nothing was traded; None if there are none of them.
     written: when each bar's file was written, NaT if nobody knows; None if nobody knows of any.
     """
 
@@ -39,6 +40,7 @@ class Candles:
     order_book: Floats
     session: Times | None = None
     volume: Floats | None = None
+    untraded: NDArray[np.bool_] | None = None
     written: Times | None = None
 
     def __len__(self) -> int:
@@ -65,11 +67,15 @@ class Candles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """The bars of all symbols of a source as known at one as-of, notes about them for people, and what was found."""
+    """The bars of all symbols of a source as known at one as-of, notes about them for people, and what was found.
+
+    closing: the symbols whose stamps are closes.
+    """
 
     candles: tuple[Candles, ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    closing: frozenset[str] = frozenset()
 
 
 def newest(candles: Iterable[Candles]) -> datetime:

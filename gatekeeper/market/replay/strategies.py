@@ -24,8 +24,10 @@ class Signals:
 
 
 def find(bars: Candles, found: Indicators, width: float) -> Signals:
-    """The signals of both strategies on every bar whose indicators are all defined; by bar, then by name."""
+    """The signals of both strategies on every traded bar whose indicators are all defined; by bar, then by name."""
     defined = found.defined
+    if bars.untraded is not None:
+        defined &= ~bars.untraded
     with np.errstate(invalid="ignore"):  # NaN, where an indicator is undefined, compares as false
         near = (np.abs(bars.close - found.sma50) / bars.close < width) & defined
         rules: list[tuple[str, int, Mask]] = [

@@ -32,7 +32,9 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200  # far within what 64 bits of nanoseconds hol
 # Where things are, and how servers answer, changes no result: these stay out of the run key.
 _PLACES = frozenset(
     {
+        "splits",  # its content is in the key
         "accept",  # lets data through as it is, and changes none of it
+        "idea_bars",  # data are checked by them, and nothing else
         "desk",
         "desks",
         "db",
@@ -68,6 +70,7 @@ _BUDGETED = frozenset({"schedule", "false_promotions_a_year"})
 # Came with a later version: left out of the run key until they are set, so that an upgrade makes no look a new one.
 _LATER = frozenset(
     {
+        "columns",
         "deploy",
         "refit_disagreement",
         "league",
@@ -102,9 +105,17 @@ class Run:
         for name in _LATER & judged.keys():
             if judged[name] == Settings.model_fields[name].default:
                 del judged[name]
+        if self.settings.splits and (splits := self._splits()):
+            judged["splits"] = splits
         judged |= self._budgeted()
         digest = hashlib.sha256(json.dumps(judged, sort_keys=True, default=_whole).encode()).hexdigest()
         return f"{DAG_ID}/{self.as_of:%Y-%m-%dT%H:%M:%SZ}/{digest[:16]}"
+
+    def _splits(self) -> str | None:
+        """The digest of the splits up to the as-of, wherever their file lies."""
+        from gatekeeper.market.data import corporate_actions  # imported here, since most runs have no such file
+
+        return corporate_actions.digest(corporate_actions.read(self.settings.splits), self.as_of)
 
     def _budgeted(self) -> dict[str, object]:
         """What sets z, as far as it was set: the schedule counts by its tests a year, not by its hour.

@@ -1,6 +1,7 @@
 """Run keys: settings that were added later change none until they are set."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,17 @@ def test_a_training_window_or_half_life_that_can_not_be(name: str, value: object
 )
 def test_what_bears_on_the_result_makes_another_look(chosen: dict[str, object]) -> None:
     assert Run(AS_OF, Settings(**{"recipe": "logistic", **chosen})).key != FIRST
+
+
+def test_splits_count_by_what_is_in_their_file(tmp_path: Path) -> None:
+    """Neither where the file lies, nor how it is written, nor a split after the as-of makes another look."""
+    lines = {"a": "X,2018-01-02,2\nY,2017-01-03,3\n", "b": "symbol,date,ratio\nY,2017-01-03,3:1\nX,2018-01-02,2\n"}
+    lines |= {"c": lines["a"] + "X,2018-11-06,5\n", "d": "X,2018-01-02,2\n", "none": "X,2018-11-06,2\n"}
+    keys = {}
+    for name, text in lines.items():
+        (tmp_path / name).write_text(text)
+        keys[name] = Run(AS_OF, Settings(recipe="logistic", splits=str(tmp_path / name))).key
+    assert keys["a"] == keys["b"] == keys["c"] != keys["d"]
+    assert FIRST == keys["none"] != keys["a"]
+    with pytest.raises(ConfigError, match=r"GATEKEEPER_SPLITS=.*nothing can't be read"):
+        Run(AS_OF, Settings(splits=str(tmp_path / "nothing"))).key  # noqa: B018
