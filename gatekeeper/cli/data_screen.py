@@ -30,6 +30,8 @@ def show(
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
+        if refusal is not None and mapping:
+            refusal = refusal.partition(" | Mapping: ")[0]  # it follows, ready to paste
         _shown(console, passport, prospects, refusal, use)
         if mapping:
             console.print()
