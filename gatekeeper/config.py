@@ -272,4 +272,6 @@ def sources(settings: Settings) -> list[tuple[str, str, str, str]]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {own!r}" for key, own in value.items())
     return " ".join(value) if isinstance(value, tuple) else str(value)

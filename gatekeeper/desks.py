@@ -17,6 +17,7 @@ FILE = "desks.toml"
 DEFAULT = "default"
 KEYS = {"title", "schema"}  # of a desk's table, beside the settings
 LISTS = {"accept"}  # the settings that are lists of text there
+TABLES = {"columns"}  # those that are tables there
 
 _FORMER = {"GATEKEEPER_GATES": "GATEKEEPER_DESKS", "GATEKEEPER_GATE": "GATEKEEPER_DESK"}
 _FORMER_FILE = "gates.toml"
@@ -135,7 +136,9 @@ def _desk(path: Path, name: str, value: object, *, is_default: bool) -> Desk:
             "digits and _, and begin with a letter."
         )
     settings |= {key: _list(path, name, key, settings[key]) for key in LISTS & settings.keys()}
-    if nested := sorted(key for key, given in settings.items() if isinstance(given, dict | list)):
+    settings |= {key: _table(path, f"{key} of desk {name}", settings[key]) for key in TABLES & settings.keys()}
+    single = {key: given for key, given in settings.items() if key not in TABLES}
+    if nested := sorted(key for key, given in single.items() if isinstance(given, dict | list)):
         raise ConfigError(f"{path}: {', '.join(nested)} of desk {name} is a list or table. A setting takes one value.")
     if not is_default and not _names_a_db(settings) and schema is None:
         raise ConfigError(
@@ -149,6 +152,37 @@ def _list(path: Path, name: str, key: str, given: object) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise ConfigError(f'{path}: {key} = {given!r} of desk {name} is not a list of text. Write ["...", "..."].')
     return tuple(given)
+
+
+def _table(path: Path, what: str, given: object) -> dict[str, object]:
+    """A table whose values are text, lists of text, true or false."""
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path}: {what} is a value, not a table. Write a table of its own, [DESK.columns].")
+    for key, value in given.items():
+        each = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str | bool) for one in each):
+            raise ConfigError(f"{path}: {key} = {value!r} in {what} is not text. Put it in quotes.")
+    return dict(given)
+
+
+def columns_file(name: str) -> dict[str, object]:
+    """The mapping of columns in a TOML file, with or without a header such as [fx.columns]; empty without a name.
+
+    Raises ValueError, as settings are checked.
+    """
+    if not name.strip():
+        return {}
+    path = Path(name)
+    try:
+        content = _tables(path, path.read_text("utf-8"))
+        while len(content) == 1 and isinstance(inner := next(iter(content.values())), dict):
+            content = inner
+        return _table(path, "columns", content)
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
+        raise ValueError(f'It can\'t be read: {why}. Name a TOML file, with lines such as open = "Erster".') from None
+    except ConfigError as fault:
+        raise ValueError(str(fault)) from None
 
 
 def _names_a_db(settings: Mapping[str, object]) -> bool:

@@ -39,7 +39,14 @@ class ConfigError(GatekeeperError):
 
 
 class DataError(GatekeeperError):
-    """The source is missing, empty, unreadable or inconsistent: repair the data."""
+    """The source is missing, empty, unreadable or inconsistent: repair the data.
+
+    `mapping`: of a file of unknown shape, the `columns` of its desk to check and fill in, as TOML; else empty.
+    """
+
+    def __init__(self, message: str, mapping: str = "") -> None:
+        super().__init__(message)
+        self.mapping = mapping
 
 
 class StaleData(DataError):

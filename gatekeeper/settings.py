@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gatekeeper import schedule as cron
-from gatekeeper.desks import DEFAULT, FILE
+from gatekeeper.desks import DEFAULT, FILE, columns_file
 from gatekeeper.secret_urls import SecretUrl, remember
 
 PREFIX = "GATEKEEPER_"
@@ -22,6 +22,7 @@ ALARM_KINDS = (
     "degraded",
     "rolled_back",
     "stale_feed",
+    "data",
     "breaker",
     "drift",
     "approval",
@@ -60,6 +61,19 @@ class Settings(BaseSettings):
     bar_stamp: Literal["open", "close"] = Field(
         "open", description="whether a candle's time is that of the bar's open or of its close"
     )
+    outcome_unit: Literal["fraction", "percent", "bp", "log"] | None = Field(
+        None,
+        description="what the `outcome`, `path` and `cost` of labelled ideas are in, if not fractions of the entry "
+        "price; log: signed log returns. They are converted. Empty: fractions",
+    )
+    idea_features: SecretUrl | None = Field(
+        None,
+        description="files with the features of trades that have none: rows of symbol, time (of a bar, as "
+        "GATEKEEPER_BAR_STAMP says) and features; joined to each trade is the newest row that was known at its entry",
+    )
+    idea_bars: SecretUrl | None = Field(
+        None, description="bars of the labelled ideas' symbols, by which outcomes and features are checked"
+    )
     splits: str = Field(
         "",
         description="CSV file of splits that prices aren't adjusted for: symbol, date of the first bar in new shares, "
@@ -69,6 +83,11 @@ class Settings(BaseSettings):
         (),
         description="findings about the market data that are right as they are, by the keys that `gatekeeper data` "
         "prints (split:AAPL:2005-02-28), separated by spaces; a list in desks.toml",
+    )
+    columns: Annotated[dict[str, str | list[str] | bool], NoDecode] = Field(
+        {},
+        description="which column of the market data holds what, for files that aren't recognised, and how their dates "
+        "and numbers are written: a TOML file; a table in desks.toml",
     )
     work: str = Field("work", description="folder for the files that the steps of a weekly run hand to each other")
     reports: str = Field("reports", description="folder for the evaluation reports")
@@ -264,17 +283,19 @@ class Settings(BaseSettings):
         description="logged ideas: days after which the outcome from an older server counts as known",
     )
 
-    @field_validator("db", "models", "data", "alarms", mode="before")
+    @field_validator("db", "models", "data", "idea_features", "idea_bars", "alarms", mode="before")
     @classmethod
     def _url(cls, value: object, field: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         if field.field_name == "db":
             value = value.strip()
+        if field.field_name in ("idea_features", "idea_bars") and not value.strip():
+            return None
         kinds = {"db": SecretUrl.database, "data": SecretUrl.source, "alarms": SecretUrl.receivers}
         return kinds.get(str(field.field_name), SecretUrl.store)(value)
 
-    @field_validator("train_years", "half_life_days", "false_promotions_a_year", mode="before")
+    @field_validator("train_years", "half_life_days", "false_promotions_a_year", "outcome_unit", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
@@ -283,6 +304,11 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _mapping(cls, value: object) -> object:
+        return columns_file(value) if isinstance(value, str) else value
 
     @field_validator("models")
     @classmethod

@@ -47,6 +47,7 @@ COMMANDS = {
     "run": "weekly",
     "rehearse": "rehearse",
     "plan": "plan",
+    "data": "data",
     "monitor": "monitor",
     "alarms": "monitor",
     "explain-reason": "setup",

@@ -264,7 +264,7 @@ def _show_starts(part: "HoldoutResult") -> None:
     table(("Sharpe from", *found.begins, "range"), [(name, *cells) for name, cells in found.streams], empty="")
     echo()
     table(STARTS, [(name, *cells) for name, cells in found.pairs], empty="")
-    echo("", found.conclusion, "")
+    echo("", *found.conclusion.replace("; ", ";\n").split("\n"), "")
 
 
 def measured(value: float | None, error: float | None = None, places: int = 2) -> str:

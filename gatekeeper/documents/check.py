@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gatekeeper.documents import serialization
 from gatekeeper.documents.evaluation import ScorecardRecord
+from gatekeeper.documents.passport import FindingRecord
 from gatekeeper.documents.serialization import JsonObject
 
 FORMAT = 2
@@ -243,6 +244,8 @@ class CheckDocument(Struct, frozen=True):
     """All of it in a few words."""
     shadow: Shadow | None = None
     """Null in format 1."""
+    data_warnings: tuple[FindingRecord, ...] | None = None
+    """What is new about the data since the newest weekly run. Null if nothing could be compared, and in older ones."""
 
 
 def written(document: CheckDocument) -> str:

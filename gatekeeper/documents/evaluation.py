@@ -36,6 +36,7 @@ from gatekeeper.documents.comparison import (
     Verdict,
     Window,
 )
+from gatekeeper.documents.passport import Passport
 from gatekeeper.documents.provenance import (
     DataRecord,
     FieldTest,
@@ -113,6 +114,7 @@ __all__ = [
     "as_object",
     "named",
     "of_object",
+    "passport",
     "read",
     "summary",
     "twins",
@@ -311,6 +313,14 @@ class _Stands(Struct, frozen=True):
     twins: Twins | None = None
 
 
+class _Passported(Struct, frozen=True):
+    passport: Passport | None = None
+
+
+class _Data(Struct, frozen=True):
+    data: _Passported = _Passported()
+
+
 def written(document: EvaluationDocument) -> str:
     """The document as the registry stores it. Raises DataError for a number that is not finite."""
     return serialization.written(document, "the evaluation's document")
@@ -349,3 +359,8 @@ def summary(content: str | bytes) -> EvaluationSummary:
 def twins(content: str | bytes, evaluation_id: int | None = None) -> Twins:
     """The deployed refits of the compared models, without reading the rest. Raises DataError for a damaged document."""
     return serialization.read(content, _Stands, named(evaluation_id)).twins or Twins()
+
+
+def passport(content: str | bytes, evaluation_id: int | None = None) -> Passport | None:
+    """The passport of its data, without reading the rest; None for an older one. Raises DataError for a damaged one."""
+    return serialization.read(content, _Data, named(evaluation_id)).data.passport

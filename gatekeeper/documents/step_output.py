@@ -58,6 +58,8 @@ class Retrained(FittedModel, frozen=True, kw_only=True):
     """sha256 over the ideas themselves."""
     refit: FittedModel | None = None
     """The same recipe and seed on all that is known; left out unless refits are deployed."""
+    without_last: tuple[str, ...] = ()
+    """Symbols whose last bar was left out; left out if there are none."""
 
 
 class Exported(Retrained, frozen=True, kw_only=True):

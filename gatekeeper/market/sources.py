@@ -12,23 +12,33 @@ from gatekeeper.errors import AsOfError, ConfigError, DataError
 from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
 from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.checks.all import run
-from gatekeeper.market.data.checks.checked import Checked
+from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
+from gatekeeper.market.data.checks.checked import DEMO, Check, Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
-from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
+from gatekeeper.market.data.market_days import (
+    WORKDAYS,
+    Days,
+    calendar_of_ideas,
+    check_fresh,
+    counted_periods,
+    last_closed,
+)
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.trades import feature_rows
 from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.data.vendors.ideas import IDEAS
 from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.secret_urls import SecretUrl
 from gatekeeper.settings import Settings
 
-__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened"]
+__all__ = ["check_as_of", "demo_last_monday", "last_monday", "load", "opened", "schemes"]
 
 ENTRY_POINTS = "gatekeeper.sources"
 
@@ -44,10 +54,6 @@ class Known(Protocol):
 
     def __call__(self, as_of: datetime, *, checked: bool = False) -> Dataset:
         """The dataset."""
-
-
-# An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
-_WEEKEND_SHARE = 0.1
 
 
 def load(uri: Source, as_of: datetime, settings: Settings, reading: Reading | None = None) -> Dataset:
@@ -123,7 +129,7 @@ def _check_demo(as_of: datetime) -> None:
 
 
 def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    tape = tapes.tape(reading.tables(demo_tables()), "open", str(url))
+    tape = tapes.tape(demo_tables(), "open", str(url))
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         _check_demo(as_of)
@@ -134,7 +140,8 @@ def _demo(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
     read_at = datetime.now(UTC)
-    tape = tapes.tape(reading.tables(tables(_rest(url))), settings.bar_stamp, _shown_rest(url), read_at)
+    files = tables(_rest(url), BARS, settings.columns, settings.desk)
+    tape = tapes.tape(reading.tables(files), settings.bar_stamp, _shown_rest(url), read_at)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         return _replayed(tape.book(as_of), str(url), as_of, settings, reading, checked=checked)
@@ -143,18 +150,36 @@ def _candles(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
 
 
 def _ideas(url: SecretUrl, settings: Settings, reading: Reading) -> Known:
-    ledger, uri = labelled.ledger(reading.tables(tables(_rest(url))), _shown_rest(url)), str(url)
+    rows, bars, uri = _feature_rows(settings), _idea_bars(settings), str(url)
+    found = reading.tables(tables(_rest(url), IDEAS, settings.columns, settings.desk))
+    ledger = labelled.ledger(found, _shown_rest(url), rows, settings.outcome_unit)
 
     def known(as_of: datetime, *, checked: bool = False) -> Dataset:
         found = ledger.known(as_of, settings.longest_hold, sized=settings.sizing == "volatility")
         check_fresh("idea or outcome", found.newest, as_of, settings.ideas_freshness_days, uri, "IDEAS_FRESHNESS_DAYS")
-        findings = _checked(Checked((), found.ideas, as_of, settings), reading, uri) if checked else ()
+        findings: tuple[Finding, ...] = ()
+        if checked:
+            findings = _checked(Checked(bars(as_of), found.ideas, as_of, settings), OF_IDEAS, reading, uri)
         days, periods = calendar_of_ideas(found.ideas, as_of, settings.market_calendars)
         return Dataset(
             found.ideas, days, periods, as_of, found.newest, found.marked, uri, found.notes, findings=findings
         )
 
     return known
+
+
+def _feature_rows(settings: Settings) -> feature_rows.FeatureRows | None:
+    url = settings.idea_features
+    return None if url is None else feature_rows.read(tables(url.reveal()), settings.bar_stamp, str(url))
+
+
+def _idea_bars(settings: Settings) -> Callable[[datetime], tuple[Candles, ...]]:
+    """The bars of labelled ideas' symbols by as-of, for checks only: none without GATEKEEPER_IDEA_BARS."""
+    url = settings.idea_bars
+    if url is None:
+        return lambda _: ()
+    tape = tapes.tape(tables(url.reveal(), BARS), settings.bar_stamp, str(url))
+    return lambda as_of: tape.book(as_of).candles
 
 
 Opener = Callable[[SecretUrl, Settings, Reading], Known]
@@ -202,17 +227,24 @@ def _loaded(point: EntryPoint) -> Plugged:
     return reader
 
 
+def schemes() -> frozenset[str]:
+    """The words that a source may begin with, before its colon."""
+    return frozenset({*_OPENERS, *_plugged()})
+
+
 def _known_schemes() -> str:
     ours = ["demo:", "candles:URI", "ideas:URI", "sql:"]
     return ", ".join([*ours, *(f"{name}:" for name in sorted({*_plugged()} - {"sql"}))])
 
 
-def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Finding] = ()) -> tuple[Finding, ...]:
-    """What was found as the bars were read and what the checks found, noted in the reading.
+def _checked(
+    checked: Checked, checks: Iterable[Check], reading: Reading, uri: str, already: Iterable[Finding] = ()
+) -> tuple[Finding, ...]:
+    """What was found as the source was read and what the checks found, noted in the reading.
 
     Raises DataError for what they refuse.
     """
-    findings = judged((*already, *run(checked)), checked.settings.accept)
+    findings = judged((*already, *run(checked, checks)), checked.settings.accept)
     reading.findings = (*reading.findings, *findings)
     refuse(findings, uri)
     return findings
@@ -220,7 +252,7 @@ def _checked(checked: Checked, reading: Reading, uri: str, already: Iterable[Fin
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading: Reading, *, checked: bool) -> Dataset:
     """The dataset of the bars. reading: notes the bars; if `checked`, the findings of the data checks too."""
-    named = settings.market_calendars
+    named, as_read = settings.market_calendars, book.candles
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     book = reading.bars(unfinished.finished(book))
@@ -228,16 +260,17 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     book, splits = applied(book, corporate_actions.read(settings.splits))
     book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
-    whole = Checked(book.candles, None, as_of, settings, splits)
-    findings = _checked(whole, reading, uri, book.findings) if checked else ()
+    whole = Checked(book.candles, None, as_of, settings, splits, uri, as_read, book.closing)
+    findings = _checked(whole, CHECKS, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
     if still_open := sum(result.still_open for result in replays):
         notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
     if never_entered := sum(result.never_entered for result in replays):
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
-    days, periods = _calendar(book.candles, as_of, named)
+    days, periods = _calendar(book.candles, as_of, named, uri)
     ideas = join([result.ideas for result in replays])
+    findings += _checked(replace(whole, ideas=ideas), OF_REPLAYED, reading, uri) if checked else ()
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
     return Dataset(ideas, days, periods, as_of, newest, True, uri, tuple(notes), closes, findings)
 
@@ -254,15 +287,16 @@ def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
     return [f"no bar in the last {limit} days: {', '.join(ended)}"] if ended else []
 
 
-def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str]) -> tuple[Days, int]:
+def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str], uri: str) -> tuple[Days, int]:
     """The market days of all symbols that were closed by the as-of, and the busiest symbol's periods a year."""
     days, periods = [], []
     for bars in book:
         name, own = calendar_of(bars.symbol, named), np.unique(bars.days)
-        weekend = float(np.mean(~np.is_busday(own)))
-        guessed = EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
         days.append(own)
-        periods.append(guessed if name is None else periods_per_year(name, own[0], as_of))
+        if name is not None:
+            periods.append(periods_per_year(name, own[0], as_of))
+        else:  # the demo's files say 252, its exchange's, in the years of which it has the first only, too
+            periods.append(WORKDAYS if uri == DEMO else counted_periods(own, as_of))
     together = np.unique(np.concatenate(days))
     return together[together <= last_closed(as_of)], max(periods)
 

@@ -36,6 +36,7 @@ LEVELS: dict[str, Level] = {
     "degraded": "loud",
     "rolled_back": "loud",
     "stale_feed": "loud",
+    "data": "quiet",
     "breaker": "loud",
     "drift": "quiet",
     "approval": "quiet",

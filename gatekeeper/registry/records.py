@@ -11,6 +11,7 @@ from gatekeeper.registry import naming
 
 if TYPE_CHECKING:  # numpy comes with the one, msgspec with the other: `gatekeeper active` starts without
     from gatekeeper.documents.evaluation import EvaluationDocument, EvaluationSummary, LiveModel, Refit, Twins
+    from gatekeeper.documents.passport import Passport
     from gatekeeper.documents.serialization import JsonObject
     from gatekeeper.model.canary import Canary
 
@@ -148,6 +149,13 @@ class Evaluation:
         from gatekeeper.documents import evaluation
 
         return evaluation.summary(self.document_json)
+
+    @property
+    def passport(self) -> "Passport | None":
+        """The passport of its data; None for an older one. Raises DataError for a damaged document."""
+        from gatekeeper.documents import evaluation
+
+        return evaluation.passport(self.document_json, self.id)
 
     @property
     def refit(self) -> "Refit | None":

@@ -24,7 +24,7 @@ def refuse_hopeless(as_ofs: Sequence[datetime], last: Dataset, settings: Setting
     last: the data of the last Monday, so each count is the most that a Monday can have. Raises TrainingRefused for too
     few ideas to train on, ConfigError for a window that stays below the floors.
     """
-    counted = _Counted.of(as_ofs, last, settings, settings.holdout_days)
+    counted = Counted.of(as_ofs, last, settings, settings.holdout_days)
     trains, days, trades = counted.reached(settings)
     if (trains & days & trades).any():
         return
@@ -34,15 +34,18 @@ def refuse_hopeless(as_ofs: Sequence[datetime], last: Dataset, settings: Setting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Counted:
-    """(n,) the most that each Monday can have: ideas to train on; market days and ideas in the window."""
+class Counted:
+    """(n,) the most that each Monday can have: ideas to train on; market days and ideas in the window, and the row of
+    its first idea."""
 
     training: Counts
     days: Counts
     ideas: Counts
+    first: Counts
 
     @classmethod
-    def of(cls, as_ofs: Sequence[datetime], last: Dataset, settings: Settings, holdout: int) -> "_Counted":
+    def of(cls, as_ofs: Sequence[datetime], last: Dataset, settings: Settings, holdout: int) -> "Counted":
+        """The counts of these Mondays with this holdout. last: the data of the last one."""
         longest, embargo = settings.longest_hold, settings.embargo
         cutoffs = [as_of - holdout * DAY for as_of in as_ofs]
         starts = [cutoff + embargo for cutoff in cutoffs]
@@ -52,7 +55,7 @@ class _Counted:
         first = np.searchsorted(time, _instants(starts))
         end = np.searchsorted(time, _instants([as_of - longest for as_of in as_ofs]), side="right")
         training = np.searchsorted(time, _instants([cutoff - longest for cutoff in cutoffs]), side="right")
-        return cls(training, np.maximum(end_day - first_day, 0), np.maximum(end - first, 0))
+        return cls(training, np.maximum(end_day - first_day, 0), np.maximum(end - first, 0), first)
 
     def reached(self, settings: Settings) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """On which Mondays training, market days and ideas reach their floors."""
@@ -68,7 +71,7 @@ def _instants(moments: Sequence[datetime]) -> NDArray[np.datetime64]:
 
 
 def _fault(
-    counted: _Counted,
+    counted: Counted,
     as_ofs: Sequence[datetime],
     last: Dataset,
     settings: Settings,
@@ -107,7 +110,7 @@ def _way_out(as_ofs: Sequence[datetime], last: Dataset, settings: Settings) -> s
     """The shortest holdout under which some Monday's window reaches both floors, if there is one."""
 
     def reaches(holdout: int) -> bool:
-        _, days, trades = _Counted.of(as_ofs, last, settings, holdout).reached(settings)
+        _, days, trades = Counted.of(as_ofs, last, settings, holdout).reached(settings)
         return bool((days & trades).any())
 
     shortest = bisect_left(range(1, LONGEST_HOLDOUT + 1), True, key=reaches) + 1

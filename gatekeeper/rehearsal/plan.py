@@ -84,11 +84,11 @@ def last_monday(known: "Known", settings: Settings, now: datetime) -> datetime:
     except StaleData as stale:
         if stale.newest is None:
             raise
-        return min(monday, _covered(stale.newest))
+        return min(monday, covered(stale.newest))
     return monday
 
 
-def _covered(newest: datetime) -> datetime:
+def covered(newest: datetime) -> datetime:
     """The last Monday 02:00 UTC at most a weekend after the newest data."""
     reached = newest.astimezone(UTC) + WEEKEND - timedelta(hours=2)
     return (reached - timedelta(days=reached.weekday())).replace(hour=2, minute=0, second=0, microsecond=0)
@@ -102,7 +102,7 @@ def _last(known: "Known", as_of: datetime, settings: Settings) -> Dataset:
             raise
         raise AsOfError(
             f"The data of {settings.data} end on {stale.newest:%Y-%m-%d}, before the last Monday of the simulation, "
-            f"{as_of:%Y-%m-%d}. The last Monday that they cover is {_covered(stale.newest):%Y-%m-%d}: name it by --to, "
+            f"{as_of:%Y-%m-%d}. The last Monday that they cover is {covered(stale.newest):%Y-%m-%d}: name it by --to, "
             "or leave --to out."
         ) from None
 

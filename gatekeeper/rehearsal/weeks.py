@@ -6,7 +6,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIG_UNBLOCK, SIGINT, pthread_sigmask, signal
@@ -105,14 +104,14 @@ def _end_at_ctrl_c() -> None:
     pthread_sigmask(SIG_UNBLOCK, {SIGINT})
 
 
+_makers: dict[tuple[Path, bool], "Maker"] = {}
+"""Of this worker process, which reads the data once for a rehearsal. A folder's name stands for its settings."""
+
+
 def _make(as_of: datetime, settings: Settings, folder: Path, refits: bool) -> None:
-    _maker(settings, folder, refits).make(as_of)
-
-
-@cache
-def _maker(settings: Settings, folder: Path, refits: bool) -> "Maker":
-    """The maker of this worker process, which reads the data once for the whole rehearsal."""
-    return Maker.of(settings, folder, refits)
+    maker = _makers.get((folder, refits)) or Maker.of(settings, folder, refits)
+    _makers[folder, refits] = maker
+    maker.make(as_of)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,7 +67,7 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
 def test_a_rehearsal_tells_what_age_costs(bare: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the edge stays, so a year of age can't be told from none; each figure has its error."""
     data = write_ideas(bare.folder / "ideas.csv", start="2014-01-02", end="2018-01-12", edge_from="2014-01-01", seed=3)
-    for name, value in {"DATA": data, "RECIPE": "logistic", "HOLDOUT_DAYS": "91"}.items():
+    for name, value in {"DATA": data, "RECIPE": "logistic", "HOLDOUT_DAYS": "91", "ACCEPT": "knows:rsi14"}.items():
         monkeypatch.setenv(f"GATEKEEPER_{name}", value)
     words = ["rehearse", "--from", "2016-10-03", "--to", "2018-01-08", "--jobs", "1", "--policy", "better", "--ageing"]
     code, out, _ = bare(*words, "--starts", "1")

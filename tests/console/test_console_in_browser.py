@@ -6,11 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from chromium import chromium
+from chromium import chromium, faults, unreadable
 from console_house import Insider, console, served
 from playwright.sync_api import Browser, Page, expect
 from registry_site import Site
+from weekly_house import House
+
+from gatekeeper.judgement import render
 
 pytestmark = pytest.mark.xdist_group("console")
 
@@ -62,12 +64,6 @@ def small(site: Site) -> Iterator[str]:
         yield url
 
 
-def faults(page: Page) -> list[str]:
-    """What axe-core finds wrong for people who can't see, or not well."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
-
-
 @pytest.mark.parametrize(("width", "look"), LOOKS)
 def test_every_page_fits_reads_aloud_and_asks_nobody_else(
     browser: Browser, insiders: str, width: int, look: str
@@ -103,6 +99,21 @@ def test_the_monitor_fits_and_reads_aloud_with_its_tables(
         ]  # fmt: skip
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert faults(page) == []
+
+
+def test_reports_fit_and_read_aloud(browser: Browser, watched: Path, tmp_path: Path) -> None:
+    """Decision, traders' table, months, charts, gates and standby models; and the first one, which has no champion."""
+    with House(watched, "demo:").registry as registry:
+        check = registry.checks.last_seen()
+        pages = {number: render(registry.evaluation(number).document, "Nothing.", check) for number in (1, 2, 3)}
+    for words in ("The decision", "What traders look for", "Returns by month", "Standby models on live ideas"):
+        assert words in pages[3]
+    wrong = {}
+    for number, text in pages.items():
+        place = tmp_path / f"{number}.html"
+        place.write_text(text, "utf-8")
+        wrong[number] = unreadable(browser, place)
+    assert {number: found for number, found in wrong.items() if found} == {}
 
 
 def test_charts_are_drawn_and_say_their_numbers_under_the_pointer(page: Page, insiders: str) -> None:

@@ -55,6 +55,7 @@ UNPROVEN: dict[str, str] = {
     r"D\.scorecards\.champion\.(threshold|trained_to)": OTHERS,
     r"D\.(scorecards\.\w+\.(daily|exposed)|days)(\[\d+\])?": PARTLY,
     r"D\.data\.(source|notes(\[\d+\])?|fingerprint|newest)": DATA,
+    r"D\.data\.passport": LACKS,
     r"D\.training": LACKS,
     r"D\.training\.(parameters|ideas|wins)": DATA,
     r"D\.training\.(seed|cutoff)": OLDER,

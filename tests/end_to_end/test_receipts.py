@@ -107,7 +107,7 @@ def test_evidence_of_a_promotion_can_not_be_swapped(house: House) -> None:
     assert proof.faults(promoted) == []
 
     def swap(read: dict) -> None:
-        read["evaluation"]["document"]["data"]["source"] = "candles:elsewhere"
+        read["evaluation"]["document"]["data"]["fingerprint"] = 64 * "0"
 
     assert proof.faults(resealed(promoted, swap)) == ["promotion 1 rests on other evidence than this evaluation"]
 

@@ -81,7 +81,8 @@ def check_of_format_1(document: dict[str, Any]) -> dict[str, Any]:
     """As it was written then; what is new is null, but for the measured gain, which is what was predicted."""
     gain, breaker = document["gain"], document["breaker"]
     assert (gain.pop("measured"), gain.pop("measured_error")) == (gain["predicted"], gain["predicted_error"])
-    new = [gain.pop("least"), document.pop("shadow"), *(breaker.pop(name) for name in ("horizon", "compared", "alike"))]
+    new = [gain.pop("least"), *(document.pop(name) for name in ("shadow", "data_warnings"))]
+    new += [*(breaker.pop(name) for name in ("horizon", "compared", "alike"))]
     new += [shift.pop("independent") for shift in document["drift"]["shifts"]]
     assert new == [None] * len(new)
     assert document["format"] == 2

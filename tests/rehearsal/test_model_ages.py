@@ -37,7 +37,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def chosen(place: Path) -> Plan:
     data = write_ideas(place / "ideas.csv", start="2014-01-06", end="2018-01-12", edge_from="2014-01-01", seed=3)
-    settings = config.load({"data": data, "recipe": "logistic", "work": str(place / "work"), "holdout_days": 91})
+    own = {"recipe": "logistic", "work": str(place / "work"), "holdout_days": 91, "accept": ("knows:rsi14",)}
+    settings = config.load({"data": data, **own})
     return plan(mondays(FIRST, LAST), settings, now=NOW, policies=["better"])
 
 

@@ -3,10 +3,13 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from chromium import chromium, unreadable
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from weekly_data import write_ideas
 from weekly_house import NOW
 
@@ -17,6 +20,7 @@ from gatekeeper.documents.start_dates import StartDate, StartDates, StartedStrea
 from gatekeeper.documents.stream_pairs import DifferenceRecord, PairResult
 from gatekeeper.errors import ConfigError
 from gatekeeper.rehearsal import mondays, plan, rehearse
+from gatekeeper.rehearsal.model_ages import measured, trainings
 from gatekeeper.rehearsal.plan import Plan
 from gatekeeper.rehearsal.report import render
 from gatekeeper.rehearsal.start_dates import start_weeks
@@ -33,6 +37,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     place = tmp_path_factory.mktemp("starts")
     data = write_ideas(place / "ideas.csv", start="2014-01-06", end="2018-01-12", edge_from="2014-01-01", seed=3)
     changes = {"recipe": "logistic", "work": str(place / "work"), "holdout_days": 91, "too_good": 1000.0}
+    changes["accept"] = ("knows:rsi14",)  # an edge that no market gives
     settings = config.load({"data": data, **changes})
     return plan(mondays(FIRST, LAST), settings, now=NOW, starts=10)
 
@@ -116,6 +121,15 @@ def test_document_and_page_hold_them(rehearsed: RehearsalDocument) -> None:
     assert "From 3 start dates" in page
     assert page == render(rehearsed)
     assert all(f">{date.begins}<" in page for date in document.holdouts["91"].starts.dates)
+
+
+def test_its_page_fits_and_reads_aloud(chosen: Plan, rehearsed: RehearsalDocument, tmp_path: Path) -> None:
+    """With the start dates, and what ageing costs: wide and narrow, light and dark."""
+    aged = structs.replace(rehearsed, ageing=measured(trainings(replace(chosen, starts=1), [], []), jobs=1))
+    place = tmp_path / "rehearsal.html"
+    place.write_text(render(aged), "utf-8")
+    with chromium() as browser:
+        assert unreadable(browser, place) == {}
 
 
 def date(begins: str, sharpes: tuple[float | None, ...], pairs: list[PairResult]) -> StartDate:

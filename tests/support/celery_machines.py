@@ -145,6 +145,7 @@ class Machines(Airflow):
             "GATEKEEPER_DATA": f"ideas:{ideas}",
             "GATEKEEPER_RECIPE": "logistic",
             "GATEKEEPER_TOO_GOOD": "1000",  # the planted edge has a Sharpe ratio that no market gives
+            "GATEKEEPER_ACCEPT": "knows:rsi14",  # and is one
             **{f"GATEKEEPER_{name.upper()}": str(home / name) for name in config.OWN_FOLDERS},
         }
         super().__init__(home, home, self.mine)

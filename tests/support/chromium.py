@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 QUIET = (
@@ -34,6 +35,27 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds wrong for people who can't see, or not well."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def unreadable(browser: Browser, place: Path) -> dict[str, object]:
+    """What is wrong with a page of ours, wide and light, then narrow and dark: it scrolls sideways, or axe minds."""
+    wrong: dict[str, object] = {}
+    for width, look in ((1280, "light"), (360, "dark")):
+        with browser.new_context(viewport={"width": width, "height": 800}, color_scheme=look) as context:  # type: ignore[arg-type]  # light or dark
+            page = context.new_page()
+            page.goto(place.as_uri(), wait_until="networkidle")
+            reaches = page.evaluate("document.documentElement.scrollWidth")
+            if reaches > width:
+                wrong[f"width {width}"] = reaches
+            if found := faults(page):
+                wrong[f"axe {width} {look}"] = found
+    return wrong
 
 
 def pictured(page: Page, place: Path) -> None:

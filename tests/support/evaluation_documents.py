@@ -65,6 +65,7 @@ def as_format_2(content: dict[str, Any]) -> dict[str, Any]:
         rows = [_without_later(row) for row in content["league"]["contenders"]]
         parts["league"] = content["league"] | {"contenders": rows}
     kept = {name: each for name, each in content.items() if name not in ("sides", "buy_and_hold")}
+    parts["data"] = {name: each for name, each in content["data"].items() if name != "passport"}
     return kept | {"format": 2} | parts
 
 

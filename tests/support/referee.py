@@ -152,12 +152,15 @@ def long_run(columns: Array, bandwidth: float | None = None) -> tuple[Array, flo
     return found, bandwidth
 
 
-def sharpe_variance(a: Array, b: Array) -> tuple[float, float]:
-    """Per period: the difference of the Sharpe ratios (ddof 1), and its HAC variance by the delta method."""
-    delta = a.mean() / a.std(ddof=1) - b.mean() / b.std(ddof=1)
-    covariance, _ = long_run(np.column_stack([a, b, a**2, b**2]))
+def moments(a: Array, b: Array) -> Array:
+    """(T, 4) what the difference of two Sharpe ratios is made of: both returns and their squares."""
+    return np.column_stack([a, b, a**2, b**2])
+
+
+def gradient_of(a: Array, b: Array) -> Array:
+    """Gradient of the difference of the Sharpe ratios by the means of these four."""
     second_a, second_b = (a**2).mean(), (b**2).mean()
-    gradient = np.array(
+    return np.array(
         [
             second_a / a.var() ** 1.5,
             -second_b / b.var() ** 1.5,
@@ -165,6 +168,13 @@ def sharpe_variance(a: Array, b: Array) -> tuple[float, float]:
             0.5 * b.mean() / b.var() ** 1.5,
         ]
     )
+
+
+def sharpe_variance(a: Array, b: Array) -> tuple[float, float]:
+    """Per period: the difference of the Sharpe ratios (ddof 1), and its HAC variance by the delta method."""
+    delta = a.mean() / a.std(ddof=1) - b.mean() / b.std(ddof=1)
+    covariance, _ = long_run(moments(a, b))
+    gradient = gradient_of(a, b)
     days = len(a)
     return float(delta), max(float(gradient @ covariance @ gradient), 0.0) / days * days / (days - 4)
 

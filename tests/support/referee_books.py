@@ -49,6 +49,33 @@ def book(seed: int) -> Book:
     return Book(data, settings, window, ours, None if rng.random() < 0.08 else theirs)
 
 
+@dataclass
+class LeagueBook:
+    """One contest: the book of its first contender, and what the others approve."""
+
+    first: Book
+    older: list[Array]
+
+
+def league_book(seed: int) -> LeagueBook:
+    """The league of this seed: one to five older contenders, often of few trades, and now and then two alike."""
+    rng = np.random.default_rng([seed, 1])
+    made = book(seed)
+    while made.theirs is None:
+        made = book(int(rng.integers(10_000)))
+    policy = "safe" if made.settings.policy == "better" else made.settings.policy
+    changes: dict[str, Any] = {"policy": policy, "league": True}
+    if rng.random() < 0.5:  # few trades of all, or of some
+        changes["floor_trades"] = int(rng.choice([30, 100, 1000]))
+    made.settings = made.settings.model_copy(update=changes)
+    styles: tuple[str, ...] = STYLES
+    if rng.random() < 0.6:  # a champion that several can beat
+        styles = ("skilled", "skilled", "few", "near")
+        made.theirs = approved("unlucky", made.data.ideas, rng, made.ours)
+    older = [approved(str(rng.choice(styles)), made.data.ideas, rng, made.ours) for _ in range(int(rng.integers(1, 6)))]
+    return LeagueBook(made, older)
+
+
 def settings_of(rng: np.random.Generator) -> Settings:
     """Settings that decide something."""
     return Settings(

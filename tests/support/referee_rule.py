@@ -46,6 +46,7 @@ class Ruling:
     detectable: float | None = None
     streams: dict[str, Stream] = field(default_factory=dict)
     capital: Measured | None = None
+    compared: "Compared | None" = None
 
 
 @dataclass
@@ -106,7 +107,7 @@ def judged(
     if shown.error and shown.gain is not None:
         ruling.p = float(stats.t.sf((shown.gain + (found.tolerance or 0.0)) / shown.error, shown.dof))
     ruling.detectable = found.detectable(shown)
-    ruling.capital = found.capital
+    ruling.capital, ruling.compared = found.capital, found
     ruling.streams = {"challenger": a, "champion": b, "ungated": everything}
     return ruling
 
@@ -185,14 +186,19 @@ def gates_of(found: Compared) -> list[tuple[str, bool | None]]:
     return [*gates, *closing(settings, a, found.everything, found.periods, first=False)]
 
 
-def unseen(found: Compared, failed: list[str]) -> bool:
-    """Whether only the bounds failed (and what a person decides anyway), and the gain of interest may be there."""
-    if not set(failed) & {"bound", "saves"} or set(failed) - {"bound", "saves", "selective", "plausible"}:
+def unseen(found: Compared, failed: list[str], of_many: float | None = None) -> bool:
+    """Whether only the bounds failed (and what a person decides anyway), and the gain of interest may be there.
+
+    of_many: the gain that the league's bound would show, where that is what failed.
+    """
+    bounds = {"bound", "saves", "league"}
+    if not set(failed) & bounds or set(failed) - bounds - {"selective", "plausible"}:
         return False
     if "saves" in failed and not found.over(found.capital):
         return False
     tested = [each for name, each in (("bound", found.shown), ("saves", found.capital)) if name in failed]
-    return any((found.detectable(each) or 0.0) > found.settings.gain_of_interest for each in tested)
+    shown = [found.detectable(each) for each in tested] + ([of_many] if "league" in failed else [])
+    return any((gain or 0.0) > found.settings.gain_of_interest for gain in shown)
 
 
 def bootstrap(settings: Any, a: Stream, everything: Stream, days: Array, periods: int) -> Ruling:

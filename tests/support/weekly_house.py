@@ -38,8 +38,8 @@ class House:
                 "reports": str(folder / "reports"),
                 "data": data,
                 "recipe": recipe,
-                # An edge that a test needs at once has a Sharpe ratio that no market gives.
-                **({"too_good": 1000.0} if data.startswith("ideas:") else {}),
+                # An edge that a test needs at once has a Sharpe ratio and a correlation that no market gives.
+                **({"too_good": 1000.0, "accept": ("knows:rsi14",)} if data.startswith("ideas:") else {}),
             }
         )
         if not (folder / "registry.db").exists():

@@ -34,41 +34,41 @@ _INK = {
     "#010106": "var(--third)",
     "#010107": "var(--fourth)",
 }
-_TEXT, _FAINT, _CHALLENGER, _CHAMPION, _UNGATED, _THIRD, _FOURTH = _INK
+TEXT, FAINT, CHALLENGER, CHAMPION, UNGATED, THIRD, FOURTH = _INK
 # Told apart by their strokes too, for those who don't see the colours.
 _STROKES: dict[str, dict[str, Any]] = {
-    "challenger": {"color": _CHALLENGER, "linestyle": "-", "linewidth": 1.8, "zorder": 4},
-    "champion": {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6, "zorder": 3},
-    "ungated": {"color": _UNGATED, "linestyle": (0, (1, 1.4)), "linewidth": 1.4, "zorder": 2},
+    "challenger": {"color": CHALLENGER, "linestyle": "-", "linewidth": 1.8, "zorder": 4},
+    "champion": {"color": CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6, "zorder": 3},
+    "ungated": {"color": UNGATED, "linestyle": (0, (1, 1.4)), "linewidth": 1.4, "zorder": 2},
 }
 # Of streams without a role of their own, in their order.
 _MORE: tuple[dict[str, Any], ...] = (
-    {"color": _CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
-    {"color": _CHALLENGER, "linestyle": "-", "linewidth": 1.8},
-    {"color": _THIRD, "linestyle": (0, (7, 2, 1, 2)), "linewidth": 1.6},
-    {"color": _FOURTH, "linestyle": (0, (3, 1.5)), "linewidth": 1.3},
-    {"color": _TEXT, "linestyle": (0, (1, 1)), "linewidth": 1.2},
-    {"color": _UNGATED, "linestyle": (0, (1, 2.4)), "linewidth": 1.2},
+    {"color": CHAMPION, "linestyle": (0, (5, 2)), "linewidth": 1.6},
+    {"color": CHALLENGER, "linestyle": "-", "linewidth": 1.8},
+    {"color": THIRD, "linestyle": (0, (7, 2, 1, 2)), "linewidth": 1.6},
+    {"color": FOURTH, "linestyle": (0, (3, 1.5)), "linewidth": 1.3},
+    {"color": TEXT, "linestyle": (0, (1, 1)), "linewidth": 1.2},
+    {"color": UNGATED, "linestyle": (0, (1, 2.4)), "linewidth": 1.2},
 )
-_MOMENTS: tuple[dict[str, Any], ...] = (
-    {"color": _CHALLENGER, "marker": "|", "linestyle": "", "markersize": 13, "markeredgewidth": 1.6},
-    {"color": _CHAMPION, "marker": "x", "linestyle": "", "markersize": 6, "markeredgewidth": 1.6},
-    {"color": _TEXT, "marker": "o", "linestyle": "", "markersize": 5, "markerfacecolor": "none"},
+MOMENTS: tuple[dict[str, Any], ...] = (
+    {"color": CHALLENGER, "marker": "|", "linestyle": "", "markersize": 13, "markeredgewidth": 1.6},
+    {"color": CHAMPION, "marker": "x", "linestyle": "", "markersize": 6, "markeredgewidth": 1.6},
+    {"color": TEXT, "marker": "o", "linestyle": "", "markersize": 5, "markerfacecolor": "none"},
 )
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "figure.dpi": 72,  # that of an SVG
     "font.size": 10,
-    "text.color": _TEXT,
-    "axes.labelcolor": _TEXT,
-    "axes.edgecolor": _FAINT,
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "axes.edgecolor": FAINT,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _TEXT,
-    "ytick.color": _TEXT,
+    "xtick.color": TEXT,
+    "ytick.color": TEXT,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": _FAINT,
+    "grid.color": FAINT,
     "grid.linewidth": 0.4,
     "legend.frameon": False,
 }
@@ -95,43 +95,43 @@ def approved_and_vetoed(days: NDArray[np.datetime64], kept: NDArray[np.float64],
     """Returns of the challenger's approved trades, and those that its vetoed ones would have made."""
 
     def draw(axes: "Axes") -> None:
-        at = _chosen(len(days))
+        at = chosen(len(days))
         for label, each, like in (("approved", kept, "challenger"), ("vetoed", ungated - kept, "ungated")):
             axes.plot(days[at], 100 * np.cumsum(each)[at], label=label, **_STROKES[like])
-        _dated(axes)
+        dated(axes)
 
-    return _drawn("kept", draw)
+    return drawn("kept", draw)
 
 
 def streams(name: str, days: NDArray[np.datetime64], daily: Curves) -> str:
     """Running sum of the daily returns of up to six streams of any name, in percent of the initial capital."""
 
     def draw(axes: "Axes") -> None:
-        at = _chosen(len(days))
+        at = chosen(len(days))
         for stroke, (label, each) in zip(_MORE, daily.items(), strict=False):
             axes.plot(days[at], 100 * np.cumsum(each)[at], label=label, **stroke)
-        _dated(axes)
+        dated(axes)
 
-    return _drawn(name, draw, columns=2)
+    return drawn(name, draw, columns=2)
 
 
 def gain(days: NDArray[np.datetime64], value: Floats, error: Floats, sure: float) -> str:
     """The gain in annual Sharpe as the window grew, with a band of so many standard errors to each side."""
 
     def draw(axes: "Axes") -> None:
-        axes.fill_between(days, value - sure * error, value + sure * error, color=_UNGATED, alpha=0.25, label="band")
+        axes.fill_between(days, value - sure * error, value + sure * error, color=UNGATED, alpha=0.25, label="band")
         axes.plot(days, value, label="gain", **_STROKES["challenger"])
-        _dated(axes)
+        dated(axes)
         axes.set_ylabel("annual Sharpe")
 
-    return _drawn("gain", draw)
+    return drawn("gain", draw)
 
 
 def calibration(rows: Mapping[str, Sequence[CalibrationBin]]) -> str:
     """Calibration: the share of ideas that won by score; on the diagonal the score equals the win rate."""
 
     def draw(axes: "Axes") -> None:
-        axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=0.8)
+        axes.plot((0, 1), (0, 1), color=FAINT, linewidth=0.8)
         for name, bins in rows.items():
             scores, won = [each.score for each in bins], [each.won for each in bins]
             axes.plot(scores, won, marker="o", markersize=3.5, label=name, **_STROKES[name])
@@ -140,7 +140,7 @@ def calibration(rows: Mapping[str, Sequence[CalibrationBin]]) -> str:
         axes.set_xlabel("mean score")
         axes.set_ylabel("share that won")
 
-    return _drawn("calibration", draw)
+    return drawn("calibration", draw)
 
 
 def moments(name: str, days: NDArray[np.datetime64], rows: Mapping[str, Sequence[Sequence[np.datetime64]]]) -> str:
@@ -148,14 +148,14 @@ def moments(name: str, days: NDArray[np.datetime64], rows: Mapping[str, Sequence
 
     def draw(axes: "Axes") -> None:
         for place, moments in enumerate(rows.values()):
-            for stroke, when in zip(_MOMENTS, moments, strict=False):
+            for stroke, when in zip(MOMENTS, moments, strict=False):
                 axes.plot(when, [place] * len(when), **stroke)
         axes.set_yticks(range(len(rows)), list(rows))
         axes.set_xlim(days[0], days[-1])
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        _dated(axes, baseline=False)
+        dated(axes, baseline=False)
 
-    return _drawn(name, draw)
+    return drawn(name, draw)
 
 
 def scores(histograms: Mapping[str, ScoreHistogram], thresholds: Mapping[str, float]) -> str:
@@ -170,7 +170,7 @@ def scores(histograms: Mapping[str, ScoreHistogram], thresholds: Mapping[str, fl
         axes.set_ylabel("ideas")
         axes.set_xlabel("score")
 
-    return _drawn("scores", draw)
+    return drawn("scores", draw)
 
 
 def outcomes(histogram: OutcomeHistogram) -> str:
@@ -178,13 +178,13 @@ def outcomes(histogram: OutcomeHistogram) -> str:
 
     def draw(axes: "Axes") -> None:
         percent = 100 * np.asarray(histogram.edges)
-        axes.stairs(histogram.kept, percent, label="approved", fill=True, color=_CHALLENGER, alpha=0.45)
+        axes.stairs(histogram.kept, percent, label="approved", fill=True, color=CHALLENGER, alpha=0.45)
         axes.stairs(histogram.vetoed, percent, label="vetoed", **{**_STROKES["ungated"], "linewidth": 1.8})
-        axes.axvline(0, color=_FAINT, linewidth=0.8)
+        axes.axvline(0, color=FAINT, linewidth=0.8)
         axes.set_ylabel("trades")
         axes.set_xlabel("outcome, % of entry price")
 
-    return _drawn("outcomes", draw)
+    return drawn("outcomes", draw)
 
 
 def _curves(
@@ -194,15 +194,15 @@ def _curves(
     thin: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
 ) -> str:
     def draw(axes: "Axes") -> None:
-        at = _chosen(len(days))
+        at = chosen(len(days))
         for role, curve in curves.items():
             axes.plot(days[at], thin(curve, at), label=role, **_STROKES[role])
-        _dated(axes)
+        dated(axes)
 
-    return _drawn(name, draw)
+    return drawn(name, draw)
 
 
-def _chosen(count: int) -> NDArray[np.int64]:
+def chosen(count: int) -> NDArray[np.int64]:
     """At most MOST_POINTS rows, evenly spread, with the last."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))
 
@@ -212,18 +212,19 @@ def _lowest(curve: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.flo
     return np.asarray(np.minimum.reduceat(curve, at))
 
 
-def _dated(axes: "Axes", *, baseline: bool = True) -> None:
+def dated(axes: "Axes", *, baseline: bool = True) -> None:
+    """Dates on the horizontal axis; baseline: a line at 0, in percent of the capital."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib has no types here
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
     if baseline:
-        axes.axhline(0, color=_FAINT, linewidth=0.8)
+        axes.axhline(0, color=FAINT, linewidth=0.8)
         axes.set_ylabel("% of capital")
 
 
-def _drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> str:
+def drawn(name: str, draw: Callable[["Axes"], None], *, columns: int = 3) -> str:
     """One chart as an SVG element: the same bytes for the same numbers, without a date, nothing from outside."""
     _keep_home_empty()
     import matplotlib as mpl

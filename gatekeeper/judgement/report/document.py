@@ -83,7 +83,9 @@ def document(
         buy_and_hold=backtest.held,
         twins=backtest.twins,
         rules=backtest.rules,
-        data=DataRecord(dataset.source, dataset.newest, list(dataset.notes), dataset.fingerprint()),
+        data=DataRecord(
+            dataset.source, dataset.newest, list(dataset.notes), dataset.fingerprint(), passport=dataset.passport
+        ),
         looks=beside.looks,
         training=beside.training,
         league=beside.league,

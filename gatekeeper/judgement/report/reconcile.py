@@ -13,7 +13,13 @@ from msgspec import UNSET
 from gatekeeper.documents.evaluation import HOLDOUT, EvaluationDocument, ScorecardRecord, StreamFigures
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.backtest.backtest import ready_on
-from gatekeeper.judgement.report import reconcile_breakdown, reconcile_evidence, reconcile_exposed, reconcile_traded
+from gatekeeper.judgement.report import (
+    reconcile_breakdown,
+    reconcile_evidence,
+    reconcile_exposed,
+    reconcile_passport,
+    reconcile_traded,
+)
 from gatekeeper.judgement.report.figures import (
     CLOSE,
     PATHS_CLOSE,
@@ -35,7 +41,7 @@ REPLAYED = ("demo:", "candles:")
 def faults(document: EvaluationDocument) -> list[str]:
     """Figures that contradict others of the document, in sentences; empty if all fit."""
     parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
-    rooms = (reconcile_exposed, reconcile_breakdown, reconcile_traded, reconcile_evidence)
+    rooms = (reconcile_exposed, reconcile_breakdown, reconcile_traded, reconcile_evidence, reconcile_passport)
     return [fault for part in (*parts, *(room.faults for room in rooms)) for fault in part(document)]
 
 

@@ -14,6 +14,7 @@ from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord,
 from gatekeeper.judgement.report import by_month, charts, decision_chart, gain_over_time, glossary, stream_table
 from gatekeeper.judgement.report.streams import streams_of
 from gatekeeper.judgement.rule import tests_spent
+from gatekeeper.market.data.passport import texts
 from gatekeeper.texts import in_html
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _context(document: EvaluationDocument) -> dict[str, object]:
         "gate_terms": glossary.of_gates(document.verdict.gates),
         "window": document.window,
         "data": document.data,
+        "passport": "" if document.data.passport is None else texts.counted(document.data.passport),
         "rules": rules,
         "age": _age(document),
         "league": document.league,

@@ -1,16 +1,13 @@
 """Table files: CSV, Parquet and other tables behind a URI, local or on any store that fsspec reaches.
 
-A URI is a file, a folder or a glob.
+A URI is a file, a folder or a glob. Each file is recognised by itself: a vendor's months differ.
 """
 
-import gzip
-import io
-import warnings
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -22,13 +19,20 @@ from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError, Unavailable
 from gatekeeper.logs import clear_stores
+from gatekeeper.market.data import number_text, sheets, times
+from gatekeeper.market.data.number_text import NumberFormat
+from gatekeeper.market.data.packing import FORMATS, TableFile, counts_in_folder, kind_of, parts
+from gatekeeper.market.data.sheets import Sheet
+from gatekeeper.market.data.text_tables import looks_tabular
+from gatekeeper.market.data.vendors import proposal, symbols
+from gatekeeper.market.data.vendors.canonical import canonical
+from gatekeeper.market.data.vendors.declaration import Shape
+from gatekeeper.market.data.vendors.mapping import ColumnMapping, mapping_of
+from gatekeeper.market.data.vendors.recognition import Recognised, recognise
 from gatekeeper.secret_urls import SecretUrl, shown
 
-_KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
-_FORMATS = ", ".join(sorted(_KINDS))
 # Columns that stay text, so that the ticker NA is no missing value and 007 keeps its zeros.
-_TEXT = ("time", "symbol", "strategy", "action", "closed_at", "known_at", "path")
-_MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "None"]
+_TEXT = frozenset({"time", "symbol", "strategy", "action", "closed_at", "known_at", "path"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,132 @@ class Table:
         return values.astype("str").where(values.notna(), "").str.strip()
 
 
-def tables(uri: str) -> Iterator[Table]:
+def tables(
+    uri: str, shape: Shape | None = None, columns: Mapping[str, object] | None = None, desk: str = "default"
+) -> Iterator[Table]:
     """The tables of all files that `uri` names, in order of their paths.
 
-    Raises DataError (missing, empty, unreadable), ConfigError (no such kind of store), Unavailable (can't be reached).
+    shape: what the files must hold; None: any columns, under their own names. columns: the desk's `columns` setting.
+    desk: its name, for the mapping that a refusal proposes.
+
+    Raises DataError (missing, empty, unreadable, of unknown shape), ConfigError (no such kind of store, a wrong
+    mapping), Unavailable (can't be reached).
     """
+    mapping = mapping_of(columns or {}, shape) if shape else ColumnMapping()
     filesystem, path = _store(uri)
+    lengths: dict[str, tuple[str, str]] = {}
     for file in _expand(filesystem, path, uri):
-        stem, packed, kind = _kind(file)
-        yield Table(shown(file), stem, _frame(shown(file), _read(filesystem, file), kind, packed=packed))
+        written = _written(filesystem, file)
+        for part in parts(shown(file), file, _read(filesystem, file)):
+            table, length = _table(part, written, shape, mapping, desk)
+            _check_length(lengths, table, length)
+            yield table
+
+
+def _table(
+    part: TableFile, written: datetime | None, shape: Shape | None, mapping: ColumnMapping, desk: str
+) -> tuple[Table, str]:
+    """The table, and the length of its bars if the file's name says it."""
+    sheet = sheets.read(part, _TEXT | (shape.text_columns if shape else frozenset()), mapping)
+    stem = symbols.without_copy(part.stem)
+    if shape is None:
+        return Table(part.name, stem, sheet.frame, written), ""
+    try:
+        found = recognise(
+            sheet.frame, headed=sheet.headed, stem=stem, stacked=sheet.stacked, shape=shape, mapping=mapping
+        )
+        sheet = _with_numbers(sheet, found, shape, mapping)
+    except DataError as error:
+        raise DataError(f"{part.name}: {error}") from None
+    if shape.prices and found.missing(shape):
+        proposal.refuse(part.name, sheet.frame, found.columns, sheet.lines, shape, desk)
+    rows = canonical(sheet.frame, found, shape, mapping, part.name)
+    symbol, length = _symbol(stem, found, mapping, rows.frame)
+    vendor = found.vendor
+    stamp = mapping.stamp or (vendor.stamp if vendor else None)
+    return (
+        Table(part.name, symbol, rows.frame, written, vendor.name if vendor else "", stamp, rows.zone, rows.notes),
+        "" if "symbol" in rows.frame.columns else length,
+    )
+
+
+def _with_numbers(sheet: Sheet, found: Recognised, shape: Shape, mapping: ColumnMapping) -> Sheet:
+    """The sheet with its columns of numbers read in the file's own number format. Raises DataError."""
+    names = [name for role, of in found.columns.items() if role in shape.numeric for name in of]
+    semicolons = sheet.layout is not None and sheet.layout.delimiter == ";"
+    text = sheet
+    if mapping.decimal == "," or (semicolons and number_text.is_doubtful(sheet.lines, ";")):
+        text = sheet.as_text(names)
+    odd = [text.frame[name] for name in names if number_text.is_text(text.frame[name])]
+    if not odd:
+        return sheet
+    style = NumberFormat(mapping.decimal) if mapping.decimal else _number_format(sheet, names, odd)
+    frame = sheet.frame
+    if style.decimal == ",":  # what came as numbers was read with a decimal point
+        frame = (sheet.as_text(names) if text is sheet else text).frame
+    differs = number_text.is_text if style.decimal == "," else number_text.is_marked
+    read = {name: style.read(frame[name]) for name in names if differs(frame[name])}
+    return replace(sheet, frame=frame.assign(**read)) if read else sheet
+
+
+def _number_format(sheet: Sheet, names: list[str], odd: list[pd.Series]) -> NumberFormat:
+    """The number format by the cells that aren't plain numbers, else by all. Raises DataError if none tells it."""
+    point = sheet.layout is None or sheet.layout.delimiter != ";"
+    with suppress(DataError):
+        return number_text.number_format(odd, point=point)
+    whole = sheet.as_text(names)
+    return number_text.number_format([whole.frame[name] for name in names], point=point)
+
+
+def _symbol(stem: str, found: Recognised, mapping: ColumnMapping, frame: pd.DataFrame) -> tuple[str, str]:
+    """The symbol that the file's name says, and the length of the bars, "" if it doesn't say that."""
+    if (own := mapping.symbol_of(stem)) is not None:
+        return own, ""
+    if found.vendor is not None and (name := found.vendor.named(stem)):
+        return found.vendor.symbol(name), name.groupdict().get("bar") or ""
+    dated = symbols.dated(stem)
+    if dated is not None and "time" in frame.columns and len(frame):
+        instants, _ = times.parse(frame["time"], f"{stem}: time")
+        if dated.bar or dated.holds(instants):
+            return dated.symbol, dated.bar
+    return stem, ""
+
+
+def _check_length(lengths: dict[str, tuple[str, str]], table: Table, length: str) -> None:
+    """Check that no other file holds bars of another length of the same symbol. Raises DataError."""
+    if not length:
+        return
+    before, name = lengths.setdefault(table.stem, (length, table.name))
+    if before != length:
+        raise DataError(
+            f"{name} and {table.name} hold {table.stem} in bars of two lengths, {before} and {length}; name one length "
+            f"by a glob, such as *{length}*"
+        )
+
+
+def _written(filesystem: fsspec.AbstractFileSystem, file: str) -> datetime | None:
+    """When the file was written, as its store says it; None if it doesn't."""
+    try:
+        about = filesystem.info(file)
+    except Exception:  # noqa: BLE001  # reading it, which follows, names the fault
+        return None
+    for key in ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified"):
+        if (value := about.get(key)) is None or value == "":
+            continue
+        with suppress(ValueError, TypeError, OverflowError):
+            return _moment(value)
+    return None
+
+
+def _moment(value: object) -> datetime:
+    """The instant that a store writes in one of its ways. Raises ValueError, TypeError."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, tz=UTC)
+    if isinstance(value, str):
+        value = parsedate_to_datetime(value) if "," in value else datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is no time")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _url(text: str) -> SecretUrl:
@@ -115,11 +236,21 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
         ) from _url(uri).harmless(error)
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
-        usable = [file for file in usable if _kind(file)[2]]
+        usable = [file for file in counts_in_folder(usable) if _is_table(filesystem, file)]
     if not usable:
         seen = f"{len(files)} other files" if files else "nothing"
-        raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {_FORMATS}")
+        raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {FORMATS}")
     return usable
+
+
+def _is_table(filesystem: fsspec.AbstractFileSystem, file: str) -> bool:
+    """Whether a folder's text file holds a table; files of other kinds do, by their endings."""
+    if kind_of(file)[1:] != ("", "text"):
+        return True
+    try:
+        return looks_tabular(bytes(filesystem.cat_file(file, start=0, end=4096)))
+    except Exception:  # noqa: BLE001  # reading it, which follows, names the fault
+        return True
 
 
 def _refuse_unreachable(filesystem: fsspec.AbstractFileSystem, path: str) -> None:
@@ -130,15 +261,6 @@ def _refuse_unreachable(filesystem: fsspec.AbstractFileSystem, path: str) -> Non
     plain = path[: min((at for mark in "*?[" if (at := path.find(mark)) >= 0), default=len(path))]
     with suppress(FileNotFoundError, NotADirectoryError):
         filesystem.info(plain if plain == path else plain.rpartition("/")[0])
-
-
-def _kind(file: str) -> tuple[str, bool, str]:
-    """(name without endings, compressed?, kind of table or "")."""
-    path = PurePosixPath(file.partition("?")[0] if "://" in file else file)  # a URL may have options behind the name
-    packed = path.suffix.lower() == ".gz"
-    if packed:
-        path = path.with_suffix("")
-    return path.stem, packed, _KINDS.get(path.suffix.lower(), "")
 
 
 def _read(filesystem: fsspec.AbstractFileSystem, file: str) -> bytes:
@@ -152,45 +274,6 @@ def _read(filesystem: fsspec.AbstractFileSystem, file: str) -> bytes:
     except Exception as error:  # noqa: BLE001  # every back end has errors of its own, and each means the same here
         url = _url(file)
         raise Unavailable(f"can't read {url}: {url.hide(error)}; is the store up?") from url.harmless(error)
-
-
-def _frame(file: str, content: bytes, kind: str, *, packed: bool = False) -> pd.DataFrame:
-    if not kind:
-        raise DataError(f"{file} is of no kind that can be read; convert it to one of {_FORMATS}")
-    if not content.strip():
-        raise DataError(f"{file} is empty (0 bytes of data); remove it or fill it")
-    try:
-        frame = _parse(gzip.decompress(content) if packed else content, kind)
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, pd.errors.ParserWarning) as error:
-        # pandas, pyarrow and gzip raise these, or what derives from them, for content that isn't what it should be
-        raise DataError(f"{file} can't be read as {kind}: {str(error).splitlines()[0]}; export it again") from error
-    frame = frame.reset_index() if frame.index.name == "time" else frame.reset_index(drop=True)
-    return frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
-
-
-def _parse(content: bytes, kind: str) -> pd.DataFrame:
-    if kind == "parquet":
-        return pd.read_parquet(io.BytesIO(content))
-    if kind == "feather":
-        return pd.read_feather(io.BytesIO(content))
-    first = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype="str", encoding="utf-8-sig").iloc[0]
-    # An unnamed column is the index that pandas writes: nobody asks for it.
-    names = [f"unnamed {i}" if pd.isna(name) else str(name).strip() for i, name in enumerate(first)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"it has the column {twice[0]} twice")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose data
-        return pd.read_csv(
-            io.BytesIO(content),
-            header=0,
-            names=names,
-            index_col=False,
-            dtype={name: "str" for name in names if name in _TEXT},
-            na_values={name: [""] if name in _TEXT else _MISSING for name in names},
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            low_memory=False,  # else a column's type may differ from chunk to chunk
-        )
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market.data import times
 from gatekeeper.market.data.closed_trades import (
-    ACTIONS,
     GIVEN,
     Days,
     Mask,
@@ -25,11 +24,16 @@ from gatekeeper.market.data.closed_trades import (
     repeats,
 )
 from gatekeeper.market.data.files import Table, numbers
+from gatekeeper.market.data.trades import columns, conversion, layouts
+from gatekeeper.market.data.trades.conversion import Unit
+from gatekeeper.market.data.trades.feature_rows import MOST_UNMATCHED, SETTING, FeatureRows
 from gatekeeper.market.ideas import Ideas, instant, join, moment
 
-_REQUIRED = ("symbol", "time", "action", *GIVEN, "outcome", "closed_at")
+_REQUIRED = ("symbol", "time", "action", "outcome", "closed_at")
 # Written paths are rounded; they still have to add up to the outcome, to a hundredth of a basis point.
 _ROUNDING = 1e-6
+# Costs put a few losses beyond the largest one on their way.
+_BEYOND = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,13 +48,18 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """One file's ideas that had started by the as-of: columns by name, and their instants."""
+    """One file's ideas that had started by the as-of: columns by name, and their instants.
+
+    is_open: marked as open, whatever else they say. unmatched: without a feature row that was known at their entry.
+    """
 
     table: Table
     frame: pd.DataFrame
     time: NDArray[np.datetime64]
     closed_at: NDArray[np.datetime64]
     known_at: NDArray[np.datetime64]
+    is_open: Mask
+    unmatched: Mask
 
     def pick(self, mask: Mask) -> "_Rows":
         return _Rows(
@@ -59,6 +68,8 @@ class _Rows:
             self.time[mask],
             self.closed_at[mask],
             self.known_at[mask],
+            self.is_open[mask],
+            self.unmatched[mask],
         )
 
     def origin(self) -> RowOrigin:
@@ -76,11 +87,14 @@ class Ledger:
     """All labelled ideas of a source as read; a row is checked only once an as-of knows it.
 
     naive: the earliest instant that was written without an offset; NaT if all have one.
+    features: the rows from which ideas without features have them. unit: what their outcomes are in.
     """
 
     uri: str
     files: tuple[_Rows, ...]
     naive: np.datetime64
+    features: FeatureRows | None = None
+    unit: Unit = "fraction"
 
     def known(self, as_of: datetime, longest_hold: timedelta, *, sized: bool = False) -> Labelled:
         """The ideas whose outcome was known by the as-of; sized: with the column `atr`, if they have it.
@@ -89,6 +103,8 @@ class Ledger:
         """
         # An outcome that was known by now belongs to now, even where its idea claims to have started later.
         parts = [rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))) for rows in self.files]
+        unmatched = self._unmatched(parts, as_of)
+        parts = [rows.pick(~rows.unmatched) for rows in parts]
         known = [_known(rows, as_of, longest_hold) for rows in parts]
         started = sum(len(rows.time) for rows in parts)
         if not started:
@@ -98,16 +114,37 @@ class Ledger:
             )
         some = [rows for rows in known if len(rows.time)]
         marked = _in_all({_has_path(rows): rows.table.name for rows in some}, "paths")
-        _in_all({"cost" in rows.frame.columns: rows.table.name for rows in some}, "costs")
-        ideas, dropped = _unique(join([_ideas(rows, marked=marked, sized=sized) for rows in some]), self.uri)
+        _in_all({columns.cost(rows.table) is not None: rows.table.name for rows in some}, "costs")
+        made = [_ideas(rows, self.unit, marked=marked, sized=sized) for rows in some]
+        ideas, dropped = _unique(join(made), self.uri)
         notes = ["times without offset are read as UTC"] if self.naive <= instant(as_of) else []
         if dropped:
             notes.append(f"{dropped} exact duplicate idea{'s' * (dropped != 1)} dropped")
         still_open = started - sum(len(rows.time) for rows in known)
         if still_open:
             notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
+        beyond = sum(int(columns.beyond_excursions(rows.table, numbers(rows.frame["outcome"])).sum()) for rows in some)
+        if beyond > _BEYOND * len(ideas):
+            notes.append(f"{beyond} outcomes lie outside of their MAE and MFE: are the three in one unit?")
+        if unmatched:
+            notes.append(f"{unmatched} idea{'s' * (unmatched != 1)} without features known at the entry left out")
         seen = [rows.time[rows.time <= instant(as_of)] for rows in parts] + [rows.known_at for rows in known]
         return Labelled(ideas, moment(np.concatenate(seen).max()), marked, tuple(notes))
+
+    def _unmatched(self, parts: list[_Rows], as_of: datetime) -> int:
+        """How many ideas have no features. Raises DataError if they are over one in twenty, or can't be dated."""
+        if self.features is None:
+            return 0
+        self.features.check_regular(as_of)
+        count, of = sum(int(rows.unmatched.sum()) for rows in parts), sum(len(rows.time) for rows in parts)
+        if count > MOST_UNMATCHED * of:
+            first = next(rows.pick(rows.unmatched).origin() for rows in parts if rows.unmatched.any())
+            raise DataError(
+                f"{self.uri}: {count} of {of} ideas, over {MOST_UNMATCHED:.0%}, have no row in {self.features.uri} "
+                f"that was known at their entry, within a bar (the first: {first.symbol[0]} "
+                f"{str(first.time[0])[:19]}). {self.features.way_out(str(first.symbol[0]))}"
+            )
+        return count
 
 
 def _in_all(named: dict[bool, str], what: str) -> bool:
@@ -117,14 +154,23 @@ def _in_all(named: dict[bool, str], what: str) -> bool:
     return next(iter(named), False)
 
 
-def ledger(source: Iterable[Table], uri: str) -> Ledger:
-    """All ideas of the tables, of any time. Raises DataError for a table from which no idea can be read."""
-    files, naives = zip(*(_timed(table) for table in source), strict=True)
-    return Ledger(uri, files, np.fmin.reduce(naives))
+def ledger(source: Iterable[Table], uri: str, features: FeatureRows | None = None, unit: Unit | None = None) -> Ledger:
+    """All ideas of the tables, of any time. Raises DataError for a table from which no idea can be read.
+
+    features: for ideas of files that have none. unit: what the outcomes are in; None: fractions.
+    """
+    files, naives = zip(*(_timed(layouts.recognised(table), features) for table in source), strict=True)
+    return Ledger(uri, files, np.fmin.reduce(naives), features, unit or "fraction")
 
 
-def _timed(table: Table) -> tuple[_Rows, np.datetime64]:
-    table.require(_REQUIRED)
+def _timed(table: Table, features: FeatureRows | None) -> tuple[_Rows, np.datetime64]:
+    if features is None and not set(table.frame.columns).intersection(GIVEN) and set(_REQUIRED) <= set(table.frame):
+        raise DataError(
+            f"{table.name}{f' ({table.vendor})' if table.vendor else ''} has trades and no features. Name the files "
+            f"that have them in {SETTING}: one row a bar with symbol, time and {', '.join(GIVEN)}"
+        )
+    joined = features if features is not None and not set(GIVEN) <= set(table.frame.columns) else None
+    table.require(_REQUIRED if joined else (*_REQUIRED[:3], *GIVEN, *_REQUIRED[3:]))
     frame = table.frame
     time, naive = times.parse(frame["time"], f"{table.name}: time")
     closed_at, naive_close = times.parse(frame["closed_at"], f"{table.name}: closed_at", optional=True)
@@ -132,7 +178,15 @@ def _timed(table: Table) -> tuple[_Rows, np.datetime64]:
     if "known_at" in frame.columns:
         known_at, naive_known = times.parse(frame["known_at"], f"{table.name}: known_at", optional=True)
     bare = [times.first(time, naive), times.first(closed_at, naive_close), times.first(known_at, naive_known)]
-    return _Rows(table, frame, time, closed_at, known_at), np.fmin.reduce(bare)
+    is_open = columns.is_open(table)
+    known_at = np.where(is_open, np.datetime64("NaT", "ns"), known_at)
+    unmatched = np.zeros(len(frame), dtype=np.bool_)
+    if joined is not None:
+        row = joined.of(table.text("symbol").to_numpy(dtype=np.str_), time)
+        unmatched = row < 0
+        given = joined.frame[list(GIVEN)].iloc[np.maximum(row, 0)].set_index(frame.index)
+        frame = frame.drop(columns=list(GIVEN), errors="ignore").join(given)
+    return _Rows(table, frame, time, closed_at, known_at, is_open, unmatched), np.fmin.reduce(bare)
 
 
 def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
@@ -140,7 +194,7 @@ def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:
     limit = np.timedelta64(longest_hold)
     known = rows.known_at <= instant(as_of)
     raise_it = f"raise GATEKEEPER_LONGEST_HOLD_DAYS (now {longest_hold.days}) or remove them"
-    overdue = ~known & (rows.time + limit <= instant(as_of))
+    overdue = ~known & ~rows.is_open & (rows.time + limit <= instant(as_of))
     rows.refuse(overdue, f"no outcome by {as_of:%Y-%m-%d %H:%M}Z, longer than any trade may be open,", raise_it)
     rows = rows.pick(known)
     check_order(rows.origin(), rows.closed_at, rows.known_at)
@@ -157,13 +211,17 @@ def _has_path(rows: _Rows) -> bool:
     return bool(given.all())
 
 
-def _ideas(rows: _Rows, *, marked: bool, sized: bool) -> Ideas:
-    origin, outcome = rows.origin(), numbers(rows.frame["outcome"])
-    action = numbers(rows.table.text("action").str.lower().map(ACTIONS))
+def _ideas(rows: _Rows, unit: Unit, *, marked: bool, sized: bool) -> Ideas:
+    origin, given = rows.origin(), numbers(rows.frame["outcome"])
+    action = numbers(rows.table.text("action").str.lower().map(columns.ACTIONS))
     features = checked_features(origin, {name: numbers(rows.frame[name]) for name in GIVEN}, action)
-    check_outcome(origin, outcome)
+    check_outcome(origin, given)
+    outcome = conversion.outcomes(given, action, unit)
     strategy = rows.table.text("strategy") if "strategy" in rows.frame.columns else None
-    path_start, path_day, path_return = _paths(rows, outcome) if marked else booked_on_exit(rows.closed_at, outcome)
+    path_start, path_day, path_return = _paths(rows, given) if marked else booked_on_exit(rows.closed_at, outcome)
+    if marked:
+        path_return = conversion.paths(path_return, path_start, action, unit)
+    cost = columns.cost(rows.table)
     return Ideas(
         symbol=origin.symbol,
         strategy=np.full(len(outcome), "") if strategy is None else strategy.to_numpy(dtype=np.str_),
@@ -176,7 +234,7 @@ def _ideas(rows: _Rows, *, marked: bool, sized: bool) -> Ideas:
         path_day=path_day,
         path_return=path_return,
         atr=_atr(rows) if sized and "atr" in rows.frame.columns else None,
-        costs=_costs(rows) if "cost" in rows.frame.columns else None,
+        costs=None if cost is None else _costs(rows, conversion.costs(cost, unit)),
     )
 
 
@@ -186,9 +244,8 @@ def _atr(rows: _Rows) -> NDArray[np.float64]:
     return atr
 
 
-def _costs(rows: _Rows) -> NDArray[np.float64]:
+def _costs(rows: _Rows, cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 1) what the outcome paid, as a fraction of the entry price."""
-    cost = numbers(rows.frame["cost"])
     rows.refuse(~np.isfinite(cost), "the cost is missing or not a finite number", "give costs to all ideas or to none")
     return cost[:, np.newaxis]
 

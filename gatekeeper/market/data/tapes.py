@@ -16,6 +16,7 @@ from gatekeeper.market.data.candles import EXTRAS, PRICES, Book, Candles, Stamp,
 from gatekeeper.market.data.files import Table, numbers, tables
 from gatekeeper.market.data.overlaps import joined, named, require_one_length
 from gatekeeper.market.data.spans import FEWEST, bar_length, begins, ends, off_grid
+from gatekeeper.market.data.vendors.bars import BARS
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import LARGEST, instant
 
@@ -67,7 +68,7 @@ class Tape:
         self._refuse_mixed_offsets(instant(as_of))
         candles: list[Candles] = []
         findings: list[Finding] = []
-        copies, outgrown, moved, short = 0, 0, 0, []
+        copies, outgrown, moved, short, closing = 0, 0, 0, [], set()
         for series in self.series:
             known, length, left_out = _known(series, as_of)
             if known.empty:
@@ -81,6 +82,7 @@ class Tape:
                 continue
             candles.append(_candles(symbol, found.rows, length, series.stamp))
             findings += _off_grid(symbol, left_out, length)
+            closing |= {symbol} if series.stamp == "close" else set()
         notes = self._notes(instant(as_of))
         if copies:
             notes.append(f"{copies} exact duplicate bar{'s' * (copies != 1)} dropped")
@@ -94,7 +96,7 @@ class Tape:
             notes.append(f"left out, fewer than {FEWEST} bars by the as-of: {', '.join(short)}")
         if not candles:
             _refuse(self.uri, as_of, self.first, short)
-        return Book(tuple(candles), tuple(notes), tuple(findings))
+        return Book(tuple(candles), tuple(notes), tuple(findings), frozenset(closing))
 
     def _notes(self, known: np.datetime64) -> list[str]:
         notes = []
@@ -125,7 +127,7 @@ def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
 
     Raises what `Tape.book` and `files.tables` raise.
     """
-    return book(tables(uri), as_of, stamp, uri)
+    return book(tables(uri, BARS), as_of, stamp, uri)
 
 
 def book(source: Iterable[Table], as_of: datetime, stamp: Stamp, uri: str) -> Book:

@@ -20,9 +20,11 @@ from gatekeeper.documents.check import (
 )
 from gatekeeper.documents.rules import Rules, known
 from gatekeeper.errors import ModelRefused
+from gatekeeper.pipeline.monitoring.data_watch import DataWatch
 from gatekeeper.pipeline.monitoring.live_ideas import Seen, reference, seen
 from gatekeeper.pipeline.monitoring.standby_models import shadow
 from gatekeeper.pipeline.weekly.evaluate import contender, in_its_stead
+from gatekeeper.pipeline.weekly.read_data import in_count
 from gatekeeper.registry import Evaluation, Model, Promotion, Registry
 from gatekeeper.serving.served_scores import Answers
 from gatekeeper.settings import Settings
@@ -62,8 +64,10 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
     settings = _pinned(settings, evaluation, notes)
     primary = contender(settings, registry, lasting.primary)
     before = _before(registry, settings, lasting, notes)
-    found = seen(settings, lasting.promotion, as_of)
+    watch = DataWatch(registry, settings, as_of)
+    found = seen(settings, lasting.promotion, as_of, watch.reading)
     notes += found.notes
+    data_warnings = watch.warnings(found, notes)
     rules = _rules(settings, evaluation, found)
     live = lives.measure(found.dataset, rules, found.since, primary, before)
     gain = _gain(live, rules, lasting, notes)
@@ -96,6 +100,7 @@ def observe(registry: Registry, settings: Settings, lasting: Reign, as_of: datet
         notes=notes,
         text="",
         shadow=shadow(registry, settings, found, rules, primary),
+        data_warnings=data_warnings,
     )
     return structs.replace(document, text=_in_words(document))
 
@@ -270,6 +275,7 @@ def _in_words(document: CheckDocument) -> str:
             *([drift.text] if drift else []),
             *_shadow(document),
             *_starved(document),
+            *([f"{in_count(document.data_warnings)} about the data"] if document.data_warnings else []),
             *document.notes,
         ]
     )

@@ -14,6 +14,7 @@ from gatekeeper.serving.served_scores import Answers, answered
 from gatekeeper.settings import Settings
 
 if TYPE_CHECKING:
+    from gatekeeper.market.data.passport.reading import Reading
     from gatekeeper.market.ideas import Dataset
 
 LOGGED, REPLAYED = "logged", "replayed"
@@ -36,8 +37,10 @@ class Seen:
     notes: tuple[str, ...]
 
 
-def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
+def seen(settings: Settings, promotion: Promotion, as_of: datetime, reading: "Reading | None" = None) -> Seen:
     """Logged ideas if one of them has ended since the promotion or there are no others; else those of `settings.data`.
+
+    reading: notes what is read of these.
 
     Raises the source's errors: DataError, StaleData, AsOfError, ConfigError, Unavailable.
     """
@@ -54,7 +57,7 @@ def seen(settings: Settings, promotion: Promotion, as_of: datetime) -> Seen:
         pass  # no server has logged anything yet
     except DataError as fault:
         notes = (f"the logged ideas can't be used: {fault}",)
-    dataset = sources.load(settings.data, as_of, settings)
+    dataset = sources.load(settings.data, as_of, settings, reading)
     ideas = dataset.ideas.take(dataset.ideas.time >= _instant(promotion.as_of))
     return Seen(dataset, promotion.as_of, REPLAYED, ideas.features, None, notes)
 
@@ -67,9 +70,12 @@ def logs_only(settings: Settings) -> bool:
 def reference(settings: Settings, evaluation: Evaluation) -> tuple[NDArray[np.float32] | None, str]:
     """(N, 7) features of the evaluation's ideas in the order of time; or None, and the reason."""
     from gatekeeper.market import sources
+    from gatekeeper.market.data.passport.reading import Reading
 
+    passport = evaluation.document.data.passport
+    reading = Reading(without_last=() if passport is None else passport.without_last)
     try:
-        dataset = sources.load(settings.data, evaluation.as_of, settings)
+        dataset = sources.load(settings.data, evaluation.as_of, settings, reading)
     except (DataError, AsOfError) as fault:
         return None, f"the ideas of evaluation {evaluation.id} can no longer be read: {fault}"
     window = evaluation.document.window

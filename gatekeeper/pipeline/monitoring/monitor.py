@@ -10,6 +10,7 @@ from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm
 from gatekeeper.pipeline.monitoring.check_document import Reign, observe, reign, starved
 from gatekeeper.pipeline.monitoring.live_ideas import logs_only
+from gatekeeper.pipeline.weekly import read_data
 from gatekeeper.registry import Registry
 from gatekeeper.registry.promotion.checks import Check
 from gatekeeper.serving import load
@@ -98,6 +99,8 @@ def _act(registry: Registry, settings: Settings, lasting: Reign, check: Check, a
         key = f"{ACTOR}/generation {check.generation}/{','.join(drift.drifted)}"
         text = f"drift since the backtest of {name}: {', '.join(drift.drifted)}"
         alarms.tell(settings, registry, Alarm("drift", key, text, document.text))
+    if document.data_warnings:
+        read_data.tell(settings, registry, str(settings.data), document.data_warnings)
     if few := starved(document):
         key = f"{ACTOR}/generation {check.generation}/starved"
         alarms.tell(settings, registry, Alarm("undecided", key, few, document.text, pressing=True))

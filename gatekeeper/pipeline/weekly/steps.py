@@ -20,7 +20,7 @@ from gatekeeper.documents.step_output import (
 )
 from gatekeeper.errors import ConfigError, EvaluationOutdated, GenerationMoved, Held, Quarantined, Unapproved
 from gatekeeper.pipeline import alarms
-from gatekeeper.pipeline.weekly import train_and_export
+from gatekeeper.pipeline.weekly import read_data, train_and_export
 from gatekeeper.pipeline.weekly.evaluate import evaluated, is_older
 from gatekeeper.pipeline.weekly.run import Run
 from gatekeeper.pipeline.weekly.workspace import dataset_of
@@ -30,14 +30,13 @@ from gatekeeper.registry.records import WHAT_IF
 ATTEMPTS = 3
 
 
-def retrain(run: Run) -> Retrained:
+def retrain(run: Run, registry: Registry) -> Retrained:
     """Build the run's ideas and train on those before the holdout; both files are bound by sha256.
 
-    If refits are deployed, the same recipe and seed is fitted once more on all data to the as-of.
+    The data's passport is logged, and compared with that of the run before. If refits are deployed, the same recipe and
+    seed is fitted once more on all data to the as-of.
     """
-    from gatekeeper.market import sources
-
-    dataset = sources.load(run.settings.data, run.as_of, run.settings)
+    dataset = read_data.dataset(run, registry)
     fitted = train_and_export.fitted(run, dataset, run.as_of - run.settings.holdout)
     dataset_sha256 = dataset.save(run.work / "dataset.npz")
     trained, notes = fitted.trained, "".join(f"; {note}" for note in dataset.notes)
@@ -46,6 +45,9 @@ def retrain(run: Run) -> Retrained:
         f"{trained.trained_from:%Y-%m-%d} and were known by {trained.cutoff:%Y-%m-%d}; "
         f"{len(dataset.ideas)} ideas known in all{notes}"
     )
+    warnings = () if dataset.passport is None else dataset.passport.warnings
+    if warnings:
+        summary += f"; {read_data.in_count(warnings)} about the data, the first: {warnings[0]}"
     refit = None
     if run.settings.deploy != "judged":
         refit = train_and_export.fitted(run, dataset, run.as_of)
@@ -58,6 +60,7 @@ def retrain(run: Run) -> Retrained:
         dataset=str(run.work / "dataset.npz"),
         dataset_sha256=dataset_sha256,
         dataset_fingerprint=dataset.fingerprint(),
+        without_last=() if dataset.passport is None else dataset.passport.without_last,
         refit=refit,
     )
 
@@ -212,7 +215,7 @@ def take(name: str, run: Run, registry: Registry, handed_over: object = None) ->
     registry.refuse_future(run.as_of)
     match name:
         case "retrain":
-            return retrain(run)
+            return retrain(run, registry)
         case "export_onnx":
             return export_onnx(run, read(handed_over, Retrained, "retrain", run.key))
         case "register":
@@ -227,7 +230,7 @@ def take(name: str, run: Run, registry: Registry, handed_over: object = None) ->
 def weekly(run: Run, registry: Registry) -> Iterator[tuple[str, Retrained]]:
     """All steps in order, each with its output as soon as it is done; the last one is Promoted."""
     registry.refuse_future(run.as_of)
-    yield "retrain", (retrained := retrain(run))
+    yield "retrain", (retrained := retrain(run, registry))
     yield "export_onnx", (exported := export_onnx(run, retrained))
     yield "register", (registered := register(run, registry, exported))
     yield "backtest", (backtested := backtest(run, registry, registered))

@@ -19,8 +19,10 @@ def dataset_of(run: Run, retrained: Retrained) -> "Dataset":
     if place.exists():
         return Dataset.load(place, retrained.dataset_sha256)
     from gatekeeper.market import sources
+    from gatekeeper.market.data.passport.reading import Reading
 
-    dataset = sources.load(run.settings.data, run.as_of, run.settings)
+    reading = Reading(without_last=retrained.without_last)
+    dataset = sources.load(run.settings.data, run.as_of, run.settings, reading)
     if dataset.fingerprint() != retrained.dataset_fingerprint:
         raise DataError(
             f"{place} is gone, and {run.settings.data} no longer gives the same ideas for {run.as_of:%Y-%m-%d}; "

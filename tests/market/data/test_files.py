@@ -75,12 +75,16 @@ def test_the_index_that_pandas_writes_is_no_trouble(tmp_path: Path) -> None:
         ("x.csv", b"time,open\n1,2\n1,2,3\n", "can't be read as csv"),
         ("x.csv", b"time,open\n1,2,3\n1,2,3\n", "can't be read as csv"),
         ("x.csv", b"time,open,open\n1,2,3\n", "column open twice"),
-        ("x.csv", b"\xff\xfe\x00\x01", "can't be read as csv"),
+        ("x.csv", b"\xff\xfe\x00", "it has no row"),
         ("x.csv.gz", b"time,open\n", "can't be read as csv"),
         ("x.parquet", b"version https://git-lfs.github.com/spec/v1\n", "can't be read as parquet"),
         ("x.parquet", b"", "is empty"),
         ("x.feather", b"<!DOCTYPE html>", "can't be read as feather"),
-        ("x.xlsx", b"PK", "no kind that can be read"),
+        ("x.csv.zst", b"time,open\n", "can't be read as csv"),
+        ("x.zip", b"PK", "can't be read as zip"),
+        ("x.dbn", b"DBN", "no kind that can be read"),
+        ("x.json", b"{}", "no list of bars"),
+        ("x.json", b"[", "can't be read as json"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
@@ -94,7 +98,7 @@ def test_missing_columns_and_rows_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("Date;Open\n1;2\n")
     (tmp_path / "y.csv").write_text("time,open\n")
     odd, bare = tables(str(tmp_path))
-    with pytest.raises(DataError, match=r"x\.csv has no column time, open; it has: Date;Open"):
+    with pytest.raises(DataError, match=r"x\.csv has no column time, open; it has: Date, Open"):
         odd.require(("time", "open"))
     with pytest.raises(DataError, match=r"y\.csv has a header and no rows"):
         bare.require(("time", "open"))

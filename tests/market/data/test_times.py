@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.errors import DataError
+from gatekeeper.errors import ConfigError, DataError
 from gatekeeper.market.data.times import parse
 
 WHOLE_SECONDS = st.datetimes(datetime(1975, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001  # UTC is put on below
@@ -54,9 +54,12 @@ def test_an_offset_counts_and_its_absence_is_told() -> None:
         (["2018-01-02", "03.01.2018"], r"row 2 \('03.01.2018'\)"),
         (["01/02/2018"], "row 1"),
         (["2018-02-30"], "calendar"),
-        (["20180102", "20180103"], "without dashes"),
-        ([1514851200, 1514851200000], "mixes"),
-        ([1514851200000000], "neither"),
+        (["03.01.2018", "2018-01-02"], "row 1"),
+        (["01.02.2018", "02/01/2018"], "day or month first"),
+        (["13.02.2018", "02.13.2018"], r"day first in row 1 .*month first in row 2"),
+        (["31.02.2018"], "calendar"),
+        ([1514851200, 1514851200000], "mixes epochs in s .*row 1.* and ms .*row 2"),
+        ([1514851200000, 1514851200000000], "mixes epochs in ms .* and us"),
         ([1514851200.0, float("inf")], r"row 2 \('inf'\)"),
         (["2018-01-02", ""], "row 2"),
         (["2018-01-02", None], "row 2"),
@@ -69,6 +72,52 @@ def test_what_cannot_be_read_safely_is_an_error(values: list[object], fault: str
     with pytest.raises(DataError, match=fault) as error:
         read(values)
     assert "f.csv: time" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "right"),
+    [
+        ([20180102, 20180103], "2018-01-02T00:00:00.000"),
+        (["20180102", "20180103"], "2018-01-02T00:00:00.000"),
+        ([201801021530], "2018-01-02T15:30:00.000"),
+        ([20180102153000], "2018-01-02T15:30:00.000"),
+        (["20180102 153000"], "2018-01-02T15:30:00.000"),
+        (["20180102 15:30"], "2018-01-02T15:30:00.000"),
+        (["2018.01.02 15:30:00"], "2018-01-02T15:30:00.000"),
+        (["2018/01/02"], "2018-01-02T00:00:00.000"),
+        (["02.01.2018 15:30:00.000", "13.01.2018 15:30:00.000"], "2018-01-02T15:30:00.000"),
+        (["1/2/2018 9:30", "1/13/2018 9:30"], "2018-01-02T09:30:00.000"),
+        ([pd.Timestamp("2018-01-02").date()], "2018-01-02T00:00:00.000"),
+    ],
+)
+def test_dates_of_other_forms_are_read_as_utc(values: list[object], right: str) -> None:
+    assert read(values) == ([right, *read(values)[0][1:]], True)
+
+
+@pytest.mark.parametrize("text", ["2018-01-02 00:00:00 UTC", "2018-01-02 00:00:00+00:00", "2018-01-02T00:00Z"])
+def test_utc_in_words_is_an_offset(text: str) -> None:
+    assert read([text]) == (["2018-01-02T00:00:00.000"], False)
+
+
+@pytest.mark.parametrize(("unit", "value"), [("s", 1514851200), ("ms", 1514851200000), ("us", 1514851200000000)])
+def test_an_epochs_unit_is_told_by_its_size(unit: str, value: int) -> None:
+    """And exactly: nanoseconds don't go through floats."""
+    assert read([value]) == (["2018-01-02T00:00:00.000"], False)
+    nanos, _ = parse(pd.Series([1514851200000000001]), "t")
+    assert nanos[0] == np.datetime64("2018-01-02T00:00:00.000000001")
+    assert unit in ("s", "ms", "us")
+
+
+def test_a_zone_moves_what_has_no_offset() -> None:
+    """Berlin is two hours ahead in summer; the broker's clock is seven hours ahead of New York, so three of UTC."""
+    column = pd.Series(["2018-07-02T10:00"])
+    assert str(parse(column, "t", zone="Europe/Berlin")[0][0])[:16] == "2018-07-02T08:00"
+    assert str(parse(column, "t", zone="America/New_York+7")[0][0])[:16] == "2018-07-02T07:00"
+    assert str(parse(column, "t", zone="Etc/GMT+5")[0][0])[:16] == "2018-07-02T15:00"
+    with pytest.raises(DataError, match=r"twice or not at all in Europe/Berlin.*row 1"):
+        parse(pd.Series(["2018-10-28T02:30"]), "t", zone="Europe/Berlin")
+    with pytest.raises(ConfigError, match="is not a time zone"):
+        parse(column, "t", zone="Berlin")
 
 
 def test_a_missing_time_may_be_allowed() -> None:

@@ -42,7 +42,7 @@ OTHERWISE: dict[str, Any] = {
 """Every setting that an evaluation went by, far from its default."""
 
 NOT_RULES = frozenset({
-    "data",  # where the ideas are; what they are is told by their fingerprint
+    "data", "columns", "idea_features", "outcome_unit",  # how data are read; what they are is told by their fingerprint
     "freshness_days", "ideas_freshness_days",  # refuse data that are too old, and change no number
     "recipe", "min_ideas", "min_class_ideas", "train_years", "half_life_days",  # of the training
     "deploy", "league", "league_size",  # who competes

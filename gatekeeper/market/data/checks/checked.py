@@ -10,13 +10,18 @@ from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
 
+DEMO = "demo:"
+"""The source whose bars nobody can change, so that nothing is proposed for it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
     """What is checked: nothing in it came after the as-of.
 
-    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; empty for a source of labelled ideas.
-    ideas: labelled ideas; None for a source of bars. splits: those that were applied.
+    candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
+    GATEKEEPER_IDEA_BARS, if it is set. ideas: labelled ideas, or those found in the bars; None before any are looked
+    for. splits: those that were applied. source: its URI as it may be shown. as_read: each symbol's bars before
+    calendars moved their closes. closing: the symbols whose stamps are read as closes.
     """
 
     candles: tuple[Candles, ...]
@@ -24,6 +29,9 @@ class Checked:
     as_of: datetime
     settings: Settings
     splits: tuple[Split, ...] = ()
+    source: str = ""
+    as_read: tuple[Candles, ...] = ()
+    closing: frozenset[str] = frozenset()
 
 
 Check = Callable[[Checked], Iterable[Finding]]

@@ -46,10 +46,11 @@ def _listed(findings: list[Finding]) -> tuple[list[FindingRecord], int]:
     ordered = sorted(findings, key=lambda each: order.index(each.severity))
     grave = [each for each in ordered if each.severity is not Severity.NOTE][:MOST_FINDINGS]
     notes = [each for each in ordered if each.severity is Severity.NOTE][:MOST_NOTES]
-    return [_record(each) for each in (*grave, *notes)], len(findings) - len(grave) - len(notes)
+    return [recorded(each) for each in (*grave, *notes)], len(findings) - len(grave) - len(notes)
 
 
-def _record(finding: Finding) -> FindingRecord:
+def recorded(finding: Finding) -> FindingRecord:
+    """The finding as documents hold it."""
     return FindingRecord(
         severity=finding.severity.value,
         kind=finding.kind,

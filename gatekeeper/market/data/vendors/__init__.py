@@ -1,0 +1,1 @@
+"""Vendors' files: how each is recognised, and how its columns, times and symbols become ours."""
