@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.show import as_json, echo, json_option
-from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData, with_reason
+from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData
 from gatekeeper.secret_urls import hide_all
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class _Found:
         self.passport: Passport | None = None
         self.prospects: Prospects | None = None
         self.refusal: str | None = None
+        self.mapping = ""
+        """The `columns` to check and fill in, if the shape of a file is unknown."""
 
     @classmethod
     def of(cls, uri: str | None, settings: "Settings", as_of: datetime | None) -> "_Found":
@@ -75,7 +77,7 @@ class _Found:
         if _has_scheme(uri):
             return cls._read(_with(settings, uri), as_of)
         bars = cls._read(_with(settings, f"candles:{uri}"), as_of)
-        if bars.refusal is None or not bars.reading.files:
+        if bars.refusal is None or not (bars.reading.files or bars.mapping):
             return bars
         ideas = cls._read(_with(settings, f"ideas:{uri}"), as_of)
         return ideas if ideas.refusal is None else bars
@@ -94,7 +96,8 @@ class _Found:
         except GatekeeperError as fault:
             if isinstance(fault, ConfigError) and not found.reading.files:
                 raise
-            found.refusal = hide_all(with_reason(fault))
+            found.refusal = hide_all(fault)
+            found.mapping = hide_all(fault.mapping) if isinstance(fault, DataError) else ""
         if found.dataset is not None:
             found.passport = found.dataset.passport
             found.prospects = prospects(found.dataset, settings, a_year(found.dataset))
@@ -138,7 +141,7 @@ class _Found:
         """The screen."""
         from gatekeeper.cli.data_screen import show
 
-        show(self.passport, self.prospects, self.refusal, self.use)
+        show(self.passport, self.prospects, self.refusal, self.use, self.mapping)
 
     def write(self, place: Path) -> Path | None:
         """Write the page; None if nothing could be read. Raises Unavailable if it can't be written."""
@@ -147,7 +150,8 @@ class _Found:
 
         if self.passport is None:
             return None
-        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, self.reading.book, self.dataset)
+        book = self.reading.adjusted or self.reading.book
+        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, book, self.dataset)
         write_whole(place, page.encode())
         return place
 
@@ -158,6 +162,7 @@ class _Found:
         return {
             "use": self.use,
             "refusal": self.refusal,
+            "mapping": self.mapping or None,
             "passport": None if self.passport is None else passports.as_object(self.passport),
             "prospects": None if self.prospects is None else asdict(self.prospects),
             "page": None if page is None else str(page),

@@ -22,13 +22,20 @@ MOST_NOTES = 8
 WORDS = {"refused": ("REFUSED", "bold red"), "warning": ("WARNING", "yellow"), "note": ("note", "dim")}
 
 
-def show(passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str) -> None:
-    """Print it. refusal: why the reading ended early, if it did."""
+def show(
+    passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str, mapping: str = ""
+) -> None:
+    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         _shown(console, passport, prospects, refusal, use)
+        if mapping:
+            console.print()
+            console.print(_text("Mapping to check, fill in and put into desks.toml:"))
+            for line in mapping.split("\n"):
+                console.print(_text(line, "bold"), soft_wrap=True)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
@@ -40,10 +47,13 @@ def _shown(
         _pairs(console, _facts(passport))
         _symbols(console, passport.symbols)
         _findings(console, passport)
+        if refusal is not None:
+            console.print()
     if refusal is not None:
-        console.print()
-        for number, line in enumerate(refusal.split("\n")):
-            console.print(_text(f"REFUSED  {line}" if number == 0 else f"  {line}", "bold red" if number == 0 else ""))
+        first, *rest = texts.parted(refusal)
+        console.print(_text(f"REFUSED  {first}", "bold red"))
+        for line in rest:
+            console.print(_text(line), soft_wrap=True)  # it may be there to be copied
     if prospects is not None:
         _prospects(console, prospects)
     if passport is not None:

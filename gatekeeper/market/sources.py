@@ -13,11 +13,18 @@ from gatekeeper.market.data import calendars, candles, corporate_actions, labell
 from gatekeeper.market.data.adjusting import applied
 from gatekeeper.market.data.candles import Book, Candles
 from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
-from gatekeeper.market.data.checks.checked import Check, Checked
+from gatekeeper.market.data.checks.checked import DEMO, Check, Checked
 from gatekeeper.market.data.closes import daily_closes
 from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.files import tables
-from gatekeeper.market.data.market_days import EVERY_DAY, WORKDAYS, Days, calendar_of_ideas, check_fresh, last_closed
+from gatekeeper.market.data.market_days import (
+    WORKDAYS,
+    Days,
+    calendar_of_ideas,
+    check_fresh,
+    counted_periods,
+    last_closed,
+)
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
 from gatekeeper.market.data.sessions import calendar_of, periods_per_year
@@ -47,10 +54,6 @@ class Known(Protocol):
 
     def __call__(self, as_of: datetime, *, checked: bool = False) -> Dataset:
         """The dataset."""
-
-
-# An odd Saturday session doesn't make a market that never closes; there, two days in seven are weekend.
-_WEEKEND_SHARE = 0.1
 
 
 def load(uri: Source, as_of: datetime, settings: Settings, reading: Reading | None = None) -> Dataset:
@@ -249,7 +252,7 @@ def _checked(
 
 def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading: Reading, *, checked: bool) -> Dataset:
     """The dataset of the bars. reading: notes the bars; if `checked`, the findings of the data checks too."""
-    named = settings.market_calendars
+    named, as_read = settings.market_calendars, book.candles
     if named:
         book = calendars.within_sessions(book, as_of, named, settings.freshness_days)
     book = reading.bars(unfinished.finished(book))
@@ -257,7 +260,8 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     book, splits = applied(book, corporate_actions.read(settings.splits))
     book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
-    whole = Checked(book.candles, None, as_of, settings, splits)
+    reading.adjusted = book if reading.keep else None
+    whole = Checked(book.candles, None, as_of, settings, splits, uri, as_read, book.closing)
     findings = _checked(whole, CHECKS, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]
     notes = [*book.notes, *_ended(book.candles, as_of, settings.freshness_days)]
@@ -265,7 +269,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
         notes.append(f"{still_open} idea{'s' * (still_open != 1)} still open left out")
     if never_entered := sum(result.never_entered for result in replays):
         notes.append(f"{never_entered} idea{'s' * (never_entered != 1)} without a bar to enter on left out")
-    days, periods = _calendar(book.candles, as_of, named)
+    days, periods = _calendar(book.candles, as_of, named, uri)
     ideas = join([result.ideas for result in replays])
     findings += _checked(replace(whole, ideas=ideas), OF_REPLAYED, reading, uri) if checked else ()
     closes = daily_closes(book.candles, days, as_of, settings.holdout_days)
@@ -284,15 +288,16 @@ def _ended(book: Iterable[Candles], as_of: datetime, limit: int) -> list[str]:
     return [f"no bar in the last {limit} days: {', '.join(ended)}"] if ended else []
 
 
-def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str]) -> tuple[Days, int]:
+def _calendar(book: Iterable[Candles], as_of: datetime, named: Mapping[str, str], uri: str) -> tuple[Days, int]:
     """The market days of all symbols that were closed by the as-of, and the busiest symbol's periods a year."""
     days, periods = [], []
     for bars in book:
         name, own = calendar_of(bars.symbol, named), np.unique(bars.days)
-        weekend = float(np.mean(~np.is_busday(own)))
-        guessed = EVERY_DAY if weekend >= _WEEKEND_SHARE else WORKDAYS
         days.append(own)
-        periods.append(guessed if name is None else periods_per_year(name, own[0], as_of))
+        if name is not None:
+            periods.append(periods_per_year(name, own[0], as_of))
+        else:  # the demo's files say 252, its exchange's, in the years of which it has the first only, too
+            periods.append(WORKDAYS if uri == DEMO else counted_periods(own, as_of))
     together = np.unique(np.concatenate(days))
     return together[together <= last_closed(as_of)], max(periods)
 

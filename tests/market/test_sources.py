@@ -202,13 +202,13 @@ def test_asking_for_the_last_monday_brings_no_pandas() -> None:
 def test_daily_bars_stay_exchange_days_whatever_midnight_they_are_stamped_at(
     tmp_path: Path, shift: float, stamp: str
 ) -> None:
-    """New York's midnight is 05:00 UTC, its session 14:30, Tokyo's midnight 15:00 of the day before: 252, Monday to
-    Friday, as with stamps at UTC's midnight (case 37)."""
+    """New York's midnight is 05:00 UTC, its session 14:30, Tokyo's midnight 15:00 of the day before: 260, the
+    working days of 2016 after New Year's, as with stamps at UTC's midnight (case 37)."""
     stamps = daily(260) + np.timedelta64(int(shift * 60), "m")
     uri = "candles:" + write(tmp_path, "spx.csv", random_bars(260, 1, stamps))
     as_of = utc(str(daily(260)[-1])[:19]) + timedelta(days=3)
     data = load(uri, as_of, Settings(bar_stamp=stamp))
-    assert data.periods_per_year == 252
+    assert data.periods_per_year == 260
     np.testing.assert_array_equal(data.market_days, daily(260).astype("datetime64[D]"))
     assert set(data.ideas.path_day) <= set(data.market_days)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gatekeeper.errors import DataError
 from gatekeeper.market.data.candles import Book, Candles, picked
+from gatekeeper.market.data.fx import FX
 from gatekeeper.market.data.market_days import last_closed
 from gatekeeper.market.data.sessions import OTHERS, SETTING, Days, Sessions, calendar_of, sessions
 from gatekeeper.market.ideas import instant
@@ -43,8 +44,9 @@ def within_sessions(book: Book, as_of: datetime, named: Mapping[str, str], ended
 
 def _within_sessions(bars: Candles, held: Sessions, as_of: datetime, notes: list[str]) -> Candles:
     symbol, name = bars.symbol, held.name
-    if np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
-        inside = _intraday(bars, held)
+    # A day of currencies ends at 17:00 in New York or at midnight in London, and its bars don't say at which.
+    if name == FX or np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
+        inside = _overlapping(bars, held)
         if outside := len(bars) - len(inside):
             notes.append(f"{outside} bar{'s' * (outside != 1)} of {symbol} outside the sessions of {name} left out")
     else:
@@ -55,7 +57,7 @@ def _within_sessions(bars: Candles, held: Sessions, as_of: datetime, notes: list
             f"no bar of {symbol} lies in a session of {name}: are its times in UTC? Fix them, or name another "
             f"calendar in {SETTING}"
         )
-    if missing := _named(np.setdiff1d(held.between(inside.days[0], inside.days[-1]), inside.days)):
+    if missing := _named(np.setdiff1d(held.owed(inside.days[0], inside.days[-1]), inside.days)):
         raise DataError(
             f"{symbol} has no bar of the session {missing} of {name}; add the missing bars, or take {symbol} out of "
             f"{SETTING}"
@@ -76,8 +78,8 @@ def _daily(bars: Candles, held: Sessions) -> Candles:
     return replace(bars, opens_at=held.opens_at[place], closes_at=held.closes_at[place], session=days)
 
 
-def _intraday(bars: Candles, held: Sessions) -> Candles:
-    """The bars that overlap a session."""
+def _overlapping(bars: Candles, held: Sessions) -> Candles:
+    """The bars that overlap a session, each of the first one that it overlaps; their own closes stay."""
     place = np.searchsorted(held.closes_at, bars.opens_at, side="right")
     inside = place < len(held.day)
     inside[inside] = held.opens_at[place[inside]] < bars.closes_at[inside]
@@ -95,7 +97,7 @@ def _late(bars: Candles, held: Sessions, as_of: datetime, ended_after: int) -> I
     """A note on the newest sessions without a bar; a feed that is one session late is not a gap yet."""
     if bars.closes_at[-1] < instant(as_of) - np.timedelta64(ended_after, "D"):
         return
-    owed = held.between(bars.days[-1] + _ONE_DAY, last_closed(as_of))
+    owed = held.owed(bars.days[-1] + _ONE_DAY, last_closed(as_of))
     if len(owed):
         yield (
             f"no bar of {bars.symbol} yet of {len(owed)} session{'s' * (len(owed) != 1)} of {held.name}, from {owed[0]}"

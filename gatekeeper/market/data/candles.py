@@ -67,11 +67,15 @@ class Candles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """The bars of all symbols of a source as known at one as-of, notes about them for people, and what was found."""
+    """The bars of all symbols of a source as known at one as-of, notes about them for people, and what was found.
+
+    closing: the symbols whose stamps are closes.
+    """
 
     candles: tuple[Candles, ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    closing: frozenset[str] = frozenset()
 
 
 def newest(candles: Iterable[Candles]) -> datetime:

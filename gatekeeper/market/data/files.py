@@ -127,13 +127,22 @@ def _with_numbers(sheet: Sheet, found: Recognised, shape: Shape, mapping: Column
     odd = [text.frame[name] for name in names if number_text.is_text(text.frame[name])]
     if not odd:
         return sheet
-    style = NumberFormat(mapping.decimal) if mapping.decimal else number_text.number_format(odd, point=not semicolons)
+    style = NumberFormat(mapping.decimal) if mapping.decimal else _number_format(sheet, names, odd)
     frame = sheet.frame
     if style.decimal == ",":  # what came as numbers was read with a decimal point
         frame = (sheet.as_text(names) if text is sheet else text).frame
     differs = number_text.is_text if style.decimal == "," else number_text.is_marked
     read = {name: style.read(frame[name]) for name in names if differs(frame[name])}
     return replace(sheet, frame=frame.assign(**read)) if read else sheet
+
+
+def _number_format(sheet: Sheet, names: list[str], odd: list[pd.Series]) -> NumberFormat:
+    """The number format by the cells that aren't plain numbers, else by all. Raises DataError if none tells it."""
+    point = sheet.layout is None or sheet.layout.delimiter != ";"
+    with suppress(DataError):
+        return number_text.number_format(odd, point=point)
+    whole = sheet.as_text(names)
+    return number_text.number_format([whole.frame[name] for name in names], point=point)
 
 
 def _symbol(stem: str, found: Recognised, mapping: ColumnMapping, frame: pd.DataFrame) -> tuple[str, str]:

@@ -40,6 +40,12 @@ def _rows(document: object, symbol: str = "") -> list[object]:
     inner = next((document[name] for name in _LISTS if document.get(name)), None)
     if isinstance(inner, list):
         return _rows(inner, own)
+    series = next((rows for name, rows in document.items() if str(name).startswith("Time Series")), None)
+    if isinstance(series, dict):  # Alpha Vantage: by time, with names such as `1. open`
+        return [
+            {"time": time, **{str(name).partition(". ")[2] or str(name): value for name, value in bar.items()}}
+            for time, bar in series.items()
+        ]
     by_symbol = inner if isinstance(inner, dict) else document
     if all(isinstance(rows, list) for rows in by_symbol.values()):
         return [row for name, rows in by_symbol.items() for row in _rows(rows, str(name))]

@@ -13,7 +13,13 @@ from gatekeeper.market.ideas import Ideas
 
 Days = NDArray[np.datetime64]
 
-WORKDAYS, EVERY_DAY = 252, 365
+WORKDAYS, SIX_DAYS, EVERY_DAY = 252, 312, 365
+YEARS = 20
+"""Of so many whole years, the newest ones, the periods are counted."""
+# A year is whole if it has bars within its first and its last days; the longest holidays are shorter.
+_HOLIDAYS = np.timedelta64(11, "D")
+# An odd Saturday session doesn't make a market that never closes; there, one or two days in seven are weekend.
+_WEEKEND_SHARE = 0.1
 
 
 def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: str, setting: str) -> None:
@@ -26,6 +32,25 @@ def check_fresh(what: str, newest: datetime, as_of: datetime, limit: int, uri: s
             f"GATEKEEPER_{setting}",
             newest,
         )
+
+
+def counted_periods(days: Days, as_of: datetime) -> int:
+    """The mean number of market days in the whole years of the bars before the as-of's own; without one, a guess.
+
+    Only whole years count, so that the number stays the same from week to week. days: (d,) distinct, in order.
+    """
+    years, counts = np.unique(days.astype("datetime64[Y]"), return_counts=True)
+    begins: Days = years.astype("datetime64[D]")
+    ends: Days = (years + np.timedelta64(1, "Y")).astype("datetime64[D]")
+    first, last = days[np.searchsorted(days, begins)], days[np.searchsorted(days, ends) - 1]
+    in_full = (first - begins < _HOLIDAYS) & (ends - last <= _HOLIDAYS)
+    whole = in_full & (ends <= np.datetime64(as_of.date(), "D"))
+    if whole.any():
+        return round(float(np.mean(counts[whole][-YEARS:])))
+    weekend = ~np.is_busday(days)
+    if weekend.mean() < _WEEKEND_SHARE:
+        return WORKDAYS
+    return EVERY_DAY if len(np.unique(days[weekend].astype(np.int64) % 7)) == 2 else SIX_DAYS
 
 
 def calendar_of_ideas(ideas: Ideas, as_of: datetime, named: Mapping[str, str] | None = None) -> tuple[Days, int]:

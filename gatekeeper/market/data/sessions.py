@@ -1,11 +1,12 @@
 """Exchange sessions: opens, closes and sessions per year of an exchange's trading calendar.
 
-From `exchange-calendars`. Needs only numpy besides, since the log of a scoring server has calendars too.
+From `exchange-calendars`, and `FX` of our own. Needs only numpy besides, since the log of a scoring server has
+calendars too.
 """
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from types import ModuleType
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError
+from gatekeeper.market.data.fx import FX, fx_sessions
 
 Days = NDArray[np.datetime64]
 
@@ -26,7 +28,8 @@ SETTING = "GATEKEEPER_CALENDARS"
 class Sessions:
     """(n,) each, in order: the day of each session, and the instants of its open and its close (UTC).
 
-    known_from: the first whole year that the calendar knows; None if it knows all.
+    known_from: the first whole year that the calendar knows; None if it knows all. optional: days of sessions that
+    needn't have a bar. zone: the exchange's time zone.
     """
 
     name: str
@@ -34,6 +37,12 @@ class Sessions:
     day: Days
     opens_at: Days
     closes_at: Days
+    zone: str = "UTC"
+    optional: Days = field(default_factory=lambda: np.empty(0, dtype="datetime64[D]"))
+
+    def owed(self, first: np.datetime64, last: np.datetime64) -> Days:
+        """The days from `first` to `last`, both included, that must have a bar."""
+        return np.setdiff1d(self.between(first, last), self.optional)
 
     def between(self, first: np.datetime64, last: np.datetime64) -> Days:
         """The days from `first` to `last`, both included."""
@@ -66,9 +75,9 @@ def periods_per_year(name: str, since: np.datetime64, as_of: datetime) -> int:
             f"{SETTING}: {name} is known from {first} on, and its periods per year need a whole year before the as-of "
             f"{as_of:%Y-%m-%d}; choose a later as-of, or another calendar"
         )
-    years = _sessions(name, min(first, _year(since)), as_of.year).day.astype("datetime64[Y]")
-    whole = (years >= _new_year(first)) & (years < _new_year(as_of.year))
-    return round(int(np.count_nonzero(whole)) / (as_of.year - first))
+    held = _sessions(name, min(first, _year(since)), as_of.year)
+    count = _count(held.day, first, as_of.year) - _count(held.optional, first, as_of.year) / 2  # some trade on them
+    return round(count / (as_of.year - first))
 
 
 def days_of_ideas(symbols: NDArray[np.str_], busy: Days, named: Mapping[str, str], as_of: datetime) -> tuple[Days, int]:
@@ -85,15 +94,23 @@ def days_of_ideas(symbols: NDArray[np.str_], busy: Days, named: Mapping[str, str
     return np.unique(np.concatenate(days)), max(periods)
 
 
+def _count(days: Days, first_year: int, end_year: int) -> int:
+    years = days.astype("datetime64[Y]")
+    return int(np.count_nonzero((years >= _new_year(first_year)) & (years < _new_year(end_year))))
+
+
 @lru_cache(maxsize=256)
 def _sessions(name: str, first_year: int, last_year: int) -> Sessions:
+    if name == FX:
+        day, opens_at, closes_at, optional = fx_sessions(first_year, last_year)
+        return Sessions(FX, None, day, opens_at, closes_at, "America/New_York", optional)
     calendars = _library()
     try:
         with warnings.catch_warnings():  # it still uses what pandas 4 will change, and says so each time
             warnings.simplefilter("ignore", DeprecationWarning)
             found = calendars.get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
     except calendars.errors.InvalidCalendarName:
-        known = ", ".join(calendars.get_calendar_names(include_aliases=False))
+        known = ", ".join([FX, *calendars.get_calendar_names(include_aliases=False)])
         raise ConfigError(f"{SETTING} names {name!r}, which exchange-calendars doesn't know; known: {known}") from None
     except (ValueError, NotImplementedError) as fault:
         raise ConfigError(
@@ -105,7 +122,8 @@ def _sessions(name: str, first_year: int, last_year: int) -> Sessions:
     )
     earliest = found.bound_min()
     known_from = None if earliest is None else earliest.year + int(earliest.day_of_year > 1)
-    return Sessions(name, known_from, found.sessions.to_numpy().astype("datetime64[D]"), opens_at, closes_at)
+    day = found.sessions.to_numpy().astype("datetime64[D]")
+    return Sessions(name, known_from, day, opens_at, closes_at, str(found.tz))
 
 
 def _library() -> ModuleType:
@@ -125,3 +143,20 @@ def _year(day: np.datetime64) -> int:
 
 def _new_year(year: int) -> np.datetime64:
     return np.datetime64(str(year), "Y")
+
+
+@lru_cache(maxsize=1)
+def week_masks() -> dict[str, str | None]:
+    """Each calendar's weekdays with sessions, Monday first, as 1 and 0; None if they changed. Builds no calendar.
+
+    Empty without exchange-calendars.
+    """
+    try:
+        library = _library()
+    except ConfigError:
+        return {}
+    found: dict[str, str | None] = {}
+    for name, kind in library.calendar_utils._default_calendar_factories.items():  # names alone are public
+        bare = kind.__new__(kind)  # a mask is a constant of its class, and building a calendar takes 0.1 s
+        found[name] = None if "special_weekmasks" in vars(kind) else str(bare.weekmask)
+    return found

@@ -15,7 +15,7 @@ from gatekeeper.market.data.text_tables import TextLayout
 from gatekeeper.market.data.vendors.mapping import ColumnMapping
 from gatekeeper.market.data.vendors.reshapes import unstacked
 
-_HOW_EXCEL = "install openpyxl (pip install openpyxl), or save it as CSV"
+_HOW_EXCEL = "install gatekeeper[excel], or save it as CSV"
 _FAULTS = (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, pd.errors.ParserWarning)
 
 
@@ -99,6 +99,8 @@ def _of_kind(part: TableFile) -> tuple[pd.DataFrame, bool]:
 
 def _unreadable(part: TableFile, error: BaseException) -> DataError:
     why = (str(error) or type(error).__name__).splitlines()[0]
+    if isinstance(error, pd.errors.ParserWarning):
+        why = "some rows have more cells than the header has names"
     return DataError(f"{part.name} can't be read as {part.kind}: {why}; export it again")
 
 

@@ -125,7 +125,10 @@ def _widths(lines: list[str], delimiter: str) -> list[int]:
 
 def _above(lines: list[str], delimiter: str) -> int:
     """The lines above the header: those with too few columns for bars or ideas, if one below has enough."""
-    return next((i for i, line in enumerate(lines[:_LINES]) if _widths([line], delimiter) >= [FEWEST]), 0)
+    wide = [i for i, line in enumerate(lines[:_LINES]) if _widths([line], delimiter) >= [FEWEST]]
+    while len(wide) > 1 and lines[wide[0]].startswith("#") and not _is_data(lines[wide[1]].split(delimiter)):
+        wide = wide[1:]  # a comment that is as wide; above rows it would be the header
+    return next(iter(wide), 0)
 
 
 def _is_data(names: list[str]) -> bool:

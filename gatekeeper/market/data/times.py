@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import ConfigError, DataError
+from gatekeeper.market.data import written_dates
 
 Rows = NDArray[np.bool_]
 DateOrder = Literal["day", "month"]
@@ -31,7 +32,8 @@ _OFFSET = r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)"
 _ISO = rf"\d{{4}}([-/.])\d{{2}}\1\d{{2}}(?:[T ]{_CLOCK}\s?(?:{_OFFSET}| ?UTC| ?GMT)?)?"
 _PACKED = r"\d{8}[T ]?(?:\d{4}(?:\d{2})?)?"
 _PACKED_CLOCK = rf"\d{{8}}[T ]{_CLOCK}"
-_LOCAL = rf"(\d{{1,2}})([./-])(\d{{1,2}})\2(\d{{4}})(?:,?[T ]({_CLOCK.replace('2', '1,2', 1)})(?: ?(?:UTC|GMT))?)?"
+_SHORT_CLOCK = _CLOCK.replace("2", "1,2", 1)
+_LOCAL = r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})" + rf"(?:,?[T ]({_SHORT_CLOCK})(?: ?(?:UTC|GMT)?({_OFFSET})?)?)?"
 _ENDS_IN_OFFSET = rf"(?:\d{{2}} ?{_OFFSET}| ?UTC| ?GMT)$"
 _DATE_ONLY_LENGTH = len("2018-01-01")
 _NUMBER = r"-?\d+(?:\.\d+)?"
@@ -122,6 +124,19 @@ def within(clock: pd.Series, bare: Rows, zone: str, where: str) -> pd.Series:
     return moved
 
 
+def refuse_mixed(name: str, naive: np.datetime64, aware: np.datetime64, known: np.datetime64) -> None:
+    """Raises DataError if a file has times with and without an offset, both known by now.
+
+    naive, aware: the earliest of each; NaT if it has none.
+    """
+    if naive <= known and aware <= known:
+        with_one, without = f"{str(aware)[:19]}Z", str(naive)[:19]
+        raise DataError(
+            f"{name} has times with an offset (from {with_one}) and without one (from {without}); nobody can tell "
+            "how far apart these are: write all of them with their offset"
+        )
+
+
 def _has_own_type(column: pd.Series) -> bool:
     """Whether the column holds times or numbers, not text: converting it to text to find empty cells is slow."""
     return pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)
@@ -184,21 +199,24 @@ def _from_text(text: pd.Series, where: str, order: DateOrder | None, unit: Unit 
         whole = not text.str.contains(".", regex=False).any()
         values = pd.to_numeric(text).astype("int64" if whole else "float64")
         return _from_numbers(values, where, unit)
-    iso = text.str.fullmatch(_ISO).to_numpy(dtype=bool)
+    written, iso = text, text.str.fullmatch(_ISO).to_numpy(dtype=bool)
+    if not iso[0]:
+        text = written_dates.nearer(text)
+        iso = text.str.fullmatch(_ISO).to_numpy(dtype=bool)
     if not iso[0]:
         if text.str.fullmatch(_PACKED).all() or text.str.fullmatch(_PACKED_CLOCK).all():
-            return _checked(_packed(text), text, where), np.ones(len(text), dtype=bool)
+            return _checked(_packed(text), written, where), np.ones(len(text), dtype=bool)
         if (local := text.str.extract(f"^{_LOCAL}$"))[0].notna().all():
-            return _checked(_local(local, text, where, order), text, where), ~_offsets(text)
+            return _checked(_local(local, written, where, order), written, where), ~_offsets(text)
     if not iso.all():
-        raise DataError(f"{where} is not a time that can be read safely in {_rows(~iso, text)}; {_FORMS}")
+        raise DataError(f"{where} is not a time that can be read safely in {_rows(~iso, written)}; {_FORMS}")
     plain = text.str.replace(",", ".", regex=False)
     if text.str.contains(r"^\d{4}[/.]").any():
         plain = plain.str.replace(r"^(\d{4})[/.](\d{2})[/.](\d{2})", r"\1-\2-\3", regex=True)
     if text.str.contains(r"(?:UTC|GMT)$").any():
         plain = plain.str.replace(r" ?(?:UTC|GMT)$", "Z", regex=True)
     parsed = pd.to_datetime(plain, format="ISO8601", utc=True, errors="coerce")
-    return _checked(parsed, text, where), ~_offsets(text)
+    return _checked(parsed, written, where), ~_offsets(text)
 
 
 def _offsets(text: pd.Series) -> Rows:
@@ -238,7 +256,7 @@ def _local(parts: pd.DataFrame, text: pd.Series, where: str, order: DateOrder | 
     day, month = (one, two) if order == "day" else (two, one)
     date = parts[3] + "-" + month.astype("str").str.zfill(2) + "-" + day.astype("str").str.zfill(2)
     clock = parts[4].fillna("00:00").str.replace(",", ".", regex=False).str.replace(r"^(\d):", r"0\1:", regex=True)
-    return pd.to_datetime(date + "T" + clock, format="ISO8601", errors="coerce", utc=True)
+    return pd.to_datetime(date + "T" + clock + parts[5].fillna(""), format="ISO8601", errors="coerce", utc=True)
 
 
 def _rows(fault: Rows, column: pd.Series, limit: int = 3) -> str:

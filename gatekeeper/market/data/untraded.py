@@ -13,6 +13,7 @@ Mask = NDArray[np.bool_]
 
 ALIKE = 10
 """So many bars alike, one after the other, are a stale feed."""
+_FIRST = 50
 
 
 def untraded(bars: Candles) -> Mask | None:
@@ -24,9 +25,18 @@ def untraded(bars: Candles) -> Mask | None:
 def usable_volume(bars: Candles) -> Floats | None:
     """(n,) volume; None if it is constant or 0 on over half of the bars, which is as good as none."""
     volume = bars.volume
-    if volume is None or 2 * np.count_nonzero(volume == 0) > len(volume) or np.nanmin(volume) == np.nanmax(volume):
+    if volume is None or 2 * np.count_nonzero(volume == 0) > len(volume) or is_constant(volume):
         return None
     return volume
+
+
+def is_constant(values: Floats) -> bool:
+    """Whether all values are one, apart from missing ones. Most columns show by their first values that they aren't."""
+    for some in (values[:_FIRST], values):
+        known = some[~np.isnan(some)]
+        if (known != known[:1]).any():
+            return False
+    return True
 
 
 def stale(bars: Candles) -> Mask | None:

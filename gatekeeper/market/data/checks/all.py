@@ -4,14 +4,21 @@ from collections.abc import Iterable
 from itertools import chain
 
 from gatekeeper.market.data.checks import classes, duplicates, features, future, outcome_unit
+from gatekeeper.market.data.checks.calendar_days import calendar
 from gatekeeper.market.data.checks.checked import Check, Checked
 from gatekeeper.market.data.checks.constant import constant_columns
+from gatekeeper.market.data.checks.daylight import daylight
+from gatekeeper.market.data.checks.last_volume import last_volume
 from gatekeeper.market.data.checks.splits import splits
+from gatekeeper.market.data.checks.stamps import stamps
 from gatekeeper.market.data.checks.twins import twins
 from gatekeeper.market.data.checks.volume import repeated, stale_bars, volume
 from gatekeeper.market.findings import Finding, judged
 
-CHECKS: tuple[Check, ...] = (splits, twins, repeated, stale_bars, constant_columns, volume)
+CHECKS: tuple[Check, ...] = (
+    *(splits, twins, repeated, stale_bars, constant_columns, volume),
+    *(stamps, last_volume, daylight, calendar),
+)
 OF_IDEAS: tuple[Check, ...] = (
     outcome_unit.check,
     features.check,

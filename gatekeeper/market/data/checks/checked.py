@@ -10,6 +10,9 @@ from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
 
+DEMO = "demo:"
+"""The source whose bars nobody can change, so that nothing is proposed for it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
@@ -17,7 +20,8 @@ class Checked:
 
     candles: each symbol's bars, with splits of GATEKEEPER_SPLITS applied; of labelled ideas those of
     GATEKEEPER_IDEA_BARS, if it is set. ideas: labelled ideas, or those found in the bars; None before any are looked
-    for. splits: those that were applied.
+    for. splits: those that were applied. source: its URI as it may be shown. as_read: each symbol's bars before
+    calendars moved their closes. closing: the symbols whose stamps are read as closes.
     """
 
     candles: tuple[Candles, ...]
@@ -25,6 +29,9 @@ class Checked:
     as_of: datetime
     settings: Settings
     splits: tuple[Split, ...] = ()
+    source: str = ""
+    as_read: tuple[Candles, ...] = ()
+    closing: frozenset[str] = frozenset()
 
 
 Check = Callable[[Checked], Iterable[Finding]]

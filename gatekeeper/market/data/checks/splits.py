@@ -36,7 +36,7 @@ AROUND_THE_CLOCK = 0.1
 """Share of weekend days from which a market never closes."""
 
 _RATIOS = [(n, 1) for n in WHOLE] + [(1, n) for n in WHOLE] + list(SMALL) + [(b, a) for a, b in SMALL]
-_LEAST = math.log(6 / 5 / (1 + NEAR))
+_LEAST = 6 / 5 / (1 + NEAR)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +45,9 @@ class _Days:
 
     row: NDArray[np.intp]
     open: Floats
-    range: Floats
+    high: Floats
+    low: Floats
     close: Floats
-    volume: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +87,50 @@ def splits(checked: Checked) -> Iterator[Finding]:
     """Refused: a jump that only a split explains. Warned: one that a crash may explain, and small ratios."""
     for bars in checked.candles:
         days = _market_days(bars)
-        for day in _candidates(days):
-            jump = _jump(days, day)
+        candidates = _candidates(days)
+        volume = _volume(bars, days) if len(candidates) else None
+        for day in candidates:
+            jump = _jump(days, volume, day)
             severity = jump.severity() if jump else None
             if jump and severity:
                 yield _finding(bars, days, day, jump, severity, checked.splits)
 
 
 def _market_days(bars: Candles) -> _Days:
-    volume = usable_volume(bars)
-    if volume is not None:
-        volume = np.where(volume > 0, volume, np.nan)
     days = bars.days
     row = np.flatnonzero(np.append(True, days[1:] != days[:-1]))
-    of = days[row]
-    if len(row) == len(bars) or np.mean(~np.is_busday(of)) >= AROUND_THE_CLOCK:
-        return _Days(np.arange(len(bars)), bars.open, np.log(bars.high / bars.low), bars.close, volume)
+    if len(row) == len(bars) or np.mean(~np.is_busday(days[row])) >= AROUND_THE_CLOCK:
+        return _Days(np.arange(len(bars)), bars.open, bars.high, bars.low, bars.close)
     last = np.append(row[1:], len(bars)) - 1
-    spread = np.log(np.maximum.reduceat(bars.high, row) / np.minimum.reduceat(bars.low, row))
-    if volume is not None:
-        traded = np.add.reduceat(np.nan_to_num(volume), row)
-        volume = np.where(traded > 0, traded, np.nan)
-    return _Days(row, bars.open[row], spread, bars.close[last], volume)
+    high, low = np.maximum.reduceat(bars.high, row), np.minimum.reduceat(bars.low, row)
+    return _Days(row, bars.open[row], high, low, bars.close[last])
+
+
+def _volume(bars: Candles, days: _Days) -> Floats | None:
+    """The volume of each day, NaN where it is 0; None if the bars have none that counts."""
+    volume = usable_volume(bars)
+    if volume is None:
+        return None
+    if len(days.row) < len(bars):
+        volume = np.add.reduceat(np.nan_to_num(volume), days.row)
+    return np.where(volume > 0, volume, np.nan)
 
 
 def _candidates(days: _Days) -> NDArray[np.intp]:
     before = days.close[:-1]
-    far = np.abs(np.log(days.open[1:] / before)) > _LEAST
-    far |= np.abs(np.log(days.close[1:] / before)) > _LEAST
+    up, down = before * _LEAST, before / _LEAST
+    far = np.zeros(len(before), dtype=np.bool_)
+    for now in (days.open[1:], days.close[1:]):
+        far |= (now > up) | (now < down)
     return np.flatnonzero(far) + 1
 
 
-def _jump(days: _Days, day: int) -> _Jump | None:
+def _jump(days: _Days, traded: Floats | None, day: int) -> _Jump | None:
     """The jump of a day against the days before; None if there are too few of them."""
     past = slice(max(0, day - USUAL), day)
-    ranges, opens = days.range[past], days.open[past][1:]
-    if days.volume is not None:  # days without trades have no range that would be usual
-        ranges = ranges[~(np.isnan(days.volume[past]) & (ranges == 0))]
+    ranges, opens = np.log(days.high[past] / days.low[past]), days.open[past][1:]
+    if traded is not None:  # days without trades have no range that would be usual
+        ranges = ranges[~(np.isnan(traded[past]) & (ranges == 0))]
     if len(ranges) < FEWEST:
         return None
     usual = float(np.median(ranges))
@@ -132,12 +139,12 @@ def _jump(days: _Days, day: int) -> _Jump | None:
     if held:  # then a split shows within the bar
         moves.append(days.close[day] / days.close[day - 1])
     factor = float(max(moves, key=lambda move: abs(math.log(move))))
-    size = abs(math.log(factor))
+    size, wide = abs(math.log(factor)), math.log(days.high[day] / days.low[day])
     return _Jump(
         factor=factor,
         ranges=size / usual if usual else math.inf,
-        range=days.range[day] / usual if usual else (math.inf if days.range[day] else 0.0),
-        volume=_times_usual(days.volume, past, day) * min(1.0, factor),
+        range=wide / usual if usual else (math.inf if wide else 0.0),
+        volume=_times_usual(traded, past, day) * min(1.0, factor),
         held=held,
     )
 

@@ -6,9 +6,12 @@ Candidates come from matrix products over all symbols at once; only they are com
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
@@ -27,64 +30,66 @@ LIKE_SHARE, SAME_SHARE = 0.5, 0.95
 """Share of the bars that is warned of if it is alike, and refused if it is the same."""
 FEWEST = 20  # common bars on which one of the two moved
 
-_ROUGH = 0.9  # the products take presence by blocks of bars, not by bars, so candidates get some room
+_ROUGH = 0.85  # the products go by blocks of rows, so candidates get some room
 _BLOCK = 16
-_AT_ONCE = 256 * _BLOCK
+_MOST_BLOCKS = 128  # of a longer time, so many blocks all over it choose the candidates
 _SAMPLE = 1000  # bars that tell how long a symbol's bars are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Returns:
-    """A symbol's log returns that are known, and the rows of the common time that they belong to."""
+class _Placed:
+    """A symbol's bars, and the row of the common time that each belongs to."""
 
-    symbol: str
+    bars: Candles
     row: Index
-    value: Floats
 
 
 def twins(checked: Checked) -> Iterator[Finding]:
     """Warned: returns alike on over half of the common bars. Refused: the same on over 95 %."""
     by_length: dict[int, list[Candles]] = defaultdict(list)
     for bars in checked.candles:
-        lengths = (bars.closes_at - bars.opens_at)[:_SAMPLE]
-        by_length[int(np.median(lengths.astype(np.int64)))].append(bars)
-    for alike in by_length.values():
+        lengths = np.sort((bars.closes_at[:_SAMPLE] - bars.opens_at[:_SAMPLE]).view(np.int64))
+        by_length[int(lengths[len(lengths) // 2])].append(bars)
+    for length, alike in by_length.items():
         if len(alike) > 1:
-            together = _on_common_rows(alike)
-            for first, second, shift in _candidates(together):
+            together, rows = _placed(alike, length)
+            for first, second, shift in _candidates(together, rows):
                 yield from _compared(together[first], together[second], shift)
 
 
-def _on_common_rows(candles: list[Candles]) -> list[_Returns]:
-    times = [bars.days if _is_daily(bars) else bars.closes_at for bars in candles]
-    common = np.unique(np.concatenate(times))
-    return [
-        _Returns(bars.symbol, np.searchsorted(common, own[1:]), np.diff(np.log(bars.close)))
-        for bars, own in zip(candles, times, strict=True)
-    ]
+def _placed(candles: list[Candles], length: int) -> tuple[list[_Placed], int]:
+    """The bars on common rows, and the number of rows. A time at which no symbol has a bar is none."""
+    slots = [_slots(bars, length) for bars in candles]
+    first = min(int(slot[0]) for slot in slots)
+    there = np.zeros(max(int(slot[-1]) for slot in slots) - first + 1, dtype=np.bool_)
+    for slot in slots:
+        there[slot - first] = True
+    row = np.cumsum(there) - 1
+    placed = [_Placed(bars, row[slot - first]) for bars, slot in zip(candles, slots, strict=True)]
+    return placed, int(row[-1]) + 1
 
 
-def _is_daily(bars: Candles) -> bool:
-    """Whether each bar is of a day of its own."""
-    days = bars.days
-    return bool((days[1:] > days[:-1]).all())
+def _slots(bars: Candles, length: int) -> Index:
+    """(n,) the day of each bar if each is of a day of its own; else the number of its length since 1970."""
+    days = bars.days.view(np.int64)
+    if (days[1:] > days[:-1]).all():
+        return days
+    return bars.closes_at.view(np.int64) // max(length, 1)
 
 
-def _candidates(together: list[_Returns]) -> list[tuple[int, int, int]]:
+def _candidates(together: list[_Placed], rows: int) -> list[tuple[int, int, int]]:
     """Pairs of symbols, and by how many rows the second is later (0 or 1), whose clipped returns correlate."""
-    count, rows = len(together), 1 + max(int(each.row[-1]) for each in together)
-    units = [_median(each.value) for each in together]
-    products = np.zeros((2, count, count), dtype=np.float32)
-    squares, present = [], []
-    for start in range(0, rows, _AT_ONCE):
-        clipped, known = _block(together, units, start, min(start + _AT_ONCE + 1, rows))
-        now = min(_AT_ONCE, rows - start)
-        products[0] += clipped[:, :now] @ clipped[:, :now].T
-        products[1] += clipped[:, :-1] @ clipped[:, 1:].T
-        edges = np.arange(0, now, _BLOCK)
-        squares.append(np.add.reduceat(clipped[:, :now] ** 2, edges, axis=1))
-        present.append(np.add.reduceat(known[:, :now], edges, axis=1) / np.diff(np.append(edges, now)))
-    norm = np.concatenate(squares, axis=1) @ np.concatenate(present, axis=1).astype(np.float32).T
+    place, blocks = _sample(rows)
+    shape = (len(together), blocks * _BLOCK)
+    clipped, known = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
+    for number, each in enumerate(together):
+        _fill(each, place, clipped[number], known[number])
+    blockwise = (len(together), blocks, _BLOCK)
+    returns, share = clipped.reshape(blockwise), known.reshape(blockwise).mean(axis=2, dtype=np.float32)
+    before, after = (part.reshape(len(together), -1) for part in (returns[:, :, :-1], returns[:, :, 1:]))
+    with _threads().limit(limits=1):  # several wait for each other longer than one takes
+        norm = np.einsum("sbr,sbr->sb", returns, returns) @ share.T
+        products = clipped @ clipped.T, before @ after.T
     norms = np.sqrt(norm * norm.T) * _ROUGH
     found = []
     for shift, product in enumerate(products):
@@ -94,17 +99,31 @@ def _candidates(together: list[_Returns]) -> list[tuple[int, int, int]]:
     return found
 
 
-def _block(together: list[_Returns], units: list[float], start: int, end: int) -> tuple[Singles, Singles]:
-    """(symbols, rows): returns in units of their median, clipped, 0 if unknown; and 1 if known, else 0."""
-    clipped = np.zeros((len(together), end - start), dtype=np.float32)
-    known = np.zeros_like(clipped)
-    for place, (each, unit) in enumerate(zip(together, units, strict=True)):
-        own = slice(*np.searchsorted(each.row, (start, end)))
-        row = each.row[own] - start
-        if unit > 0:
-            clipped[place, row] = np.clip(each.value[own] / unit, -CLIP, CLIP)
-        known[place, row] = 1
-    return clipped, known
+def _sample(rows: int) -> tuple[Index, int]:
+    """(rows,) the place of each row in the sample, -1 if it isn't in there; and the number of blocks in it."""
+    row = np.arange(rows)
+    block = row // _BLOCK
+    step = -(-rows // (_BLOCK * _MOST_BLOCKS))
+    place = np.where(block % step == 0, block // step * _BLOCK + row % _BLOCK, -1)
+    return place, int(place.max()) // _BLOCK + 1
+
+
+def _fill(each: _Placed, place: Index, clipped: Singles, known: NDArray[np.bool_]) -> None:
+    """Set the symbol's (places,): its returns in units of their median, clipped, 0 if unknown; and which are known."""
+    to = place[each.row[1:]]
+    at = np.flatnonzero(to >= 0)
+    to, close = to[at], each.bars.close
+    value = np.log(close[at + 1] / close[at])
+    unit = _median(value)
+    if unit > 0:
+        clipped[to] = np.minimum(np.maximum(value / unit, -CLIP), CLIP)
+    known[to] = True
+
+
+@cache
+def _threads() -> Any:
+    """To look for the libraries that have threads takes as long as the products of 100 symbols."""
+    return ThreadpoolController()
 
 
 def _median(values: Floats) -> float:
@@ -114,9 +133,9 @@ def _median(values: Floats) -> float:
     return float(np.partition(moved, middle)[middle]) if len(moved) else 0.0
 
 
-def _compared(first: _Returns, second: _Returns, shift: int) -> Iterator[Finding]:
-    _, here, there = np.intersect1d(first.row + shift, second.row, assume_unique=True, return_indices=True)
-    ours, theirs = first.value[here], second.value[there]
+def _compared(first: _Placed, second: _Placed, shift: int) -> Iterator[Finding]:
+    _, here, there = np.intersect1d(first.row[1:] + shift, second.row[1:], return_indices=True)
+    ours, theirs = (np.diff(np.log(each.bars.close))[at] for each, at in ((first, here), (second, there)))
     moved = (ours != 0) | (theirs != 0)
     ours, theirs = ours[moved], theirs[moved]
     if len(ours) < FEWEST or _correlation(ours, theirs) <= CORRELATION:
@@ -127,8 +146,8 @@ def _compared(first: _Returns, second: _Returns, shift: int) -> Iterator[Finding
         return
     grave = same > SAME_SHARE
     share, within, limit = (same, SAME, SAME_SHARE) if grave else (alike, LIKE, LIKE_SHARE)
-    one, other = sorted((first.symbol, second.symbol))
-    later = f" {second.symbol} is one bar later." if shift else ""
+    one, other = sorted((first.bars.symbol, second.bars.symbol))
+    later = f" {second.bars.symbol} is one bar later." if shift else ""
     text = (
         f"{one} and {other} have returns within {within:g} of the median return on {share:.1%} of {len(ours)} common "
         f"bars (limit {limit:.0%}): each idea would count twice.{later} Keep one of the two."

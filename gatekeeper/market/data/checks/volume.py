@@ -23,10 +23,11 @@ def volume(checked: Checked) -> Iterator[Finding]:
 def repeated(checked: Checked) -> Iterator[Finding]:
     """Warned: a bar with a range that has the prices and volume of the bar before. Twice in a row: refused."""
     for bars in checked.candles:
-        known = usable_volume(bars)
+        again: Mask = like_before(bars)
+        known = usable_volume(bars) if again.any() else None
         if known is None:
             continue
-        again: Mask = like_before(bars) & (bars.high > bars.low) & (known > 0)
+        again &= (bars.high > bars.low) & (known > 0)
         if not again.any():
             continue
         twice = again[1:] & again[:-1]
@@ -48,7 +49,7 @@ def repeated(checked: Checked) -> Iterator[Finding]:
 def stale_bars(checked: Checked) -> Iterator[Finding]:
     """Warned: ten bars alike. Such bars give no ideas."""
     for bars in checked.candles:
-        found = stale(bars)
+        found = None if bars.untraded is None else stale(bars)
         if found is None:
             continue
         count = int(np.count_nonzero(found))
@@ -73,6 +74,8 @@ def _of_volume(bars: Candles) -> Iterator[Finding]:
         yield Finding(Severity.NOTE, "volume", symbol, "", text, numbers={"zero": zero})
         return
     zero_volume = known == 0
+    if not zero_volume.any():
+        return
     for mask, what, then in (
         (bars.high == bars.low, "one price, so not traded", "They give no ideas."),
         (bars.high > bars.low, "a range, so a missing volume", "They keep their ideas."),

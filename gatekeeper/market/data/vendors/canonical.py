@@ -50,6 +50,8 @@ def canonical(frame: pd.DataFrame, found: Recognised, shape: Shape, mapping: Col
         columns["closes_at"] = columns["closes_at"].dt.ceil("s")
     notes = list(vendor.notes if vendor and mapping.zone is None else ())
     notes += _adjust(columns, found.columns)
+    if mapped := [f"{role} = {' '.join(of)}" for role, of in found.columns.items() if role in found.mapped]:
+        notes.append(f"columns by the desk's mapping: {', '.join(mapped)}")
     used = {column for of in found.columns.values() for column in of}
     others = [column for column in frame.columns if str(column) not in used and str(column) not in columns]
     whole = pd.DataFrame(columns).assign(**{str(column): frame[column] for column in others})

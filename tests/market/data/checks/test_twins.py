@@ -139,3 +139,14 @@ def test_times_of_day_that_differ_are_one_market_day() -> None:
     one = bars("A", MARKET)
     later = daily(N) + np.timedelta64(5, "h")
     assert severities(one, bars("B", MARKET, later)) == {"twin:A:B": Severity.REFUSED}
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_of_a_long_time_parts_choose_the_candidates(shift: int) -> None:
+    """100,000 minutes, of which the copy has a tenth, is compared in full: every one of its returns is the same."""
+    minutes = np.datetime64("2020-01-01", "ns") + np.arange(100_000) * np.timedelta64(60, "s")
+    returns = np.random.default_rng(5).normal(0, 0.001, 100_000)
+    one, other = bars("A", returns, minutes), bars("B", np.roll(returns, shift), minutes)
+    (finding,) = found(one, pick(other, slice(50_000, 60_000)), bars("C", returns[::-1], minutes))
+    assert (finding.key, finding.severity) == ("twin:A:B", Severity.REFUSED)
+    assert (finding.numbers["bars"], finding.numbers["same"]) == (9_999, 1.0)

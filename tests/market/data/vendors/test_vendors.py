@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from vendor_files import BARS, VendorFile, vendor_files
+from vendor_files import BARS, TIMES, VendorFile, text, vendor_files
 
+from gatekeeper.errors import DataError
 from gatekeeper.market.data import times
 from gatekeeper.market.data.files import Table, numbers, tables
 from gatekeeper.market.data.vendors.bars import BARS as SHAPE
@@ -151,3 +153,94 @@ def test_written_is_the_files_modification_time(tmp_path: Path) -> None:
     (table,) = tables(str(path))
     assert table.written is not None
     assert table.written.timestamp() == pytest.approx(path.stat().st_mtime, abs=1e-3)
+
+
+def rows(header: str, form: str, row: str) -> bytes:
+    """A line a bar. row: the line's form, with o h l c v and t, the time in `form`."""
+    whole = [
+        row.format(t=t, o=bar["open"], h=bar["high"], l=bar["low"], c=bar["close"], v=int(bar["volume"]))
+        for t, bar in zip(text(TIMES, form), BARS.to_dict("records"), strict=True)
+    ]
+    return "\n".join([*([header] if header else []), *whole, ""]).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "web.csv",
+            rows("Date,Open,High,Low,Close*,Adj Close**,Volume", "%b %d, %Y", '"{t}",{o},{h},{l},{c},{c},"{v:,}"'),
+        ),
+        ("ib.csv", rows("date,open,high,low,close,volume,average", "%Y%m%d  %H:%M:%S", "{t},{o},{h},{l},{c},{v},1")),
+        ("am.csv", rows("Date,Open,High,Low,Close,Volume", "%m/%d/%Y %I:%M %p", "{t},{o},{h},{l},{c},{v}")),
+        ("ami.csv", rows("Ticker,Date/Time,Open,High,Low,Close,Volume", "%m/%d/%Y", "X,{t},{o},{h},{l},{c},{v}")),
+        ("two.csv", rows("Date, Time, Open, High, Low, Close, Volume", "%Y/%-m/%-d, %H:%M", "{t},{o},{h},{l},{c},{v}")),
+        (
+            "note.csv",
+            rows(
+                "# by me, at home, on a day, of May\nDate,Open,High,Low,Close,Volume",
+                "%d-%b-%Y",
+                "{t},{o},{h},{l},{c},{v}",
+            ),
+        ),
+        (
+            "above.csv",
+            rows("AAPL\nDaily bars\n\nDate;Open;High;Low;Close;Volume", "%Y-%m-%d", "{t};{o};{h};{l};{c};{v}"),
+        ),
+        ("sep.csv", rows("sep=|\nDate|Open|High|Low|Close|Volume", "%Y-%m-%d", "{t}|{o}|{h}|{l}|{c}|{v}")),
+        (
+            "list.json",
+            json.dumps(
+                {
+                    "symbol": "X",
+                    "values": [
+                        {"datetime": t, **{name: str(value) for name, value in bar.items()}}
+                        for t, bar in zip(text(TIMES, "%Y-%m-%d"), BARS.to_dict("records"), strict=True)
+                    ],
+                }
+            ).encode(),
+        ),
+        (
+            "by_day.json",
+            json.dumps(
+                {
+                    "Meta Data": {"2. Symbol": "IBM"},
+                    "Time Series (Daily)": {
+                        t: {f"{i}. {name}": str(value) for i, (name, value) in enumerate(bar.items(), start=1)}
+                        for t, bar in zip(text(TIMES, "%Y-%m-%d"), BARS.to_dict("records"), strict=True)
+                    },
+                }
+            ).encode(),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_shapes_that_no_vendor_declares(tmp_path: Path, name: str, content: bytes) -> None:
+    """Each was a stumble of somebody who brought files of their own."""
+    (tmp_path / name).write_bytes(content)
+    (table,) = tables(str(tmp_path / name), SHAPE)
+    instants, _ = times.parse(table.frame["time"], "time")
+    np.testing.assert_array_equal(instants, TIMES)
+    for column in ("open", "high", "low", "close", "volume"):
+        np.testing.assert_allclose(numbers(table.frame[column]), BARS[column], rtol=1e-9)
+
+
+def test_excel_with_its_extra_and_the_way_out_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = BARS.assign(Datum=pd.DatetimeIndex(TIMES))
+    frame.rename(columns={"Datum": "Date"}).to_excel(tmp_path / "X.xlsx", index=False)
+    (table,) = tables(str(tmp_path), SHAPE)
+    np.testing.assert_array_equal(times.parse(table.frame["time"], "time")[0], TIMES)
+    np.testing.assert_allclose(numbers(table.frame["close"]), BARS["close"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(DataError, match=r"X\.xlsx is an Excel file.*install gatekeeper\[excel\], or save it as CSV"):
+        list(tables(str(tmp_path), SHAPE))
+
+
+def test_a_folders_notes_are_no_data(tmp_path: Path) -> None:
+    """A README or settings beside the bars, and text files that hold bars where nothing else does."""
+    (tmp_path / "README.txt").write_text("Bars, as they were.\n")
+    (tmp_path / "aapl.us.txt").write_bytes(next(file.content for file in FILES if file.name == "aapl.us.txt"))
+    assert [table.vendor for table in tables(str(tmp_path), SHAPE)] == ["Stooq (bulk)"]
+    BARS.assign(time=range(len(BARS))).to_csv(tmp_path / "X.csv", index=False)
+    (tmp_path / "settings.json").write_text("{}")
+    assert [table.stem for table in tables(str(tmp_path), SHAPE)] == ["X"]
