@@ -190,7 +190,7 @@ def _copy(source: Path, target: Path, name: str, *, make: bool = False) -> None:
 
 
 def _opened(file: Path, mode: str) -> sqlite3.Connection:
-    place = f"file:{quote(str(file.absolute()))}?mode={mode}"
+    place = f"file:{quote(os.fsencode(file.absolute()))}?mode={mode}"
     return sqlite3.connect(place, uri=True, isolation_level=None, timeout=1)
 
 

@@ -334,3 +334,12 @@ def test_a_full_disk_is_named_by_the_folder_that_is_full(
         with pytest.raises(StorageFailed, match=f"^{folder} has no room for a copy of"):
             act(grown.url, where)
     assert [file.name for file in away.iterdir()] == ["kept.db"]
+
+
+def test_names_of_files_are_bytes(grown: Site) -> None:
+    """What is no UTF-8 was an unexpected error: a stick that another system has written holds such names."""
+    with grown.open() as registry:
+        made = back_up(grown.url, grown.root / "caf\udce9.db")  # café, in Latin-1
+        registry.register(own_model(3), details=OWN)
+        restore(grown.url, made.file)
+        assert [model.id for model in registry.models()] == [2, 1]
