@@ -237,7 +237,8 @@ def _checked(values: dict[str, Any]) -> Settings:
 
 def _fault(place: tuple[int | str, ...], value: object, message: str) -> str:
     name = ".".join(str(part) for part in place)
-    shown = "" if name in SECRETS else f"={value!r}"
+    is_url = isinstance(value, str) and "://" in value  # where none belongs: what it holds may be a secret
+    shown = "" if name in SECRETS or is_url else f"={value!r}"
     told = message.removeprefix("Value error, ")
     if told == message and (field := Settings.model_fields.get(name)):  # a bare limit: say what is asked for, too
         told += f" ({field.description})"

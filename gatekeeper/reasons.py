@@ -148,9 +148,10 @@ REASONS = (
     ),
     Reason(
         ("data_error",),
-        "the source is missing, unreadable or contradictory (one symbol and time, two prices), or a task handed on "
-        "what it can't have written",
-        f"fix the data at the rows named, or clear the task named; then {_AGAIN}",
+        "the source is missing, unreadable or contradictory (one symbol and time, two prices), or a check refused it "
+        "(a split, a twin, a feature that knows the future), or a task handed on what it can't have written",
+        "`gatekeeper data` shows all that is wrong with the source. Fix the rows named, accept a finding by the key at "
+        f"its end (`GATEKEEPER_ACCEPT`), or clear the task named; then {_AGAIN}",
     ),
     Reason(
         ("stale_data",),

@@ -317,6 +317,13 @@ class Settings(BaseSettings):
             raise ValueError("It is empty. Name a folder, or a URL such as s3://bucket/prefix.")
         return models
 
+    @field_validator("work", "reports", "spool", "signing_key")
+    @classmethod
+    def _on_this_machine(cls, path: str | None) -> str | None:
+        if path and "://" in path:
+            raise ValueError("It is a URL, and has to be a path on this machine.")
+        return path
+
     @field_validator("schedule")
     @classmethod
     def _schedule(cls, line: str) -> str:

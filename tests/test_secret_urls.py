@@ -334,3 +334,12 @@ def test_records_of_stores_are_cleared_as_they_are_made(caplog: pytest.LogCaptur
     assert not marked(caplog.text)
     assert "s3://bucket/prefix?***" in caplog.text and "OSError" in caplog.text
     assert [record.args for record in caplog.records if record.name == "somebody.else"] == [(7,)]
+
+
+@pytest.mark.parametrize("name", ["work", "reports", "spool", "signing_key"])
+def test_a_url_where_a_folder_belongs_is_refused_and_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`s3:/key:secret@bucket` would be a folder of that name, which `config` lists."""
+    monkeypatch.setenv(f"GATEKEEPER_{name.upper()}", f"s3://key:{LEFT}@bucket/prefix")
+    with pytest.raises(ConfigError, match=f"GATEKEEPER_{name.upper()}: It is a URL") as fault:
+        config.load()
+    assert LEFT not in str(fault.value)

@@ -4,14 +4,14 @@ Each row is a made-up book judged by the whole pipeline (judgement_books.py): th
 in percent with its binomial error. `before` was measured by the same books with the rule's first edition (commit
 cc07fc8), whose z was 2.07 for every policy; the rows of size and power are therefore judged at that z here too.
 
-Usage: judgement_table.py [--quick] [--repeats N] [--json FILE]
+Usage: judgement_table.py [--quick] [--repeats N] [--own] [--json FILE]
 """
 
 import argparse
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +111,15 @@ def main() -> None:
     words.add_argument(
         "--repeats", type=int, default=2500, help="books a row; a tenth of them where weeks are followed"
     )
+    words.add_argument("--own", action="store_true", help="only the rows of size, at the z of the policy's own budget")
     words.add_argument("--json", type=Path, help="a file for the shares by row")
     given = words.parse_args()
     repeats = 20 if given.quick else given.repeats
     before = json.loads(BEFORE.read_text()) if BEFORE.exists() else {}
     table = Table("book", "policy", "before", "now", "wanted", title=f"{repeats:,} books a row, promoted, %")
     shares = {}
-    for row in ROWS:
+    rows = [replace(row, settings={}) for row in ROWS if row.name.startswith("no better")] if given.own else ROWS
+    for row in rows:
         share, counted = measured(row, repeats)
         key = f"{row.name}, {row.policy}"
         shares[key] = [share, counted]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.show import as_json, echo, json_option
-from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData, with_reason
+from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData
 from gatekeeper.secret_urls import hide_all
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class _Found:
         except GatekeeperError as fault:
             if isinstance(fault, ConfigError) and not found.reading.files:
                 raise
-            found.refusal = hide_all(with_reason(fault))
+            found.refusal = hide_all(fault)
             found.mapping = hide_all(fault.mapping) if isinstance(fault, DataError) else ""
         if found.dataset is not None:
             found.passport = found.dataset.passport
@@ -150,7 +150,8 @@ class _Found:
 
         if self.passport is None:
             return None
-        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, self.reading.book, self.dataset)
+        book = self.reading.adjusted or self.reading.book
+        page = data_page.render(self.passport, self.prospects, self.refusal, self.use, book, self.dataset)
         write_whole(place, page.encode())
         return place
 

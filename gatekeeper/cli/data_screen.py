@@ -30,6 +30,8 @@ def show(
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
+        if refusal is not None and mapping:
+            refusal = refusal.partition(" | Mapping: ")[0]  # it follows, ready to paste
         _shown(console, passport, prospects, refusal, use)
         if mapping:
             console.print()
@@ -47,10 +49,13 @@ def _shown(
         _pairs(console, _facts(passport))
         _symbols(console, passport.symbols)
         _findings(console, passport)
+        if refusal is not None:
+            console.print()
     if refusal is not None:
-        console.print()
-        for number, line in enumerate(refusal.split("\n")):
-            console.print(_text(f"REFUSED  {line}" if number == 0 else f"  {line}", "bold red" if number == 0 else ""))
+        first, *rest = texts.parted(refusal)
+        console.print(_text(f"REFUSED  {first}", "bold red"))
+        for line in rest:
+            console.print(_text(line), soft_wrap=True)  # it may be there to be copied
     if prospects is not None:
         _prospects(console, prospects)
     if passport is not None:

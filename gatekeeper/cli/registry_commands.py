@@ -134,9 +134,9 @@ def parse_day(text: str) -> datetime:
     """An ISO 8601 date or time; UTC if it has no offset."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: a year that UTC has no more
         raise click.BadParameter(f"{text!r} is not an ISO 8601 date. Write one such as 2018-11-05.") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 @click.command()

@@ -23,7 +23,7 @@ PROMOTIONS = ("policy", "promotions", "won", "tied", "lost", "gained, %", "given
 BUDGETS = ("policy", "budget a year", "z", "challengers", "correlation of gains", "spent a year")
 WEEKS = ("policy", "weeks", "without a model", "below the floors", "undecided", "cost of waiting, Sharpe")
 PAIRS = ("pair", "Sharpe difference", "return difference, %", "verdict")
-STARTS = ("Sharpe difference", "smallest", "largest", "verdict by start date")
+OVER_DATES = ("Sharpe difference", "smallest", "largest", "verdict by start date")
 REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %", "weeks not alike")
 
 
@@ -54,9 +54,7 @@ REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %",
 @click.option(
     "--starts",
     type=click.IntRange(1, 20),
-    default=4,
-    show_default=True,
-    help="Start dates to compare, as far as each leaves a year.",
+    help="Start dates to compare, as far as each leaves a year; default 4.",
 )
 @ageing_options
 @click.option(
@@ -75,7 +73,7 @@ def rehearse(
     ageing: bool,
     train_years: tuple[float, ...],
     half_lives: tuple[float, ...],
-    starts: int,
+    starts: int | None,
     jobs: int,
     report: Path | None,
     as_json_: bool,
@@ -92,6 +90,7 @@ def rehearse(
     from gatekeeper.pipeline import parse_as_of
     from gatekeeper.rehearsal import mondays, plan, rehearse
     from gatekeeper.rehearsal.plan import TEN_YEARS, last_monday, source
+    from gatekeeper.rehearsal.start_dates import STARTS
 
     aged = asked(ageing=ageing, train_years=train_years, half_lives=half_lives)
     settings, now = config.load(), datetime.now(UTC)
@@ -111,7 +110,7 @@ def rehearse(
         policies=policies or POLICIES,
         holdouts=holdouts,
         deploys=deploys,
-        starts=starts,
+        starts=starts or STARTS,
         known=known,
     )
     place = report or Path(settings.reports) / f"rehearsal_{since:%Y-%m-%d}_{until:%Y-%m-%d}.html"
@@ -125,6 +124,14 @@ def rehearse(
             _show(finished[-1], place, as_json_)
         raise
     _show(document, place, as_json_)
+    for holdout, part in document.holdouts.items():
+        dates = len(part.starts.dates) if part.starts else 1
+        if starts is not None and dates < starts:
+            echo(
+                f"Holdout {holdout} days: {dates} of {starts} start dates, since a later one leaves less than a year "
+                f"of the {part.weeks} weeks. Begin earlier with --from.",
+                err=True,
+            )
     for holdout, fault in document.failures.items():
         echo(f"Holdout {holdout} days failed: {fault}", err=True)
     return 1 if document.failures else 0
@@ -263,7 +270,7 @@ def _show_starts(part: "HoldoutResult") -> None:
     echo(f"{len(found.begins)} start dates, each with a desk that has no model yet, all to the same end:", "")
     table(("Sharpe from", *found.begins, "range"), [(name, *cells) for name, cells in found.streams], empty="")
     echo()
-    table(STARTS, [(name, *cells) for name, cells in found.pairs], empty="")
+    table(OVER_DATES, [(name, *cells) for name, cells in found.pairs], empty="")
     echo("", *found.conclusion.replace("; ", ";\n").split("\n"), "")
 
 

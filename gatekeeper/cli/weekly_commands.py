@@ -65,13 +65,18 @@ def explain(model_id: int, evaluation: int | None, as_json_: bool) -> None:
     """
     with opened() as registry:
         model = registry.model(model_id)
-        found = [e for e in registry.evaluations(model_id) if evaluation in (None, e.id)]
+        every = registry.evaluations(model_id)
+        found = [e for e in every if evaluation in (None, e.id)]
         effect = registry.pages.effect_of(found[0]) if found else ""
-    if not found:
-        which = "no evaluation" if evaluation is None else f"no evaluation {evaluation}"
+    if not every:
         raise UnknownModel(
-            f"Model {model_id} ({model.version}) has {which} as a challenger. Weekly runs evaluate models; a model "
-            "promoted by hand may have none (see `gatekeeper history`)."
+            f"Model {model_id} ({model.version}) has no evaluation as a challenger. Weekly runs evaluate models; "
+            "a model promoted by hand may have none (see `gatekeeper history`)."
+        )
+    if not found:
+        raise UnknownModel(
+            f"Model {model_id} ({model.version}) has no evaluation {evaluation} as a challenger. It has "
+            f"{', '.join(str(each.id) for each in every)}; `gatekeeper explain {model_id}` shows the newest."
         )
     chosen = found[0]
     if as_json_:

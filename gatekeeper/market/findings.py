@@ -58,8 +58,8 @@ def refuse(findings: Iterable[Finding], source: str) -> None:
     """Raises DataError with the refused findings, if there are any."""
     refused = [str(each) for each in findings if each.severity is Severity.REFUSED]
     if refused:
-        more = f"\nand {len(refused) - SHOWN} more: `gatekeeper data` lists all" if len(refused) > SHOWN else ""
-        raise DataError(f"{source} is refused. " + "\n".join(refused[:SHOWN]) + more)
+        more = f" And {len(refused) - SHOWN} more: `gatekeeper data` lists all." if len(refused) > SHOWN else ""
+        raise DataError(f"{source} is refused. " + " ".join(refused[:SHOWN]) + more)
 
 
 def lines(findings: Sequence[Finding]) -> tuple[str, ...]:

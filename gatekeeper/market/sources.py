@@ -260,6 +260,7 @@ def _replayed(book: Book, uri: str, as_of: datetime, settings: Settings, reading
     check_fresh("bar", newest, as_of, settings.freshness_days, uri, "FRESHNESS_DAYS")
     book, splits = applied(book, corporate_actions.read(settings.splits))
     book = replace(book, candles=tuple(_ready(bars) for bars in book.candles))
+    reading.adjusted = book if reading.keep else None
     whole = Checked(book.candles, None, as_of, settings, splits, uri, as_read, book.closing)
     findings = _checked(whole, CHECKS, reading, uri, book.findings) if checked else ()
     replays = [replay(bars, as_of, settings) for bars in book.candles]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gatekeeper.errors import ConfigError
@@ -127,7 +127,10 @@ def storable(value: str, what: str) -> str:
 
 
 def aware(value: datetime | None, what: str) -> datetime | None:
-    """`value` unchanged. Raises ConfigError if it has no UTC offset."""
+    """`value` in UTC. Raises ConfigError if it has no UTC offset, or lies beyond what a database can store."""
     if value is not None and value.utcoffset() is None:
         raise ConfigError(f"The {what} {value.isoformat()} has no UTC offset. For UTC, write {value.isoformat()}Z.")
-    return value
+    try:
+        return value and value.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(f"The {what} {value} lies beyond the years 1 to 9999 of UTC. Give another time.") from None

@@ -261,8 +261,8 @@ def _instant(text: str) -> datetime:
 
     try:
         instant = datetime.fromisoformat(str(text))
-    except ValueError:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: a year that UTC has no more
         raise ConfigError(
             f"hold_until {text!r} is not an ISO 8601 time. Write one such as 2018-11-05T02:00Z."
         ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

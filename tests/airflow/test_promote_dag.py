@@ -77,6 +77,7 @@ REFUSED = [
     ({"act": "hold", "model_id": 2, "reason": "r"}, "takes no model_id, but 2 was given"),
     ({"act": "release", "reason": "r", "hold_until": "2050-01-01"}, "takes no hold_until, but 2050-01-01"),
     ({"act": "hold", "reason": "r", "hold_until": "soon"}, "hold_until 'soon' is not an ISO 8601 time"),
+    ({"act": "hold", "reason": "r", "hold_until": "9999-12-31T23:59-12:00"}, "-12:00' is not an ISO 8601 time"),
     ({"act": "promote", "model_id": 9, "reason": "r"}, "UnknownModel: "),
     ({"act": "roll back", "reason": "r"}, "no earlier primary with other bytes than gatekeeper_primary1"),
 ]

@@ -297,3 +297,9 @@ def test_questions_and_answers_are_listed(shell: Shell) -> None:
     shown = shell("approvals")[1]
     assert "dag/two" in shown
     assert "open" in shown
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "2027-02-29"])
+def test_a_hold_until_a_time_that_there_is_not(shell: Shell, until: str) -> None:
+    code, _, err = shell("hold", "--reason", "r", "--until", until)
+    assert (code, f"{until!r} is not an ISO 8601 date" in err) == (2, True)

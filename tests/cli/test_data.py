@@ -84,7 +84,7 @@ def test_the_floors_are_counted(data: Data, folder: Path) -> None:
     assert floors["GATEKEEPER_MIN_IDEAS"]["needs"] == settings.min_ideas
     passport = answered["passport"]
     span = np.busday_count(passport["ideas"]["first"][:10], "2023-12-30")
-    assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 252, rel=0.01)
+    assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 260, rel=0.01)
 
 
 @pytest.mark.parametrize("columns", [80, 60])
@@ -205,6 +205,39 @@ def test_a_source_that_is_refused_is_shown_all_the_same(data: Data, tmp_path: Pa
     assert "REFUSED" in out
     assert "row 8 (AAA" in out.replace("\n", " ")
     assert out.rstrip().endswith(f"export GATEKEEPER_DATA=candles:{tmp_path}")
+
+
+def test_a_split_is_refused_and_all_the_rest_is_shown_nevertheless(data: Data, tmp_path: Path) -> None:
+    """Case 78: prices of a 4:1 split that nobody adjusted; exit 1 until its key is accepted."""
+    frame = bars()
+    late = frame["time"] >= "2021-06-01"
+    frame.loc[late, ["open", "high", "low", "close"]] /= 4
+    frame.to_csv(tmp_path / "bars.csv", index=False)
+    place = str(tmp_path / "bars.csv")
+    answered = answer(data, place, code=1)
+    (finding,) = [each for each in answered["passport"]["findings"] if each["severity"] == "refused"]
+    assert finding["key"] == "split:AAA:2021-06-01"
+    assert answered["prospects"]["floors"][0]["has"] > 0
+    page = tmp_path / "page.html"
+    code, out, _ = data(place, "-o", str(page))
+    assert code == 1
+    assert "GATEKEEPER_SPLITS" in out
+    assert "1 suspected (dashed)" in page.read_text()
+    assert data(place, ACCEPT="split:AAA:2021-06-01")[0] == 0
+
+
+def test_strict_fails_on_a_warning(data: Data, tmp_path: Path) -> None:
+    """A fall by half on 22 times the volume, in a wide bar, is a crash and no split: warned."""
+    frame = bars()
+    late = frame["time"] >= "2021-06-01"
+    frame.loc[late, ["open", "high", "low", "close"]] *= 0.51
+    day = frame.index[late][0]
+    frame.loc[day, "low"] *= 0.8
+    frame.loc[day, "volume"] *= 22
+    frame.to_csv(tmp_path / "bars.csv", index=False)
+    place = str(tmp_path / "bars.csv")
+    assert answer(data, place)["passport"]["findings"][0]["severity"] == "warning"
+    assert data(place, "--strict")[0] == 1
 
 
 def test_a_file_of_unknown_shape_loads_with_the_mapping_that_its_refusal_prints(data: Data, tmp_path: Path) -> None:

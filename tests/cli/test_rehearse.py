@@ -61,6 +61,11 @@ def test_a_rehearsal_leaves_a_report_and_no_registry(bare: Shell, monkeypatch: p
     code, out, _ = bare(*words, "--policy", "safe", "--report", str(bare.folder / "mine.html"))
     assert code == 0
     assert "never retrained" in out and "proven" not in out
+    assert "start dates" not in out
+    assert (
+        "1 of 3 start dates, since a later one leaves less than a year of the 3 weeks"
+        in bare(*words, "--starts", "3")[2]
+    )
     assert (bare.folder / "mine.html").exists()
 
 
@@ -79,6 +84,9 @@ def test_a_rehearsal_tells_what_age_costs(bare: Shell, monkeypatch: pytest.Monke
     (training,) = said["ageing"]["trainings"]
     assert f"{training['curves'][0]['slope']['value']:+.2f} ± {training['curves'][0]['slope']['error']:.2f}" in row
     assert "What ageing costs" in Path(said["report"]).read_text()
+    out = bare(*words[:-1], "--starts", "5")[1]
+    assert re.search(r"^2 start dates, each with a desk", out, re.MULTILINE)
+    assert re.search(r"^The start date alone moves the Sharpe of one policy by up to \d+\.\d\d\.$", out, re.MULTILINE)
 
 
 @pytest.fixture

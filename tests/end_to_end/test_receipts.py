@@ -95,6 +95,16 @@ def resealed(receipt: bytes, change) -> bytes:
         (lambda r: r["evaluation"]["document"]["rules"]["policy"].update(z=1.645), "z is"),
         (lambda r: r["evaluation"].pop("document"), "its content is not that of a receipt"),
         (lambda r: r["history"][0].pop("chain"), "its content is not that of a receipt"),
+        # Times their count, these are beyond all numbers: infinity is close to nothing.
+        (lambda r: r["evaluation"]["document"]["trades"]["challenger"]["vetoed"].update(mean=1e308), "the sum of t"),
+        (lambda r: r["evaluation"]["document"]["details"]["slices"]["month"][0]["kept"].update(mean=1e308), "the sum"),
+        (lambda r: r["evaluation"]["document"]["rules"].update(threshold=1e308), "rules' threshold"),
+        (lambda r: r["evaluation"]["document"]["rules"]["sizing"].update(largest=1e308), "rules' sizing"),
+        (lambda r: r["evaluation"]["document"]["rules"]["sizing"].update(most_open=-1), "rules' most positions"),
+        (lambda r: r["evaluation"]["document"]["rules"]["rates"].update(slippage=-1.0), "rules' cost rates"),
+        (lambda r: r["evaluation"]["document"]["rules"]["rates"].update(spread=1e308), "rules' cost rates"),
+        (lambda r: r["evaluation"]["document"]["rules"]["replay"].update(time_stop_bars=0), "rules' replay"),
+        (lambda r: r["evaluation"]["document"]["rules"]["reading"].update(max_hold=0), "rules' longest hold"),
     ],
 )  # fmt: skip
 def test_a_change_with_a_new_digest_is_found_where_it_bears_on_the_proof(receipt: bytes, change, said: str) -> None:

@@ -41,6 +41,7 @@ def test_each_kind_has_the_loudness_that_was_asked_for(receiver: Receiver) -> No
         "Gatekeeper default: ALARM: degraded": "failure",
         "Gatekeeper default: ALARM: rolled back": "failure",
         "Gatekeeper default: ALARM: stale feed": "failure",
+        "Gatekeeper default: data": "info",
         "Gatekeeper default: ALARM: breaker": "failure",
         "Gatekeeper default: drift": "info",
         "Gatekeeper default: approval": "info",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_POINTS = 240
-MOST_IDEAS = 150
+MOST_IDEAS = 80
 MOST_HOLES = 60
 LOGARITHMIC = 4.0
 """Ratio of the highest to the lowest price from which on the scale is logarithmic."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatekeeper.documents.passport import Passport, SymbolRecord
-from gatekeeper.features import FEATURES
 from gatekeeper.judgement.report import data_charts
 from gatekeeper.judgement.report.report import DrawnChart, page
 from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.checks.lags import lagged
 from gatekeeper.market.data.passport import texts
 from gatekeeper.market.data.passport.compared import length_in_words
 from gatekeeper.market.data.passport.facts import hole_starts
-from gatekeeper.market.data.passport.lags import LAGS, lag_correlations
 from gatekeeper.market.ideas import Dataset
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 TEMPLATE = "data.html.j2"
 MOST_PICTURES = 50
 MOST_ROWS = 2000
+FEWEST_IDEAS = 30
 NEXT, NEXT_BY_CHANCE = 0.12, 5.5
 """Correlation with the next bar from which on a feature knows the future, and by chance, over the root of the ideas."""
 SUSPECTED = ("split", "readjusted", "revised")
@@ -42,7 +42,7 @@ def render(
         {
             "passport": passport,
             "prospects": prospects,
-            "refusal": refusal,
+            "refusal": [] if refusal is None else texts.parted(refusal),
             "use": use,
             "layouts": [(each, texts.layout(each), texts.written(each)) for each in passport.layouts],
             "counted": texts.counted(passport),
@@ -128,14 +128,16 @@ def _sessions(bars: Candles, seconds: float) -> str:
 
 def _features(candles: tuple[Candles, ...], dataset: Dataset | None) -> Iterator[DrawnChart]:
     """A picture of each feature that moves: its correlation with the market's bars around the idea."""
-    found = None if dataset is None else lag_correlations(dataset.ideas, candles)
-    if dataset is None or found is None:
+    if dataset is None or not candles:
         return
-    bound = NEXT + NEXT_BY_CHANCE / np.sqrt(len(dataset.ideas))
-    for number, (feature, row) in enumerate(zip(FEATURES, found, strict=True), start=1):
-        if np.isfinite(row).all():
-            largest = int(np.argmax(np.abs(row[len(LAGS) // 2 + 1 :]))) + 1
-            after = row[len(LAGS) // 2 + largest]
-            about = f"after the idea at most {after:.2f} (lag {largest}); over {bound:.2f} it knows the future"
-            name = f"feature-{number}"
-            yield DrawnChart(name, feature, about, data_charts.lags(name, LAGS, row, float(bound)))
+    for number, (feature, found) in enumerate(lagged(dataset.ideas, candles).items(), start=1):
+        row = np.array([np.nan if each is None else each for each in found.correlations])
+        if not np.isfinite(row).all() or min(found.ideas) < FEWEST_IDEAS:
+            continue
+        after = [place for place, lag in enumerate(found.lags) if lag > 0]
+        largest = max(after, key=lambda place: abs(row[place]))
+        bound = NEXT + NEXT_BY_CHANCE / np.sqrt(min(found.ideas))
+        most = f"{row[largest]:.2f} (lag {found.lags[largest]})"
+        about = f"after the idea at most {most}; over {bound:.2f} it knows the future"
+        name = f"feature-{number}"
+        yield DrawnChart(name, feature, about, data_charts.lags(name, found.lags, row, float(bound)))

@@ -1,5 +1,6 @@
 """Figures of an evaluation document that follow from others, told apart from those that it states."""
 
+import math
 from collections.abc import Iterator
 
 from gatekeeper.documents.evaluation import EvaluationDocument, ScorecardRecord, TradeOutcomes
@@ -15,9 +16,9 @@ Told = Iterator[str]
 
 
 def is_right(what: str, right: object, found: object, *, within: float = 0.0) -> Told:
-    """A sentence if `found` is not `right`."""
+    """A sentence if `found` is not `right`; a sum that is beyond all numbers is nobody's."""
     if isinstance(right, float | int) and isinstance(found, float | int) and within:
-        if abs(right - found) <= within * max(1.0, abs(right)):
+        if math.isfinite(right) and abs(right - found) <= within * max(1.0, abs(right)):
             return
     elif right == found:
         return

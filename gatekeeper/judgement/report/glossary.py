@@ -9,10 +9,28 @@ from gatekeeper.documents.evaluation import CostsPaid, EvaluationDocument, Gate,
 FIXED = "returns are summed, not compounded, net of costs"
 
 GATE_NUMBERS = {
+    "start": "from when on ideas count",
+    "end": "last start of an idea that is sure to have ended by the as-of",
+    "ready": "day from which on the window is long enough; none if it is, or if no day is known",
+    "challenger_out_of_sample": "1 if the challenger was trained on none of these ideas, else 0",
+    "champion_out_of_sample": "the same of the champion",
+    "floor_trades": "fewest trades of each model (GATEKEEPER_FLOOR_TRADES); none where capital is compared",
+    "days": "market days of the window, those without trades too",
+    "floor_days": "fewest market days (GATEKEEPER_FLOOR_DAYS)",
+    "ideas": "ideas of the window",
+    "challenger_kept": "ideas that the challenger approved",
+    "champion_kept": "ideas that the champion approved",
+    "challenger_passed_over": "approved ideas that the challenger didn't enter (GATEKEEPER_MOST_OPEN)",
+    "champion_passed_over": "the same of the champion",
     "differing_entered": "ideas that only one of the two models entered",
     "differing_weeks": "distinct weeks in which the entries of those ideas lie; ideas of one week may be alike",
     "floor_weeks": "fewest such weeks: 5 if history says what such ideas make, else 15",
     "pooled_ideas": "ideas known before the window, by which the error is floored; none under 30",
+    "challenger_sharpe": "annual Sharpe ratio of the challenger, after costs and over the risk-free rate",
+    "champion_sharpe": "the same of the champion",
+    "ungated_sharpe": "the same of every idea taken",
+    "differing": "ideas decided differently; in `alike` by the refit and its judged model",
+    "approved": "ideas that the challenger approved",
     "gain": "annual Sharpe over the champion's; in `saves` what was made more, as a Sharpe of the wilder",
     "margin": "gain that must be exceeded (GATEKEEPER_MARGIN)",
     "bound": "lower confidence bound: gain less critical x standard_error; it must exceed minus the tolerance",
@@ -30,14 +48,23 @@ GATE_NUMBERS = {
     "days_needed": "market days that would show the gain of interest (GATEKEEPER_GAIN_OF_INTEREST)",
     "champion_alone_lost": "part of capital that the ideas only the champion entered lost; negative if they made money",
     "champion_alone_lost_bound": "lower confidence bound of that loss",
+    "challenger_drawdown": "deepest fall from a peak of the challenger, as a part of capital",
+    "champion_drawdown": "the same of the champion",
     "allowance": "how much deeper than the champion's the drawdown may be (GATEKEEPER_DRAWDOWN_ALLOWANCE)",
     "too_good": "annual Sharpe above which a person decides (GATEKEEPER_TOO_GOOD)",
+    "challenger_made": "return of the challenger, as a part of capital",
+    "ungated_made": "return of every idea taken",
     "asked": "1 if GATEKEEPER_BEAT_UNGATED asks this promotion to have made more than taking every idea, else 0",
     "share": "part of the window's ideas that the refit decides unlike the judged model",
+    "limit": "largest such part that is allowed (GATEKEEPER_REFIT_DISAGREEMENT)",
+    "only_refit_keeps": "ideas that the refit approves and the judged model vetoes",
+    "only_twin_keeps": "ideas that the judged model approves and the refit vetoes",
     "compared": "models in the league",
+    "others": "the other models in the league",
     "bound_of_many": "lower confidence bound of the gain as that of one among all models compared",
+    "most_gained": "model that passes every gate of the league with the largest gain",
 }
-"""The numbers of the gates that their names alone don't tell, each in a line."""
+"""The numbers of the gates, each in a line."""
 
 
 def of(document: EvaluationDocument) -> dict[str, str]:

@@ -40,9 +40,37 @@ REPLAYED = ("demo:", "candles:")
 
 def faults(document: EvaluationDocument) -> list[str]:
     """Figures that contradict others of the document, in sentences; empty if all fit."""
-    parts = (_window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
+    parts = (_rules, _window, _models, _ungated, _trades, _agreement, _costs, _training, _looks)
     rooms = (reconcile_exposed, reconcile_breakdown, reconcile_traded, reconcile_evidence, reconcile_passport)
     return [fault for part in (*parts, *(room.faults for room in rooms)) for fault in part(document)]
+
+
+def _rules(document: EvaluationDocument) -> Told:
+    """Rules that no setting can give: each within its setting's limits."""
+    rules, sizing, rates, replay = (
+        document.rules,
+        document.rules.sizing,
+        document.rules.rates,
+        document.rules.replay,
+    )
+    within = {
+        "threshold": rules.threshold is None or 0 < rules.threshold < 1,
+        "sizing": 0 < sizing.fraction <= 1 and 0 < sizing.target <= 0.1 and 0 < sizing.largest <= 1,
+        "most positions at once": sizing.most_open is None or sizing.most_open >= 1,
+        "longest hold of the log": rules.reading is None
+        or rules.reading.max_hold is None
+        or rules.reading.max_hold >= 1,
+        "replay": replay is None or (replay.time_stop_bars >= 1 and replay.barrier_atr > 0),
+        "cost rates": rates is None
+        or (
+            0 <= rates.commission < 0.1
+            and 0 <= rates.spread < 0.1
+            and 0 <= rates.slippage <= 1
+            and all(-1 < rate <= 10 for rate in (rates.borrow, rates.funding))
+        ),
+    }
+    if strange := [name for name, right in within.items() if not right]:
+        yield f"no setting gives its rules' {', '.join(strange)}"
 
 
 def _window(document: EvaluationDocument) -> Told:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -82,17 +83,22 @@ class _Rows:
             self.origin().refuse(mask, fault, way_out)
 
 
+Mixed = tuple[str, np.datetime64, np.datetime64]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
     """All labelled ideas of a source as read; a row is checked only once an as-of knows it.
 
-    naive: the earliest instant that was written without an offset; NaT if all have one.
+    naive: the earliest instant that was written without an offset; NaT if all have one. mixed: of each column of a file
+    that has both, its name and the earliest instant of either.
     features: the rows from which ideas without features have them. unit: what their outcomes are in.
     """
 
     uri: str
     files: tuple[_Rows, ...]
     naive: np.datetime64
+    mixed: tuple[Mixed, ...]
     features: FeatureRows | None = None
     unit: Unit = "fraction"
 
@@ -101,6 +107,8 @@ class Ledger:
 
         Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
         """
+        for where, naive, aware in self.mixed:
+            times.refuse_mixed(where, naive, aware, instant(as_of))
         # An outcome that was known by now belongs to now, even where its idea claims to have started later.
         parts = [rows.pick((rows.time <= instant(as_of)) | (rows.known_at <= instant(as_of))) for rows in self.files]
         unmatched = self._unmatched(parts, as_of)
@@ -159,11 +167,12 @@ def ledger(source: Iterable[Table], uri: str, features: FeatureRows | None = Non
 
     features: for ideas of files that have none. unit: what the outcomes are in; None: fractions.
     """
-    files, naives = zip(*(_timed(layouts.recognised(table), features) for table in source), strict=True)
-    return Ledger(uri, files, np.fmin.reduce(naives), features, unit or "fraction")
+    timed = (_timed(layouts.recognised(table), features) for table in source)
+    files, naive, mixed = zip(*timed, strict=True)
+    return Ledger(uri, files, np.fmin.reduce(naive), tuple(chain.from_iterable(mixed)), features, unit or "fraction")
 
 
-def _timed(table: Table, features: FeatureRows | None) -> tuple[_Rows, np.datetime64]:
+def _timed(table: Table, features: FeatureRows | None) -> tuple[_Rows, np.datetime64, list[Mixed]]:
     if features is None and not set(table.frame.columns).intersection(GIVEN) and set(_REQUIRED) <= set(table.frame):
         raise DataError(
             f"{table.name}{f' ({table.vendor})' if table.vendor else ''} has trades and no features. Name the files "
@@ -177,16 +186,22 @@ def _timed(table: Table, features: FeatureRows | None) -> tuple[_Rows, np.dateti
     known_at, naive_known = closed_at, naive_close
     if "known_at" in frame.columns:
         known_at, naive_known = times.parse(frame["known_at"], f"{table.name}: known_at", optional=True)
-    bare = [times.first(time, naive), times.first(closed_at, naive_close), times.first(known_at, naive_known)]
+    bare, mixed = [], []
+    given = {"time": (time, naive), "closed_at": (closed_at, naive_close), "known_at": (known_at, naive_known)}
+    for name, (instants, without) in given.items():
+        first, aware = times.first(instants, without), times.first(instants, ~without & ~np.isnat(instants))
+        bare.append(first)
+        if not np.isnat(first) and not np.isnat(aware):
+            mixed.append((f"{table.name}: {name}", first, aware))
     is_open = columns.is_open(table)
     known_at = np.where(is_open, np.datetime64("NaT", "ns"), known_at)
     unmatched = np.zeros(len(frame), dtype=np.bool_)
     if joined is not None:
         row = joined.of(table.text("symbol").to_numpy(dtype=np.str_), time)
         unmatched = row < 0
-        given = joined.frame[list(GIVEN)].iloc[np.maximum(row, 0)].set_index(frame.index)
-        frame = frame.drop(columns=list(GIVEN), errors="ignore").join(given)
-    return _Rows(table, frame, time, closed_at, known_at, is_open, unmatched), np.fmin.reduce(bare)
+        known = joined.frame[list(GIVEN)].iloc[np.maximum(row, 0)].set_index(frame.index)
+        frame = frame.drop(columns=list(GIVEN), errors="ignore").join(known)
+    return _Rows(table, frame, time, closed_at, known_at, is_open, unmatched), np.fmin.reduce(bare), mixed
 
 
 def _known(rows: _Rows, as_of: datetime, longest_hold: timedelta) -> _Rows:

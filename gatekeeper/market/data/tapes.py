@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gatekeeper.errors import AsOfError, DataError
 from gatekeeper.market.data import times
@@ -19,6 +20,8 @@ from gatekeeper.market.data.spans import FEWEST, bar_length, begins, ends, off_g
 from gatekeeper.market.data.vendors.bars import BARS
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import LARGEST, instant
+
+_NEVER = np.datetime64("2262-01-01", "ns")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +68,8 @@ class Tape:
 
         Raises DataError (the file and its first rows at fault) and AsOfError (before the data).
         """
-        self._refuse_mixed_offsets(instant(as_of))
+        for file in self.files:
+            times.refuse_mixed(file.name, file.naive, file.aware, instant(as_of))
         candles: list[Candles] = []
         findings: list[Finding] = []
         copies, outgrown, moved, short, closing = 0, 0, 0, [], set()
@@ -109,15 +113,6 @@ class Tape:
                 "was written, so a bar counts as complete if it had closed when it was read"
             )
         return notes
-
-    def _refuse_mixed_offsets(self, known: np.datetime64) -> None:
-        for file in self.files:
-            if file.naive <= known and file.aware <= known:
-                aware, naive = str(file.aware)[:19], str(file.naive)[:19]
-                raise DataError(
-                    f"{file.name} has times with an offset (from {aware}Z) and without one (from {naive}); nobody can "
-                    "tell how far apart these are: write all of them with their offset"
-                )
 
 
 def read(uri: str, as_of: datetime, stamp: Stamp) -> Book:
@@ -227,26 +222,32 @@ def _known(series: Series, as_of: datetime) -> tuple[pd.DataFrame, np.timedelta6
 
     Of two rows of one time, one that had not closed when its file was written is dropped for one that had.
     """
-    rows = series.rows[_times(series.rows) <= instant(as_of)]
-    stamps = np.unique(_times(rows))
+    times_of_rows = _times(series.rows)
+    known = np.flatnonzero(times_of_rows <= instant(as_of))
+    stamps = np.unique(times_of_rows[known])
     length = bar_length(stamps)
     left_out = stamps[len(stamps) :]
     if off_grid(stamps, length):
         stamps, left_out = stamps[:-1], stamps[-1:]
-        rows = rows[_times(rows) <= stamps[-1]]
+        known = known[times_of_rows[known] <= stamps[-1]]
+    place = np.searchsorted(stamps, times_of_rows[known])
     closed = stamps
     if series.stamp == "open":
         closed = ends(stamps, length)
-        given = rows["closes_at"].to_numpy(dtype="datetime64[ns]")
-        place = np.searchsorted(stamps, _times(rows))
-        has = ~np.isnat(given)
-        closed[place[has]] = np.minimum(np.append(stamps[1:], np.datetime64("2262-01-01", "ns"))[place], given)[has]
-        rows = rows.assign(closes_at=closed[place])
-        rows = rows[rows["closes_at"].to_numpy() <= instant(as_of)]
+        _take_given(closed, stamps, place, series.rows["closes_at"].to_numpy(dtype="datetime64[ns]")[known])
         left_out = left_out[left_out + length <= instant(as_of)]
-    else:
-        rows = rows.assign(closes_at=_times(rows))
+    closes_at = closed[place]
+    whole = closes_at <= instant(as_of)
+    rows = series.rows.iloc[known[whole]].assign(closes_at=closes_at[whole])
     return _without_unfinished_copies(rows), length, left_out
+
+
+def _take_given(closed: Times, stamps: Times, place: NDArray[np.intp], given: Times) -> None:
+    """Replace the closes that the vendor gives, as long as the next bar hasn't begun."""
+    has = ~np.isnat(given)
+    if has.any():
+        begins_next = np.append(stamps[1:], _NEVER)[place]
+        closed[place[has]] = np.minimum(begins_next, given)[has]
 
 
 def _without_unfinished_copies(rows: pd.DataFrame) -> pd.DataFrame:

@@ -124,6 +124,19 @@ def within(clock: pd.Series, bare: Rows, zone: str, where: str) -> pd.Series:
     return moved
 
 
+def refuse_mixed(name: str, naive: np.datetime64, aware: np.datetime64, known: np.datetime64) -> None:
+    """Raises DataError if a file has times with and without an offset, both known by now.
+
+    naive, aware: the earliest of each; NaT if it has none.
+    """
+    if naive <= known and aware <= known:
+        with_one, without = f"{str(aware)[:19]}Z", str(naive)[:19]
+        raise DataError(
+            f"{name} has times with an offset (from {with_one}) and without one (from {without}); nobody can tell "
+            "how far apart these are: write all of them with their offset"
+        )
+
+
 def _has_own_type(column: pd.Series) -> bool:
     """Whether the column holds times or numbers, not text: converting it to text to find empty cells is slow."""
     return pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)

@@ -85,7 +85,7 @@ class _File:
             stamp = status.st_mtime_ns, status.st_size
             if stamp == self._stamp or abs(time.time() - status.st_mtime) < SETTLED_SECONDS:
                 return None
-            place = f"file:{quote(str(self._path))}?immutable=1"
+            place = f"file:{quote(os.fsencode(self._path))}?immutable=1"
             with closing(sqlite3.connect(place, uri=True)) as connection:
                 row = connection.execute(_IN_FILE).fetchone()
             status = os.stat(self._path)  # noqa: PTH116  # as above

@@ -28,7 +28,8 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE]\+?\d+)?")
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _SAMPLES = text(
     'SELECT "createdAt" FROM "RLModel" WHERE CAST("createdAt" AS TEXT) NOT LIKE \'%infinity\' '  # never of a null
-    "AND CAST(\"createdAt\" AS TEXT) NOT LIKE '%BC' ORDER BY id DESC LIMIT 20"
+    "AND CAST(\"createdAt\" AS TEXT) NOT LIKE '%BC' AND CAST(\"createdAt\" AS TEXT) NOT LIKE '_____-%' "
+    "AND CAST(\"createdAt\" AS TEXT) NOT LIKE '______-%' ORDER BY id DESC LIMIT 20"  # of a year that Python has
 )
 _DEFAULT_TEXT = "2000-01-01 00:00:00.000000"  # what SQLAlchemy and Prisma both read as UTC
 

@@ -91,6 +91,11 @@ class Database:
         """Close all pooled connections."""
         self.engine.dispose()
 
+    def schema(self) -> str | None:
+        """The schema that the registry is in; None if the database has none. Desks may share a database."""
+        with self.read() as connection:
+            return self.dialect.schema(connection)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot; never waits for writers."""

@@ -32,6 +32,9 @@ class Dialect(Protocol):
     def name(self, url: URL) -> str:
         """The database's name in messages, without the password."""
 
+    def schema(self, connection: Connection) -> str | None:
+        """The schema that the transaction is in; None for a database without schemas."""
+
     def write_ahead(self, engine: Engine) -> None:
         """Switch to write-ahead logging, so that readers don't wait for writers."""
 
@@ -76,8 +79,12 @@ class Dialect(Protocol):
 
 
 def is_id(column: str = "id") -> str:
-    """The SQL condition that a column holds a whole number; a table of another tool may hold anything."""
-    return f"CAST({column} AS BIGINT) = {column}"
+    """The SQL condition that a column holds a whole number; a table of another tool may hold anything.
+
+    What is no number of 64 bits (NaN, infinity, 1e300) is never cast: PostgreSQL would refuse the whole statement.
+    """
+    within = f"{column} >= -9223372036854775808 AND {column} < 9223372036854775808"
+    return f"CASE WHEN {within} THEN CAST({column} AS BIGINT) = {column} ELSE false END"
 
 
 def highest_id(connection: Connection, table: str, largest: int = LARGEST_COUNTED) -> int:

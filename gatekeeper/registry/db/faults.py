@@ -29,6 +29,31 @@ def asks_for_more(message: str) -> GatekeeperError:
     )
 
 
+def forbidden(message: str) -> GatekeeperError:
+    """The error for a write that a CHECK constraint of another tool forbids."""
+    return SchemaOutOfDate(
+        f"A constraint of a table made by another tool forbids what Gatekeeper writes ({message}), so nothing has "
+        "changed. Change the constraint: a version is gatekeeper_ID or gatekeeper_primaryID, a path ends in "
+        "VERSION.onnx."
+    )
+
+
+def referred_to(message: str) -> GatekeeperError:
+    """The error for rows that another tool's table refers to by a column that Gatekeeper changes."""
+    return SchemaOutOfDate(
+        f"Another table refers to a row of Gatekeeper's ({message}), so nothing has changed. A version and a path "
+        "change with each promotion: let the table refer to the id, or give its foreign key ON UPDATE CASCADE."
+    )
+
+
+def not_possible(message: str, name: str) -> GatekeeperError:
+    """The error for a statement that the database refuses, and will refuse again."""
+    return ConfigError(
+        f"The registry {name} refuses this ({message}), so nothing has changed. Trying again won't help: a trigger, a "
+        "type or a kind of table there is another than Gatekeeper's; change it, or use a database of its own."
+    )
+
+
 def no_tables(message: str, name: str) -> GatekeeperError:
     """The error for a database that lacks Gatekeeper's tables."""
     return SchemaOutOfDate(f"The registry {name} lacks a table or column ({message}). {UPGRADE}")

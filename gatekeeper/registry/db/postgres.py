@@ -1,6 +1,7 @@
 """PostgreSQL: the registry on a server, for more than one machine."""
 
 import re
+from datetime import date, datetime
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
@@ -17,7 +18,10 @@ from gatekeeper.registry.db.faults import (
     damaged,
     disk_failing,
     disk_full,
+    forbidden,
     no_tables,
+    not_possible,
+    referred_to,
     unusable,
 )
 from gatekeeper.registry.db.postgres_transaction import Transactions
@@ -44,6 +48,9 @@ _OTHERS = text(
 _NO_ENTRY = re.compile(  # a pooler has words of its own
     r"database \S+ does not exist|role \S+ does not exist|authentication fail|no such (user|database)"
 )
+# Classes of SQLSTATE that may pass: no state (no server), connections, transactions that end or collide, resources, an
+# operator, the system. Of any other, the same statement is refused again.
+_PASSING = {"", "08", "25", "40", "53", "54", "55", "57", "58", "XX"}
 _IN_POSTGRES = text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)")
 
 
@@ -60,7 +67,9 @@ class Postgres:
             parts = server(url)
             # A server that is gone, or whose host is, is noticed within minutes; statements are not prepared, so that
             # a connection pooler in between does no harm.
-            wanted = {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30, "keepalives_interval": 10}
+            # The encoding is else that of a role or database, which may lack a reason's letters.
+            wanted = {"connect_timeout": str(CONNECT_SECONDS), "keepalives_idle": "30", "keepalives_interval": "10"}
+            wanted["client_encoding"] = "UTF8"
             given = {word: value for word, value in wanted.items() if word not in parts.url.query}
             pool: dict[str, Any] = {"max_overflow": -1}
             if parts.connections is not None:
@@ -79,6 +88,7 @@ class Postgres:
                 "Run `pip install 'gatekeeper[postgres]'`."
             ) from None
         transactions.listen(engine)
+        event.listen(engine, "connect", _read_iso_times)
         event.listen(engine, "checkout", self._refuse_closed)
         return engine
 
@@ -93,6 +103,10 @@ class Postgres:
     def name(self, url: URL) -> str:
         """Host and database, without user and options."""
         return f"postgresql://{_hosts(url)}/{url.database}"
+
+    def schema(self, connection: Connection) -> str | None:
+        """The schema that its transactions begin in."""
+        return Transactions.of(connection).schema
 
     def write_ahead(self, engine: Engine) -> None:
         """Nothing to do: PostgreSQL always logs ahead."""
@@ -195,10 +209,8 @@ class Postgres:
         """The package's own error, by SQLSTATE; a refused connection has none."""
         message = str(error.orig).strip() or type(error.orig).__name__
         state: str = getattr(error.orig, "sqlstate", None) or ""
-        if state in {"23505", "23503", "23P01"}:
-            return another_writer(message)
         if state.startswith("23"):
-            return asks_for_more(message)
+            return _of_constraint(state, error, message)
         if state in {"42P01", "42703"}:
             return no_tables(message, name)
         if state == "42501" and "row-level security" in message:
@@ -219,6 +231,8 @@ class Postgres:
             return ConfigError(
                 f"Cannot log in to registry {name} ({message}). Create the role and database, or fix GATEKEEPER_DB."
             )
+        if state[:2] not in _PASSING:
+            return not_possible(message, name)
         return unusable(message, name)
 
     def _sequence(self, connection: Connection, table: str) -> str | None:
@@ -251,10 +265,34 @@ class Postgres:
                 raise InvalidatePoolError
 
 
+def _read_iso_times(connection: Any, _record: object) -> None:
+    """Read times as ISO 8601, as each transaction sets them, if the role or database has another DateStyle.
+
+    The driver goes by what the server says when it parses: after a glance's COMMIT, that is the other style again.
+    """
+    if (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        return
+    from psycopg.adapt import Loader
+
+    for kind, read in (("timestamptz", datetime), ("timestamp", datetime), ("date", date)):
+        own = {"load": lambda _self, stored, read=read: read.fromisoformat(bytes(stored).decode())}
+        connection.adapters.register_loader(kind, type("IsoLoader", (Loader,), own))
+
+
 def _hosts(url: URL) -> str:
     """The host, or all of them: a URL may name several, of which the first that answers is used."""
     hosts = url.host or url.query.get("host") or ""
     return hosts if isinstance(hosts, str) else ",".join(hosts)
+
+
+def _of_constraint(state: str, error: DBAPIError, message: str) -> GatekeeperError:
+    """The error for a constraint that a write violates."""
+    table = getattr(getattr(error.orig, "diag", None), "table_name", None) or ""
+    if state == "23503" and not table.startswith("gatekeeper_"):
+        return referred_to(message)
+    if state in {"23505", "23503", "23P01"}:
+        return another_writer(message)
+    return forbidden(message) if state == "23514" else asks_for_more(message)
 
 
 def _of_server(state: str, message: str, name: str) -> GatekeeperError | None:

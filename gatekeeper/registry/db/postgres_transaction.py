@@ -23,6 +23,8 @@ _SETTINGS = (
     f"SET LOCAL statement_timeout = '{LONGEST_SECONDS}s'",
     f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SECONDS}s'",
     "SET LOCAL TIME ZONE 'UTC'",
+    "SET LOCAL datestyle = 'ISO'",  # the driver reads times in no other style
+    "SET LOCAL extra_float_digits = 1",  # all digits, whatever a role or database is set to
 )
 # An act by a role that row-level security shows only some rows would pass a hold that it can't see: the server refuses
 # such statements. It also releases the lock of a client whose host is gone within two minutes.

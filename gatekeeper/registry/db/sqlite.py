@@ -21,7 +21,10 @@ from gatekeeper.registry.db.faults import (
     damaged,
     disk_failing,
     disk_full,
+    forbidden,
     no_tables,
+    not_possible,
+    referred_to,
     replaced,
     unusable,
 )
@@ -50,7 +53,7 @@ class Sqlite:
                 f"The folder {file.parent} of the registry {self.name(url)} does not exist. Make it first."
             )
         # Only `db upgrade` makes a file: any other opens the one that is there, or none.
-        place = f"file:{quote(str(file))}?mode={'rwc' if create else 'rw'}"
+        place = f"file:{quote(os.fsencode(file))}?mode={'rwc' if create else 'rw'}"
 
         same = _SameFile(file, self.name(url))
 
@@ -75,6 +78,10 @@ class Sqlite:
     def name(self, url: URL) -> str:
         """The file's path."""
         return str(Path(url.database or ""))
+
+    def schema(self, connection: Connection) -> str | None:  # noqa: ARG002  # of the protocol
+        """Always None: a file is one registry."""
+        return None
 
     def write_ahead(self, engine: Engine) -> None:
         """Switch the journal mode to WAL, which the file remembers."""
@@ -192,10 +199,8 @@ class _SameFile:
 def translated(error: BaseException | None, name: str) -> GatekeeperError:
     """The package's own error for an error of the driver. name: the file's path."""
     message, code = str(error), _code(error)
-    if "NOT NULL constraint" in message or "CHECK constraint" in message:
-        return asks_for_more(message)
-    if "constraint failed" in message:
-        return another_writer(message)
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return _of_constraint(message, name)
     if "no such table" in message or "no such column" in message:
         return no_tables(message, name)
     folder = Path(name).absolute().parent
@@ -221,6 +226,17 @@ def translated(error: BaseException | None, name: str) -> GatekeeperError:
     if code == sqlite3.SQLITE_IOERR:
         return disk_failing(message, name, str(folder))
     return unusable(message, name)
+
+
+def _of_constraint(message: str, name: str) -> GatekeeperError:
+    """The error for a constraint that a write violates, or for a trigger that refuses it in words of its own."""
+    if "NOT NULL constraint" in message:
+        return asks_for_more(message)
+    if "CHECK constraint" in message:
+        return forbidden(message)
+    if "FOREIGN KEY constraint" in message:
+        return referred_to(message)
+    return another_writer(message) if "constraint failed" in message else not_possible(message, name)
 
 
 def way_back(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 
 from sqlalchemy import Connection, Select, bindparam, func, select, text
 
@@ -86,7 +87,7 @@ def _claims(connection: Connection) -> tuple[list[Model], list[str]]:
 
 
 def _is_whole(number: object) -> bool:
-    return isinstance(number, int) or (isinstance(number, (float, Decimal)) and number % 1 == 0)
+    return isinstance(number, int) or (isinstance(number, (float, Decimal)) and isfinite(number) and number % 1 == 0)
 
 
 def unsettled(found: list[Model]) -> ClaimsUnsettled:

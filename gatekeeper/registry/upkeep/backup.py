@@ -16,13 +16,14 @@ from sqlalchemy.engine import URL
 from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate, StorageFailed, Unavailable
 from gatekeeper.files import sync_folder
 from gatekeeper.registry.db import schema, tables, writes
-from gatekeeper.registry.db.database import Database
+from gatekeeper.registry.db.database import DIALECTS, Database
 from gatekeeper.registry.db.dialect import BUSY_SECONDS
 from gatekeeper.registry.db.faults import UPGRADE
 from gatekeeper.registry.db.sqlite import translated
 from gatekeeper.registry.db.url import parse, sqlite_file
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.promotion.history_chain import seal
+from gatekeeper.secret_urls import SecretUrl
 
 _TEMPORARY = ".registry-"
 
@@ -190,7 +191,7 @@ def _copy(source: Path, target: Path, name: str, *, make: bool = False) -> None:
 
 
 def _opened(file: Path, mode: str) -> sqlite3.Connection:
-    place = f"file:{quote(str(file.absolute()))}?mode={mode}"
+    place = f"file:{quote(os.fsencode(file.absolute()))}?mode={mode}"
     return sqlite3.connect(place, uri=True, isolation_level=None, timeout=1)
 
 
@@ -226,7 +227,9 @@ def _bring_up_to_date(file: Path, backup: Path) -> str | None:
 
 @contextmanager
 def _as_registry(file: Path) -> Iterator[Database]:
-    database = Database.connect(URL.create("sqlite", database=str(file.absolute())).render_as_string())
+    url = URL.create("sqlite", database=str(file.absolute()))  # not as text, which a name in other bytes can't become
+    dialect = DIALECTS["sqlite"]
+    database = Database(dialect.engine(url, create=False), dialect, dialect.name(url), SecretUrl.database("sqlite://"))
     try:
         yield database
     finally:

@@ -67,7 +67,8 @@ def copy(source: RegistryContext, target: RegistryContext, model_id: int) -> Cop
 
 
 def _refuse_same_place(source: RegistryContext, target: RegistryContext) -> None:
-    if _resolved(source.database.name) == _resolved(target.database.name):
+    same_database = _resolved(source.database.name) == _resolved(target.database.name)
+    if same_database and source.database.schema() == target.database.schema():
         raise ConfigError(
             f"The model is in the registry {source.database.name} already. Name another registry with --to."
         )

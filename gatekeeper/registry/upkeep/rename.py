@@ -6,7 +6,7 @@ The primary stays the same, no row or file is lost, and a second run changes not
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from gatekeeper.errors import GenerationMoved, ModelRefused, PromotionRefused
 from gatekeeper.registry import naming
@@ -210,11 +210,17 @@ def _content(
 
 
 def _rename(work: Work, steps: Sequence[NamingStep]) -> None:
-    """Rename in two rounds: in a single one, a name that another row still has would be refused."""
+    """Rename in two rounds: in a single one, a name that another row still has would be refused.
+
+    The names between the two are shorter than the final ones, for columns that only just hold those.
+    """
     t = tables.models
+    taken = [str(version) for version in work.connection.execute(select(t.c.version)).scalars()]
+    mark = "~"
+    while any(version.startswith(mark) for version in taken):
+        mark += "~"
     for step in steps:
-        waiting = f"gatekeeper_migrating_{step.model_id}"
-        writes.change(work.connection, t, t.c.id == step.model_id, {"version": waiting})
+        writes.change(work.connection, t, t.c.id == step.model_id, {"version": f"{mark}{step.model_id}"})
     for step in steps:
         values = {"version": step.new_version, "path": step.new_path}
         writes.change(work.connection, t, t.c.id == step.model_id, values)

@@ -76,7 +76,7 @@ class IdeaFile:
 
     def __init__(self, path: Path) -> None:
         self._env = lmdb.open(
-            str(path),
+            os.fsencode(path),  # as text, it takes UTF-8 alone
             subdir=False,
             map_size=MAP_BYTES,
             max_dbs=4,

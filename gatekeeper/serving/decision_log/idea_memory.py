@@ -37,8 +37,8 @@ READ_SECONDS = 60.0
 
 _MODE = 0o600
 _READ_ALL = """
-import sys, lmdb
-with lmdb.open(sys.argv[1], subdir=False, readonly=True, max_dbs=9, map_size=1 << 30) as env:
+import os, sys, lmdb
+with lmdb.open(os.fsencode(sys.argv[1]), subdir=False, readonly=True, max_dbs=9, map_size=1 << 30) as env:
     names = [name for name, _ in env.begin().cursor()]
     for name in names:
         with env.begin(db=env.open_db(name, create=False)) as work:

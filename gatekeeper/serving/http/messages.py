@@ -141,6 +141,12 @@ _WANTED = {
     "strategy": "A strategy has 1 to 64 characters.",
 }
 _WANTED["closed_at"] = _WANTED["known_at"] = _WANTED["time"]
+_NAMES: dict[type[Any], tuple[int, tuple[str, ...]]] = {
+    Idea: (2 + len(Features.__struct_fields__), ("time", "strategy", "idea_id")),
+    Closed: (3, ("known_at",)),
+}
+"""Of each kind, the number of names that it must give, those within it too, and those that it may give."""
+_BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
 _FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
 _NAMED = re.compile(r"field `(\w+)`")
@@ -153,16 +159,32 @@ class Reader:
         self._type: Any = kind | Annotated[list[kind], Meta(max_length=most)]  # type: ignore[valid-type]  # made at run time
         self._decoder = msgspec.json.Decoder(self._type)
         self._most = most
+        self._names = _NAMES[kind]
 
     def read(self, body: bytes) -> Any:
         """The object or the list of objects in `body`. Raises Problem, which names idea and field."""
         try:
-            return self._decoder.decode(body)
+            found = self._decoder.decode(body)
         except msgspec.ValidationError as fault:
             raise self._refusal(str(fault), body) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             self._refuse_infinite(body)
             raise Problem(400, "json", f"The body is not valid JSON: {fault}.") from None
+
+        self._refuse_twice(body, found if isinstance(found, list) else (found,))
+        return found
+
+    def _refuse_twice(self, body: bytes, found: Sequence[Any]) -> None:
+        """Raise Problem for a name that an object gives twice: the decoder takes the last, others the first.
+
+        Whoever writes a null, or a space before a colon, costs a closer look.
+        """
+        required, others = self._names
+        expected = required * len(found) + sum(getattr(one, name) is not None for one in found for name in others)
+        # Within a text, a quote has a backslash before it; no name ends with a backslash.
+        names = body.count(b'":') - body.count(b'\\":')
+        if names != expected or any(space in body for space in _BEFORE_COLON):
+            json.loads(body, object_pairs_hook=_once)
 
     def _refuse_infinite(self, body: bytes) -> None:
         """Raise Problem for NaN and Infinity, which are not JSON, and name the field."""
@@ -197,6 +219,16 @@ class Reader:
             idea=idea,
             field=field,
         )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. Raises Problem if a name is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise Problem(400, "json", f"The body gives {twice!r} twice in one object. Send it once.")
+    return found
 
 
 def _shown(body: bytes, steps: Sequence[str | int]) -> str:

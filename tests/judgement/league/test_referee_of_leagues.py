@@ -20,6 +20,7 @@ from gatekeeper.judgement.backtest.backtest import ScorecardBuilder
 from gatekeeper.judgement.league import league_document
 from gatekeeper.judgement.league.gate import gate
 from gatekeeper.judgement.league.league import Field, FieldResult, contest
+from gatekeeper.judgement.report import glossary
 from gatekeeper.judgement.report.document import Beside, document
 from gatekeeper.judgement.report.recheck import differences
 from gatekeeper.judgement.rule.verdict import Policy
@@ -99,6 +100,8 @@ def test_the_league_is_the_text(tenth: int) -> None:
             card = field.contenders[number]
             said = judge(card, field.champion, policy, measured.ungated, many=many(policy))
             assert [(each.name, each.passed) for each in said.gates] == verdict.gates, at
+            meant = glossary.of_gates(said.gates)
+            assert meant.keys() == {name for each in said.gates for name in each.numbers}, at
             assert (said.answer, said.decided_by) == (verdict.answer, verdict.decided_by), at
             if number in (0, found.winner):
                 record = league_document.document(found, field, number, {})

@@ -10,6 +10,7 @@ import pytest
 
 from gatekeeper.documents.evaluation import Verdict
 from gatekeeper.judgement import Backtest, Contender, document, judge, policy_of, run
+from gatekeeper.judgement.report import glossary
 from gatekeeper.judgement.report.recheck import differences
 from tests.support import referee, referee_rule
 from tests.support.referee import Array, Pool, Stream
@@ -67,6 +68,9 @@ def test_the_pipeline_is_the_text(tenth: int) -> None:
             assert verdict.p == near(right.p), seed
         assert [(gate.name, gate.passed) for gate in verdict.gates] == right.gates, seed
         assert (verdict.answer, verdict.decided_by) == (right.answer, right.decided_by), seed
+        assert glossary.of_gates(verdict.gates).keys() == {name for gate in verdict.gates for name in gate.numbers}, (
+            seed
+        )
         for gate in verdict.gates:
             if gate.name == "saves" and right.capital is not None:
                 told = gate.numbers["champion_alone_lost"], gate.numbers["champion_alone_lost_bound"]

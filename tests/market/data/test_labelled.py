@@ -264,3 +264,12 @@ def test_the_hold_is_over_at_its_last_instant(tmp_path: Path) -> None:
     assert len(load(uri, end - timedelta(microseconds=1), Settings()).ideas) == 0
     with pytest.raises(DataError, match="no outcome by"):
         load(uri, end, Settings())
+
+
+def test_rows_with_and_without_offset_in_one_column_are_refused(tmp_path: Path) -> None:
+    """Case 85: among those that the as-of knows."""
+    mixed = set_cell(rows(), 4, "time", "2018-02-05T14:00:00")
+    with pytest.raises(DataError, match=r"ideas\.csv: time has times with an offset .* and without one"):
+        of(tmp_path, mixed)
+    data = load(f"ideas:{write(tmp_path, 'ideas.csv', mixed)}", utc("2018-02-05T02:00"), Settings())
+    assert len(data.ideas) == 2

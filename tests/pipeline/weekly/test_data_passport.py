@@ -1,5 +1,6 @@
 """Data passport through the weekly run: evaluation, report, receipt, the next run's comparison, and the monitor."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from weekly_house import NOW, House
 
 from gatekeeper import config
 from gatekeeper.documents.passport import Passport, digest_of
+from gatekeeper.errors import DataError
 from gatekeeper.market import sources
 from gatekeeper.pipeline.monitoring.monitor import monitor
 from gatekeeper.registry import Evaluation
@@ -160,6 +162,25 @@ def test_a_source_without_a_change_is_no_alarm_of_the_monitor(house: House) -> N
     check = monitor(FIRST + timedelta(days=2), house.registry, house.settings, now=NOW).check
     assert check is not None
     assert check.document.data_warnings == ()
+
+
+def test_what_a_check_refuses_ends_the_first_task(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """Case 78: a 4:1 split that no price was adjusted for. The log has the passport with the key, nothing is judged."""
+    frame = bars(SECOND)
+    late = (frame["symbol"] == "AAA") & (frame["time"] >= "2017-06-01")
+    frame.loc[late, ["open", "high", "low", "close"]] /= 4
+    write(house, frame)
+    judged = len(house.registry.evaluations())
+    with caplog.at_level(logging.INFO, "gatekeeper"), pytest.raises(DataError, match="split:AAA:2017-06-01"):
+        house.week(SECOND)
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("data passport ") and "1 refused" in line for line in lines)
+    assert any(line.startswith("refused: AAA opens on 2017-06-01") for line in lines)
+    assert len(house.registry.evaluations()) == judged
+    house.settings = config.override(house.settings, {"accept": ("split:AAA:2017-06-01",)})
+    house.week(SECOND)
+    (accepted,) = [each for each in passport(house).findings if each.key]
+    assert (accepted.severity, accepted.accepted) == ("note", True)
 
 
 def test_a_passport_is_no_part_of_the_fingerprint(house: House) -> None:

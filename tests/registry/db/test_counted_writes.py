@@ -12,7 +12,7 @@ from registry_site import MONDAY, OWN, Site, own_model
 from sqlalchemy.engine import make_url
 
 import gatekeeper.registry
-from gatekeeper.errors import ConfigError, GatekeeperError
+from gatekeeper.errors import ConfigError, GatekeeperError, SchemaOutOfDate
 from gatekeeper.registry import Evaluation, Registry
 from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.records import Hold
@@ -387,3 +387,32 @@ def test_what_was_rewritten_is_told_in_words(found: object, meant: object, told:
     text = str(rewritten("the row", found, meant))
     assert text.startswith(f"The database stored the row {told}")
     assert not any(python in text for python in ("Hold(", "datetime", "None", "{", "["))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("obstacle", "kind", "says"),
+    [
+        (
+            "CREATE TRIGGER no BEFORE UPDATE ON RLModel BEGIN SELECT RAISE(ABORT, 'frozen'); END",
+            ConfigError,
+            r"refuses this \(frozen\).*Trying again won't help",
+        ),
+        (
+            "CREATE TABLE theirs (version TEXT REFERENCES RLModel (version)); "
+            "INSERT INTO theirs VALUES ('gatekeeper_1')",
+            SchemaOutOfDate,
+            "let the table refer to the id",
+        ),
+    ],
+)
+def test_what_no_repetition_helps_is_no_failure_that_retries(site, obstacle, kind, says):
+    """Nor is it another writer's doing."""
+    with site.open() as registry:
+        registry.register(own_model(1), details=OWN)
+        for statement in obstacle.split("; ", 1) if "TRIGGER" not in obstacle else [obstacle]:
+            site.sql(statement)
+        with pytest.raises(kind, match=says) as fault:
+            registry.promote(1, actor="ann", reason="r")
+        assert not fault.value.retryable
+        assert registry.generation() == 0

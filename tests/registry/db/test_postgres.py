@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from registry_processes import check_primary_opens
 from registry_site import OWN, Site, check_history, own_model
 from sqlalchemy.engine import make_url
 
-from gatekeeper.errors import ConfigError, Unavailable
+from gatekeeper.errors import ConfigError, SchemaOutOfDate, Unavailable
 from gatekeeper.registry import Registry, upgrade
 from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.db.postgres import Postgres
@@ -257,3 +258,50 @@ def test_without_its_driver_the_error_names_the_extra(site):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "gatekeeper[postgres]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "datestyle = 'SQL, DMY'",
+        "datestyle = 'German'",
+        "timezone = 'Asia/Kathmandu'",
+        "client_encoding = 'LATIN1'",
+        "client_encoding = 'SQL_ASCII'",
+        "extra_float_digits = -15",
+        "default_transaction_read_only = on",
+    ],
+)
+def test_what_a_database_is_set_to_changes_nothing(site, setting):
+    """DateStyle ended every read with an error of the driver's, an encoding every reason that it can't hold."""
+    until, reason = datetime(2027, 3, 4, 5, 6, 7, 89, tzinfo=UTC), "über 5 € \\ %s"
+    site.sql(f"ALTER DATABASE {make_url(site.url).database} SET {setting}")
+    end_connections(site.url)
+    with site.open() as registry:
+        model = registry.register(own_model(1), details=OWN, note=reason, threshold=0.1 + 0.2)
+        registry.promote(model.id, actor="ann", reason=reason)
+        registry.hold(actor="ann", reason=reason, until=until)
+        (hold,), (promotion,), found = registry.holds(), registry.promotions(), registry.model(model.id)
+        assert (hold.until, hold.reason, promotion.reason) == (until, reason, reason)
+        assert (found.description, found.threshold, found.trained_to) == (reason, 0.1 + 0.2, OWN.trained_to)
+        assert found.created_at is not None
+        assert registry.doctor().well
+
+
+def test_what_no_repetition_helps_is_no_failure_that_retries(grown):
+    """Nor is it another writer's doing. A trigger and a constraint of another tool are named as what they are."""
+    grown.sql("CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'frozen'; END $$ LANGUAGE plpgsql")
+    grown.sql('CREATE TRIGGER no BEFORE UPDATE ON "RLModel" FOR EACH ROW EXECUTE FUNCTION no()')
+    with grown.open() as registry:
+        with pytest.raises(ConfigError, match=r"refuses this \(frozen.*Trying again won't help") as fault:
+            registry.promote(2, **WORDS)
+        assert not fault.value.retryable
+        grown.sql('DROP TRIGGER no ON "RLModel"')
+        grown.sql("ALTER TABLE \"RLModel\" ADD CHECK (version <> 'gatekeeper_primary2')")
+        with pytest.raises(SchemaOutOfDate, match="forbids what Gatekeeper writes"):
+            registry.promote(2, **WORDS)
+        grown.sql('CREATE TABLE theirs (version TEXT REFERENCES "RLModel" (version))')
+        grown.sql("INSERT INTO theirs VALUES ('gatekeeper_primary3')")
+        with pytest.raises(SchemaOutOfDate, match="let the table refer to the id"):
+            registry.promote(1, **WORDS)
+        check_history(registry)

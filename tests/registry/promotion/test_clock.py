@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from registry_site import MONDAY, check_history
+from registry_site import MONDAY, check_history, own_model
 
-from gatekeeper.errors import AsOfError, ClockBehind, EvaluationOutdated
+from gatekeeper.errors import AsOfError, ClockBehind, ConfigError, EvaluationOutdated
 from gatekeeper.registry import Registry
 from gatekeeper.registry.db import database
 
@@ -229,3 +229,16 @@ def test_a_model_that_was_made_ahead_is_adopted_as_of_now(three: Registry, site)
     three.promote(2, actor="ann", reason="r")
     adopted = three.promotions()[1]
     assert (adopted.kind, adopted.as_of) == ("adopted", adopted.at)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_utc_does_not_have_is_refused_everywhere(three: Registry, judged, text: str) -> None:
+    """Python has it with its offset, and no database has it."""
+    beyond = datetime.fromisoformat(text)
+    with pytest.raises(ConfigError, match="beyond the years 1 to 9999"):
+        three.hold(actor="ann", reason="r", until=beyond)
+    with pytest.raises(ConfigError, match="beyond the years 1 to 9999"):
+        judged(three.model(2), as_of=beyond)
+    with pytest.raises(ConfigError, match="beyond the years 1 to 9999"):
+        three.register(own_model(9), trained_to=beyond)
+    assert three.holds() == []

@@ -127,3 +127,45 @@ def test_a_schema_of_ones_own_in_a_database_that_others_share(empty_site):
     with connect(empty_site.postgres) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'models'").fetchall()
     assert {name for (name,) in found} == {*tables.metadata.tables, tables.VERSION_TABLE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "strange"),
+    [("NUMERIC", ("2.5", "'NaN'", "'Infinity'", "1e30")), ("DOUBLE PRECISION", ("'-Infinity'", "'NaN'", "1e300"))],
+)
+def test_each_id_that_is_no_whole_number_is_refused_by_itself(empty_site, kind, strange):
+    """PostgreSQL refuses the whole statement that casts NaN, infinity or 1e300."""
+    adopted = empty_site
+    adopted.put("a.onnx", own_model(1))
+    adopted.old_table((1, "gatekeeper_primary1", "models/a.onnx", None), key=f"{kind} PRIMARY KEY")
+    for number in strange:
+        adopted.sql(f"INSERT INTO \"RLModel\" VALUES ({number}, {number}::text || '?', 'models/a.onnx')")
+    report = adopted.upgrade()
+    assert (report.adopted, report.primary, len(report.refused)) == ((1,), 1, len(strange))
+    with adopted.open() as registry:
+        assert registry.register(own_model(2), details=OWN).id == 2
+        assert registry.promote(2, actor="ann", reason="r").from_id == 1
+
+
+def test_a_time_of_no_year_that_python_has(empty_site):
+    """Its format is asked for when a row is added; the driver refuses it."""
+    adopt(empty_site, created="TIMESTAMP", stored="2025-06-03 12:00:00")
+    empty_site.sql('UPDATE "RLModel" SET "createdAt" = \'294276-01-01\' WHERE id = 2')
+    with empty_site.open() as registry:
+        assert registry.register(own_model(4), details=OWN).created_at is not None
+        assert registry.model(2).created_at is None
+
+
+def test_columns_that_only_just_hold_the_names(empty_site):
+    """gatekeeper_primary2 has 19 letters; a longer name between the two was refused."""
+    empty_site.put("a.onnx", own_model(1))
+    empty_site.sql(
+        'CREATE TABLE "RLModel" (id SERIAL PRIMARY KEY, version VARCHAR(19) UNIQUE, path TEXT, description TEXT, '
+        '"createdAt" BIGINT)'
+    )
+    for version in ("gatekeeper_2", "gatekeeper_primaryX"):  # the second row is the primary
+        empty_site.sql("INSERT INTO \"RLModel\" (version, path) VALUES (?, 'models/a.onnx')", version)
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        registry.migrate_naming(dry_run=False, actor="ann", reason="r")
+        assert [model.version for model in registry.models()] == ["gatekeeper_primary2", "gatekeeper_1"]

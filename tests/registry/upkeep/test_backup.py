@@ -334,3 +334,15 @@ def test_a_full_disk_is_named_by_the_folder_that_is_full(
         with pytest.raises(StorageFailed, match=f"^{folder} has no room for a copy of"):
             act(grown.url, where)
     assert [file.name for file in away.iterdir()] == ["kept.db"]
+
+
+def test_names_of_files_are_bytes(grown: Site) -> None:
+    """What is no UTF-8 was an unexpected error: a stick that another system has written holds such names."""
+    folder = grown.root / "caf\udce9"  # café, in Latin-1
+    folder.mkdir()
+    with grown.open() as registry:
+        for place in (folder / "backup.db", grown.root / "caf\udce9.db"):
+            made = back_up(grown.url, place)
+            registry.register(own_model(3), details=OWN)
+            assert restore(grown.url, made.file).generation == made.generation
+            assert [model.id for model in registry.models()] == [2, 1]

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from model_files import foreign_model
 from registry_site import MONDAY, OWN, Site, own_model
+from sqlalchemy.engine import make_url
 
 from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, Quarantined, UnknownModel
-from gatekeeper.registry import Details, Registry
+from gatekeeper.registry import Details, Registry, upgrade
 
 FACTS = Details(
     trained_from=datetime(2006, 1, 9, tzinfo=UTC),
@@ -141,3 +142,20 @@ def test_a_model_whose_bytes_are_gone_stays(registry, site, production, model):
     with pytest.raises(ModelRefused, match="does not exist"):
         registry.copy_to(production, model.id)
     assert len(production.models()) == 2
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_desks_that_share_a_database_are_two_registries(site, tmp_path):
+    """Each has a schema of its own there, as docs/desks has it."""
+    urls = [str(make_url(site.url).update_query_dict({"schema": name})) for name in ("fx", "equities")]
+    for place, url in enumerate(urls):
+        upgrade(url, models=tmp_path / f"models{place}")
+    with (
+        Registry.open(urls[0], models=tmp_path / "models0") as one,
+        Registry.open(urls[1], models=tmp_path / "models1") as other,
+        Registry.open(urls[0], models=tmp_path / "models1") as same,
+    ):
+        model = one.register(own_model(1), details=OWN)
+        assert one.copy_to(other, model.id).model.sha256 == model.sha256
+        with pytest.raises(ConfigError, match=r"in the registry .* already"):
+            one.copy_to(same, model.id)

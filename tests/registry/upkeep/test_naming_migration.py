@@ -323,3 +323,17 @@ def test_the_doctor_migrates_where_no_choice_is_left(grown):
         assert (registry.primary().version, len(registry.models())) == ("gatekeeper_primary9", 11)
         assert not registry.migrate_naming(**WORDS).changes
         check_history(registry)
+
+
+def test_names_that_look_like_those_between(empty_site):
+    """Each row has a name of its own meanwhile, whatever the others are called."""
+    names = {1: "gatekeeper_2", 2: "gatekeeper_1", 3: "~1", 4: "~~2", 5: "gatekeeper_migrating_1"}
+    for number in names:
+        empty_site.put(f"m{number}.onnx", own_model(number))
+    empty_site.old_table(*[(number, name, f"models/m{number}.onnx", None) for number, name in names.items()])
+    empty_site.upgrade()
+    with empty_site.open() as registry:
+        registry.migrate_naming(dry_run=False, **WORDS)
+        assert [model.version for model in registry.models()] == [f"gatekeeper_{number}" for number in (5, 4, 3, 2, 1)]
+        for number in names:
+            assert registry.named_bytes(registry.model(number)) == own_model(number)

@@ -216,3 +216,14 @@ def test_a_full_map_begins_anew(tmp_path, monkeypatch):
             assert ask(there, decision(number)) == [(decision(number), False)]
         assert there.state().ids < 6000
         assert ask(there, decision(5999))[0][1]
+
+
+def test_a_folder_whose_name_is_no_utf_8(tmp_path):
+    """LMDB takes text in UTF-8 alone: the server didn't start, and the file counted as damaged at each start."""
+    folder = tmp_path / "caf\udce9"  # café, in Latin-1
+    folder.mkdir()
+    with memory(folder) as there:
+        assert [repeated for _, repeated in ask(there, decision(1))] == [False]
+    discard_damaged(folder)
+    with memory(folder) as there:
+        assert [repeated for _, repeated in ask(there, decision(1))] == [True]

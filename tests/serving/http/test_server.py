@@ -14,7 +14,7 @@ from model_files import contract_model
 from score_server import FEATURES, Server, idea, running, serving_site
 
 from gatekeeper.market import ideas
-from gatekeeper.serving.http.messages import Features
+from gatekeeper.serving.http.messages import Features, Idea, Reader
 
 COEFFICIENTS = (0.02, -0.03, 4.0, 2.0, 0.5, -0.25, 0.3)
 INTERCEPT = -0.4
@@ -202,6 +202,51 @@ def test_a_clock_that_is_a_little_fast_is_no_fault(server: Server) -> None:
 def test_symbols_of_all_kinds_are_taken(server: Server) -> None:
     for symbol in ("EUR/USD", "^GSPC", "BRK.B", "ES=F", "7203.T", "日経225", "BTC-USD", "x" * 64):
         assert server.score(idea(symbol=symbol, strategy=symbol)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("score", '{"symbol": "A", "symbol": "B", "features": FEATURES}'),
+        ("score", '{"symbol" : "A", "symbol":"A", "features":FEATURES}'),
+        ("score", '{"symbol": "A", "\\u0073ymbol": "B", "features": FEATURES}'),
+        ("score", '{"symbol": "A", "features": FEATURES, "features": FEATURES}'),
+        ("score", '{"symbol": "A", "features": TWICE}'),
+        ("score", '{"symbol": "A", "features": FEATURES, "strategy": "a", "strategy": null}'),
+        ("score", '{"symbol": "A", "features": FEATURES, "strategy": null, "strategy": "a\\":\\\\"}'),
+        ("score", '[{"symbol": "A", "features": FEATURES, "time": null}, {"symbol": "A", "features": TWICE}]'),
+        ("outcomes", '{"idea_id": "a", "idea_id": "b", "outcome": 0.1, "closed_at": 1517409000000}'),
+        ("outcomes", '[{"idea_id": "a", "outcome": 0.1, "outcome": 0.2, "closed_at": 1517409000000}]'),
+    ],
+)
+def test_a_name_twice_in_one_object_is_refused(server: Server, path: str, body: str) -> None:
+    """Its last value was taken, where another reader takes the first: as of two Host headers (Case 101)."""
+    features = json.dumps(FEATURES)
+    body = body.replace("FEATURES", features).replace("TWICE", features.replace("{", '{"rsi14": 1, ', 1))
+    answer = server.client.post(f"/v1/{path}", content=body, headers={"content-type": "application/json"})
+    told = problem(answer, 400)
+    assert (told["reason"], "twice in one object" in str(told["detail"])) == ("json", True)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "symbol": st.text(alphabet='a": \\,{}\n\t\u20ac', min_size=1, max_size=9).filter(
+                lambda text: min(text) >= " "
+            )
+        },
+        optional={"strategy": st.sampled_from([None, 'a":', '\\":', '" :']), "idea_id": st.sampled_from([None, "a:b"])},
+    ),
+    st.sampled_from([None, 1]),
+    st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : "), (",\n", "\t:")]),
+    st.booleans(),
+)
+def test_no_text_looks_like_a_name(
+    given_: dict[str, object], indent: int | None, signs: tuple[str, str], odd: bool
+) -> None:
+    """Whatever quotes, colons and backslashes a text holds, and however it is spaced."""
+    body = json.dumps([{"features": FEATURES, **given_}] * 2, indent=indent, separators=signs, ensure_ascii=odd)
+    assert len(Reader(Idea, 9).read(body.encode())) == 2
 
 
 def test_one_id_twice_in_one_request_is_refused(server: Server) -> None:

@@ -23,7 +23,7 @@ FACTOR, MORE = 5, 0.001
 CLOSING_TIME = 0.99
 """The share of daily stamps at the exchange's closing time that makes them closes."""
 
-UTC, BROKER = "UTC", "New York + 7 h"
+UTC, BROKER = "UTC", "America/New_York+7"
 _SEVEN_HOURS = pd.Timedelta(hours=7)
 _ONE_DAY = np.timedelta64(1, "D")
 _ENOUGH = 200_000  # bars, evenly taken: a share of a thousandth is as sure with them as with ten million
@@ -146,7 +146,7 @@ def _denied(symbol: str, read: Stamp, said: Said, held: Sessions) -> Iterator[Fi
     else:
         noon = np.array(["2024-01-15T12:00"], dtype="datetime64[ns]")
         ahead = ahead or bool((_on_clock(noon, said.zone) > noon)[0])
-        way = "Write each time with its offset"
+        way = f'Set zone = "{said.zone}" in the columns of the desk, or write each time with its offset'
         way += "." if said.stamp == read else f", and set GATEKEEPER_BAR_STAMP={said.stamp}."
     used = "ahead of its close" if ahead else "late"
     yield _finding(

@@ -20,7 +20,8 @@ class Reading:
     """What has been read of a source so far.
 
     before: the passport of the weekly run before, whose bars are compared. without_last: symbols whose last bar is left
-    out whatever the comparison says. keep: whether `book` keeps the bars.
+    out whatever the comparison says. keep: whether the bars are kept: `book` as they were read, `adjusted` as they are
+    replayed.
     """
 
     before: Passport | None = None
@@ -28,6 +29,7 @@ class Reading:
     keep: bool = True
     files: list[SourceFile] = field(default_factory=list)
     book: Book | None = None
+    adjusted: Book | None = None
     findings: tuple[Finding, ...] = ()
     left_out: frozenset[str] = frozenset()
 

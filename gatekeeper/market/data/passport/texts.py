@@ -1,5 +1,6 @@
 """Words of a data passport: a few lines for a task's log, and sentences that the screen and the page share."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -44,6 +45,11 @@ def written(found: Layout) -> str | None:
     first, last = f"{found.written_from:%Y-%m-%d %H:%M}Z", f"{found.written_to:%Y-%m-%d %H:%M}Z"
     known = first if first == last else f"{first} to {last}"
     return f"{known}, unknown of {found.unwritten}" if found.unwritten else known
+
+
+def parted(refusal: str) -> list[str]:
+    """A refusal by its parts: what is wrong, the first lines of the file, the mapping to paste."""
+    return re.split(r" \| |(?<=\.) (?=First lines:)", refusal)
 
 
 def bar_lengths(passport: Passport) -> str:

@@ -61,7 +61,7 @@ def seeds(count: int) -> object:
     return pytest.param(count, id=f"{count} worlds", marks=[pytest.mark.slow] if count > 100 else [])
 
 
-@pytest.mark.parametrize("count", [seeds(25), seeds(1000)])
+@pytest.mark.parametrize("count", [seeds(12), seeds(1000)])
 def test_false_alarms_in_random_worlds(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     """One feature is exactly the distance of stop and target, on which most outcomes lie; that is honest."""
     alarms = []
@@ -110,21 +110,21 @@ MISSED = {"noisy copy in a fifth"}
 def test_planted_leaks_and_which_are_missed(
     real: tuple[Ideas, tuple[Candles, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each leak five times: in real ideas, into other rows each time. What can't be found is named in the docs."""
+    """Each leak three times: in real ideas, into other rows each time. What can't be found is named in the docs."""
     ideas, _ = real
     misses = {}
     for name, (leak, share) in LEAKS.items():
         found = []
-        for seed in range(5):
+        for seed in range(3):
             rng = np.random.default_rng(seed)
             part = ideas.take(slice(seed * 300, seed * 300 + 1200))
             rows, noise = rng.random(len(part)) < share, rng.normal(size=len(part))
             found.append(sign(future.knowing(planted(part, DELTA, leak(part.outcome, noise), rows))))
         misses[name] = found.count("")
     with capsys.disabled():
-        sys.stdout.write(f"\nmisses of 5: {misses}\n")
+        sys.stdout.write(f"\nmisses of 3: {misses}\n")
     assert {name for name, count in misses.items() if count} <= MISSED | {"copy in a fiftieth"}
-    assert misses["copy in a fiftieth"] <= 3
+    assert misses["copy in a fiftieth"] <= 2
 
 
 def test_a_line_names_its_rows(real: tuple[Ideas, tuple[Candles, ...]]) -> None:

@@ -53,7 +53,7 @@ SHORT = TRADE | {"is_short": True, "pair": "ETH/USDT:USDT", "leverage": 1.0, "pr
 FORCED = TRADE | {
     "close_date": "2024-01-06 09:00:00+00:00",
     "exit_reason": "force_exit",
-    "open_date": "2024-01-06 08:00",
+    "open_date": "2024-01-06 08:00:00+00:00",
 }
 PAIRS = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
 
@@ -91,7 +91,7 @@ def test_freqtrade(tmp_path: Path, name: str) -> None:
     assert ideas.costs[:, 0] == pytest.approx([0.001015] * 2)
     assert ideas.closed_at.astype("datetime64[m]").astype(str).tolist() == ["2024-01-05T13:00"] * 2
     assert ideas.known_at.astype("datetime64[m]").astype(str).tolist() == ["2024-01-05T14:00"] * 2
-    assert data.notes == ("times without offset are read as UTC", "1 idea still open left out")
+    assert data.notes == ("1 idea still open left out",)
     # Entered at 10:00, the opening of the eleventh candle: known was the tenth, of 9:00.
     assert ideas.features[:, 0].tolist() == [9.0, 9.0]
 
@@ -163,7 +163,7 @@ def test_vectorbt(tmp_path: Path) -> None:
     assert data.ideas.outcome.tolist() == [-0.0928181818, 0.089]
     assert data.ideas.costs is not None
     assert data.ideas.costs[:, 0] == pytest.approx([0.21 / 110] * 2)
-    assert data.notes == ("times without offset are read as UTC", "1 idea still open left out")[1:]
+    assert data.notes == ("1 idea still open left out",)
     assert data.ideas.features[:, 0].tolist() == [0, 1]
 
 
