@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from decision_samples import decision as decided
+from decision_samples import outcome, parsed
 from postgres_proxy import Proxy
 from postgres_server import end_connections
 from registry_processes import check_primary_opens
@@ -159,6 +161,29 @@ def test_a_connection_that_breaks_at_the_commit(grown, proxy, act, moment):
         assert (len(registry.models()), registry.generation()) == ((4, 2) if act == "register" else (3, 3))
         check_history(registry)
     check_primary_opens(grown)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_connection_that_breaks_at_the_commit_of_decisions(grown, proxy, moment):
+    """As with a promotion, nobody may say that nothing has changed."""
+    with grown.open() as registry:
+        registry.log_decisions(parsed(decided(1)))
+    with Registry.open(proxy.url, models=grown.models) as registry:
+        acts = {
+            2: lambda: registry.log_decisions(parsed(decided(2))),
+            3: lambda: registry.close_decisions([outcome(1)], all_or_none=True),
+        }
+        for broken, act in enumerate(acts.values(), start=1):
+            assert registry.generation() == 2  # connected: only the act's commit is to break
+            proxy.armed = moment
+            with pytest.raises(Unavailable, match="during the commit") as refused:
+                act()
+            assert proxy.broken == broken
+            assert "nothing has changed" not in str(refused.value)
+        logged = grown.sql("SELECT outcome_at IS NULL FROM gatekeeper_decision ORDER BY dataset_id")
+        assert [open_still for (open_still,) in logged] == ([False, True] if moment == "after" else [True])
+        for act in acts.values():
+            act()
 
 
 def test_who_lost_the_lock_removes_nothing(grown):
