@@ -186,6 +186,39 @@ def test_a_connection_that_breaks_at_the_commit_of_decisions(grown, proxy, momen
             act()
 
 
+@pytest.mark.parametrize("act", ["promote", "rollback"])
+def test_a_server_that_is_gone_right_after_the_commit(grown, proxy, act):
+    """Who is told that nothing has changed repeats a rollback, and is two models back."""
+    taken = []
+
+    def leave(step: str) -> None:
+        if step == "committed":
+            proxy.__exit__()
+            proxy.cut()
+            taken.append(step)
+
+    with Registry.open(proxy.url, models=grown.models, step=leave) as registry:
+        made = {"promote": lambda: registry.promote(2, **WORDS), "rollback": lambda: registry.rollback(**WORDS)}[act]()
+        assert taken == ["committed"]
+        assert (made.generation, made.to_id) == (3, {"promote": 2, "rollback": 1}[act])
+        said = {"promote": r"^Promoted gatekeeper_primary2", "rollback": r"^Rolled back to gatekeeper_primary1"}[act]
+        with pytest.raises(Unavailable, match=said + r" \(generation 3\)\. This is committed, but") as refused:
+            registry.effect(made)
+        for line in (lambda: registry.hold_effect(), lambda: registry.release_effect([])):
+            with pytest.raises(Unavailable, match="stored") as of_hold:
+                line()
+            assert "nothing has changed" not in str(of_hold.value)
+        assert "nothing has changed" not in str(refused.value)
+        proxy.__enter__()
+        assert registry.effect(made).startswith(as_read_back(made))
+    check_primary_opens(grown)
+
+
+def as_read_back(made) -> str:
+    verb = "Rolled back to" if made.kind == "rollback" else "Promoted"
+    return f"{verb} gatekeeper_primary{made.to_id} (generation 3), was gatekeeper_primary3."
+
+
 def test_who_lost_the_lock_removes_nothing(grown):
     """Another writer may have taken up the name by then, and committed."""
 
