@@ -21,7 +21,7 @@ from gatekeeper.errors import ConfigError, DataError, Unavailable
 from gatekeeper.logs import clear_stores
 from gatekeeper.market.data import number_text, sheets, times
 from gatekeeper.market.data.number_text import NumberFormat
-from gatekeeper.market.data.packing import FORMATS, TableFile, counts_in_folder, kind_of, parts
+from gatekeeper.market.data.packing import FORMATS, counts_in_folder, kind_of, parts
 from gatekeeper.market.data.sheets import Sheet
 from gatekeeper.market.data.text_tables import looks_tabular
 from gatekeeper.market.data.vendors import proposal, symbols
@@ -85,16 +85,17 @@ def tables(
     for file in _expand(filesystem, path, uri):
         written = _written(filesystem, file)
         for part in parts(shown(file), file, _read(filesystem, file)):
-            table, length = _table(part, written, shape, mapping, desk)
+            sheet = sheets.read(part, _TEXT | (shape.text_columns if shape else frozenset()), mapping)
+            table, length = table_of(sheet, written, shape, mapping, desk)
             _check_length(lengths, table, length)
             yield table
 
 
-def _table(
-    part: TableFile, written: datetime | None, shape: Shape | None, mapping: ColumnMapping, desk: str
+def table_of(
+    sheet: Sheet, written: datetime | None, shape: Shape | None, mapping: ColumnMapping, desk: str
 ) -> tuple[Table, str]:
-    """The table, and the length of its bars if the file's name says it."""
-    sheet = sheets.read(part, _TEXT | (shape.text_columns if shape else frozenset()), mapping)
+    """The table that was read, recognised, and the length of its bars if the file's name says it. Raises DataError."""
+    part = sheet.part
     stem = symbols.without_copy(part.stem)
     if shape is None:
         return Table(part.name, stem, sheet.frame, written), ""
