@@ -80,7 +80,7 @@ def default(field: FieldInfo) -> str:
         value = value.reveal()
     if value is None:
         return "not set"
-    if value == "":
+    if value in ("", (), {}):
         return "empty"
     return code(str(value).lower() if isinstance(value, bool) else value)
 
