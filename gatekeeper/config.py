@@ -17,7 +17,8 @@ from gatekeeper import desks as desks_file
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
 from gatekeeper.secret_urls import SecretUrl
-from gatekeeper.settings import ALARM_LEVELS, PREFIX, Settings
+from gatekeeper.setting_words import ALARM_LEVELS
+from gatekeeper.settings import PREFIX, Settings
 
 LIKENESS = 0.8  # by difflib: an unknown name at least this similar to a setting's is taken for a misspelling
 ALARMS = ("alarms", "alarm_levels")
