@@ -59,7 +59,7 @@ def test_an_act_that_promotes_nothing_leaves_the_primary(
     change: str,
     told: str,
 ) -> None:
-    """A trigger on another table demotes the primary, on PostgreSQL at the commit: "Registered", and no model serves."""
+    """A trigger on another table demotes the primary (PostgreSQL: at the commit): "Registered", and none serves."""
     add(1)
     add(2)
     registry.promote(1, actor="ann", reason="first")
