@@ -88,6 +88,7 @@ def test_thousands_with_apostrophes(tmp_path: Path) -> None:
         ("100000000000,101000000000,99000000000,100500000000", [100, 101, 99, 100.5]),
         ("100.25,101.5,99,100.5", [100.25, 101.5, 99, 100.5]),
         ("100.25,102,99,100.5", [100.25, 102, 99, 100.5]),
+        ("100.000000000,101.000000000,99.000000000,100.000000000", [100, 101, 99, 100]),
     ],
 )
 def test_databentos_billionths_are_told_from_whole_dollars(tmp_path: Path, prices: str, right: list[float]) -> None:
@@ -95,6 +96,15 @@ def test_databentos_billionths_are_told_from_whole_dollars(tmp_path: Path, price
     lines = [f"{t},35,1,1,{prices},5,ES" for t in text(TIMES, "%Y-%m-%dT00:00:00Z")]
     frame = read(save(tmp_path / "X.csv", [DATABENTO, *lines])).frame
     assert [numbers(frame[name])[0] for name in ("open", "high", "low", "close")] == right
+
+
+def test_a_price_that_databento_leaves_out_changes_no_other(tmp_path: Path) -> None:
+    """An empty cell makes pandas read whole numbers as floats."""
+    raw = "100000000000,101000000000,99000000000"
+    lines = [f"{t},35,1,1,{raw},{'' if i == 50 else 100500000000},5,ES" for i, t in enumerate(text(TIMES, "%Y-%m-%d"))]
+    frame = read(save(tmp_path / "X.csv", [DATABENTO, *lines])).frame
+    assert [numbers(frame[name])[0] for name in ("open", "high", "low", "close")] == [100, 101, 99, 100.5]
+    assert np.isnan(numbers(frame["close"])[50])
 
 
 def test_databentos_whole_dollars_alone_are_refused(tmp_path: Path) -> None:
