@@ -1,11 +1,11 @@
 """A recognised file's rows under our column names: times joined, prices adjusted, columns checked for confusion."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
 from gatekeeper.market.data import times
@@ -16,7 +16,7 @@ from gatekeeper.market.data.vendors.recognition import Recognised
 
 _PRICES = ("open", "high", "low", "close")
 _TIMES = ("time", "closes_at")
-_CHECKED = 1000  # rows, the earliest: what comes after them can't change a verdict
+_CHECKED = 1000  # rows, from the earlier end: what comes later can't change a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,50 @@ def canonical(frame: pd.DataFrame, found: Recognised, shape: Shape, mapping: Col
             frame = vendor.reshape(frame)
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
-    columns: dict[str, pd.Series] = {}
-    for role, of in found.columns.items():
-        columns[role] = joined(frame, of)
-        if role in _TIMES and (zone or order or mapping.time_unit or role == "closes_at"):
-            columns[role] = _instants(columns[role], f"{name}: {' '.join(of)}", order, mapping, zone)
-    _agree(frame, found.rivals, columns.get("time"), name, order, mapping, zone)
-    if "closes_at" in columns and vendor is not None and vendor.last_instant:
-        columns["closes_at"] = columns["closes_at"].dt.ceil("s")
+    made = _made(frame, found, mapping, name, order, zone)
+    if found.rivals:
+        own = made.get("time", joined(frame, found.columns["time"]))
+        _agree(frame, found.rivals, own, name, order, mapping, zone)
+    if "closes_at" in made and vendor is not None and vendor.last_instant:
+        made["closes_at"] = made["closes_at"].dt.ceil("s")
     notes = list(vendor.notes if vendor and mapping.zone is None else ())
-    notes += _adjust(columns, found.columns)
+    whole = _renamed(frame, found.columns, made)
+    if ratio := [role for role in ("factor", "adj_close") if role in whole.columns and role in found.columns]:
+        whole, said = _adjusted(whole, ratio[0], " ".join(found.columns[ratio[0]]))
+        notes += said
     if mapped := [f"{role} = {' '.join(of)}" for role, of in found.columns.items() if role in found.mapped]:
         notes.append(f"columns by the desk's mapping: {', '.join(mapped)}")
-    used = {column for of in found.columns.values() for column in of}
-    others = [column for column in frame.columns if str(column) not in used and str(column) not in columns]
-    whole = pd.DataFrame(columns).assign(**{str(column): frame[column] for column in others})
     if shape.prices and not all(of == (role,) for role, of in found.columns.items() if role in _PRICES):
         _check(whole, found, name)
     return Canonical(whole, zone, tuple(notes))
+
+
+def _made(
+    frame: pd.DataFrame,
+    found: Recognised,
+    mapping: ColumnMapping,
+    name: str,
+    order: times.DateOrder | None,
+    zone: str | None,
+) -> dict[str, pd.Series]:
+    """The columns that are made of others, by role; the others keep their columns, under another name."""
+    made: dict[str, pd.Series] = {}
+    for role, of in found.columns.items():
+        parsed = role in _TIMES and bool(zone or order or mapping.time_unit or role == "closes_at")
+        if len(of) > 1 or parsed:
+            made[role] = joined(frame, of)
+        if parsed:
+            made[role] = _instants(made[role], f"{name}: {' '.join(of)}", order, mapping, zone)
+    return made
+
+
+def _renamed(frame: pd.DataFrame, columns: Mapping[str, tuple[str, ...]], made: dict[str, pd.Series]) -> pd.DataFrame:
+    """The frame with its columns under the roles' names, and what was made of them; nothing else is copied."""
+    single = {of[0]: role for role, of in columns.items() if role not in made}
+    used = {column for of in columns.values() for column in of} - single.keys()
+    dropped = [column for column in frame.columns if column in used or (column in columns and column not in single)]
+    rest = frame.drop(columns=dropped) if dropped else frame
+    return rest.rename(columns=single).assign(**made)
 
 
 def joined(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
@@ -83,15 +109,13 @@ def _instants(
 def _agree(
     frame: pd.DataFrame,
     rivals: tuple[str, ...],
-    chosen: pd.Series | None,
+    chosen: pd.Series,
     name: str,
     order: times.DateOrder | None,
     mapping: ColumnMapping,
     zone: str | None,
 ) -> None:
     """Check that other columns of times name the same instants. Raises DataError."""
-    if not rivals or chosen is None:
-        return
     right, _ = times.parse(chosen, f"{name}: time", order=order, unit=mapping.time_unit, zone=zone)
     for rival in rivals:
         own, _ = times.parse(frame[rival], f"{name}: {rival}", order=order, unit=mapping.time_unit, zone=zone)
@@ -102,29 +126,26 @@ def _agree(
             )
 
 
-def _adjust(columns: dict[str, pd.Series], found: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Multiply the prices by what adjusts them; the note says so."""
-    if "factor" in columns:
-        ratio, by = pd.to_numeric(columns.pop("factor"), errors="coerce"), found["factor"][0]
-    elif "adj_close" in columns:
-        adjusted = pd.to_numeric(columns.pop("adj_close"), errors="coerce")
-        ratio, by = adjusted / pd.to_numeric(columns["close"], errors="coerce"), found["adj_close"][0]
-    else:
-        return []
+def _adjusted(frame: pd.DataFrame, role: str, by: str) -> tuple[pd.DataFrame, list[str]]:
+    """The frame with the prices multiplied by what adjusts them, without that column; the note says so."""
+    ratio = pd.to_numeric(frame[role], errors="coerce")
+    if role == "adj_close":
+        ratio = ratio / pd.to_numeric(frame["close"], errors="coerce")
+    rest = frame.drop(columns=[each for each in ("adj_close", "factor") if each in frame.columns])
     if bool((ratio == 1).all()):
-        return []
-    for role in _PRICES:  # one ratio for all four, so that a high stays the highest
-        columns[role] = pd.to_numeric(columns[role], errors="coerce") * ratio
-    return [f"prices are adjusted by {by}"]
+        return rest, []
+    # One ratio for all four, so that a high stays the highest.
+    adjusted = {name: pd.to_numeric(rest[name], errors="coerce") * ratio for name in _PRICES}
+    return rest.assign(**adjusted), [f"prices are adjusted by {by}"]
 
 
 def _check(frame: pd.DataFrame, found: Recognised, name: str) -> None:
     """Check that the mapped prices can be what the mapping says. Raises DataError."""
-    instants, _ = times.parse(frame["time"], f"{name}: time")
-    rows = np.flatnonzero(_of_first_symbol(frame))
-    rows = rows[np.argsort(instants[rows], kind="stable")][:_CHECKED]
+    some = _earlier_end(frame, name)
+    instants, _ = times.parse(some["time"], f"{name}: time")
+    rows = np.argsort(instants, kind="stable")
     prices = {
-        role: pd.to_numeric(frame[role].iloc[rows], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        role: pd.to_numeric(some[role].iloc[rows], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         for role in _PRICES
     }
     if why := confused(prices):
@@ -132,8 +153,12 @@ def _check(frame: pd.DataFrame, found: Recognised, name: str) -> None:
         raise DataError(f"{name}: {why}, if {named}; say which column holds what in [columns]")
 
 
-def _of_first_symbol(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    if "symbol" not in frame.columns or frame.empty:
-        return np.ones(len(frame), dtype=np.bool_)
-    symbols = frame["symbol"].to_numpy()
-    return np.asarray(symbols == symbols[0], dtype=np.bool_)
+def _earlier_end(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The first or the last rows of the file, whichever are earlier, of one symbol alone."""
+    ends = frame["time"].iloc[[0, -1]] if len(frame) else frame["time"]
+    with suppress(DataError):  # dates of two rows may not tell day and month; then the first rows do
+        instants, _ = times.parse(ends, f"{name}: time")
+        if len(instants) and instants[-1] < instants[0]:
+            frame = frame.iloc[::-1]
+    some = frame.head(_CHECKED)
+    return some[some["symbol"] == some["symbol"].iloc[0]] if "symbol" in some.columns and len(some) else some

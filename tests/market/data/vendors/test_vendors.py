@@ -42,8 +42,16 @@ def test_a_vendors_file_becomes_its_bars(tmp_path: Path, file: VendorFile) -> No
     check(table, file)
 
 
-def test_every_vendor_has_a_file() -> None:
+def test_every_vendor_has_a_file_and_stands_on_the_page() -> None:
+    """And what is from memory says so there."""
     assert {vendor.name for vendor in VENDORS} == {file.vendor for file in FILES}
+    page = (Path(__file__).parents[4] / "docs" / "get-started" / "your-data.md").read_text()
+    table = page[page.index("### Vendors") : page.index("*From memory*")]
+    on_page = {
+        line.split("|")[1].strip(): "from memory" in line for line in table.splitlines() if line.startswith("| ")
+    }
+    assert on_page.pop("vendor") is False
+    assert on_page == {vendor.name: vendor.from_memory for vendor in VENDORS}
 
 
 @pytest.mark.parametrize("packing", ["gz", "zst", "zip"])
