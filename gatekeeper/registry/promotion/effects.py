@@ -23,7 +23,8 @@ _SENTENCE = re.compile(
 def read_back(database: Database, done: str) -> Iterator[Connection]:
     """A snapshot after an act that was committed. done: what was done, as a sentence.
 
-    Raises Unavailable or StorageFailed that says so: who believes that nothing has changed repeats it, and two rollbacks go back twice.
+    Raises Unavailable or StorageFailed, which say so: whoever believes that nothing has changed repeats it, and two
+    rollbacks go back twice.
     """
     try:
         with database.read() as connection:
