@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatekeeper.documents.passport import FindingRecord, Layout, Passport, SymbolRecord
     from gatekeeper.rehearsal.prospects import Prospects
 
+COLUMNS = "columns.toml"
 MOST_SYMBOLS = 12
 MOST_LAYOUTS = 5
 MOST_NOTES = 8
@@ -23,9 +24,15 @@ WORDS = {"refused": ("REFUSED", "bold red"), "warning": ("WARNING", "yellow"), "
 
 
 def show(
-    passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str, mapping: str = ""
+    passport: "Passport | None",
+    prospects: "Prospects | None",
+    refusal: str | None,
+    use: str,
+    mapping: str = "",
+    again: str = "gatekeeper data",
 ) -> None:
-    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on."""
+    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on. again: the
+    command that reads with it."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -35,9 +42,16 @@ def show(
         _shown(console, passport, prospects, refusal, use)
         if mapping:
             console.print()
-            console.print(_text("Mapping to check, fill in and put into desks.toml:"))
-            for line in mapping.split("\n"):
+            todo = (
+                "Fill in the empty names of this mapping, check the others"
+                if '= ""' in mapping
+                else "Check this mapping"
+            )
+            console.print(_text(f"{todo}, and paste it all. (A desk keeps it in desks.toml.)"))
+            for line in (f"cat > {COLUMNS} <<'END'", *mapping.split("\n"), "END"):
                 console.print(_text(line, "bold"), soft_wrap=True)
+            console.print(_text(f'export GATEKEEPER_COLUMNS="$PWD/{COLUMNS}"', "bold"), soft_wrap=True)
+            console.print(_text(again, "bold"), soft_wrap=True)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
@@ -195,7 +209,7 @@ def _prospects(console: "Console", prospects: "Prospects") -> None:
         console.print(
             _text(
                 f"Of {prospects.ideas_a_year:.0f} ideas a year a model has to approve {prospects.approved_a_year:.0f} "
-                f"({100 * share:.0f} %) to be compared by its trades."
+                f"({100 * share:.2g} %) to be compared by its trades."
             )
         )
     console.print(_text(prospects.advice))
