@@ -75,9 +75,14 @@ def _shown(
     if passport is not None:
         console.print()
         refused = refusal is not None or bool(passport.refused)
-        console.print(
-            _text("A weekly run refuses these data as they are. Once that is mended:" if refused else "Use it:")
-        )
+        early = prospects is not None and (prospects.first_judged is None or prospects.first_judged > passport.as_of)
+        if refused:
+            line = "A weekly run refuses these data as they are. Once that is mended:"
+        else:
+            line = "Use it:"
+            if early and prospects is not None:
+                line = "With that change:" if prospects.change else "There is nothing to rehearse yet. Once there is:"
+        console.print(_text(line))
         console.print(_text(use, "bold"), soft_wrap=True)
 
 

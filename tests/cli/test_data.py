@@ -268,3 +268,12 @@ def test_a_path_of_labelled_ideas_tells_what_is_wrong_with_the_ideas(data: Data,
     assert ended == 1
     assert "two ideas of the same symbol" in " ".join(out.split())
     assert f"GATEKEEPER_DATA=ideas:{tmp_path}/ideas.csv" in out
+
+
+def test_what_cant_be_rehearsed_yet_is_not_offered_at_once(data: Data, tmp_path: Path) -> None:
+    """300 days leave nothing to train on before a holdout of a year, and no shorter one has 200 ideas before it."""
+    bars().tail(300).to_csv(tmp_path / "bars.csv", index=False)
+    ended, out, _ = data(str(tmp_path / "bars.csv"))
+    assert ended == 0
+    assert "NOT MET" in out
+    assert "There is nothing to rehearse yet. Once there is:\nexport GATEKEEPER_DATA=candles:" in out
