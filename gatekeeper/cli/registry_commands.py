@@ -1,7 +1,7 @@
 """Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,8 @@ def register(
     as_json_: bool,
 ) -> None:
     """Verify an ONNX model and register a copy of it."""
+    from gatekeeper.registry.promotion.effects import committed
+
     with opened() as registry:
         model = registry.register(
             path,
@@ -120,7 +122,8 @@ def register(
         if promoting:
             _warn_of_hold(registry)
             effect, _ = _promoted(registry, model.id, actor, reason)
-            model = registry.model(model.id)
+            with committed(effect):
+                model = registry.model(model.id)
     if as_json_:
         as_json(described(model) | ({"effect": effect} if promoting else {}))
         return
@@ -191,8 +194,12 @@ def _promoted(registry: "Registry", model_id: int, actor: str, reason: str) -> "
 
 
 def _show_promotion(registry: "Registry", promotion: "Promotion", effect: str, as_json_: bool) -> None:
+    from gatekeeper.registry.promotion.effects import committed
+
     if as_json_:
-        model, changed = registry.primary(), not effect.startswith("Nothing")
+        changed = not effect.startswith("Nothing")
+        with committed(effect) if changed else nullcontext():
+            model = registry.primary()
         as_json({**asdict(promotion), "effect": effect, "changed": changed, "active": model and described(model)})
     else:
         echo(with_desk(effect))

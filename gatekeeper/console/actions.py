@@ -1,18 +1,32 @@
 """Console actions: promote, roll back, hold and release, each verified by the registry."""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Path, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gatekeeper.console.dependencies import Actor, DeskOfPath, DeskSettings, OpenRegistry, actor_of
 from gatekeeper.errors import PromotionRefused
 from gatekeeper.registry import Promotion, Registry
 from gatekeeper.registry.models.catalogue import LARGEST_ID
+from gatekeeper.registry.promotion.effects import committed
 from gatekeeper.settings import Settings
 
-router = APIRouter(prefix="/{desk}/acts", dependencies=[Depends(actor_of)])
+
+async def _names_once(request: Request) -> None:
+    """Refuse a body that gives a name twice: one reader takes the first, another the last."""
+    json.loads(await request.body() or b"null", object_pairs_hook=_refuse_twice)
+
+
+def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise HTTPException(422, f"Nothing has changed: the name {twice!r} is given twice. Send it once.")
+
+
+router = APIRouter(prefix="/{desk}/acts", dependencies=[Depends(actor_of), Depends(_names_once)])
 
 ModelId = Annotated[int, Path(ge=0, le=LARGEST_ID)]
 
@@ -26,6 +40,15 @@ def _said(text: str) -> str:
 def _aware(instant: datetime) -> datetime:
     """The instant; one without an offset is UTC, as the form says."""
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+
+
+def _written_out(value: object) -> object:
+    """The value, unless it is a number: whether that counts seconds or milliseconds would be a guess."""
+    try:
+        float(value)  # type: ignore[arg-type]  # whatever JSON holds
+    except (TypeError, ValueError, OverflowError):
+        return value
+    raise ValueError("write an ISO 8601 time such as 2027-01-31T12:00, not a number")
 
 
 class ActForm(BaseModel):
@@ -45,7 +68,7 @@ class Move(ActForm):
 class HoldOrder(ActForm):
     """A hold on weekly promotions until that instant, or until it is released."""
 
-    until: Annotated[datetime, AfterValidator(_aware)] | None = None
+    until: Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_aware)] | None = None
 
 
 class Done(BaseModel):
@@ -86,7 +109,8 @@ def roll_back(
     promotion = registry.rollback(actor=actor, reason=order.reason, expected_generation=order.generation)
     later.add_task(_tell, settings, promotion)
     effect, left = registry.effect(promotion), promotion.from_id
-    barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
+    with committed(effect):
+        barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
     return Done(message=effect + (f" Model {left} is quarantined." if barred else ""))
 
 

@@ -192,6 +192,8 @@ def _promote(doing: Doing) -> str:
 
 
 def _roll_back(doing: Doing) -> str:
+    from gatekeeper.registry.promotion.effects import committed
+
     registry, order = doing.registry, doing.order
     promotion = registry.rollback(
         actor=order.actor,
@@ -203,7 +205,8 @@ def _roll_back(doing: Doing) -> str:
     effect = registry.effect(promotion)
     if promotion.from_id is None:
         return effect
-    barred = registry.quarantined(registry.model(promotion.from_id).sha256) is not None  # or cleared, by now
+    with committed(effect):
+        barred = registry.quarantined(registry.model(promotion.from_id).sha256) is not None  # or cleared, by now
     clears = f" The act `{RELEASE_QUARANTINE}` clears that." if barred else ""
     return f"{effect} {registry.hold_effect(promotion.from_id)}{clears}"
 

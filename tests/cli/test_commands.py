@@ -7,6 +7,7 @@ import pytest
 from command_shell import Shell
 from model_files import constant_model, foreign_model, placeholder_model
 
+from gatekeeper.errors import Unavailable
 from gatekeeper.registry import Registry
 
 COMMANDS = ["list", "register", "promote", "active", "migrate-naming", "rollback", "hold"]
@@ -20,6 +21,26 @@ def test_without_a_registry_each_command_names_the_way_out(bare: Shell, command:
     assert (code, out) == (1, "")
     assert "gatekeeper db upgrade" in err
     assert list(bare.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("command", "asked"), [("rollback --json", "primary"), ("register --promote -p", "model")])
+def test_a_registry_that_is_gone_after_the_commit(
+    shell: Shell, command: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that nothing has changed repeats a rollback, and is two models back."""
+    paths = [shell.file(f"new{number}.onnx", constant_model(number / 10)) for number in (3, 4, 5)]
+    for path in paths[:2]:
+        assert shell("register", "-p", path, "--promote")[0] == 0
+
+    def gone(*_: object) -> None:
+        raise Unavailable("The registry can't be used now, so nothing has changed. Try again later.")
+
+    monkeypatch.setattr(Registry, asked, gone)
+    code, out, err = shell(*command.split(), *(paths[2:] if command.endswith("-p") else []))
+    assert (code, out) == (1, "")
+    assert "(generation 3), was gatekeeper_primary2. This is committed" in err
+    assert "nothing has changed" not in err
+    assert len(shell.json("history")) == 3  # type: ignore[arg-type]  # a list
 
 
 def test_from_a_file_to_the_active_model_and_back(shell: Shell) -> None:

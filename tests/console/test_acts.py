@@ -10,6 +10,9 @@ from alarm_receiver import Receiver
 from console_house import PATIENCE, Insider, console, served
 from registry_site import Site
 
+from gatekeeper.errors import Unavailable
+from gatekeeper.registry import Registry
+
 Act = Callable[..., tuple[int, str]]
 pytestmark = pytest.mark.xdist_group("console")
 
@@ -107,6 +110,8 @@ def test_a_hold_stands_until_it_is_released(acting: Act, site: Site) -> None:
         ("promote/99", {"reason": "x"}, 404, "There is no model 99"),
         ("promote/three", {"reason": "x"}, 422, "Model: Input should be a valid integer"),
         ("hold", {"reason": "x", "until": "tomorrow"}, 422, "Until: Input should be a valid datetime"),
+        ("hold", {"reason": "x", "until": 4102444800}, 422, "Until: write an ISO 8601 time"),  # seconds, of 2100
+        ("hold", {"reason": "x", "until": "20270101000000"}, 422, "Until: write an ISO 8601 time"),  # ms, of 2612
         ("release-quarantine/99", {"reason": "x"}, 404, "There is no model 99"),
         ("dance", {"reason": "x"}, 404, "There is no such page."),
     ],
@@ -118,6 +123,32 @@ def test_what_can_not_be_is_refused_in_a_sentence(
     assert acting(path, **order)[0] == status
     assert words in acting(path, **order)[1]
     assert site.rows() == before
+
+
+def test_a_name_given_twice_is_refused(site: Site) -> None:
+    """One reader takes the first generation, which is right, and another the last."""
+    before = site.rows()
+    with served(console(site.root, Insider())) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        headers = {"X-Gatekeeper-Act": "1", "Content-Type": "application/json"}
+        twice = b'{"reason": "x", "generation": 1, "generation": 2}'
+        answer = client.post("/default/acts/rollback", content=twice, headers=headers)
+    assert (answer.status_code, "'generation' is given twice" in answer.text) == (422, True)
+    assert site.rows() == before
+
+
+def test_a_registry_that_is_gone_after_a_rollback(acting: Act, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told that nothing has changed repeats it, and is two models back."""
+
+    def gone(_registry: Registry, _sha256: str) -> None:
+        raise Unavailable("The registry can't be used now, so nothing has changed. Try again later.")
+
+    monkeypatch.setattr(Registry, "quarantined", gone)
+    status, message = acting("rollback", reason="live losses", generation=2)
+    assert (status, message.startswith("Rolled back to gatekeeper_primary1 (generation 3)")) == (503, True)
+    assert "This is committed" in message
+    assert "nothing has changed" not in message
+    with site.open() as registry:
+        assert registry.promotions()[0].to_id == 1
 
 
 def test_a_model_whose_bytes_are_gone_is_not_promoted(acting: Act, site: Site) -> None:

@@ -20,20 +20,26 @@ _SENTENCE = re.compile(
 
 
 @contextmanager
-def read_back(database: Database, done: str) -> Iterator[Connection]:
-    """A snapshot after an act that was committed. done: what was done, as a sentence.
+def committed(done: str) -> Iterator[None]:
+    """What is read after an act that was committed. done: what was done, as a sentence.
 
     Raises Unavailable or StorageFailed, which say so: whoever believes that nothing has changed repeats it, and two
     rollbacks go back twice.
     """
     try:
-        with database.read() as connection:
-            yield connection
+        yield
     except (Unavailable, StorageFailed) as fault:
         raise type(fault)(
             f"{done} This is committed, but the registry can't be read back now. Don't repeat it before you have "
             "checked `gatekeeper history` or the console."
         ) from fault
+
+
+@contextmanager
+def read_back(database: Database, done: str) -> Iterator[Connection]:
+    """A snapshot after an act that was committed."""
+    with committed(done), database.read() as connection:
+        yield connection
 
 
 def of_act(database: Database, made: Promotion | None, because: str, act: str) -> str:
