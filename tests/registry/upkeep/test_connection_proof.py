@@ -70,7 +70,7 @@ def test_of_a_server(site: Site) -> None:
     assert findings == []
     assert abs(float(facts.pop("clock").partition(" s against")[0])) < 60
     rights = facts.pop("rights of postgres")
-    assert rights.startswith("SELECT, INSERT, UPDATE, DELETE: RLDataset, RLModel, gatekeeper_alarm, gatekeeper_a")
+    assert rights.startswith("SELECT, INSERT, UPDATE, DELETE: RLDataset, RLModel, gatekeeper_act, gatekeeper_a")
     ours = {name for (name,) in site.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     assert set(rights.partition(": ")[2].split(", ")) == ours
     assert facts == {
