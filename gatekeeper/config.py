@@ -16,8 +16,9 @@ from pydantic import SecretStr, ValidationError
 from gatekeeper import desks as desks_file
 from gatekeeper.desks import Desk
 from gatekeeper.errors import ConfigError
-from gatekeeper.secret_urls import SecretUrl
-from gatekeeper.settings import ALARM_LEVELS, PREFIX, Settings
+from gatekeeper.secret_urls import SecretUrl, shown
+from gatekeeper.setting_words import ALARM_LEVELS
+from gatekeeper.settings import PREFIX, Settings
 
 LIKENESS = 0.8  # by difflib: an unknown name at least this similar to a setting's is taken for a misspelling
 ALARMS = ("alarms", "alarm_levels")
@@ -238,11 +239,11 @@ def _checked(values: dict[str, Any]) -> Settings:
 def _fault(place: tuple[int | str, ...], value: object, message: str) -> str:
     name = ".".join(str(part) for part in place)
     is_url = isinstance(value, str) and "://" in value  # where none belongs: what it holds may be a secret
-    shown = "" if name in SECRETS or is_url else f"={value!r}"
+    given = "" if name in SECRETS else f"={shown(str(value))!r}" if is_url else f"={value!r}"
     told = message.removeprefix("Value error, ")
     if told == message and (field := Settings.model_fields.get(name)):  # a bare limit: say what is asked for, too
         told += f" ({field.description})"
-    return f"{PREFIX}{name.upper()}{shown}: {told}"
+    return f"{PREFIX}{name.upper()}{given}: {told}"
 
 
 def sources(settings: Settings) -> list[tuple[str, str, str, str]]:

@@ -10,24 +10,11 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gatekeeper import schedule as cron
+from gatekeeper import setting_words as words
 from gatekeeper.desks import DEFAULT, FILE, columns_file
 from gatekeeper.secret_urls import SecretUrl, remember
 
 PREFIX = "GATEKEEPER_"
-ALARM_KINDS = (
-    "promoted",
-    "kept",
-    "undecided",
-    "failed",
-    "degraded",
-    "rolled_back",
-    "stale_feed",
-    "data",
-    "breaker",
-    "drift",
-    "approval",
-)
-ALARM_LEVELS = ("off", "quiet", "loud")
 
 
 class Settings(BaseSettings):
@@ -343,25 +330,19 @@ class Settings(BaseSettings):
     @field_validator("alarm_levels")
     @classmethod
     def _levels_of_kinds(cls, text: str) -> str:
-        for word in text.replace(",", " ").split():
-            kind, _, level = word.partition("=")
-            if kind not in ALARM_KINDS or level not in ALARM_LEVELS:
-                raise ValueError(
-                    f"{word!r} is not KIND=LEVEL. Kinds are {', '.join(ALARM_KINDS)}; levels are "
-                    f"{', '.join(ALARM_LEVELS)}. Write, for example, 'kept=quiet failed=loud'."
-                )
+        words.refuse_levels(text)
         return text
 
     @field_validator("calendars")
     @classmethod
     def _calendars_of_symbols(cls, text: str) -> str:
-        _pairs(text)
+        words.calendars(text)
         return text
 
     @property
     def market_calendars(self) -> dict[str, str]:
         """The calendar's name for each symbol in `calendars`; `*` stands for all others."""
-        return _pairs(self.calendars)
+        return words.calendars(self.calendars)
 
     @field_validator("league")
     @classmethod
@@ -407,16 +388,3 @@ class Settings(BaseSettings):
     def model_size_cap(self) -> int:
         """`model_size_cap_mb` in bytes."""
         return self.model_size_cap_mb * 1024 * 1024
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """Calendar by symbol, from words `SYMBOL=CALENDAR`; a symbol may contain = signs, as ES=F does."""
-    found: dict[str, str] = {}
-    for word in text.replace(",", " ").split():
-        symbol, _, name = word.rpartition("=")
-        if not symbol or not name:
-            raise ValueError(f"{word!r} is not SYMBOL=CALENDAR. Write, for example, 'SPX=XNYS BTC=24/7 *=XLON'.")
-        if symbol in found:
-            raise ValueError(f"{symbol} has two calendars, {found[symbol]} and {name}. Keep one.")
-        found[symbol] = name
-    return found

@@ -152,7 +152,7 @@ def shown(kind: object) -> str:
         return ", ".join(code(each) for each in inner)
     if origin in (list, tuple):
         return f"list of {shown(inner[0])}"
-    if origin is not None and issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         return "object" if inner[1] is object else f"object: {shown(inner[1])} by name"
     if inner:  # a union
         return " or ".join(dict.fromkeys(shown(each) for each in inner if each is not msgspec.UnsetType))

@@ -1,7 +1,7 @@
 """Reference of the settings, from the fields of `gatekeeper.settings.Settings`."""
 
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from markdown import code, page, sentence, table
@@ -58,7 +58,7 @@ def kind(annotation: Any) -> str:
     """The type, as an operator would say it."""
     if get_origin(annotation) is Literal:
         return " or ".join(code(each) for each in get_args(annotation))
-    if get_origin(annotation) is UnionType:
+    if get_origin(annotation) in (UnionType, Union):
         (inner,) = (each for each in get_args(annotation) if each is not NoneType)
         return kind(inner)
     words = {
@@ -67,6 +67,8 @@ def kind(annotation: Any) -> str:
         float: "number",
         bool: "`true` or `false`",
         SecretStr: "text, secret",
+        tuple[str, ...]: "words, separated by spaces; a list in `desks.toml`",
+        dict[str, str | list[str] | bool]: "path of a TOML file; a table in `desks.toml`",
     } | {SecretUrl: "URL, secret"}
     return words[annotation]
 
@@ -78,7 +80,7 @@ def default(field: FieldInfo) -> str:
         value = value.reveal()
     if value is None:
         return "not set"
-    if value == "":
+    if value in ("", (), {}):
         return "empty"
     return code(str(value).lower() if isinstance(value, bool) else value)
 

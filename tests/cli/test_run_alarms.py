@@ -63,7 +63,7 @@ def test_what_nobody_foresaw_sends_an_alarm_too(
     bare: Shell, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare("db", "upgrade")
-    monkeypatch.setattr(steps, "retrain", lambda _: (_ for _ in ()).throw(MemoryError("no room")))
+    monkeypatch.setattr(steps, "retrain", lambda *_: (_ for _ in ()).throw(MemoryError("no room")))
     assert bare("run", "--as-of", MONDAY)[0] == 70
     assert [receiver.kinds, receiver.got[0]["message"].splitlines()[1]] == [
         ["ALARM: failed"],
@@ -73,7 +73,7 @@ def test_what_nobody_foresaw_sends_an_alarm_too(
 
 def test_a_person_who_interrupts_it_knows(bare: Shell, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     bare("db", "upgrade")
-    monkeypatch.setattr(steps, "retrain", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(steps, "retrain", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert bare("run", "--as-of", MONDAY)[0] == 130
     assert receiver.kinds == []
 

@@ -32,11 +32,13 @@ SERVICE = {  # as Kubernetes 1.30 sets them for the service `gatekeeper` with th
     "GATEKEEPER_HOST_PORT": "tcp://[fd00::1]:80",
     "GATEKEEPER_HOST_SERVICE_PORT_METRICS": "80",
 }
-SECRETS = ["db", "models", "data", "alarms", "token"]
+SECRETS = ["db", "models", "data", "idea_features", "idea_bars", "alarms", "token"]
 VALUES = {
     "db": "postgresql://u:hunter2x@h/d",
     "models": "s3://k:hunter2x@b/p",
     "data": "candles:https://u:hunter2x@h/a.csv",
+    "idea_features": "https://u:hunter2x@h/f.csv",
+    "idea_bars": "https://u:hunter2x@h/b.csv",
     "alarms": "json://u:hunter2x@h\njson://u:hunter2x@g",
     "token": "hunter2x",
 }

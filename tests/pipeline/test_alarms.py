@@ -13,7 +13,8 @@ from gatekeeper import config
 from gatekeeper.errors import ConfigError, DataError, StaleData
 from gatekeeper.pipeline import alarms
 from gatekeeper.pipeline.alarms import Alarm, levels, rehearse, tell, tell_promotion, tells_of_faults
-from gatekeeper.settings import ALARM_KINDS, Settings
+from gatekeeper.setting_words import ALARM_KINDS
+from gatekeeper.settings import Settings
 
 LATER = datetime(2018, 12, 3, 2, tzinfo=UTC)
 pytestmark = pytest.mark.xdist_group("monitor")  # the house of conftest is made once

@@ -1,6 +1,5 @@
 """Real series for the data checks: daily bars as their vendors publish them, not adjusted for splits."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -83,12 +82,6 @@ def _stocks() -> pd.DataFrame:
 
 def without_volume(found: Sequence[Candles]) -> tuple[Candles, ...]:
     return tuple(replace(each, volume=None) for each in found)
-
-
-def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Print a measured number, whether or not the test fails."""
-    with capsys.disabled():
-        sys.stdout.write(f"\n{text}\n")
 
 
 def _lower(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,7 @@ _NEVER = np.datetime64("2262-01-01", "ns")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Series:
+class SymbolRows:
     """All rows of one symbol, in the order of the files, and what their times stand for.
 
     Spellings that differ in upper and lower case alone are one symbol.
@@ -58,7 +58,7 @@ class Tape:
     """
 
     uri: str
-    series: tuple[Series, ...]
+    series: tuple[SymbolRows, ...]
     files: tuple[Origin, ...]
     first: np.datetime64
     read_at: datetime | None = None
@@ -144,7 +144,7 @@ def tape(source: Iterable[Table], stamp: Stamp, uri: str, read_at: datetime | No
     return Tape(uri, series, tuple(origin for origin, _ in stamped), _times(rows).min(), read_at)
 
 
-def _series(rows: pd.DataFrame) -> Series:
+def _series(rows: pd.DataFrame) -> SymbolRows:
     stamps = rows["stamp"].unique()
     if len(stamps) > 1:
         opens, closes = (rows.loc[rows["stamp"] == each, "file"].iloc[0] for each in ("open", "close"))
@@ -152,7 +152,7 @@ def _series(rows: pd.DataFrame) -> Series:
             f"the times of {rows['symbol'].iloc[0]} are opens in {opens} and closes in {closes}; take the files of one "
             "vendor, or set GATEKEEPER_BAR_STAMP=close if all are closes"
         )
-    return Series(rows.drop(columns="stamp"), stamps[0])
+    return SymbolRows(rows.drop(columns="stamp"), stamps[0])
 
 
 def _one_case(symbols: pd.Series) -> pd.Series:
@@ -217,7 +217,7 @@ def _numbers(table: Table, stamps: Times) -> pd.DataFrame:
     return pd.DataFrame({**rows, **columns})
 
 
-def _known(series: Series, as_of: datetime) -> tuple[pd.DataFrame, np.timedelta64, Times]:
+def _known(series: SymbolRows, as_of: datetime) -> tuple[pd.DataFrame, np.timedelta64, Times]:
     """The rows that the as-of knows with their closes, how long their bars are, and the stamp of a last bar left out.
 
     Of two rows of one time, one that had not closed when its file was written is dropped for one that had.

@@ -69,11 +69,14 @@ def marked(connection: Connection) -> dict[str, datetime]:
 
 
 def sweep(context: RegistryContext) -> None:
-    """Remove the marked names whose grace period is over. A file that can't be removed now is left for next time."""
-    with context.database.glance() as connection:
-        if not _due(connection, context):
-            return
+    """Remove the marked names whose grace period is over. A file that can't be removed now is left for next time.
+
+    It comes after a commit, so that a database which fails here must not make the act look as if it had not happened.
+    """
     try:
+        with context.database.glance() as connection:
+            if not _due(connection, context):
+                return
         with context.database.write() as work:
             due = _due(work.connection, context)
             for name in due:

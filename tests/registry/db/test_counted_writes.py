@@ -176,48 +176,6 @@ def test_a_write_that_is_rewritten_at_the_commit_undoes_the_act(
     refuses_rewritten(grown, site, act, table, verb, values, key, told, deferred=True)
 
 
-DEMOTES = "UPDATE \"RLModel\" SET version = 'gatekeeper_2' WHERE id = 2"
-MOVES = "UPDATE gatekeeper_lock SET generation = 9 WHERE id = 1"
-ELSEWHERE = [
-    ("register", "RLModel", "INSERT"),
-    ("evaluate", "gatekeeper_evaluation", "INSERT"),
-    ("hold", "gatekeeper_hold", "INSERT"),
-    ("release", "gatekeeper_hold", "UPDATE"),
-    ("check", "gatekeeper_check", "INSERT"),
-    ("alarm", "gatekeeper_alarm", "INSERT"),
-]
-
-
-@pytest.mark.parametrize(("act", "table", "verb"), ELSEWHERE, ids=[act for act, *_ in ELSEWHERE])
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (DEMOTES, "primary nothing instead of primary 'gatekeeper_primary2', so"),
-        (MOVES, "generation 9 instead of generation 2, so"),
-    ],
-    ids=["primary", "generation"],
-)
-def test_an_act_that_promotes_nothing_leaves_the_primary(
-    grown: Registry, site: Site, act: str, table: str, verb: str, change: str, told: str
-) -> None:
-    """A trigger on another table demotes the primary: "Registered", and no server has a model."""
-    if act == "release":
-        grown.hold(actor="ann", reason="r")
-    if site.dialect == "sqlite":
-        site.sql(f'CREATE TRIGGER aside AFTER {verb} ON "{table}" BEGIN {change}; END')
-    else:
-        body = f"BEGIN {change}; RETURN NULL; END"
-        site.sql(f"CREATE FUNCTION aside() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
-        site.sql(
-            f'CREATE CONSTRAINT TRIGGER aside AFTER {verb} ON "{table}" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW '
-            "EXECUTE FUNCTION aside()",
-        )
-    before = site.rows(), site.files()
-    with pytest.raises(GatekeeperError, match=f"^The database stored the registry's {told} nothing has changed"):
-        ACTS[act](grown)
-    assert (site.rows(), site.files()) == before
-
-
 def refuses_rewritten(
     grown: Registry, site: Site, act: str, table: str, verb: str, values: str, key: str, told: str, *, deferred: bool
 ) -> None:

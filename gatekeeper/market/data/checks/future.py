@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SignRun:
     """Neighbouring values of a feature with one sign of outcome. chance: an upper bound for its probability."""
 
     rows: Index
@@ -105,7 +105,7 @@ def line(values: Floats, outcome: Floats, block: NDArray[np.int64]) -> Line | No
     return best if distinct >= needed and not _is_barrier(values, outcome, best, needed) else None
 
 
-def pure(values: Floats, outcome: Floats, block: NDArray[np.int64]) -> Run | None:
+def pure(values: Floats, outcome: Floats, block: NDArray[np.int64]) -> SignRun | None:
     """The least likely run of values in order with one sign of outcome, if its chance is under 1e-5.
 
     Equal values are one place in the order; if their outcomes differ in sign, a run ends there.
@@ -122,7 +122,7 @@ def pure(values: Floats, outcome: Floats, block: NDArray[np.int64]) -> Run | Non
     edges = np.flatnonzero(np.append(True, (np.diff(kind) != 0) | (kind[1:] < 0)))
     rows_from = starts[edges]
     rows_to = np.append(rows_from[1:], len(order))
-    best: Run | None = None
+    best: SignRun | None = None
     for sign, b in ((1, share), (0, 1 - share)):
         of_sign = np.flatnonzero(kind[edges] == sign)
         longest = of_sign[np.argsort(rows_from[of_sign] - rows_to[of_sign], kind="stable")][:_WIDE]
@@ -131,7 +131,7 @@ def pure(values: Floats, outcome: Floats, block: NDArray[np.int64]) -> Run | Non
             count = len(np.unique(block[rows]))
             chance = len(values) * (1 - b) * b**count
             if chance < PURE and (best is None or chance < best.chance):
-                best = Run(rows, bool(sign), count, chance)
+                best = SignRun(rows, bool(sign), count, chance)
     return best
 
 

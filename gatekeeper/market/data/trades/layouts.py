@@ -25,7 +25,7 @@ _ROUNDED = 1e-4  # nautilus writes a return to five decimals, and money to the c
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TradeLayout:
     """How one vendor writes trades. columns: that all its files have. read: those of labelled ideas from them."""
 
     vendor: str
@@ -208,18 +208,18 @@ def _scaled(frame: pd.DataFrame) -> bool:
 
 
 LAYOUTS = (
-    Layout("freqtrade", frozenset({"pair", "open_date", "close_date", "profit_ratio"}), _freqtrade),
-    Layout(
+    TradeLayout("freqtrade", frozenset({"pair", "open_date", "close_date", "profit_ratio"}), _freqtrade),
+    TradeLayout(
         "backtesting.py",
         frozenset({"Size", "EntryBar", "ExitBar", "EntryPrice", "ReturnPct", "EntryTime", "ExitTime"}),
         _backtesting,
     ),
-    Layout(
+    TradeLayout(
         "vectorbt",
         frozenset({"Column", "Entry Timestamp", "Exit Timestamp", "Return", "Direction", "Status"}),
         _vectorbt,
     ),
-    Layout(
+    TradeLayout(
         "nautilus",
         frozenset(
             {

@@ -1,6 +1,6 @@
 """Features that know the future: no false alarm in real data and random worlds, and which planted leaks are found."""
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -58,18 +58,19 @@ def test_no_false_alarm_on_real_bars(tape: tapes.Tape, day: str) -> None:
 
 
 def seeds(count: int) -> object:
-    return pytest.param(count, id=f"{count} worlds", marks=[pytest.mark.slow] if count > 100 else [])
+    return pytest.param(
+        count, id=f"{count} worlds", marks=[pytest.mark.stress, pytest.mark.timeout(3600)] if count > 100 else []
+    )
 
 
 @pytest.mark.parametrize("count", [seeds(12), seeds(1000)])
-def test_false_alarms_in_random_worlds(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_false_alarms_in_random_worlds(count: int, figures: Callable[[str], None]) -> None:
     """One feature is exactly the distance of stop and target, on which most outcomes lie; that is honest."""
     alarms = []
     for seed in range(count):
         ideas, bars = world(seed, (300, 400, 700, 1200)[seed % 4])
         alarms += [(seed, found.key) for found in future.knowing(ideas, [bars])]
-    with capsys.disabled():
-        sys.stdout.write(f"\nfalse alarms: {len(alarms)} in {count} random worlds of five features {alarms[:5]}\n")
+    figures(f"features that know the future: {len(alarms)} false alarms in {count} random worlds {alarms[:5]}")
     assert len(alarms) <= count // 200
 
 
@@ -108,7 +109,7 @@ MISSED = {"noisy copy in a fifth"}
 
 
 def test_planted_leaks_and_which_are_missed(
-    real: tuple[Ideas, tuple[Candles, ...]], capsys: pytest.CaptureFixture[str]
+    real: tuple[Ideas, tuple[Candles, ...]], figures: Callable[[str], None]
 ) -> None:
     """Each leak three times: in real ideas, into other rows each time. What can't be found is named in the docs."""
     ideas, _ = real
@@ -121,8 +122,7 @@ def test_planted_leaks_and_which_are_missed(
             rows, noise = rng.random(len(part)) < share, rng.normal(size=len(part))
             found.append(sign(future.knowing(planted(part, DELTA, leak(part.outcome, noise), rows))))
         misses[name] = found.count("")
-    with capsys.disabled():
-        sys.stdout.write(f"\nmisses of 3: {misses}\n")
+    figures(f"features that know the future: misses of 3: {misses}")
     assert {name for name, count in misses.items() if count} <= MISSED | {"copy in a fiftieth"}
     assert misses["copy in a fiftieth"] <= 2
 

@@ -1,11 +1,12 @@
 """Split check: true splits of real and planted bars are refused, crashes are warned of, and nothing else is found."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from market_bars import daily
-from real_series import checked, indices, single_prices, stocks, tell, without_volume
+from real_series import checked, indices, single_prices, stocks, without_volume
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.splits import splits
@@ -51,7 +52,31 @@ def split(
     return replace(bars, **prices, volume=volume)
 
 
-def test_real_series_raise_their_true_splits_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def penny(n: int = 600, *, still: int = 0) -> Candles:
+    """A stock at one or two ticks, with one price a day; the last `still` days before DAY at two."""
+    rng = np.random.default_rng(5)
+    price = rng.choice([1e-4, 2e-4], n)
+    price[DAY - still :] = 2e-4
+    zeros = np.zeros(n)
+    volume = 1e6 * np.exp(rng.normal(0, 0.5, n))
+    stamps = daily(n)
+    return Candles(
+        "X", stamps, stamps + (stamps[1] - stamps[0]), price, price, price, price, zeros, zeros, volume=volume
+    )
+
+
+def test_a_penny_stock_that_moves_by_its_tick_has_no_splits() -> None:
+    """With one price a day there is no range; what is usual is how far it goes from day to day."""
+    for bars in (penny(), *without_volume([penny()])):
+        assert found(bars) == []
+    (planted,) = found(split(penny(still=30), 2, raw=False))
+    assert (planted.severity, planted.key) == (
+        Severity.WARNING,
+        f"split:X:{daily(DAY + 1)[DAY].astype('datetime64[D]')}",
+    )
+
+
+def test_real_series_raise_their_true_splits_alone(figures: Callable[[str], None]) -> None:
     """With and without volume: three refusals in 45 years of five stocks, two indices, the VIX and crude oil."""
     for name, change in (("with", tuple), ("without", without_volume)):
         series = change((*stocks(), *indices(), *single_prices()))
@@ -59,7 +84,7 @@ def test_real_series_raise_their_true_splits_alone(capsys: pytest.CaptureFixture
         refused, warned = keys(result, Severity.REFUSED), keys(result, Severity.WARNING)
         wrong, missed = len(refused - TRUE), len(TRUE - refused)
         count = f"{sum(map(len, series))} real bars {name} volume"
-        tell(capsys, f"splits in {count}: {wrong} false alarms, {missed} misses; {len(warned)} warned of")
+        figures(f"splits in {count}: {wrong} false alarms, {missed} misses; {len(warned)} warned of")
         assert refused == TRUE
         # A crash, and the VIX's largest day, which is no 2:1: nobody is refused for them.
         assert warned == {"split:AAPL:2000-09-29", "split:vix ranged:2018-02-05", "split:vix flat:2018-02-05"}
@@ -89,7 +114,7 @@ def test_planted_splits_are_refused(new: int, old: int, line: str, raw: bool) ->
         assert finding.message.endswith(f": `X,{bars.days[DAY]},{line}`.")
 
 
-def test_how_many_planted_splits_are_missed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_many_planted_splits_are_missed(figures: Callable[[str], None]) -> None:
     """2:1 in 200 worlds, with a move of up to 5 % on the same day (case 128): each is refused or warned of.
 
     With a volume it is only warned of on a day that trades as a crash does.
@@ -101,13 +126,11 @@ def test_how_many_planted_splits_are_missed(capsys: pytest.CaptureFixture[str]) 
         results = [found(bars) for bars in series]
         only_warned = [result for result in results if not keys(result, Severity.REFUSED)]
         missed.append(only_warned)
-        tell(
-            capsys, f"200 planted splits, {name} volume: {results.count([])} missed, {len(only_warned)} only warned of"
-        )
+        figures(f"200 planted splits, {name} volume: {results.count([])} missed, {len(only_warned)} only warned of")
         assert [] not in results
     assert all(each.numbers["volume"] >= 3 or each.numbers["range"] > 4 for (each,) in missed[0])
     alarms = sum(bool(found(world(seed))) for seed in range(200))
-    tell(capsys, f"200 worlds without a split: {alarms} false alarms")
+    figures(f"200 worlds without a split: {alarms} false alarms")
     assert alarms == 0
 
 

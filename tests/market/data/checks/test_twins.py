@@ -1,12 +1,13 @@
 """Twin check: copies are refused and near copies warned of, at the same times or one bar apart; honest pairs pass."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from market_bars import daily
-from real_series import checked, indices, single_prices, stocks, tell
+from real_series import checked, indices, single_prices, stocks
 
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks.twins import twins
@@ -42,14 +43,13 @@ def noisy(share: float, size: float) -> np.ndarray:
     return MARKET + np.where(np.arange(N) < share * N, noise, 0)
 
 
-def test_real_series_are_no_twins(capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_series_are_no_twins(figures: Callable[[str], None]) -> None:
     """Of all pairs of stocks and indices none is alike; the VIX and oil are each there twice."""
     series = (*stocks(), *indices(), *single_prices())
     keys = severities(*series)
     twice = {f"twin:{name} flat:{name} ranged" for name in ("vix", "DCOILWTICO", "Brent", "WTI")}
     pairs = len(series) * (len(series) - 1) // 2
-    tell(
-        capsys,
+    figures(
         f"twins among {pairs} real pairs: {len(keys.keys() - twice)} false alarms, {len(twice - keys.keys())} misses",
     )
     assert keys == dict.fromkeys(twice, Severity.REFUSED)
@@ -108,7 +108,7 @@ def test_one_large_move_together_makes_no_twins() -> None:
     assert not found(*pair)
 
 
-def test_twins_are_found_among_many(capsys: pytest.CaptureFixture[str]) -> None:
+def test_twins_are_found_among_many(figures: Callable[[str], None]) -> None:
     """20 planted copies among 120 symbols of one market, listed at different times: all found, and no others."""
     rng = np.random.default_rng(4)
     book = []
@@ -122,7 +122,7 @@ def test_twins_are_found_among_many(capsys: pytest.CaptureFixture[str]) -> None:
         warnings.simplefilter("error")
         keys = severities(*book)
     planted = {f"twin:S{number:03}:T{number:03}" for number in range(20)}
-    tell(capsys, f"20 planted twins: {len(planted - keys.keys())} missed, {len(keys.keys() - planted)} false alarms")
+    figures(f"20 planted twins: {len(planted - keys.keys())} missed, {len(keys.keys() - planted)} false alarms")
     assert keys == dict.fromkeys(planted, Severity.REFUSED)
 
 
