@@ -101,7 +101,7 @@ def test_the_rights_of_a_role_that_may_not_all(site: Site) -> None:
     )
     facts, findings = proof(url)
     lines = facts["rights of half"].splitlines()
-    assert lines[0].startswith("SELECT: RLDataset, RLModel, gatekeeper_alarm, ")
+    assert lines[0].startswith("SELECT: RLDataset, RLModel, gatekeeper_act, gatekeeper_alarm, ")
     assert lines[1:] == ["SELECT, INSERT, UPDATE: gatekeeper_decision", "none: gatekeeper_hold"]
     assert findings == [("rights", 'The role half may not read the table "gatekeeper_hold". Grant it SELECT.')]
     site.sql("DROP OWNED BY half")
