@@ -104,6 +104,7 @@ def collect(context: RegistryContext, *, dry_run: bool) -> CleanUp:
             work.refuse_lost_lock()
             context.store.remove(each.name)
             context.step(f"removed {each.name}")
+        work.refuse_lost_lock()  # from here on, a lost connection would be told as if nothing had changed
         known, waiting = marked(work.connection).keys(), {each.name for each in plan.waiting}
         mark(work, sorted(name for name in waiting - known if is_ours(name)))
         unmark(work, known - waiting)

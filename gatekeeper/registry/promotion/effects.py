@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from gatekeeper.errors import Unavailable
+from gatekeeper.errors import StorageFailed, Unavailable
 from gatekeeper.registry import naming
 from gatekeeper.registry.db import tables
 from gatekeeper.registry.db.database import Database
@@ -23,15 +23,16 @@ _SENTENCE = re.compile(
 def read_back(database: Database, done: str) -> Iterator[Connection]:
     """A snapshot after an act that was committed. done: what was done, as a sentence.
 
-    Raises Unavailable that says so: who believes that nothing has changed repeats it, and two rollbacks go back twice.
+    Raises Unavailable or StorageFailed, which say so: whoever believes that nothing has changed repeats it, and two
+    rollbacks go back twice.
     """
     try:
         with database.read() as connection:
             yield connection
-    except Unavailable as fault:
-        raise Unavailable(
-            f"{done} This is committed, but the registry can't be read back now. Don't repeat it: check `gatekeeper "
-            "history` when the registry answers again."
+    except (Unavailable, StorageFailed) as fault:
+        raise type(fault)(
+            f"{done} This is committed, but the registry can't be read back now. Don't repeat it before you have "
+            "checked `gatekeeper history` or the console."
         ) from fault
 
 

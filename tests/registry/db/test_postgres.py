@@ -235,6 +235,24 @@ def test_who_lost_the_lock_removes_nothing(grown):
         assert registry.doctor().well
 
 
+def test_a_connection_that_breaks_after_the_last_removal(grown):
+    """Files are gone by then, so it may not say that nothing has changed."""
+    removed = []
+
+    def cut(step: str) -> None:
+        if step.startswith("removed"):
+            removed.append(step)
+            if len(removed) == 2:
+                end_connections(grown.url)
+
+    with grown.open(step=cut, grace_seconds=0) as registry, pytest.raises(Unavailable, match="nothing more was rem"):
+        registry.gc()
+    assert not {"gatekeeper_3.onnx", "gatekeeper_primary1.onnx"} & set(grown.files())
+    with grown.open(grace_seconds=0) as registry:
+        assert registry.gc().removed == ()
+        assert registry.doctor().well
+
+
 def test_a_server_that_is_gone_is_a_failure_that_retries(grown, tmp_path):
     """Case 14: it comes back, and the same registry goes on."""
     folder = Path(tempfile.mkdtemp(prefix="gkpx"))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from vendor_files import BARS, TIMES, text
+from market_bars import utc
+from vendor_files import BARS, HOURS, TIMES, text, vendor_files
 
 from gatekeeper.errors import DataError
 from gatekeeper.market.data import times
 from gatekeeper.market.data.files import Table, numbers, tables
+from gatekeeper.market.data.tapes import tape
 from gatekeeper.market.data.vendors.bars import BARS as SHAPE
 
 HEADER = "Date,Open,High,Low,Close,Volume"
@@ -166,3 +168,29 @@ def test_hidden_files_of_an_archive_are_no_data(tmp_path: Path) -> None:
             archive.writestr(name, b"\0\5\x16\7")
     (tmp_path / "all.zip").write_bytes(packed.getvalue())
     assert read(tmp_path).stem == "AAA"
+
+
+def test_a_setting_that_the_vendors_opens_deny_is_refused(tmp_path: Path) -> None:
+    """Around the clock no session shows it: each bar of Binance would be used an hour ahead of its close."""
+    (file,) = (each for each in vendor_files() if each.name.startswith("BTCUSDT-1h"))
+    found = list(tables(file.write(tmp_path), SHAPE))
+    with pytest.raises(DataError, match=r"are a bar's opens \(Binance\), and GATEKEEPER_BAR_STAMP=close would use"):
+        tape(found, "close", "x")
+    (mapped,) = tables(str(tmp_path / file.name), SHAPE, {"stamp": "close"})
+    assert tape([mapped], "close", "x").series[0].stamp == "close"
+
+
+@pytest.mark.parametrize("late", [0, -3_600_000, -86_400_000])
+def test_a_bar_that_closes_before_it_opens_is_refused(tmp_path: Path, late: int) -> None:
+    """As if its close were of another zone: each bar would be known before it began."""
+    opens = HOURS.astype("datetime64[ms]").astype(np.int64)
+    lines = [f"{t},1,1,1,1,5,{t + late}" for t in opens]
+    header = "open_time,open,high,low,close,volume,close_time"
+    found = read(save(tmp_path / "BTCUSDT-1h-2024-01.csv", [header, *lines]))
+    with pytest.raises(DataError, match=r"own close is not after the open in .* row 1 \(BTCUSDT 2024-01-02T00"):
+        tape([found], "open", "x").book(utc("2026-01-05T02:00"))
+    whole = read(
+        save(tmp_path / "BTCUSDT-1h-2024-01.csv", [header, *(f"{t},1,1,1,1,5,{t + 3_599_999}" for t in opens)])
+    )
+    (bars,) = tape([whole], "open", "x").book(utc("2026-01-05T02:00")).candles
+    np.testing.assert_array_equal(bars.closes_at, HOURS + np.timedelta64(1, "h"))
