@@ -100,9 +100,9 @@ def collect(context: RegistryContext, *, dry_run: bool) -> CleanUp:
     with context.database.write() as work:
         context.step("locked")
         plan = _plan(context, work.connection, dry_run=False)
-        for each in plan.removed:
+        for done, each in enumerate(plan.removed):
             work.refuse_lost_lock()
-            context.store.remove(each.name)
+            _remove(context, each.name, done)
             context.step(f"removed {each.name}")
         work.refuse_lost_lock()  # from here on, a lost connection would be told as if nothing had changed
         known, waiting = marked(work.connection).keys(), {each.name for each in plan.waiting}
@@ -111,6 +111,19 @@ def collect(context: RegistryContext, *, dry_run: bool) -> CleanUp:
         context.step("noted")
     context.step("committed")
     return plan
+
+
+def _remove(context: RegistryContext, name: str, done: int) -> None:
+    """Remove a file. A store that refuses says that nothing has changed, which is wrong after `done` removals."""
+    try:
+        context.store.remove(name)
+    except (Unavailable, StorageFailed) as fault:
+        if not done:
+            raise
+        raise type(fault)(
+            f"{context.store.where(name)} can't be removed. {done} file{'s' * (done != 1)} that no model needs had "
+            "been removed before it. Check that GATEKEEPER_MODELS can be written, then repeat `gatekeeper gc`."
+        ) from fault
 
 
 def is_ours(name: str) -> bool:

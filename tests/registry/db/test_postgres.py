@@ -219,6 +219,23 @@ def as_read_back(made) -> str:
     return f"{verb} gatekeeper_primary{made.to_id} (generation 3), was gatekeeper_primary3."
 
 
+def test_a_server_that_is_gone_in_the_middle_of_a_repair(grown, proxy):
+    """What is mended by then is said to be."""
+
+    def leave(step: str) -> None:
+        if step == "files mended":
+            proxy.__exit__()
+            proxy.cut()
+
+    (grown.models / "gatekeeper_2.onnx").unlink()
+    with Registry.open(proxy.url, models=grown.models, step=leave) as registry:
+        with pytest.raises(Unavailable, match=r"^Part of the repair is done"):
+            registry.doctor(repair=True)
+        assert (grown.models / "gatekeeper_2.onnx").read_bytes() == own_model(2)
+        proxy.__enter__()
+        assert registry.doctor(repair=True).well
+
+
 def test_who_lost_the_lock_removes_nothing(grown):
     """Another writer may have taken up the name by then, and committed."""
 
