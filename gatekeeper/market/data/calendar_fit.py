@@ -47,9 +47,11 @@ class Fit:
 
 def fit(bars: Candles, as_of: datetime) -> Fit | None:
     """The calendar of the bars' days; None if none is sure. One search does for all symbols with the same days."""
-    days = np.unique(bars.days)
+    days = bars.days
+    if not (days[1:] > days[:-1]).all():
+        days = np.unique(days)
     hours = np.empty(0, dtype="datetime64[h]")
-    if np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
+    if bars.is_intraday:
         hours = np.unique(bars.opens_at.astype("datetime64[h]"))
     return _search(days.tobytes(), hours.tobytes(), as_of.year)
 
