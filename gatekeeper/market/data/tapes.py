@@ -208,11 +208,11 @@ def _numbers(table: Table, stamps: Times) -> pd.DataFrame:
         columns[name] = numbers(frame[name]) if name in frame.columns else np.zeros(len(frame))
     columns["volume"] = numbers(frame["volume"]) if "volume" in frame.columns else np.full(len(frame), np.nan)
     symbols = table.text("symbol").to_numpy() if "symbol" in frame.columns else table.stem
-    closes_at = np.full(len(frame), np.datetime64("NaT", "ns"))
+    closes_at: Times = np.full(len(frame), np.datetime64("NaT", "ns"))
     if "closes_at" in frame.columns:
         # A vendor's last millisecond or microsecond of a bar is the instant at which it has closed.
         last, _ = times.parse(frame["closes_at"], f"{table.name}: closes_at", optional=True)
-        closes_at = pd.Series(last).dt.ceil("s").to_numpy(dtype="datetime64[ns]")
+        closes_at = times.whole_seconds(last)
     rows = {"row": np.arange(1, len(frame) + 1), "symbol": symbols, "time": stamps, "closes_at": closes_at}
     return pd.DataFrame({**rows, **columns})
 
