@@ -79,8 +79,13 @@ class _Found:
         bars = cls._read(_with(settings, f"candles:{uri}"), as_of)
         if bars.refusal is None or not (bars.reading.files or bars.mapping):
             return bars
-        ideas = cls._read(_with(settings, f"ideas:{uri}"), as_of)
-        return ideas if ideas.refusal is None else bars
+        try:
+            ideas = cls._read(_with(settings, f"ideas:{uri}"), as_of)
+        except ConfigError:  # a mapping of bars' columns
+            return bars
+        if ideas.refusal is None or (bars.mapping and "has no column" not in ideas.refusal):
+            return ideas  # their columns are known, so what is wrong is wrong with ideas
+        return bars
 
     @classmethod
     def _read(cls, settings: "Settings", as_of: datetime | None) -> "_Found":
@@ -137,11 +142,16 @@ class _Found:
         """The line to use."""
         return f"export GATEKEEPER_DATA={shlex.quote(str(self.settings.data))}"
 
+    @property
+    def again(self) -> str:
+        """The command that reads the same source once more."""
+        return f"gatekeeper data {shlex.quote(str(self.settings.data))}"
+
     def show(self) -> None:
         """The screen."""
         from gatekeeper.cli.data_screen import show
 
-        show(self.passport, self.prospects, self.refusal, self.use, self.mapping)
+        show(self.passport, self.prospects, self.refusal, self.use, self.mapping, self.again)
 
     def write(self, place: Path) -> Path | None:
         """Write the page; None if nothing could be read. Raises Unavailable if it can't be written."""

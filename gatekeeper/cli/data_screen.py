@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatekeeper.documents.passport import FindingRecord, Layout, Passport, SymbolRecord
     from gatekeeper.rehearsal.prospects import Prospects
 
+COLUMNS = "columns.toml"
 MOST_SYMBOLS = 12
 MOST_LAYOUTS = 5
 MOST_NOTES = 8
@@ -23,9 +24,15 @@ WORDS = {"refused": ("REFUSED", "bold red"), "warning": ("WARNING", "yellow"), "
 
 
 def show(
-    passport: "Passport | None", prospects: "Prospects | None", refusal: str | None, use: str, mapping: str = ""
+    passport: "Passport | None",
+    prospects: "Prospects | None",
+    refusal: str | None,
+    use: str,
+    mapping: str = "",
+    again: str = "gatekeeper data",
 ) -> None:
-    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on."""
+    """Print it. refusal: why the reading ended early, if it did. mapping: TOML that would let it go on. again: the
+    command that reads with it."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -35,9 +42,16 @@ def show(
         _shown(console, passport, prospects, refusal, use)
         if mapping:
             console.print()
-            console.print(_text("Mapping to check, fill in and put into desks.toml:"))
-            for line in mapping.split("\n"):
+            todo = (
+                "Fill in the empty names of this mapping, check the others"
+                if '= ""' in mapping
+                else "Check this mapping"
+            )
+            console.print(_text(f"{todo}, and paste it all. (A desk keeps it in desks.toml.)"))
+            for line in (f"cat > {COLUMNS} <<'END'", *mapping.split("\n"), "END"):
                 console.print(_text(line, "bold"), soft_wrap=True)
+            console.print(_text(f'export GATEKEEPER_COLUMNS="$PWD/{COLUMNS}"', "bold"), soft_wrap=True)
+            console.print(_text(again, "bold"), soft_wrap=True)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 
 
@@ -61,9 +75,14 @@ def _shown(
     if passport is not None:
         console.print()
         refused = refusal is not None or bool(passport.refused)
-        console.print(
-            _text("A weekly run refuses these data as they are. Once that is mended:" if refused else "Use it:")
-        )
+        early = prospects is not None and (prospects.first_judged is None or prospects.first_judged > passport.as_of)
+        if refused:
+            line = "A weekly run refuses these data as they are. Once that is mended:"
+        else:
+            line = "Use it:"
+            if early and prospects is not None:
+                line = "With that change:" if prospects.change else "There is nothing to rehearse yet. Once there is:"
+        console.print(_text(line))
         console.print(_text(use, "bold"), soft_wrap=True)
 
 
@@ -195,7 +214,7 @@ def _prospects(console: "Console", prospects: "Prospects") -> None:
         console.print(
             _text(
                 f"Of {prospects.ideas_a_year:.0f} ideas a year a model has to approve {prospects.approved_a_year:.0f} "
-                f"({100 * share:.0f} %) to be compared by its trades."
+                f"({100 * share:.2g} %) to be compared by its trades."
             )
         )
     console.print(_text(prospects.advice))

@@ -23,6 +23,7 @@ EXTRAS = {
     "alarms": {"apprise"},
     "airflow": {"airflow"},
     "celery": {"celery"},
+    "excel": {"openpyxl"},
     "server": {"httptools", "lmdb", "prometheus_client", "starlette", "uvicorn", "uvloop"},
     "console": {"fastapi", "markupsafe"},
     "up": {"httpx", "psutil", "supervisor"},

@@ -1,6 +1,7 @@
 """Commands on models and the primary: list, register, promote, rollback, hold, release, history, approvals."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from gatekeeper.cli.hints import with_desk
 from gatekeeper.cli.show import actor_options, as_json, echo, json_option, opened, table
+from gatekeeper.errors import StorageFailed, Unavailable
 
 if TYPE_CHECKING:
     from gatekeeper.registry import Model, Promotion, Registry
@@ -166,9 +168,14 @@ def rollback(actor: str, reason: str, as_json_: bool) -> None:
         promotion = registry.rollback(actor=actor, reason=reason)
         _show_promotion(registry, promotion, registry.effect(promotion), as_json_)
         _send_alarm(registry, promotion)
-        left = promotion.from_id
-        barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
-        if barred and not as_json_:
+        if not as_json_:
+            _tell_quarantine(registry, promotion.from_id)
+
+
+def _tell_quarantine(registry: "Registry", left: int | None) -> None:
+    """Say that the model a rollback left is quarantined. A registry that doesn't answer takes nothing back."""
+    with suppress(Unavailable, StorageFailed):
+        if left is not None and registry.quarantined(registry.model(left).sha256) is not None:
             way = f"`gatekeeper release --quarantine {left} --reason ...`"
             echo(with_desk(f"Model {left} is quarantined. Clear that with {way}."))
 

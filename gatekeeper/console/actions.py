@@ -85,9 +85,9 @@ def roll_back(
     """Roll back to the primary before, once it is verified; the bytes of the current one are quarantined."""
     promotion = registry.rollback(actor=actor, reason=order.reason, expected_generation=order.generation)
     later.add_task(_tell, settings, promotion)
-    left = promotion.from_id
+    effect, left = registry.effect(promotion), promotion.from_id
     barred = left is not None and registry.quarantined(registry.model(left).sha256) is not None
-    return Done(message=registry.effect(promotion) + (f" Model {left} is quarantined." if barred else ""))
+    return Done(message=effect + (f" Model {left} is quarantined." if barred else ""))
 
 
 @router.post("/hold")

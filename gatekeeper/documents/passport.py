@@ -76,7 +76,7 @@ class BarDigest(Struct, frozen=True, array_like=True):
     closes_at: datetime
     """When it was known."""
     digest: str
-    """First 16 hexadecimal digits of the sha256 of open, high, low, close and volume as float64."""
+    """First 16 hexadecimal digits of the sha256 of open, high, low, close and volume, to seven digits."""
 
 
 class SymbolRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -244,17 +244,16 @@ class Registry:
 
     def effect(self, made: Promotion | None, because: str = "", act: str = "promoted") -> str:
         """What an act changed, read back from the registry, in one line. Without a promotion: why nothing was `act`."""
-        with self._context.database.read() as connection:
-            return effects.of_promotion(connection, made) if made else effects.of_nothing(connection, because, act)
+        return effects.of_act(self._context.database, made, because, act)
 
     def hold_effect(self, quarantine: int | None = None) -> str:
         """Whether promotions are held now, in one line; with `quarantine` (a model's id), whether its bytes are out."""
-        with self._context.database.read() as connection:
+        with effects.read_back(self._context.database, "The hold, release or quarantine is stored.") as connection:
             return effects.of_hold(connection) if quarantine is None else effects.of_quarantine(connection, quarantine)
 
     def release_effect(self, released: Sequence[Hold], asked: int | None = None) -> str:
         """Which holds were released, and those still in force, read back, in one line. `asked`: the ordered hold."""
-        with self._context.database.read() as connection:
+        with effects.read_back(self._context.database, "The release is stored.") as connection:
             return effects.of_release(connection, released, asked)
 
     def generation(self) -> int:

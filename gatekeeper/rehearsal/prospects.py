@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.config import override
 from gatekeeper.judgement.statistics.pooled_error import FEWEST_WEEKS
 from gatekeeper.market.ideas import Dataset, moment
 from gatekeeper.rehearsal.feasibility import DAY, LONGEST_HOLDOUT, Counted
@@ -146,7 +145,7 @@ def _change(dataset: Dataset, settings: Settings) -> str:
     holdouts = range(HOLDOUT_STEP, LONGEST_HOLDOUT + 1, HOLDOUT_STEP)
     now, last = settings.holdout_days, [dataset.as_of]
     for holdout in sorted(holdouts, key=lambda each: abs(each - now)):
-        if _reached(last, dataset, override(settings, {"holdout_days": holdout}), holdout)[0]:
+        if _reached(last, dataset, settings, holdout)[0]:
             return f"GATEKEEPER_HOLDOUT_DAYS={holdout}"
     return ""
 

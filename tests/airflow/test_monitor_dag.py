@@ -60,7 +60,7 @@ def test_parsing_it_imports_nothing_heavy() -> None:
     assert ended.returncode == 0, ended.stderr
     imported = json.loads(ended.stdout.splitlines()[-1])
     ours = {name for name in imported if name.startswith("gatekeeper.")}
-    light = ("config", "desks", "errors", "logs", "schedule", "secret_urls", "settings", "texts")
+    light = ("config", "desks", "errors", "logs", "schedule", "secret_urls", "setting_words", "settings", "texts")
     assert ours == {f"gatekeeper.{name}" for name in light}
     heavy = {"numpy", "pandas", "sklearn", "onnx", "onnxruntime", "arch", "scipy", "apprise", "sqlalchemy"}
     assert {name.partition(".")[0] for name in imported} & heavy == set()

@@ -12,7 +12,7 @@ from command_shell import Shell
 from model_files import constant_model
 from sqlalchemy.exc import OperationalError
 
-from gatekeeper.errors import GatekeeperError, RegistryReplaced, StorageFailed, Unavailable
+from gatekeeper.errors import ConfigError, GatekeeperError, RegistryReplaced, StorageFailed, Unavailable
 from gatekeeper.registry.db.postgres import Postgres
 from gatekeeper.registry.db.sqlite import translated
 
@@ -166,7 +166,7 @@ def test_without_room_for_the_index_of_the_log_the_disk_is_full(
         ("53300", "can't be used now", Unavailable),
         ("57P03", "can't be used now", Unavailable),
         ("XX000", "can't be used now", Unavailable),
-        ("0A000", "can't be used now", Unavailable),
+        ("0A000", "refuses this", ConfigError),
     ],
 )
 def test_each_state_of_postgresql(state: str, says: str, kind: type[GatekeeperError]) -> None:

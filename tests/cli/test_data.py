@@ -241,14 +241,39 @@ def test_strict_fails_on_a_warning(data: Data, tmp_path: Path) -> None:
 
 
 def test_a_file_of_unknown_shape_loads_with_the_mapping_that_its_refusal_prints(data: Data, tmp_path: Path) -> None:
-    """In three commands: the refusal, the mapping pasted into desks.toml, the passport."""
+    """In three commands: the refusal, its mapping pasted, the passport."""
     names = {"time": "Tag", "open": "A", "high": "B", "low": "C", "close": "D", "volume": "Umsatz"}
     frame = random_bars(1500, 0).assign(volume=1000)
     frame.rename(columns=names).to_csv(tmp_path / "DAX.csv", index=False)
     ended, out, _ = data(str(tmp_path / "DAX.csv"))
-    mapping = out[out.index("[default.columns]") :]
+    mapping = out[out.index("[default.columns]") : out.index("END\nexport")]
     assert ended == 1
+    assert out.endswith(
+        f'END\nexport GATEKEEPER_COLUMNS="$PWD/columns.toml"\ngatekeeper data candles:{tmp_path}/DAX.csv\n'
+    )
     (tmp_path / "desks.toml").write_text(mapping)
     found = answer(data, str(tmp_path / "DAX.csv"), DESKS=str(tmp_path / "desks.toml"))
     assert found["mapping"] is None
+    assert answer(data, str(tmp_path / "DAX.csv"), COLUMNS=str(tmp_path / "desks.toml")) == found
+    frame.assign(close=-1).rename(columns=names).to_csv(tmp_path / "DAX.csv", index=False)
+    assert "candles" in answer(data, str(tmp_path / "DAX.csv"), code=1, COLUMNS=str(tmp_path / "desks.toml"))["use"]
     assert [each["symbol"] for each in found["passport"]["symbols"]] == ["DAX"]
+
+
+def test_a_path_of_labelled_ideas_tells_what_is_wrong_with_the_ideas(data: Data, tmp_path: Path) -> None:
+    """Not that they have no column open, high, low and close."""
+    ideas = pd.read_csv(Path(__file__).parents[2] / "docs" / "samples" / "ideas.csv")
+    pd.concat([ideas, ideas.tail(1).assign(outcome=0.5)]).to_csv(tmp_path / "ideas.csv", index=False)
+    ended, out, _ = data(str(tmp_path / "ideas.csv"))
+    assert ended == 1
+    assert "two ideas of the same symbol" in " ".join(out.split())
+    assert f"GATEKEEPER_DATA=ideas:{tmp_path}/ideas.csv" in out
+
+
+def test_what_cant_be_rehearsed_yet_is_not_offered_at_once(data: Data, tmp_path: Path) -> None:
+    """300 days leave nothing to train on before a holdout of a year, and no shorter one has 200 ideas before it."""
+    bars().tail(300).to_csv(tmp_path / "bars.csv", index=False)
+    ended, out, _ = data(str(tmp_path / "bars.csv"))
+    assert ended == 0
+    assert "NOT MET" in out
+    assert "There is nothing to rehearse yet. Once there is:\nexport GATEKEEPER_DATA=candles:" in out

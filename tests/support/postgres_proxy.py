@@ -1,5 +1,6 @@
 """Network proxy between a registry and its PostgreSQL server: it can break at the worst moment, and come back."""
 
+import re
 import select
 import socket
 import threading
@@ -11,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 SOCKET = ".s.PGSQL.5432"
 CHUNK = 65536
+COMMIT = re.compile(rb"COMMIT(?!TED)")
 
 
 class Proxy:
@@ -67,7 +69,7 @@ class Proxy:
                     said = ready.recv(CHUNK)
                     if not said:
                         return
-                    if ready is client and self.armed and b"COMMIT" in said:
+                    if ready is client and self.armed and COMMIT.search(said):
                         self._break(server, said)
                         return
                     (server if ready is client else client).sendall(said)

@@ -151,7 +151,10 @@ def _symbol(stem: str, found: Recognised, mapping: ColumnMapping, frame: pd.Data
     if (own := mapping.symbol_of(stem)) is not None:
         return own, ""
     if found.vendor is not None and (name := found.vendor.named(stem)):
-        return found.vendor.symbol(name), name.groupdict().get("bar") or ""
+        bar = name.groupdict().get("bar") or ""
+        if found.vendor.bar_in_minutes and not symbols.last_minutes(bar, times.parse(frame["time"], "time")[0]):
+            return stem, ""
+        return found.vendor.symbol(name), bar
     dated = symbols.dated(stem)
     if dated is not None and "time" in frame.columns and len(frame):
         instants, _ = times.parse(frame["time"], f"{stem}: time")
@@ -238,10 +241,18 @@ def _expand(filesystem: fsspec.AbstractFileSystem, path: str, uri: str) -> list[
     usable = [file for file in files if not PurePosixPath(file).name.startswith(".")]
     if folder:
         usable = [file for file in counts_in_folder(usable) if _is_table(filesystem, file)]
+    if odd := [file for file in usable if _is_undecodable(file)]:
+        name = odd[0].encode("utf-8", "backslashreplace").decode()
+        raise DataError(f"the name of {shown(name)} is not UTF-8, so it can't stand for a symbol; rename the file")
     if not usable:
         seen = f"{len(files)} other files" if files else "nothing"
         raise DataError(f"no data at {shown(uri)}: found {seen}. Name a file, folder or glob of {FORMATS}")
     return usable
+
+
+def _is_undecodable(file: str) -> bool:
+    """Whether the name holds bytes that are no text, as the operating system hands them on."""
+    return any("\ud800" <= letter <= "\udfff" for letter in file)
 
 
 def _is_table(filesystem: fsspec.AbstractFileSystem, file: str) -> bool:

@@ -43,7 +43,8 @@ def counted_periods(days: Days, as_of: datetime) -> int:
     begins: Days = years.astype("datetime64[D]")
     ends: Days = (years + np.timedelta64(1, "Y")).astype("datetime64[D]")
     first, last = days[np.searchsorted(days, begins)], days[np.searchsorted(days, ends) - 1]
-    in_full = (first - begins < _HOLIDAYS) & (ends - last <= _HOLIDAYS)
+    slack = max(_HOLIDAYS, _between(days))
+    in_full = (first - begins < slack) & (ends - last <= slack)
     whole = in_full & (ends <= np.datetime64(as_of.date(), "D"))
     if whole.any():
         return round(float(np.mean(counts[whole][-YEARS:])))
@@ -51,6 +52,12 @@ def counted_periods(days: Days, as_of: datetime) -> int:
     if weekend.mean() < _WEEKEND_SHARE:
         return WORKDAYS
     return EVERY_DAY if len(np.unique(days[weekend].astype(np.int64) % 7)) == 2 else SIX_DAYS
+
+
+def _between(days: Days) -> np.timedelta64:
+    """The usual distance of bars that are longer than a week, a day or two more for months that differ."""
+    usual = np.median(np.diff(days).astype(np.int64)) if len(days) > 1 else 0.0
+    return np.timedelta64(int(usual * 1.1), "D")
 
 
 def calendar_of_ideas(ideas: Ideas, as_of: datetime, named: Mapping[str, str] | None = None) -> tuple[Days, int]:

@@ -14,6 +14,10 @@ from gatekeeper.errors import DataError
 
 _SIGNS = r"[$€£¥₹]"
 _SPACES = "\u00a0\u202f\u2009 "
+# Apostrophes between thousands, and those of a bond's thirty-seconds (110'16) and their quarters (110'165).
+_THOUSANDS = r"[-+]?\d{1,3}(?:'\d{3})+(?:[.,]\d*)?"
+_QUARTERS = r"\d{2,3}'(?:[0-2]\d|3[01])[0257]"
+_SURELY = 10  # cells: one in eight numbers with thousands looks like quarters
 _EMPTY = frozenset({"", "-", "—", "nan", "na", "n/a", "null", "none", "--"})
 _SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1.0}
 # By decimal mark: a cell that is a number with that mark and can't be one with the other.
@@ -105,8 +109,22 @@ def looks_numeric(column: pd.Series, rows: int = 200) -> bool:
 def _bare(column: pd.Series) -> tuple[pd.Series, np.ndarray | None]:
     """The cells without spaces, currency signs and suffixes, and what the suffixes multiply by, if there are any."""
     text = column.astype("str").where(column.notna(), "")
-    text = text.str.replace(rf"[{_SPACES}]|{_SIGNS}", "", regex=True).str.replace("'", "", regex=False)
+    text = text.str.replace(rf"[{_SPACES}]|{_SIGNS}", "", regex=True)
+    text = _without_apostrophes(text)
     last = text.str[-1:].str.upper()
     if not (suffixed := last.isin(list(_SUFFIXES))).any():
         return text, None
     return text.where(~suffixed, text.str[:-1]), last.map(_SUFFIXES).fillna(1.0).to_numpy(dtype=np.float64)
+
+
+def _without_apostrophes(text: pd.Series) -> pd.Series:
+    """The cells without apostrophes between thousands. Thirty-seconds keep theirs, and so are no numbers."""
+    marked = text.str.contains("'", regex=False)
+    if not marked.any():
+        return text
+    cells = text[marked]
+    bare = cells.str.rstrip("KMBTkmbt%")
+    if len(cells) >= _SURELY and bare.str.fullmatch(_QUARTERS).all():
+        return text
+    thousands = bare.str.fullmatch(_THOUSANDS)
+    return text.where(~marked, cells.where(~thousands, cells.str.replace("'", "", regex=False)))

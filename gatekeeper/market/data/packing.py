@@ -77,11 +77,17 @@ def _unpacked(content: bytes, packing: str) -> bytes:
     return content
 
 
+def _is_hidden(file: str) -> bool:
+    """Whether an archive's file is one that desktops add, such as `._AAPL.csv`, as hidden files of a folder are."""
+    path = PurePosixPath(file)
+    return path.parts[0] == "__MACOSX" or path.name.startswith(".")
+
+
 def _members(name: str, content: bytes) -> Iterator[TableFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             tables = [file for file in archive.namelist() if not file.endswith("/") and kind_of(file)[2]]
-            tables = counts_in_folder([file for file in tables if not file.startswith("__MACOSX/")])
+            tables = counts_in_folder([file for file in tables if not _is_hidden(file)])
             read = [(file, archive.read(file)) for file in sorted(tables)]
             texts = [file for file in archive.namelist() if file.endswith(".json")]
             if result := freqtrade_results.among((file, archive.read(file)) for file in texts):

@@ -16,7 +16,7 @@ from gatekeeper.market.data.vendors.mapping import ColumnMapping
 from gatekeeper.market.data.vendors.reshapes import unstacked
 
 _HOW_EXCEL = "install gatekeeper[excel], or save it as CSV"
-_FAULTS = (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, pd.errors.ParserWarning)
+_FAULTS = (ValueError, RecursionError, TypeError, KeyError, OSError, EOFError, zlib.error, pd.errors.ParserWarning)
 
 
 @dataclass(frozen=True, slots=True)

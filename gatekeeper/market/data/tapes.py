@@ -190,6 +190,12 @@ def _stamped(source: Iterable[Table], stamp: Stamp, read_at: datetime | None) ->
         frame = _numbers(table, stamps)
         written = table.written or read_at
         frame["written"] = np.datetime64("NaT", "ns") if written is None else instant(written)
+        if stamp == "close" and table.stamp == "open":
+            raise DataError(
+                f"the times of {table.name} are a bar's opens{f' ({table.vendor})' if table.vendor else ''}, and "
+                "GATEKEEPER_BAR_STAMP=close would use each bar ahead of its close. Set GATEKEEPER_BAR_STAMP=open, or, "
+                'if this file has closes, stamp = "close" in [columns]'
+            )
         frame["stamp"] = "close" if stamp == "close" else table.stamp or "open"
         yield Origin(table.name, table.written, times.first(stamps, naive), times.first(stamps, ~naive)), frame
 
@@ -234,7 +240,13 @@ def _known(series: SymbolRows, as_of: datetime) -> tuple[pd.DataFrame, np.timede
     closed = stamps
     if series.stamp == "open":
         closed = ends(stamps, length)
-        _take_given(closed, stamps, place, series.rows["closes_at"].to_numpy(dtype="datetime64[ns]")[known])
+        given = series.rows["closes_at"].to_numpy(dtype="datetime64[ns]")[known]
+        if (early := given <= times_of_rows[known]).any():
+            raise DataError(
+                f"the file's own close is not after the open in {named(series.rows.iloc[known[early]])}, so the bar "
+                "would be known before it began; fix or remove that column"
+            )
+        _take_given(closed, stamps, place, given)
         left_out = left_out[left_out + length <= instant(as_of)]
     closes_at = closed[place]
     whole = closes_at <= instant(as_of)

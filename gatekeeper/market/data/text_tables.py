@@ -46,7 +46,7 @@ def layout(
     """The layout of a text file by its first lines; what is given isn't looked for. Raises DataError."""
     encoding = encoding or encoding_of(content)
     head = _decoded(content[:_HEAD], encoding)
-    lines = [line.rstrip("\r") for line in head.split("\n")[: _LINES + 1]]
+    lines = re.split(r"\r\n|\n|\r", head, maxsplit=_LINES + 1)[: _LINES + 1]
     if len(lines) > 1:
         lines = lines[:-1]  # it may be cut, or is empty
     marked = re.fullmatch(r"sep=(.)", lines[0].strip()) if lines else None

@@ -25,6 +25,7 @@ _UNITS: tuple[tuple[float, Unit, int], ...] = (
     (1e17, "us", 1_000_000),
     (np.inf, "ns", 1_000_000_000),
 )
+_LEAST_EPOCH = 1e8  # seconds; a file of smaller ones alone holds no epochs that anybody has
 _PER_SECOND: dict[str, int] = {unit: many for _, unit, many in _UNITS}
 _WHOLE = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # dates as whole numbers, by their digits
 _CLOCK = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
@@ -176,6 +177,11 @@ def _from_numbers(numbers: pd.Series, where: str, unit: Unit | None) -> tuple[pd
     wild = ~np.isfinite(values)
     if wild.any():
         raise DataError(f"{where} is not a time in {_rows(wild, numbers)}; {_FORMS}")
+    if unit is None and values.min() >= 0 and values.max() < _LEAST_EPOCH:
+        raise DataError(
+            f"{where} as epochs is of 1970 to 1973 in all rows, as {_rows(values == values.max(), numbers, 1)}: days "
+            f'of a spreadsheet, row numbers or a clock? {_FORMS}, or time_unit = "s" in [columns]'
+        )
     found = unit or _unit_of(numbers, np.abs(values), where)
     if pd.api.types.is_integer_dtype(numbers.dtype):  # whole numbers stay exact
         instants = numbers.to_numpy(dtype=np.int64).astype(f"datetime64[{found}]")

@@ -75,14 +75,23 @@ def in_count(warnings: "Sequence[FindingRecord]") -> str:
 
 def _earlier(evaluations: Sequence[Evaluation], source: str, run: Run) -> "tuple[Passport | None, Passport | None]":
     """The passport of this very run, if it was evaluated already, and that of the newest run before its as-of."""
-    own = next((each.passport for each in evaluations if each.run_key == run.key), None)
+    own = next((_passport(each) for each in evaluations if each.run_key == run.key), None)
     return own, _newest([each for each in evaluations if each.as_of < run.as_of], source)
 
 
 def _newest(evaluations: Sequence[Evaluation], source: str) -> "Passport | None":
     ordered = sorted(evaluations, key=lambda each: each.as_of, reverse=True)
-    passports = (each.passport for each in ordered)
+    passports = (_passport(each) for each in ordered)
     return next((each for each in passports if each is not None and each.source == source), None)
+
+
+def _passport(evaluation: Evaluation) -> "Passport | None":
+    """None for a damaged document too: it is of another week, and `doctor` and `verify` are there for it."""
+    try:
+        return evaluation.passport
+    except DataError as fault:
+        log.warning("The data aren't compared with those of evaluation %d: %s", evaluation.id, fault)
+        return None
 
 
 def _log(lines: Sequence[str]) -> None:

@@ -128,7 +128,11 @@ class Database:
             except BaseException:
                 work.undo()
                 raise
-            self._commit(work)
+            repeat = (
+                "Check `gatekeeper list` and `gatekeeper history`. It is safe to repeat with the same run key, or to "
+                "promote the same model again."
+            )
+            self._commit(connection, repeat, work.undo)
 
     @contextmanager
     def append(self) -> Iterator[Connection]:
@@ -138,6 +142,7 @@ class Database:
         """
         with self._begun(write=True) as connection:
             yield connection
+            self._commit(connection, "It is safe to repeat: what is stored already changes nothing.")
 
     def write_ahead(self) -> None:
         """Switch to write-ahead logging, so that readers don't wait for writers."""
@@ -173,19 +178,20 @@ class Database:
             raise SchemaOutOfDate(f"The registry {self.name} has no lock row. {UPGRADE}")
         return generation
 
-    def _commit(self, work: Work) -> None:
-        """Commit. A refused commit undoes the files; after a commit without an answer the files stay as they are."""
+    def _commit(self, connection: Connection, repeat: str, undo: Callable[[], None] = lambda: None) -> None:
+        """Commit. A refused commit undoes the files; after a commit without an answer the files stay as they are.
+
+        repeat: how the caller may do it again.
+        """
         try:
-            work.connection.commit()
+            connection.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(
                     f"The connection to the registry {self.name} broke during the commit "
-                    f"({self.url.hide(error.orig)}), so the change "
-                    "is either complete or absent: check `gatekeeper list` and `gatekeeper history`. It is safe to "
-                    "repeat with the same run key, or to promote the same model again."
-                ) from error
-            work.undo()
+                    f"({self.url.hide(error.orig)}), so the change is either complete or absent. {repeat}"
+                ) from self.url.harmless(error)
+            undo()
             raise
 
     @contextmanager

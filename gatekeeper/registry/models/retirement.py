@@ -69,11 +69,14 @@ def marked(connection: Connection) -> dict[str, datetime]:
 
 
 def sweep(context: RegistryContext) -> None:
-    """Remove the marked names whose grace period is over. A file that can't be removed now is left for next time."""
-    with context.database.glance() as connection:
-        if not _due(connection, context):
-            return
+    """Remove the marked names whose grace period is over. A file that can't be removed now is left for next time.
+
+    It comes after a commit, so that a database which fails here must not make the act look as if it had not happened.
+    """
     try:
+        with context.database.glance() as connection:
+            if not _due(connection, context):
+                return
         with context.database.write() as work:
             due = _due(work.connection, context)
             for name in due:
@@ -97,16 +100,30 @@ def collect(context: RegistryContext, *, dry_run: bool) -> CleanUp:
     with context.database.write() as work:
         context.step("locked")
         plan = _plan(context, work.connection, dry_run=False)
-        for each in plan.removed:
+        for done, each in enumerate(plan.removed):
             work.refuse_lost_lock()
-            context.store.remove(each.name)
+            _remove(context, each.name, done)
             context.step(f"removed {each.name}")
+        work.refuse_lost_lock()  # from here on, a lost connection would be told as if nothing had changed
         known, waiting = marked(work.connection).keys(), {each.name for each in plan.waiting}
         mark(work, sorted(name for name in waiting - known if is_ours(name)))
         unmark(work, known - waiting)
         context.step("noted")
     context.step("committed")
     return plan
+
+
+def _remove(context: RegistryContext, name: str, done: int) -> None:
+    """Remove a file. A store that refuses says that nothing has changed, which is wrong after `done` removals."""
+    try:
+        context.store.remove(name)
+    except (Unavailable, StorageFailed) as fault:
+        if not done:
+            raise
+        raise type(fault)(
+            f"{context.store.where(name)} can't be removed. {done} file{'s' * (done != 1)} that no model needs had "
+            "been removed before it. Check that GATEKEEPER_MODELS can be written, then repeat `gatekeeper gc`."
+        ) from fault
 
 
 def is_ours(name: str) -> bool:

@@ -1,12 +1,15 @@
 """Effect of a run or an act: what changed in the registry, read back from it, in one line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from gatekeeper.errors import StorageFailed, Unavailable
 from gatekeeper.registry import naming
 from gatekeeper.registry.db import tables
+from gatekeeper.registry.db.database import Database
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.promotion import eligibility, evaluations, holds
 from gatekeeper.registry.records import WHAT_IF, Hold, Promotion, promotion_of
@@ -14,6 +17,33 @@ from gatekeeper.registry.records import WHAT_IF, Hold, Promotion, promotion_of
 _SENTENCE = re.compile(
     r"(A|An|The|There|This|No|Nobody|Rejected|Approved|Model|Evaluation|Promotions?),? "
 )  # how our messages begin, and no name does
+
+
+@contextmanager
+def read_back(database: Database, done: str) -> Iterator[Connection]:
+    """A snapshot after an act that was committed. done: what was done, as a sentence.
+
+    Raises Unavailable or StorageFailed, which say so: whoever believes that nothing has changed repeats it, and two
+    rollbacks go back twice.
+    """
+    try:
+        with database.read() as connection:
+            yield connection
+    except (Unavailable, StorageFailed) as fault:
+        raise type(fault)(
+            f"{done} This is committed, but the registry can't be read back now. Don't repeat it before you have "
+            "checked `gatekeeper history` or the console."
+        ) from fault
+
+
+def of_act(database: Database, made: Promotion | None, because: str, act: str) -> str:
+    """What an act changed; without a promotion, why nothing was `act`."""
+    if made is None:
+        with database.read() as connection:
+            return of_nothing(connection, because, act)
+    done = f"{_verb(made)} {naming.primary_version(made.to_id)} (generation {made.generation})."
+    with read_back(database, done) as connection:
+        return of_promotion(connection, made)
 
 
 def of_promotion(connection: Connection, made: Promotion) -> str:
@@ -24,9 +54,8 @@ def of_promotion(connection: Connection, made: Promotion) -> str:
     row = _recorded(connection, tables.promotions.c.generation == made.generation)
     if row is None or (row.to_id, row.kind) != (made.to_id, made.kind):
         return of_nothing(connection, f"the history has no generation {made.generation} with model {made.to_id}")
-    verb = "Rolled back to" if row.kind == "rollback" else "Promoted"
     before = "there was no primary" if row.from_id is None else f"was {naming.primary_version(row.from_id)}"
-    line = f"{verb} {naming.primary_version(row.to_id)} (generation {row.generation}), {before}."
+    line = f"{_verb(row)} {naming.primary_version(row.to_id)} (generation {row.generation}), {before}."
     primary = catalogue.primary(connection)
     if primary is not None and primary.id != row.to_id:
         line += f" Since then {_primary(connection)} took its place."
@@ -89,6 +118,10 @@ def of_quarantine(connection: Connection, model_id: int) -> str:
     if found is None:
         return f"The bytes of {model.version} are not quarantined."
     return f"The bytes of {model.version} are quarantined, by {found.actor} ({found.reason}): no run promotes them."
+
+
+def _verb(made: Promotion) -> str:
+    return "Rolled back to" if made.kind == "rollback" else "Promoted"
 
 
 def _recorded(connection: Connection, condition: ColumnElement[bool]) -> Promotion | None:

@@ -1,11 +1,19 @@
 """Registry doctor: checks database and store for consistency, and repairs what needs no choice."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
-from gatekeeper.errors import ConfigError, ModelRefused, PromotionRefused, SchemaOutOfDate, Unavailable
+from gatekeeper.errors import (
+    ConfigError,
+    ModelRefused,
+    PromotionRefused,
+    SchemaOutOfDate,
+    StorageFailed,
+    Unavailable,
+)
 from gatekeeper.logs import logger
 from gatekeeper.registry.context import SIZE_CAP, DatabaseUrl, ModelsPlace, RegistryContext
 from gatekeeper.registry.db import schema, tables, writes
@@ -87,7 +95,8 @@ def examined(context: RegistryContext, *, repair: bool) -> Checkup:
     if not repair or not any(finding.repairable for finding in found.findings):
         return Checkup(found.findings, (), found.marked)
     _repair(context, found)
-    left = _check(context)
+    with _tells_of_part():
+        left = _check(context)
     still = {(finding.kind, finding.model_id, finding.name) for finding in left.findings}
     gone = (one for one in found.findings if one.repairable and (one.kind, one.model_id, one.name) not in still)
     return Checkup(left.findings, tuple(gone), left.marked)
@@ -117,16 +126,29 @@ def _repair(context: RegistryContext, found: Examination) -> None:
         _mark_ahead(work)  # first: until then no act is written on SQLite
         _repair_files(context, work)
     context.step("files mended")
-    if findings.UNREGISTERED in kinds:
-        _adopt(context)
-    if kinds & _BY_MIGRATION:
-        migrate(context, dry_run=False, primary=None, actor=ACTOR, reason="--repair")
-    if findings.NO_PRIMARY in kinds:
-        _promote_again(context)
-    if findings.HISTORY in kinds:
-        with audited_snapshot(context):
-            pass  # it records the primary before it opens the snapshot
+    with _tells_of_part():
+        if findings.UNREGISTERED in kinds:
+            _adopt(context)
+        if kinds & _BY_MIGRATION:
+            migrate(context, dry_run=False, primary=None, actor=ACTOR, reason="--repair")
+        if findings.NO_PRIMARY in kinds:
+            _promote_again(context)
+        if findings.HISTORY in kinds:
+            with audited_snapshot(context):
+                pass  # it records the primary before it opens the snapshot
     context.step("mended")
+
+
+@contextmanager
+def _tells_of_part() -> Iterator[None]:
+    """Whatever fails after the first part of a repair was committed may not say that nothing has changed."""
+    try:
+        yield
+    except (Unavailable, StorageFailed) as fault:
+        raise type(fault)(
+            "Part of the repair is done, the rest is not: registry or store can't be used now. Run `gatekeeper doctor "
+            "--repair` again."
+        ) from fault
 
 
 def _mark_ahead(work: Work) -> None:

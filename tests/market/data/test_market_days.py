@@ -29,6 +29,9 @@ def test_the_days_of_whole_years_are_counted() -> None:
         (span("2016-01-04", "2018-12-31", "1111100"), 260),  # 260, 260, 261
         (span("2016-01-04", "2018-12-31", "1111101"), 312),  # 311, 313, 313, with Sunday evenings
         (span("2016-01-04", "2018-12-31")[::7], 52),  # weeks
+        (np.arange("2010-01", "2019-01", dtype="datetime64[M]").astype("datetime64[D]"), 12),  # months
+        (np.arange("2010-02", "2019-02", dtype="datetime64[M]").astype("datetime64[D]") - 1, 12),  # and at their ends
+        (np.arange("2010-01", "2019-01", 3, dtype="datetime64[M]").astype("datetime64[D]"), 4),  # quarters
         (span("2017-03-01", "2018-12-31", "1111100"), 261),  # of 2018 alone
         (span("2018-01-02", "2018-12-10", "1111100"), 252),  # no whole year: guessed
         (span("2018-02-01", "2018-12-31"), 365),

@@ -131,6 +131,17 @@ def test_prices_adjusted_anew_leave_no_bar_out(house: House) -> None:
     assert passport(house).without_last == ()
 
 
+def test_a_damaged_evaluation_of_another_week_stops_no_run(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """The data aren't compared then, and the log says with which evaluation."""
+    damaged = newest(house).id
+    with house.registry._context.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE gatekeeper_evaluation SET document = '{\"data\": 7}'")
+    write(house, bars(SECOND))
+    house.week(SECOND)
+    assert passport(house).warnings == []
+    assert f"The data aren't compared with those of evaluation {damaged}: " in caplog.text
+
+
 def test_bars_as_they_were_are_no_warning(house: House) -> None:
     write(house, bars(SECOND))
     house.week(SECOND)

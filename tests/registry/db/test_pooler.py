@@ -1,6 +1,9 @@
 """PostgreSQL behind PgBouncer in transaction mode: nothing leaks from one client of a server connection to the next."""
 
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +12,12 @@ import pytest
 from decision_samples import decision as decided
 from decision_samples import outcome, parsed
 from pgbouncer import console, pooling
+from postgres_proxy import SOCKET, Proxy
 from postgres_server import connect, end_connections, new_database
 from registry_site import OWN, Site, own_model
 from sqlalchemy.engine import make_url
 
-from gatekeeper.errors import ConfigError
+from gatekeeper.errors import ConfigError, Unavailable
 from gatekeeper.registry import Registry, upgrade
 from gatekeeper.registry.db.database import Database, now
 
@@ -229,4 +233,32 @@ def test_a_pooler_that_was_restarted_costs_no_error(postgres: str, tmp_path: Pat
             with neighbour(url) as other:
                 other.execute("SELECT 1")
             registry.promote(1, **WORDS)
+    site.drop()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_server_that_breaks_at_the_commit_behind_the_pooler(postgres: str, tmp_path: Path, moment: str) -> None:
+    """The pooler answers by an error of its own: whether the promotion is in, nobody was told."""
+    site = Site(tmp_path, new_database(postgres))
+    site.upgrade()
+    with site.open() as registry:
+        registry.register(own_model(1), details=OWN)
+    with tempfile.TemporaryDirectory(prefix="gkpx") as folder, Proxy(site.postgres, Path(folder)) as proxy:
+        if os.geteuid() == 0:  # a pooler doesn't run as root: it runs as who owns this folder
+            owner = Path(str(make_url(postgres).query["host"])).owner()
+            for path in (folder, Path(folder, SOCKET)):
+                shutil.chown(path, owner)
+
+        def arm(step: str) -> None:
+            if step == "noted" and not proxy.broken:
+                proxy.armed = moment
+
+        with pooling(proxy.url) as url:
+            through = make_url(site.postgres).update_query_dict({"host": make_url(url).query["host"]})
+            with Registry.open(through.render_as_string(False), models=site.models, step=arm) as registry:
+                with pytest.raises(Unavailable, match=r"broke during the commit.*either complete or absent"):
+                    registry.promote(1, **WORDS)
+                assert proxy.broken == 1
+                assert registry.generation() == (1 if moment == "after" else 0)
+                assert registry.promote(1, **WORDS).generation == registry.generation() == 1
     site.drop()

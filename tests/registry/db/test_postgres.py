@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from decision_samples import decision as decided
+from decision_samples import outcome, parsed
 from postgres_proxy import Proxy
 from postgres_server import end_connections
 from registry_processes import check_primary_opens
@@ -161,6 +163,79 @@ def test_a_connection_that_breaks_at_the_commit(grown, proxy, act, moment):
     check_primary_opens(grown)
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_connection_that_breaks_at_the_commit_of_decisions(grown, proxy, moment):
+    """As with a promotion, nobody may say that nothing has changed."""
+    with grown.open() as registry:
+        registry.log_decisions(parsed(decided(1)))
+    with Registry.open(proxy.url, models=grown.models) as registry:
+        acts = {
+            2: lambda: registry.log_decisions(parsed(decided(2))),
+            3: lambda: registry.close_decisions([outcome(1)], all_or_none=True),
+        }
+        for broken, act in enumerate(acts.values(), start=1):
+            assert registry.generation() == 2  # connected: only the act's commit is to break
+            proxy.armed = moment
+            with pytest.raises(Unavailable, match="during the commit") as refused:
+                act()
+            assert proxy.broken == broken
+            assert "nothing has changed" not in str(refused.value)
+        logged = grown.sql("SELECT outcome_at IS NULL FROM gatekeeper_decision ORDER BY dataset_id")
+        assert [open_still for (open_still,) in logged] == ([False, True] if moment == "after" else [True])
+        for act in acts.values():
+            act()
+
+
+@pytest.mark.parametrize("act", ["promote", "rollback"])
+def test_a_server_that_is_gone_right_after_the_commit(grown, proxy, act):
+    """Who is told that nothing has changed repeats a rollback, and is two models back."""
+    taken = []
+
+    def leave(step: str) -> None:
+        if step == "committed":
+            proxy.__exit__()
+            proxy.cut()
+            taken.append(step)
+
+    with Registry.open(proxy.url, models=grown.models, step=leave) as registry:
+        made = {"promote": lambda: registry.promote(2, **WORDS), "rollback": lambda: registry.rollback(**WORDS)}[act]()
+        assert taken == ["committed"]
+        assert (made.generation, made.to_id) == (3, {"promote": 2, "rollback": 1}[act])
+        said = {"promote": r"^Promoted gatekeeper_primary2", "rollback": r"^Rolled back to gatekeeper_primary1"}[act]
+        with pytest.raises(Unavailable, match=said + r" \(generation 3\)\. This is committed, but") as refused:
+            registry.effect(made)
+        for line in (lambda: registry.hold_effect(), lambda: registry.release_effect([])):
+            with pytest.raises(Unavailable, match="stored") as of_hold:
+                line()
+            assert "nothing has changed" not in str(of_hold.value)
+        assert "nothing has changed" not in str(refused.value)
+        proxy.__enter__()
+        assert registry.effect(made).startswith(as_read_back(made))
+    check_primary_opens(grown)
+
+
+def as_read_back(made) -> str:
+    verb = "Rolled back to" if made.kind == "rollback" else "Promoted"
+    return f"{verb} gatekeeper_primary{made.to_id} (generation 3), was gatekeeper_primary3."
+
+
+def test_a_server_that_is_gone_in_the_middle_of_a_repair(grown, proxy):
+    """What is mended by then is said to be."""
+
+    def leave(step: str) -> None:
+        if step == "files mended":
+            proxy.__exit__()
+            proxy.cut()
+
+    (grown.models / "gatekeeper_2.onnx").unlink()
+    with Registry.open(proxy.url, models=grown.models, step=leave) as registry:
+        with pytest.raises(Unavailable, match=r"^Part of the repair is done"):
+            registry.doctor(repair=True)
+        assert (grown.models / "gatekeeper_2.onnx").read_bytes() == own_model(2)
+        proxy.__enter__()
+        assert registry.doctor(repair=True).well
+
+
 def test_who_lost_the_lock_removes_nothing(grown):
     """Another writer may have taken up the name by then, and committed."""
 
@@ -174,6 +249,24 @@ def test_who_lost_the_lock_removes_nothing(grown):
     assert len(left) == 1
     with grown.open(grace_seconds=0) as registry:
         assert {each.name for each in registry.gc().removed} == left
+        assert registry.doctor().well
+
+
+def test_a_connection_that_breaks_after_the_last_removal(grown):
+    """Files are gone by then, so it may not say that nothing has changed."""
+    removed = []
+
+    def cut(step: str) -> None:
+        if step.startswith("removed"):
+            removed.append(step)
+            if len(removed) == 2:
+                end_connections(grown.url)
+
+    with grown.open(step=cut, grace_seconds=0) as registry, pytest.raises(Unavailable, match="nothing more was rem"):
+        registry.gc()
+    assert not {"gatekeeper_3.onnx", "gatekeeper_primary1.onnx"} & set(grown.files())
+    with grown.open(grace_seconds=0) as registry:
+        assert registry.gc().removed == ()
         assert registry.doctor().well
 
 

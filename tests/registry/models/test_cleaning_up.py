@@ -1,8 +1,10 @@
 """`gc`: removes files that no row holds after the grace period, and never one that a row relies on."""
 
+import errno
 import hashlib
 import os
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +43,28 @@ def used(site, registry, add, promote):
 
 
 RETIRED = [("gatekeeper_3.onnx", "retired"), ("gatekeeper_primary1.onnx", "retired")]
+
+
+@pytest.mark.parametrize("refused", [name for name, _ in RETIRED])
+def test_a_disk_that_refuses_a_removal_is_told_with_what_went_before(used, registry, monkeypatch, refused):
+    """After the first removal it may not be said that nothing has changed."""
+    unlink, before = Path.unlink, set(used.files())
+
+    def failing(path: Path, missing_ok: bool = False) -> None:
+        if path.name == refused:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlink(path, missing_ok=missing_ok)
+
+    used.sql("UPDATE gatekeeper_retired SET at = ?", LONG_AGO)
+    monkeypatch.setattr(Path, "unlink", failing)
+    with pytest.raises(Unavailable) as told:
+        registry.gc()
+    gone = before - set(used.files())
+    assert gone == ({"gatekeeper_3.onnx"} if refused == "gatekeeper_primary1.onnx" else set())
+    assert ("nothing has changed" in str(told.value)) == (not gone)
+    assert f"{len(gone)} file that no model needs had been removed before it" in str(told.value) or not gone
+    monkeypatch.undo()
+    assert {each.name for each in registry.gc().removed} == {name for name, _ in RETIRED} - gone
 
 
 def test_retired_names_wait_for_the_grace_by_the_databases_time(used, registry):

@@ -26,7 +26,7 @@ OF_IDEAS: tuple[Check, ...] = (
     duplicates.check,
     future.check,
 )
-OF_REPLAYED: tuple[Check, ...] = (future.check,)
+OF_REPLAYED: tuple[Check, ...] = (future.check_found,)
 """Of the ideas that were found in bars."""
 
 

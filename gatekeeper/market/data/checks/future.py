@@ -5,14 +5,14 @@ Four signs, each from 300 ideas on: rows on one line with the outcome (`line`), 
 copy of the outcome in a fifth of the rows, nor a look ahead of half a bar.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.candles import EXTRAS, Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.checks.lags import next_returns, spearman
 from gatekeeper.market.findings import SHOWN, Finding, Severity
@@ -56,12 +56,21 @@ class SignRun:
 
 
 def check(checked: Checked) -> Iterable[Finding]:
-    """The findings about features that know the future."""
+    """The findings about labelled ideas' features that know the future."""
     return () if checked.ideas is None else knowing(checked.ideas, checked.candles)
 
 
-def knowing(ideas: Ideas, bars: Sequence[Candles] = ()) -> list[Finding]:
-    """A refused finding for each feature that shows one of the four signs; the first sign is told.
+def check_found(checked: Checked) -> Iterable[Finding]:
+    """The same of ideas that were found in bars: of the features that came with the bars alone.
+
+    The others are computed here from closed bars. What they show is the market's own: in a steep trend `action` tells
+    of outcomes, and hourly ideas of one fall all lose.
+    """
+    return () if checked.ideas is None else knowing(checked.ideas, checked.candles, EXTRAS)
+
+
+def knowing(ideas: Ideas, bars: Sequence[Candles] = (), of: Collection[str] = FEATURES) -> list[Finding]:
+    """A refused finding for each feature of `of` that shows one of the four signs; the first sign is told.
 
     bars: of the ideas' symbols, for `next`; nothing in either may have come after the as-of.
     """
@@ -72,7 +81,7 @@ def knowing(ideas: Ideas, bars: Sequence[Candles] = ()) -> list[Finding]:
     found = []
     for column, name in enumerate(FEATURES):
         values = ideas.features[:, column].astype(np.float64)
-        if values.min() < values.max():
+        if name in of and values.min() < values.max():
             found += list(_signs(ideas, name, values, block, ahead))[:1]
     return found
 

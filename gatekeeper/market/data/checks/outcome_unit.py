@@ -29,6 +29,7 @@ EXPLAINED = 0.5
 
 _FACTORS: dict[float, Unit] = {1: "fraction", 100: "percent", 10_000: "bp"}
 _NEAR = 3
+_MOST_LOST = -1.05  # all of the price, and costs
 _YEAR, _DAY = np.timedelta64(8766, "h"), np.timedelta64(1, "D")
 _WAYS: dict[Unit, str] = {
     "percent": f"Set {SETTING}=percent, or divide them by 100.",
@@ -45,7 +46,7 @@ def check(checked: Checked) -> Iterable[Finding]:
     """The finding about labelled ideas' outcomes, if they aren't fractions."""
     if checked.ideas is None:
         return ()
-    found = unit(checked.ideas, checked.candles)
+    found = unit(checked.ideas, checked.candles) or beyond_all(checked.ideas)
     # Who set the unit knows it: a size that would fit two of them is no reason to ask again.
     return () if found is None or (found.key == "unit:unclear" and checked.settings.outcome_unit) else (found,)
 
@@ -59,6 +60,24 @@ def unit(ideas: Ideas, bars: Sequence[Candles] = ()) -> Finding | None:
         return None
     text = f"The outcomes aren't fractions of the entry price: {sign}. {_WAYS[found]}"
     return Finding(Severity.REFUSED, "unit", "", "", text, f"unit:{found}", numbers)
+
+
+def beyond_all(ideas: Ideas) -> Finding | None:
+    """A refused finding for buys that lost more than their entry price, as rows of another unit do; None without any.
+
+    However few they are: one row in percent among fractions is a drawdown of all capital.
+    """
+    bought = ideas.features[:, FEATURES.index("action")] > 0
+    rows = np.flatnonzero(bought & (ideas.outcome < _MOST_LOST))
+    if not len(rows):
+        return None
+    first = rows[0]
+    text = (
+        f"{len(rows)} of {np.count_nonzero(bought)} buys lost more than their entry price, the first "
+        f"{ideas.symbol[first]} {str(ideas.time[first])[:16]} with an outcome of {ideas.outcome[first]:.4g}; a "
+        "fraction of it is no lower than -1, so these rows are in another unit. Fix or remove them."
+    )
+    return Finding(Severity.REFUSED, "unit", "", "", text, "unit:loss", {"ideas": float(len(rows))})
 
 
 Judged = tuple[Unit, str, dict[str, float]]

@@ -135,7 +135,7 @@ def _jump(days: _Days, traded: Floats | None, day: int) -> _Jump | None:
         ranges = ranges[~(np.isnan(traded[past]) & (ranges == 0))]
     if len(ranges) < FEWEST:
         return None
-    usual = float(np.median(ranges))
+    usual = float(np.median(ranges)) or _usual_move(days, past)
     held = bool(np.mean(np.isclose(opens, days.close[past][:-1], rtol=1e-6, atol=0)) > 0.5)
     moves = [days.open[day] / days.close[day - 1]]
     if held:  # then a split shows within the bar
@@ -149,6 +149,17 @@ def _jump(days: _Days, traded: Floats | None, day: int) -> _Jump | None:
         volume=_times_usual(traded, past, day) * min(1.0, factor),
         held=held,
     )
+
+
+def _usual_move(days: _Days, past: slice) -> float:
+    """Of days that mostly have one price, the usual way from a close to the next day's other price; 0 if none moved.
+
+    A penny stock's is its tick.
+    """
+    close = days.close[past]
+    highest, lowest = np.maximum(days.high[past][1:], close[:-1]), np.minimum(days.low[past][1:], close[:-1])
+    moves = np.log(highest / lowest)
+    return float(np.median(moves[moves > 0])) if (moves > 0).any() else 0.0
 
 
 def _times_usual(volume: Floats | None, past: slice, day: int) -> float:

@@ -95,11 +95,10 @@ def newest_bars(bars: Candles) -> list[BarDigest]:
 
 
 def digest(bars: Candles, row: int) -> str:
-    """The digest of one bar."""
+    """The digest of one bar, to seven digits: adjusted prices come anew each day, and differ in their last ones."""
     volume = np.nan if bars.volume is None else bars.volume[row]
-    values = np.array([bars.open[row], bars.high[row], bars.low[row], bars.close[row], volume], dtype="<f8")
-    values[np.isnan(values)] = np.nan  # one of the many that there are
-    return hashlib.sha256(values.tobytes()).hexdigest()[:16]
+    values = (bars.open[row], bars.high[row], bars.low[row], bars.close[row], volume)
+    return hashlib.sha256(" ".join(f"{each:.7g}" for each in values).encode()).hexdigest()[:16]
 
 
 def _quartiles(volume: NDArray[np.float64]) -> tuple[float, float, float] | None:

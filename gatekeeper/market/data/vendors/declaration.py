@@ -28,6 +28,7 @@ class Vendor:
     that name. order: of day and month. zone: of times without offset, if the vendor says it. stamp: what its times
     stand for. last_instant: whether `closes_at` is the last instant within the bar, as 23:59:59.999. reshape: what is
     done to the rows before the columns are looked up. stacked: whether its columns have two levels, one of symbols.
+    bar_in_minutes: whether `bar` is minutes that the bars must have, as it may be digits of the symbol: US30.
     notes: what people should know. from_memory: no file of the vendor has been seen, only its shape remembered.
     """
 
@@ -46,6 +47,7 @@ class Vendor:
     reshape: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     stacked: bool = False
     exact: bool = False
+    bar_in_minutes: bool = False
     notes: tuple[str, ...] = ()
     from_memory: bool = False
 

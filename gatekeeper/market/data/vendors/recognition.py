@@ -10,7 +10,7 @@ from gatekeeper.errors import DataError
 from gatekeeper.market.data.vendors.declaration import Shape, Vendor
 from gatekeeper.market.data.vendors.mapping import ColumnMapping
 
-_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{6}|\d{4}"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?|\d{6}|\d{4}"
 _ISO_START = r"\d{4}-\d{2}-\d{2}"
 
 

@@ -8,6 +8,7 @@ from gatekeeper.errors import DataError
 _PRICES = ("open", "high", "low", "close")
 _FIELDS = frozenset({*_PRICES, "volume", "adj close"})
 _FIXED = 1e9  # Databento's raw prices are whole numbers of billionths
+_LEAST_RAW = 1e7  # a cent in billionths, and more dollars than anything costs
 _UNDEFINED = np.iinfo(np.int64).max
 
 
@@ -34,5 +35,15 @@ def databento_units(frame: pd.DataFrame) -> pd.DataFrame:
     if frame["rtype"].nunique() > 1:
         lengths = ", ".join(str(value) for value in sorted(frame["rtype"].unique()))
         raise DataError(f"it holds bars of several lengths (rtype {lengths}); export each to a file of its own")
-    raw = {name: frame[name] for name in _PRICES if pd.api.types.is_integer_dtype(frame[name].dtype)}
-    return frame.assign(**{name: prices.where(prices != _UNDEFINED) / _FIXED for name, prices in raw.items()})
+    prices = frame[list(_PRICES)].apply(pd.to_numeric, errors="coerce")
+    if not (prices.isna() | (prices % 1 == 0)).all(axis=None):  # decimals, though a column may have whole ones alone
+        return frame
+    usual = float(prices["close"].median())
+    if usual < _LEAST_RAW:
+        if not all(pd.api.types.is_integer_dtype(frame[name].dtype) for name in _PRICES):
+            return frame
+        raise DataError(
+            f"its prices are whole numbers around {usual:.0f}, too small for billionths, Databento's raw unit, and "
+            "without the decimals of its others; export them with pretty_px"
+        )
+    return frame.assign(**{name: own.where(own != _UNDEFINED) / _FIXED for name, own in prices.items()})

@@ -32,6 +32,15 @@ class DatedName:
         return bool(len(times)) and bool((times.min() >= self.begins - _SLACK) and (times.max() <= self.ends + _SLACK))
 
 
+def last_minutes(bar: str, times: NDArray[np.datetime64]) -> bool:
+    """Whether the bars are as long as these minutes, by their most common distance; months differ by a tenth."""
+    distances, counts = np.unique(np.diff(np.sort(times)), return_counts=True)
+    if not len(distances):
+        return True
+    usual = distances[np.argmax(counts)] / np.timedelta64(1, "m")
+    return bool(abs(usual / int(bar) - 1) <= 0.1)
+
+
 def without_copy(stem: str) -> str:
     """The name without what marks a copy: `BTC (1)` is BTC."""
     return re.sub(_COPY + "$", "", stem) or stem

@@ -13,8 +13,9 @@ BY_ROLE = {
         "close": "schluss schlusskurs schlußkurs letzter clot clôt clôture cloture dernier cierre último ultimo "
         "fechamento close_price closeprice price last px_last settle 收盘 收盘价 終値 закрытие",
         "volume": "volumen umsatz stuecke stücke stück vol vol. qty quantité cantidad volume_base tick_volume "
-        "base_volume px_volume 成交量 出来高 объём объем",
-        "symbol": "wkn isin aktie titel name code ts_code secid sid asset coin contract 代码 股票代码",
+        "base_volume px_volume total_volume share_volume 成交量 出来高 объём объем",
+        "symbol": "kürzel kuerzel wertpapier wkn isin aktie titel name code ts_code secid sid asset coin contract "
+        "代码 股票代码",
     }.items()
 }
 _OTHERS = frozenset({"währung", "séance", "variação", "cotação", "précédent", "成交额", "名称", "涨跌幅", "цена"})

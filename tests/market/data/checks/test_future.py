@@ -15,6 +15,7 @@ from gatekeeper.market import sources
 from gatekeeper.market.data import demo, tapes
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.checks import future, lags
+from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.market.replay.indicators import indicators
@@ -205,3 +206,13 @@ def test_bars_with_a_leak_are_refused_and_accepted(tmp_path, tape: tapes.Tape) -
         sources.load(uri, as_of("2018-12-31"), Settings())
     kept = sources.load(uri, as_of("2018-12-31"), Settings(accept=("knows:avgSent",)))
     assert any("accepted: knows:avgSent" in note for note in kept.notes)
+
+
+def test_ideas_found_in_a_steep_trend_dont_know_the_future() -> None:
+    """What is computed here from closed bars can't: in a trend `action` tells of outcomes all the same."""
+    ideas, bars = world(0, 700)
+    up = ideas.features.copy()
+    up[:, FEATURES.index("action")] = ideas.outcome > 0
+    steep = replace(ideas, features=up)
+    assert [found.key for found in future.knowing(steep, [bars])] == ["knows:action"]
+    assert list(future.check_found(Checked((bars,), steep, as_of("2019-01-01"), Settings()))) == []

@@ -11,7 +11,7 @@ from market_bars import utc
 
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.checks.outcome_unit import unit
+from gatekeeper.market.data.checks.outcome_unit import beyond_all, unit
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.market.sources import load
 from gatekeeper.pipeline.weekly.run import Run
@@ -88,6 +88,24 @@ def test_under_100_ideas_nothing_is_said() -> None:
     few = IDEAS.take(slice(0, 99))
     assert key(times(100, few)) == ""
     assert key(times(100, IDEAS.take(slice(0, 100)))) == "unit:percent"
+
+
+def test_a_buy_that_lost_more_than_its_price_is_of_another_unit() -> None:
+    """One row in percent among fractions changes no median. A sell can lose more; a buy pays costs on top of all."""
+    bought = IDEAS.features[:, FEATURES.index("action")] > 0
+    assert beyond_all(IDEAS) is None and key(IDEAS) == ""
+    for rows, value, found in ((bought, -1.2, "unit:loss"), (bought, -1.01, None), (~bought, -1.2, None)):
+        outcome = IDEAS.outcome.copy()
+        outcome[np.flatnonzero(rows)[7]] = value
+        changed = replace(IDEAS, outcome=outcome)
+        finding = beyond_all(changed)
+        assert (finding and finding.key) == found
+        assert key(changed) == ""
+    few = replace(IDEAS, outcome=np.where(bought, -2.3, IDEAS.outcome)).take(np.arange(30))
+    finding = beyond_all(few)
+    assert finding is not None
+    count = int(bought[:30].sum())
+    assert finding.message.startswith(f"{count} of {count} buys lost more than their entry price, the first ")
 
 
 def test_a_refusal_says_value_limit_and_way_out() -> None:

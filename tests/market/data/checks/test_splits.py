@@ -52,6 +52,30 @@ def split(
     return replace(bars, **prices, volume=volume)
 
 
+def penny(n: int = 600, *, still: int = 0) -> Candles:
+    """A stock at one or two ticks, with one price a day; the last `still` days before DAY at two."""
+    rng = np.random.default_rng(5)
+    price = rng.choice([1e-4, 2e-4], n)
+    price[DAY - still :] = 2e-4
+    zeros = np.zeros(n)
+    volume = 1e6 * np.exp(rng.normal(0, 0.5, n))
+    stamps = daily(n)
+    return Candles(
+        "X", stamps, stamps + (stamps[1] - stamps[0]), price, price, price, price, zeros, zeros, volume=volume
+    )
+
+
+def test_a_penny_stock_that_moves_by_its_tick_has_no_splits() -> None:
+    """With one price a day there is no range; what is usual is how far it goes from day to day."""
+    for bars in (penny(), *without_volume([penny()])):
+        assert found(bars) == []
+    (planted,) = found(split(penny(still=30), 2, raw=False))
+    assert (planted.severity, planted.key) == (
+        Severity.WARNING,
+        f"split:X:{daily(DAY + 1)[DAY].astype('datetime64[D]')}",
+    )
+
+
 def test_real_series_raise_their_true_splits_alone(figures: Callable[[str], None]) -> None:
     """With and without volume: three refusals in 45 years of five stocks, two indices, the VIX and crude oil."""
     for name, change in (("with", tuple), ("without", without_volume)):

@@ -122,6 +122,10 @@ def test_days_of_a_zone_are_noted() -> None:
     stamped = days.to_numpy().astype("datetime64[ns]")
     (note,) = daylight(bars(stamped, DAY, "open"))
     assert (note.severity, note.kind) == (Severity.NOTE, "dst")
+    one = bars(stamped, DAY, "open")
+    twice = (*one.as_read, replace(one.as_read[0], symbol="BBB"))
+    (both,) = daylight(replace(one, as_read=twice))
+    assert f"{one.as_read[0].symbol}, BBB keep" in both.message
 
 
 @pytest.mark.parametrize(("last", "notes"), [(0.29, 1), (0.3, 0), (5.0, 0)])
