@@ -16,8 +16,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA :"schema" TO gatekeeper_worker, gatekeeper_
 -- Tasks, the console and commands write rows; the tables themselves are the owner's.
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA :"schema" TO gatekeeper_worker;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA :"schema" TO gatekeeper_worker;
--- The history is only ever added to; no model's row is taken away; the revision is the owner's.
-REVOKE UPDATE, DELETE ON gatekeeper_promotion FROM gatekeeper_worker;
+-- The history and the keys of acts are only ever added to; no model's row is taken away; the revision is the owner's.
+REVOKE UPDATE, DELETE ON gatekeeper_promotion, gatekeeper_act FROM gatekeeper_worker;
 REVOKE DELETE ON "RLModel", gatekeeper_artifact, gatekeeper_evaluation, gatekeeper_quarantine, gatekeeper_hold,
   gatekeeper_lock FROM gatekeeper_worker;
 REVOKE INSERT, UPDATE, DELETE ON gatekeeper_alembic_version FROM gatekeeper_worker;

@@ -99,7 +99,7 @@ class PromoteModelOperator(_RegistryOperator):
             model_id = _model_id(self.model_id)
             promotion = registry.promote(model_id, actor=self.actor, reason=self.reason, run_key=self.run_key)
             model = registry.model(model_id)
-            already = f"model {model.id} is the primary already"
+            already = f"model {model.id} was the primary already"
             effect = registry.effect(promotion if promotion.run_key == self.run_key else None, already)
         log.info("%s", effect)
         return {"model_id": model.id, "version": model.version, "generation": promotion.generation}

@@ -186,7 +186,7 @@ def _promote(doing: Doing) -> str:
         needs_approval=doing.settings.approval,
     )
     if promotion.run_key != order.key:
-        return registry.effect(None, f"model {doing.model_id} is the primary already")
+        return registry.effect(None, f"model {doing.model_id} was the primary already")
     _tell(doing, promotion)
     return registry.effect(promotion)
 

@@ -197,6 +197,26 @@ def test_holds_stack_and_a_release_names_one(registry: Registry) -> None:
     )
 
 
+def test_a_cleared_act_that_had_nothing_to_change_changes_nothing_later(registry: Registry) -> None:
+    """Neither a hold that was placed since is released, nor is a rollback undone."""
+    promoted = {"act": "promote", "model_id": 1, "reason": "r"}
+    assert carried_out("one", **promoted).startswith("Nothing was promoted: model 1 was the primary already. The prim")
+    assert carried_out("two", act="release", reason="r").startswith("There was no hold. No hold is in force")
+    cleared = {"act": "release quarantine", "model_id": 2, "reason": "r"}
+    assert carried_out("three", **cleared).startswith("There was no quarantine of model 2.")
+    registry.promote(2, actor="test", reason="r")
+    registry.rollback(actor="bob", reason="it lost")
+    registry.promote(3, actor="bob", reason="better")
+    registry.hold(actor="bob", reason="audit")
+    assert carried_out("one", **promoted) == (
+        "Nothing was promoted: model 1 was the primary already. The primary is gatekeeper_primary3 (generation 4)."
+    )
+    assert carried_out("two", act="release", reason="r").startswith("There was no hold. Promotions are held")
+    assert carried_out("three", **cleared).endswith("are quarantined, by bob (it lost): no run promotes them.")
+    with pytest.raises(AirflowFailException, match="it found no hold in force"):
+        carried_out("two", act="hold", reason="r")
+
+
 def test_a_cleared_promotion_needs_no_approvers_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The approver is no part of the order: cleared, the run asks nobody, and says what it did."""
     monkeypatch.setenv("GATEKEEPER_APPROVAL", "true")

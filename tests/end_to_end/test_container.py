@@ -185,7 +185,9 @@ def test_the_worker_does_all_that_tasks_and_commands_do(server: str, granted: Pa
         registry.rollback(actor="ann", reason="r")
         registry.release_quarantine(second.id, actor="ann", reason="r")
         registry.hold(actor="ann", reason="r")
-        registry.release(actor="ann", reason="r")
+        for _ in range(2):
+            registry.release(actor="ann", reason="r", run_key="release")
+        assert registry.release(actor="ann", reason="r", run_key="none") == []
         registry.migrate_naming(dry_run=False, primary=None, actor="ann", reason="r")
         registry.gc()
         assert registry.doctor(repair=True).well
@@ -218,6 +220,8 @@ DENIED = {
     "gatekeeper_worker": [
         "DELETE FROM gatekeeper_promotion",
         "UPDATE gatekeeper_promotion SET actor = 'x'",
+        "DELETE FROM gatekeeper_act",
+        "UPDATE gatekeeper_act SET order_digest = 'x'",
         "DELETE FROM gatekeeper_evaluation",
         'DELETE FROM "RLModel"',
         "UPDATE gatekeeper_alembic_version SET version_num = '0001'",

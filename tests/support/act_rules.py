@@ -44,6 +44,8 @@ class Rules:
     release_keys: dict[str, tuple[tuple[int, ...], bool]] = field(default_factory=dict)
     """What each key released, and whether other holds stood then."""
     clear_keys: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, tuple[tuple[Any, ...], int]] = field(default_factory=dict)
+    """What each key was to do that had nothing to change, and the generation then."""
 
     @property
     def primary(self) -> int | None:
@@ -59,9 +61,16 @@ class Rules:
     def keyed(self, key: str | None) -> Act | None:
         return next((act for act in self.acts if key is not None and act.key == key), None)
 
-    def elsewhere(self, key: str | None, *places: dict[str, Any]) -> bool:
-        """Whether the key did an act of another kind."""
-        return key is not None and any(key in place for place in places)
+    def elsewhere(self, key: str | None, order: tuple[Any, ...], *places: dict[str, Any]) -> bool:
+        """Whether the key did an act of another kind, or had nothing to change by another order."""
+        if key is None:
+            return False
+        return any(key in place for place in places) or self.unchanged.get(key, (order,))[0] != order
+
+    def leave(self, key: str | None, order: tuple[Any, ...]) -> None:
+        """Nothing is there to change, so the key changes nothing later either."""
+        if key is not None:
+            self.unchanged[key] = (order, len(self.acts))
 
     def by_hand(self) -> float:
         return inf if self.newest is None else max(self.newest, self.highest())
@@ -80,13 +89,15 @@ class Rules:
     def promotion(self, model: int, reason: str, evaluation: int | None, key: str | None) -> "set[str] | Act":
         """The act that stands for the order already, or the errors that refuse it; empty: it is made."""
         done = self.keyed(key)
-        if self.elsewhere(key, self.hold_keys, self.release_keys, self.clear_keys):
+        order = ("manual" if evaluation is None else "weekly", model, reason, evaluation)
+        if self.elsewhere(key, order, self.hold_keys, self.release_keys, self.clear_keys):
             return {"KeyUsed"}
         if done is not None:
-            kind = "manual" if evaluation is None else "weekly"
-            same = (done.kind, done.model, done.reason, done.evaluation) == (kind, model, reason, evaluation)
-            return done if same else {"KeyUsed"}
+            return done if (done.kind, done.model, done.reason, done.evaluation) == order else {"KeyUsed"}
+        if key in self.unchanged:
+            return self.acts[self.unchanged[key][1] - 1]
         if self.primary == model:
+            self.leave(key, order)
             return self.acts[-1]
         wrong = {"Quarantined"} & {"Quarantined" for one in self.out if one == model}
         if evaluation is not None:
@@ -104,7 +115,7 @@ class Rules:
 
     def rollback(self, reason: str, key: str | None) -> "set[str] | Act":
         done = self.keyed(key)
-        if self.elsewhere(key, self.hold_keys, self.release_keys, self.clear_keys):
+        if self.elsewhere(key, ("rollback",), self.hold_keys, self.release_keys, self.clear_keys):
             return {"KeyUsed"}
         if done is not None:
             return done if (done.kind, done.reason) == ("rollback", reason) else {"KeyUsed"}

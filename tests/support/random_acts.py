@@ -37,7 +37,7 @@ def registered(site: Site) -> None:
 
 def anew(site: Site) -> None:
     """The rows of the template again. Files of more names do no harm."""
-    tables = ("promotion", "evaluation", "hold", "quarantine", "retired")
+    tables = ("promotion", "evaluation", "hold", "quarantine", "retired", "act")
     for name in tables:
         site.sql(f"DELETE FROM gatekeeper_{name}")
     site.sql("UPDATE gatekeeper_lock SET generation = 0")
@@ -186,7 +186,7 @@ class RandomActs(RuleBasedStateMachine):
     def hold(self, reason: str, key: str | None) -> None:
         rules = self.rules
         known = None if key is None else rules.hold_keys.get(key)
-        wrong = rules.keyed(key) is not None or rules.elsewhere(key, rules.release_keys, rules.clear_keys)
+        wrong = rules.keyed(key) is not None or rules.elsewhere(key, ("hold",), rules.release_keys, rules.clear_keys)
         wrong = wrong or (known is not None and known[1] != reason)
         placed = self.tried(
             lambda: self.one.hold(actor="ann", reason=reason, run_key=key), {"KeyUsed"} if wrong else set(), tuple
@@ -210,8 +210,11 @@ class RandomActs(RuleBasedStateMachine):
         number = which if isinstance(which, int) else None
         wrong: set[str] = set()
         chosen = [one for one in rules.holds if which == "all" or number in (None, one)]
-        if rules.keyed(key) is not None or rules.elsewhere(key, rules.hold_keys, rules.clear_keys):
+        order = ("release", which)
+        if rules.keyed(key) is not None or rules.elsewhere(key, order, rules.hold_keys, rules.clear_keys):
             wrong = {"KeyUsed"}
+        elif key in rules.unchanged:
+            done = (), False
         elif done is not None:
             ids, others_stood = done
             same = {"all": not others_stood, None: len(ids) == 1}.get(which, ids == (number,))
@@ -231,13 +234,16 @@ class RandomActs(RuleBasedStateMachine):
             assert self.other.hold_effect().startswith("Promotions are held" if rules.holds else "No hold is in force")
             if key is not None and chosen:
                 rules.release_keys[key] = (tuple(chosen), bool(rules.holds))
+            if not chosen:
+                rules.leave(key, order)
 
     @rule(model=models, key=keys)
     def clear(self, model: int, key: str | None) -> None:
         """A quarantine is lifted."""
         rules = self.rules
         done = None if key is None else rules.clear_keys.get(key)
-        wrong = rules.keyed(key) is not None or rules.elsewhere(key, rules.hold_keys, rules.release_keys)
+        order = ("clear", model)
+        wrong = rules.keyed(key) is not None or rules.elsewhere(key, order, rules.hold_keys, rules.release_keys)
         wrong = wrong or (done is not None and done != model)
         was = self.tried(
             lambda: self.one.release_quarantine(model, actor="ann", reason="done", run_key=key),
@@ -246,11 +252,14 @@ class RandomActs(RuleBasedStateMachine):
         )
         if was is None:
             return
-        assert was == (done is not None or model in rules.out)
-        if done is None and model in rules.out:
-            rules.out.discard(model)
-            if key is not None:
-                rules.clear_keys[key] = model
+        assert was == (key not in rules.unchanged and (done is not None or model in rules.out))
+        if done is not None or key in rules.unchanged:
+            return
+        if not was:
+            rules.leave(key, order)
+        rules.out.discard(model)
+        if was and key is not None:
+            rules.clear_keys[key] = model
 
     # Two writers
 

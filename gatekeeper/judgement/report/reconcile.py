@@ -55,7 +55,9 @@ def _rules(document: EvaluationDocument) -> Told:
     )
     within = {
         "threshold": rules.threshold is None or 0 < rules.threshold < 1,
-        "sizing": 0 < sizing.fraction <= 1 and 0 < sizing.target <= 0.1 and 0 < sizing.largest <= 1,
+        "sizing": 0 < sizing.fraction <= 1
+        and (0 < sizing.target <= 0.1 or (sizing.kind, sizing.target) == ("fraction", 0.0))  # 0: an older document
+        and 0 < sizing.largest <= 1,
         "most positions at once": sizing.most_open is None or sizing.most_open >= 1,
         "longest hold of the log": rules.reading is None
         or rules.reading.max_hold is None

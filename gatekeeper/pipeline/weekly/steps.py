@@ -166,7 +166,7 @@ def _promoted(run: Run, registry: Registry, backtested: Backtested) -> Promoted:
         if promotion.run_key != run.key:  # another act made this model the primary; this run may have, before
             made = next((one for one in registry.promotions() if one.run_key == run.key), None)
         if made is None:
-            effect = registry.effect(None, f"model {promotion.to_id} is the primary already")
+            effect = registry.effect(None, f"model {promotion.to_id} was the primary already")
             return outcome(promoted=False, effect=effect, summary=f"{effect} {reason}")
         effect = registry.effect(made)
         if evaluation.refit is not None:

@@ -33,7 +33,7 @@ from gatekeeper.registry.db.created_at import RegisteredAt
 from gatekeeper.registry.naming import PRIMARY
 
 VERSION_TABLE = "gatekeeper_alembic_version"  # apart from that of Airflow and other tools in the same database
-HEAD = "0009"  # the newest revision; kept here so that opening a registry need not import alembic
+HEAD = "0010"  # the newest revision; kept here so that opening a registry need not import alembic
 ONE_PRIMARY = "gatekeeper_one_primary"
 
 
@@ -354,6 +354,20 @@ approvals = Table(
     Column("at", Instant, comment="When it was answered"),
     sqlite_autoincrement=True,
     comment="Approvals: whom a promotion was asked for, who answered, and what; the promotion reads its answer here",
+)
+
+unchanged = Table(
+    "gatekeeper_act",
+    metadata,
+    Column(
+        "run_key", Text, primary_key=True, comment="Key of the run or of the caller; the same key does nothing else"
+    ),
+    Column("act", Text, nullable=False, comment="promotion, release (of holds) or clearing (of a quarantine)"),
+    Column("order_digest", Text, nullable=False, comment="SHA-256 of what was ordered with the run key"),
+    Column("outcome", Text, nullable=False, comment="What was found instead of something to change, as a clause"),
+    Column("generation", Integer, nullable=False, comment="Generation of the registry that it was found in"),
+    Column("at", Instant, nullable=False, comment="When it was found"),
+    comment="Run keys of acts that had nothing to change, so that repeating one later changes nothing either",
 )
 
 retired = Table(

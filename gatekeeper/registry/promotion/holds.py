@@ -39,7 +39,7 @@ def set_hold(
     order = digest("hold", reason=reason, until=until and until.astimezone(UTC))
     with context.database.write() as work:
         connection = work.connection
-        keys.refuse_other_act(connection, run_key, keys.HOLD, f"hold promotions: {reason}")
+        keys.refuse_other_act(connection, run_key, keys.HOLD, order, f"hold promotions: {reason}")
         if run_key is not None and (row := connection.execute(_ALL.where(_h.run_key == run_key)).first()):
             if row.order_digest != order:
                 raise key_used(run_key, f"placed hold {row.id} ({row.reason})", f"hold promotions: {reason}")
@@ -82,10 +82,13 @@ def release(
         plain(reason, "reason")
         if hold_id is not None:
             raise ConfigError(f"Hold {hold_id} and all holds were given. Name one hold, or release all.")
+    order = digest("release", hold=hold_id, every=every, reason=reason)
+    asked = f"release {'all holds' if every else 'a hold' if hold_id is None else f'hold {hold_id}'}: {reason}"
     with context.database.write() as work:
         connection = work.connection
-        keys.refuse_other_act(connection, run_key, keys.RELEASE, "release a hold")
-        if run_key is not None and (done := _released(connection, run_key, hold_id, every=every, reason=reason)):
+        if keys.refuse_other_act(connection, run_key, keys.RELEASE, order, asked) is not None:
+            return []
+        if run_key is not None and (done := _released(connection, run_key, hold_id, asked, every=every, reason=reason)):
             return done
         open_ = standing(connection)
         chosen = [one for one in open_ if every or hold_id in (None, one.id)]
@@ -96,6 +99,9 @@ def release(
             )
         if not chosen and hold_id is not None and (why := _not_in_force(connection, hold_id, open_)):
             raise PromotionRefused(why)
+        if not chosen:
+            found = "no hold in force" if hold_id is None else f"hold {hold_id} not in force"
+            keys.note_unchanged(work, run_key, keys.RELEASE, order, f"found {found}")
         _release(work, tables.holds, [one.id for one in chosen], actor, reason, run_key)
         work.settle()
         if {one.id for one in standing(connection)} != {one.id for one in open_} - {one.id for one in chosen}:
@@ -123,7 +129,9 @@ def release_quarantine(
         sha256 = catalogue.model(connection, model_id).sha256
         judged = refits.unseen(connection, model_id)
         these = (_q.sha256 == sha256) | (_q.model_id == judged.id) if judged else _q.sha256 == sha256
-        keys.refuse_other_act(connection, run_key, keys.CLEARING, asked)
+        order = digest("clearing", model=model_id, sha256=sha256, reason=reason)
+        if keys.refuse_other_act(connection, run_key, keys.CLEARING, order, asked) is not None:
+            return False
         if run_key is not None:
             done = connection.execute(_KEYED, {"key": run_key}).all()
             if done and (sha256 not in {row.sha256 for row in done} or done[0].release_reason.strip() != reason):
@@ -133,6 +141,8 @@ def release_quarantine(
                 return True
         in_force = select(_q.id).where(these & _q.released_at.is_(None)).order_by(_q.id)
         cleared = [] if sha256 is None else list(connection.execute(in_force).scalars())
+        if not cleared:
+            keys.note_unchanged(work, run_key, keys.CLEARING, order, f"found no quarantine of model {model_id}")
         _release(work, tables.quarantines, cleared, actor, reason, run_key)
         work.settle()
         if left := connection.execute(in_force).scalars().all():
@@ -191,7 +201,9 @@ def _not_in_force(connection: Connection, hold_id: int, open_: list[Hold]) -> st
     return f"There is no hold {hold_id}. {listed}"
 
 
-def _released(connection: Connection, run_key: str, hold_id: int | None, *, every: bool, reason: str) -> list[Hold]:
+def _released(
+    connection: Connection, run_key: str, hold_id: int | None, asked: str, *, every: bool, reason: str
+) -> list[Hold]:
     """The holds that the key has released already. Raises KeyUsed if its order was another one."""
     rows = connection.execute(_ALL.where(_h.release_key == run_key).order_by(_h.id)).all()
     if not rows:
@@ -206,8 +218,7 @@ def _released(connection: Connection, run_key: str, hold_id: int | None, *, ever
     same = ids == [hold_id] if hold_id is not None else every or len(ids) == 1
     if not same or (every and connection.execute(stayed).first()) or rows[0].release_reason.strip() != reason:
         done = f"released hold {', '.join(map(str, ids))} ({rows[0].release_reason})"
-        which = "all holds" if every else "a hold" if hold_id is None else f"hold {hold_id}"
-        raise key_used(run_key, done, f"release {which}: {reason}")
+        raise key_used(run_key, done, asked)
     return [_hold(row) for row in rows]
 
 

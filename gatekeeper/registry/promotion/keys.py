@@ -3,7 +3,9 @@
 from sqlalchemy import Connection, Table, select
 
 from gatekeeper.registry.context import plain
-from gatekeeper.registry.db import tables
+from gatekeeper.registry.db import tables, writes
+from gatekeeper.registry.db.database import Work, now
+from gatekeeper.registry.db.faults import rewritten
 from gatekeeper.registry.models import catalogue
 from gatekeeper.registry.orders import key_used
 from gatekeeper.registry.records import Promotion
@@ -11,16 +13,17 @@ from gatekeeper.registry.records import Promotion
 PROMOTION, HOLD, RELEASE, CLEARING = "promotion", "hold", "release", "clearing"
 """The kinds of acts with a key, each recorded in a place of its own."""
 
-_h, _q = tables.holds.c, tables.quarantines.c
+_h, _q, _u = tables.holds.c, tables.quarantines.c, tables.unchanged.c
 
 
-def refuse_other_act(connection: Connection, run_key: str | None, kind: str, asked: str) -> None:
-    """Raise KeyUsed if the key has done an act of another kind than `kind`. `asked`: what it is to do now.
+def refuse_other_act(connection: Connection, run_key: str | None, kind: str, order: str, asked: str) -> int | None:
+    """The generation in which the key carried out this order and had nothing to change; None if it hasn't.
 
-    Raises ConfigError for a blank key, and for one that a database can't store.
+    `order`: the order's digest. `asked`: the same, as a clause. Raises KeyUsed if the key has done an act of another
+    kind than `kind`, or had nothing to change by another order; ConfigError for a key that a database can't store.
     """
     if run_key is None:
-        return
+        return None
     plain(run_key, "run key")
     if kind != PROMOTION and (made := catalogue.promotion_by_key(connection, run_key)):
         raise key_used(run_key, moved(made), asked)
@@ -31,6 +34,26 @@ def refuse_other_act(connection: Connection, run_key: str | None, kind: str, ask
     ):
         if kind != other and (found := _first(connection, table, column == run_key)) is not None:
             raise key_used(run_key, f"{told} {found}", asked)
+    stored = connection.execute(select(tables.unchanged).where(_u.run_key == run_key)).first()
+    if stored is None:
+        return None
+    if stored.order_digest != order:
+        raise key_used(run_key, stored.outcome, asked)
+    return int(stored.generation)
+
+
+def note_unchanged(work: Work, run_key: str | None, kind: str, order: str, outcome: str) -> None:
+    """Record that an act with this key had nothing to change. `outcome`: what it found, as a clause."""
+    if run_key is None:
+        return
+    connection = work.connection
+    noted: dict[str, object] = {"run_key": run_key, "act": kind, "order_digest": order, "outcome": outcome}
+    noted |= {"generation": work.generation, "at": now(connection)}
+    writes.add(connection, tables.unchanged, noted)
+    work.settle()
+    stored = connection.execute(select(tables.unchanged).where(_u.run_key == run_key)).one()
+    if stored._mapping != noted:
+        raise rewritten("the run key", stored, noted)
 
 
 def moved(made: Promotion) -> str:

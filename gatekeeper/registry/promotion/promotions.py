@@ -96,7 +96,8 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
     GenerationMoved), KeyUsed, AsOfError, ClockBehind, ClaimsUnsettled, Unavailable; after each of them registry and
     files are as before.
     """
-    if done := examine(context, order):
+    done = examine(context, order)
+    if done is not None and order.run_key in (None, done.run_key):
         return done
     context.step("verified")
     with context.database.write() as work:
@@ -104,8 +105,14 @@ def promote(context: RegistryContext, order: PromotionOrder) -> Promotion:
         connection = work.connection
         found = _settle(work)
         model = _ordered(connection, order)
-        if done := _done(connection, order, found, model):
-            return done
+        if known := keyed(connection, order, model.sha256):
+            return known
+        if primary := _reign(found, model):
+            outcome = f"found model {model.id} to be the primary already, since generation {primary.generation}"
+            keys.note_unchanged(work, order.run_key, keys.PROMOTION, order.digest(model.sha256), outcome)
+            return primary
+        if done is not None:  # its file was not verified
+            raise GenerationMoved(f"Model {model.id} was the primary, but another promotion came first. Try again.")
         evaluated_as_of = _refuse(context, connection, work.generation, order, model)
         if order.needs_approval:
             order = replace(order, actor=approvals.actor(connection, order, model, work.generation))
@@ -123,7 +130,7 @@ def examine(context: RegistryContext, order: PromotionOrder) -> Promotion | None
     _refuse_kind(order)
     with audited_snapshot(context) as (connection, found):
         model = _ordered(connection, order)
-        if done := _done(connection, order, found, model):
+        if done := keyed(connection, order, model.sha256) or _reign(found, model):
             return done
         clock.refuse_behind(connection, clock.now(connection))
         _refuse(context, connection, catalogue.generation(connection), order, model)
@@ -256,16 +263,20 @@ def _ordered(connection: Connection, order: PromotionOrder) -> Model:
     return catalogue.model(connection, order.model_id)
 
 
-def _done(connection: Connection, order: PromotionOrder, found: Standing, model: Model) -> Promotion | None:
-    """The promotion that has fulfilled this order already; None if there is none. Raises KeyUsed."""
-    if done := keyed(connection, order, model.sha256):
-        return done
+def _reign(found: Standing, model: Model) -> Promotion | None:
+    """The promotion that made the model the primary, if it is; else None."""
     return found.newest if found.primary is not None and found.primary.id == model.id else None
 
 
 def keyed(connection: Connection, order: PromotionOrder, sha256: str | None) -> Promotion | None:
-    """The promotion that the order's run key made; None if it made none. Raises KeyUsed if it did something else."""
-    keys.refuse_other_act(connection, order.run_key, keys.PROMOTION, order.asked)
+    """The promotion that the order's run key made, or that it found to have made the model the primary already.
+
+    None if the key was not used. Raises KeyUsed if it did something else.
+    """
+    found = keys.refuse_other_act(connection, order.run_key, keys.PROMOTION, order.digest(sha256), order.asked)
+    if found is not None:
+        here = select(tables.promotions).where(tables.promotions.c.generation == found)
+        return promotion_of(connection.execute(here).one())
     made = catalogue.promotion_by_key(connection, order.run_key)
     if made is not None and not order.is_that_of(made, sha256):
         raise key_used(str(order.run_key), keys.moved(made), order.asked)

@@ -89,6 +89,7 @@ ACTS: dict[str, Callable[[Registry], object]] = {
     "release": held_and_released,
     "check": check,
     "clear": lambda registry: registry.release_quarantine(2, actor="ann", reason="r"),
+    "nothing": lambda registry: registry.release(actor="ann", reason="r", run_key="none"),
     "alarm": lambda registry: registry.checks.note_alarm("kept", "run", "one"),
 }
 WRITES = [
@@ -104,6 +105,7 @@ WRITES = [
     ("hold", "gatekeeper_hold", "INSERT"),
     ("release", "gatekeeper_hold", "UPDATE"),
     ("check", "gatekeeper_check", "INSERT"),
+    ("nothing", "gatekeeper_act", "INSERT"),
     ("alarm", "gatekeeper_alarm", "INSERT"),
 ]
 
@@ -149,6 +151,7 @@ REWRITES = [
     ("hold", "gatekeeper_hold", "INSERT", "released_at = at", "id", "the hold"),
     ("release", "gatekeeper_hold", "UPDATE", "released_at = NULL", "id", "the holds in force"),
     ("clear", "gatekeeper_quarantine", "UPDATE", "released_at = NULL", "id", "the quarantines in force"),
+    ("nothing", "gatekeeper_act", "INSERT", "order_digest = 'ab'", "run_key", "the run key"),
 ]
 
 

@@ -36,6 +36,7 @@ ACTS: list[tuple[str, str, Callable[[Registry], object]]] = [
     ("gatekeeper_hold", "INSERT", lambda registry: registry.hold(actor="ann", reason="r")),
     ("gatekeeper_hold", "UPDATE", lambda registry: registry.release(1, actor="ann", reason="r")),
     ("gatekeeper_check", "INSERT", checked),
+    ("gatekeeper_act", "INSERT", lambda registry: registry.release(actor="ann", reason="r", run_key="none")),
     ("gatekeeper_alarm", "INSERT", lambda registry: registry.checks.note_alarm("kept", "run", "one")),
 ]
 

@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from registry_site import MONDAY, OWN, check_history, own_model
 
-from gatekeeper.errors import ConfigError, GatekeeperError, KeyUsed
+from gatekeeper.errors import ConfigError, GatekeeperError, GenerationMoved, KeyUsed
 
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+def digest(**order: object) -> str:
+    return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @pytest.fixture
@@ -123,10 +127,123 @@ def test_a_key_of_a_rollback_does_nothing_else(grown, site):
     check_history(grown)
 
 
-def test_a_key_without_a_promotion_of_its_own_is_free(grown):
-    """Nothing was done by it: the model was the primary already."""
-    assert grown.promote(2, actor="ann", reason="r", run_key="idle").run_key == "two"
-    assert grown.promote(3, actor="ann", reason="r", run_key="idle").to_id == 3
+def test_a_key_that_found_its_model_to_be_the_primary_promotes_nothing_later(grown, site):
+    """The run is cleared after somebody's rollback: the rollback stands."""
+    found = grown.promote(2, actor="ann", reason="r", run_key="idle")
+    assert (found.generation, found.run_key) == (2, "two")
+    grown.rollback(actor="bob", reason="it lost")
+    grown.release_quarantine(2, actor="bob", reason="only the feed")
+    before = site.rows(), site.files()
+    assert grown.promote(2, actor="eve", reason=" r ", run_key="idle") == found
+    assert grown.examine(2, reason="r", run_key="idle") == found
+    for order in (
+        lambda: grown.promote(2, actor="ann", reason="another", run_key="idle"),
+        lambda: grown.promote(3, actor="ann", reason="r", run_key="idle"),
+        lambda: grown.rollback(actor="ann", reason="r", run_key="idle"),
+        lambda: grown.hold(actor="ann", reason="r", run_key="idle"),
+        lambda: grown.release(actor="ann", reason="r", run_key="idle"),
+        lambda: grown.release_quarantine(2, actor="ann", reason="r", run_key="idle"),
+    ):
+        with pytest.raises(KeyUsed, match="it found model 2 to be the primary already, since generation 2"):
+            order()
+    assert (site.rows(), site.files()) == before
+
+
+def test_a_weekly_run_that_found_its_model_to_be_the_primary_promotes_nothing_later(grown, judged):
+    week = judged(grown.model(3), today=True, run_key="run")
+    by_hand = grown.promote(3, actor="ann", reason="sooner")
+    words = {"actor": "weekly", "reason": "better", "kind": "weekly", "evaluation": week.id, "run_key": "run"}
+    assert grown.promote(3, **words) == by_hand
+    grown.rollback(actor="bob", reason="it lost")
+    grown.release_quarantine(3, actor="bob", reason="only the feed")
+    assert grown.promote(3, **words) == by_hand
+    assert grown.primary().id == 2
+
+
+def test_a_primary_that_is_left_before_its_key_is_noted(grown, site):
+    """Between the checks and the lock another writer rolls back: what was not verified is not promoted."""
+
+    def overtake(step: str) -> None:
+        if step == "verified":
+            grown.rollback(actor="bob", reason="it lost")
+
+    with site.open(step=overtake) as registry, pytest.raises(GenerationMoved, match="Model 2 was the primary, but"):
+        registry.promote(2, actor="ann", reason="r", run_key="idle")
+    assert site.sql("SELECT count(*) FROM gatekeeper_act") == [(0,)]
+
+
+def test_a_key_that_is_noted_by_another_writer_first(grown, site):
+    """Two workers run the same task: the second one finds what the first one noted."""
+
+    def overtake(step: str) -> None:
+        if step == "verified":
+            grown.promote(2, actor="bob", reason="r", run_key="idle")
+
+    with site.open(step=overtake) as registry:
+        assert registry.promote(2, actor="ann", reason="r", run_key="idle").generation == 2
+    assert site.sql("SELECT count(*) FROM gatekeeper_act") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("words", "other", "outcome"),
+    [
+        ({}, {"every": True}, "found no hold in force"),
+        ({"every": True}, {}, "found no hold in force"),
+        ({"hold_id": 1}, {"hold_id": 2}, "found hold 1 not in force"),
+    ],
+    ids=["without an id", "all", "one"],
+)
+def test_a_key_that_found_no_hold_releases_none_later(grown, site, words, other, outcome):
+    """The run is cleared while a hold is in force that somebody has placed since."""
+    grown.release(grown.hold(actor="ann", reason="audit").id, actor="ann")
+    order = {"actor": "ann", "reason": "over", "run_key": "none"}
+    assert grown.release(**words, **order) == []
+    placed = grown.hold(actor="bob", reason="the feed is wrong")
+    before = site.rows()
+    assert grown.release(**words, **order) == []
+    for changed in ({**order, **other}, {**order, **words, "reason": "another"}):
+        with pytest.raises(KeyUsed, match=f"'none' was used already: it {outcome}"):
+            grown.release(**changed)
+    with pytest.raises(KeyUsed, match=outcome):
+        grown.promote(3, actor="ann", reason="over", run_key="none")
+    assert grown.holds() == [placed]
+    assert site.rows() == before
+
+
+def test_a_key_that_found_no_quarantine_clears_none_later(grown, site):
+    order = {"actor": "ann", "reason": "the feed", "run_key": "none"}
+    assert not grown.release_quarantine(2, **order)
+    grown.rollback(actor="bob", reason="it lost")
+    before = site.rows()
+    assert not grown.release_quarantine(2, **order)
+    for act in (
+        lambda: grown.release_quarantine(3, **order),
+        lambda: grown.release_quarantine(2, **{**order, "reason": "another"}),
+        lambda: grown.hold(**order),
+    ):
+        with pytest.raises(KeyUsed, match="it found no quarantine of model 2"):
+            act()
+    assert grown.quarantined(grown.model(2).sha256).reason == "it lost"
+    assert site.rows() == before
+
+
+def test_what_is_noted_of_a_key_that_changed_nothing(grown, site):
+    """Stored for good, as the digests of other orders are."""
+    sha256 = grown.model(2).sha256
+    words = {"actor": "ann", "reason": " r "}
+    grown.promote(2, **words, run_key="a")
+    grown.release(**words, run_key="b")
+    grown.release(every=True, **words, run_key="c")
+    grown.release_quarantine(2, **words, run_key="d")
+    grown.promote(2, **words)
+    orders = [
+        ("promotion", {"act": "manual", "model": 2, "sha256": sha256, "evaluation": None, "reason": "r"}),
+        ("release", {"act": "release", "hold": None, "every": False, "reason": "r"}),
+        ("release", {"act": "release", "hold": None, "every": True, "reason": "r"}),
+        ("clearing", {"act": "clearing", "model": 2, "sha256": sha256, "reason": "r"}),
+    ]
+    noted = site.sql("SELECT run_key, act, order_digest, generation FROM gatekeeper_act ORDER BY run_key")
+    assert noted == [(key, act, digest(**order), 2) for key, (act, order) in zip("abcd", orders, strict=True)]
 
 
 def test_a_key_places_one_hold_and_releases_once(grown, site):
@@ -235,10 +352,6 @@ def test_an_evaluation_and_its_promotion_share_the_runs_key(registry, add, judge
 
 def test_a_digest_is_over_what_was_ordered(grown, site):
     """Stored for good: a later Gatekeeper must come to the same, or every key that was used is refused."""
-
-    def digest(**order: object) -> str:
-        return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
     sha256 = grown.model(1).sha256
     first = {"act": "manual", "model": 1, "sha256": sha256, "evaluation": None, "reason": "first"}
     grown.rollback(actor="ann", reason=" it lost ", run_key="back")

@@ -112,7 +112,7 @@ def test_a_backup_of_an_older_revision_is_brought_up_to_date(grown: Site, backup
     with closing(sqlite3.connect(backup)) as old, old:
         old.execute("ALTER TABLE gatekeeper_lock DROP COLUMN epoch")
         old.execute("ALTER TABLE gatekeeper_decision DROP COLUMN version")
-        for table in ("gatekeeper_conflict", "gatekeeper_approval"):
+        for table in ("gatekeeper_conflict", "gatekeeper_approval", "gatekeeper_act"):
             old.execute(f"DROP TABLE {table}")
         old.execute("UPDATE gatekeeper_alembic_version SET version_num = '0006'")
     assert restore(grown.url, backup).revision == "0006"

@@ -70,7 +70,7 @@ def test_of_a_server(site: Site) -> None:
     assert findings == []
     assert abs(float(facts.pop("clock").partition(" s against")[0])) < 60
     rights = facts.pop("rights of postgres")
-    assert rights.startswith("SELECT, INSERT, UPDATE, DELETE: RLDataset, RLModel, gatekeeper_alarm, gatekeeper_a")
+    assert rights.startswith("SELECT, INSERT, UPDATE, DELETE: RLDataset, RLModel, gatekeeper_act, gatekeeper_a")
     ours = {name for (name,) in site.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     assert set(rights.partition(": ")[2].split(", ")) == ours
     assert facts == {
@@ -101,7 +101,7 @@ def test_the_rights_of_a_role_that_may_not_all(site: Site) -> None:
     )
     facts, findings = proof(url)
     lines = facts["rights of half"].splitlines()
-    assert lines[0].startswith("SELECT: RLDataset, RLModel, gatekeeper_alarm, ")
+    assert lines[0].startswith("SELECT: RLDataset, RLModel, gatekeeper_act, gatekeeper_alarm, ")
     assert lines[1:] == ["SELECT, INSERT, UPDATE: gatekeeper_decision", "none: gatekeeper_hold"]
     assert findings == [("rights", 'The role half may not read the table "gatekeeper_hold". Grant it SELECT.')]
     site.sql("DROP OWNED BY half")
