@@ -165,7 +165,7 @@ def _instead_of_services(given: Mapping[str, str]) -> dict[str, object]:
         logger("gatekeeper").warning(
             "%s%s=%s is what Kubernetes sets for a service named gatekeeper, so it is ignored: the default %s applies. "
             "Rename the service, set enableServiceLinks: false, or set %s%s in the container.",
-            *(PREFIX, name.upper(), mistaken[name], defaults[name], PREFIX, name.upper()),
+            *(PREFIX, name.upper(), shown(mistaken[name]), defaults[name], PREFIX, name.upper()),
         )
     return defaults
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, echo, json_option
+from gatekeeper.cli.show import LocalPath, as_json, echo, json_option
 from gatekeeper.errors import ConfigError, DataError, GatekeeperError, StaleData
 from gatekeeper.secret_urls import hide_all
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--as-of", "as_of", help="Use no data after this instant; default the last Monday that the data cover.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also if there is a warning.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="HTML page with a picture of each symbol."
+    "-o", "--output", type=LocalPath(dir_okay=False, path_type=Path), help="HTML page with a picture of each symbol."
 )
 @json_option
 def data(uri: str | None, as_of: str | None, strict: bool, output: Path | None, as_json_: bool) -> int:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from gatekeeper.cli.show import as_json, echo, json_option, opened
+from gatekeeper.cli.show import LocalPath, as_json, echo, json_option, opened
 
 
 @click.command()
 @click.argument("evaluation_id", type=int, metavar="N")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default report_N.html."
+    "-o", "--output", type=LocalPath(dir_okay=False, path_type=Path), help="Output file; default report_N.html."
 )
 @json_option
 def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
@@ -38,7 +38,7 @@ def report(evaluation_id: int, output: Path | None, as_json_: bool) -> None:
 @click.command()
 @click.argument("model_id", type=int, metavar="ID")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default standard output."
+    "-o", "--output", type=LocalPath(dir_okay=False, path_type=Path), help="Output file; default standard output."
 )
 @json_option
 def card(model_id: int, output: Path | None, as_json_: bool) -> None:

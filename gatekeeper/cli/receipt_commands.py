@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatekeeper.cli.show import as_json, echo, json_option, opened
+from gatekeeper.cli.show import LocalPath, as_json, echo, json_option, opened
 from gatekeeper.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--evaluation", type=int, metavar="N", help="Evaluation; default the one that promoted it, else the newest."
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default receipt_ID.json."
+    "-o", "--output", type=LocalPath(dir_okay=False, path_type=Path), help="Output file; default receipt_ID.json."
 )
 @json_option
 def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_: bool) -> None:
@@ -50,14 +50,14 @@ def receipt(model_id: int, evaluation: int | None, output: Path | None, as_json_
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.argument("file", type=LocalPath(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--digest", help="Digest at the time of writing: proves that the file was not rewritten.")
 @click.option(
-    "--model", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="ONNX file to compare its hash with."
+    "--model", type=LocalPath(exists=True, dir_okay=False, path_type=Path), help="ONNX file to compare its hash with."
 )
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=LocalPath(path_type=Path),
     help="Public key (PEM, Ed25519) that must have signed it.",
 )
 @json_option

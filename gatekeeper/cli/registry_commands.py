@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import actor_options, as_json, echo, json_option, opened, table
+from gatekeeper.cli.show import LocalPath, actor_options, as_json, echo, json_option, opened, table
 from gatekeeper.errors import StorageFailed, Unavailable
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def list_models(limit: int | None, before: int | None, everything: bool, as_json
 
 @click.command()
 @click.option(
-    "-p", "--path", required=True, type=click.Path(path_type=Path), help="ONNX file to copy into the registry."
+    "-p", "--path", required=True, type=LocalPath(path_type=Path), help="ONNX file to copy into the registry."
 )
 @click.option("-n", "--note", help="Description of the model.")
 @click.option("--promote", "promoting", is_flag=True, help="Promote it too.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatekeeper.cli.ageing_options import ageing_options, asked, show_ageing, with_ageing
-from gatekeeper.cli.show import as_json, echo, json_option, table
+from gatekeeper.cli.show import LocalPath, as_json, echo, json_option, table
 from gatekeeper.judgement.rule.verdict import DEPLOYS, POLICIES
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ REFITS = ("policy", "gain over judged, Sharpe", "return, %", "judged return, %",
     "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
 )
 @click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Report file; default one in GATEKEEPER_REPORTS."
+    "--report", type=LocalPath(path_type=Path, dir_okay=False), help="Report file; default one in GATEKEEPER_REPORTS."
 )
 @json_option
 def rehearse(

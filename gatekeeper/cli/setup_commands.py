@@ -6,7 +6,7 @@ import click
 
 from gatekeeper import config as settings_of
 from gatekeeper.cli.hints import with_desk
-from gatekeeper.cli.show import as_json, echo, json_option, table
+from gatekeeper.cli.show import LocalPath, as_json, echo, json_option, table
 
 
 @click.command()
@@ -107,7 +107,7 @@ def upgrade(as_json_: bool) -> None:
 
 
 @db.command()
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=LocalPath(dir_okay=False))
 @json_option
 def backup(file: str, as_json_: bool) -> None:
     """Copy a SQLite registry to the new file FILE while servers use it.
@@ -124,7 +124,7 @@ def backup(file: str, as_json_: bool) -> None:
 
 
 @db.command()
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=LocalPath(dir_okay=False))
 @json_option
 def restore(file: str, as_json_: bool) -> None:
     """Replace the content of a SQLite registry by the backup FILE while servers use it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gatekeeper.cli.hints import with_desk
+from gatekeeper.secret_urls import shown
 from gatekeeper.texts import plain
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ def actor_options(reason: str) -> Callable[[Callable[..., Any]], Callable[..., A
         )(command)
 
     return add
+
+
+class LocalPath(click.Path):
+    """A path on this machine. A URL would name a folder such as `https:`, and be shown with its password."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Fails for a URL."""
+        if "://" in str(value):
+            self.fail(f"'{shown(str(value))}' is a URL, and has to be a path on this machine.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def user() -> str:

@@ -172,3 +172,22 @@ def test_a_port_that_the_container_sets_goes_before(monkeypatch: pytest.MonkeyPa
     for name, value in {**SERVICE, "GATEKEEPER_PORT": "9000"}.items():
         monkeypatch.setenv(name, value)
     assert config.load().port == 9000
+
+
+@pytest.mark.parametrize(
+    "command", ["register -p", "receipt 1 -o", "report 1 -o", "card 1 -o", "verify", "db backup", "db restore"]
+)
+def test_a_url_where_a_path_belongs(bare: Shell, command: str) -> None:
+    """It named a folder `https:`, and its password was printed."""
+    code, out, err = bare(*command.split(), "https://u:hunter2x@h/m")
+    assert (code, out) == (2, "")
+    assert "'https://u:***@h/m' is a URL, and has to be a path on this machine." in err
+
+
+def test_a_password_in_a_variable_of_kubernetes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(config, "_noted", set())
+    monkeypatch.setenv("GATEKEEPER_PORT", "tcp://u:hunter2x@h:80")
+    assert config.load().port == 8055
+    assert "GATEKEEPER_PORT=tcp://u:***@h:80 is what Kubernetes sets" in caplog.text

@@ -105,7 +105,8 @@ def release(
         _release(work, tables.holds, [one.id for one in chosen], actor, reason, run_key)
         work.settle()
         if {one.id for one in standing(connection)} != {one.id for one in open_} - {one.id for one in chosen}:
-            raise rewritten("the holds in force", standing(connection), open_)
+            stay = [one for one in open_ if one not in chosen]
+            raise rewritten("the holds in force", standing(connection), stay)
     return chosen
 
 

@@ -149,7 +149,14 @@ REWRITES = [
     ("register", "gatekeeper_artifact", "INSERT", "sha256 = 'ab'", "model_id", "the model"),
     ("evaluate", "gatekeeper_evaluation", "INSERT", "verdict = 'promote'", "id", "the evaluation"),
     ("hold", "gatekeeper_hold", "INSERT", "released_at = at", "id", "the hold"),
-    ("release", "gatekeeper_hold", "UPDATE", "released_at = NULL", "id", "the holds in force"),
+    (
+        "release",
+        "gatekeeper_hold",
+        "UPDATE",
+        "released_at = NULL",
+        "id",
+        "the holds in force .*'ann'.* instead of none",
+    ),
     ("clear", "gatekeeper_quarantine", "UPDATE", "released_at = NULL", "id", "the quarantines in force"),
     ("nothing", "gatekeeper_act", "INSERT", "order_digest = 'ab'", "run_key", "the run key"),
 ]
