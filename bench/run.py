@@ -31,6 +31,7 @@ SUBJECTS = ("replay", "judging", "registry", "serving", "airflow", "judgement")
 PARTS = {
     "replays": "bars to Sharpe beside vectorbt and backtesting.py, and their memory",
     "market": "indicators beside TA-Lib",
+    "reading": "files recognised and read, beside the bare reader",
     "data_checks": "data checks beside the replay of the same bars",
     "judges": "a million ideas judged, beside scikit-learn and empyrical-reloaded",
     "fits": "training and export beside the fit alone",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gatekeeper.errors import ConfigError
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.fx import FX
-from gatekeeper.market.data.sessions import Days, Sessions, sessions, week_masks
+from gatekeeper.market.data.sessions import Days, Sessions, outline, sessions, week_masks
 
 SHORTEST = np.timedelta64(183, "D")
 """A span under half a year has too few holidays to tell calendars apart."""
@@ -47,9 +47,11 @@ class Fit:
 
 def fit(bars: Candles, as_of: datetime) -> Fit | None:
     """The calendar of the bars' days; None if none is sure. One search does for all symbols with the same days."""
-    days = np.unique(bars.days)
+    days = bars.days
+    if not (days[1:] > days[:-1]).all():
+        days = np.unique(days)
     hours = np.empty(0, dtype="datetime64[h]")
-    if np.median(bars.closes_at - bars.opens_at) < _ONE_DAY:
+    if bars.is_intraday:
         hours = np.unique(bars.opens_at.astype("datetime64[h]"))
     return _search(days.tobytes(), hours.tobytes(), as_of.year)
 
@@ -59,20 +61,43 @@ def _search(days_held: bytes, hours_held: bytes, year: int) -> Fit | None:
     days, hours = np.frombuffer(days_held, dtype="datetime64[D]"), np.frombuffer(hours_held, dtype="datetime64[h]")
     if days[-1] - days[0] < SHORTEST:
         return None
-    alike: dict[bytes, list[tuple[int, Fit | None, Sessions]]] = {}
-    for held in _candidates(days, hours, datetime(year, 1, 1, tzinfo=UTC)):
-        distance, found = _compared(days, hours, held)
-        alike.setdefault(held.between(days[0], days[-1]).tobytes(), []).append((distance, found, held))
-    ranked = sorted(alike.values(), key=lambda group: group[0][0])
-    if not ranked or (len(ranked) > 1 and ranked[1][0][0] - ranked[0][0][0] < APART):
+    as_of = datetime(year, 1, 1, tzinfo=UTC)
+    held = {each.name: each for each in _candidates(days, hours, as_of)}
+    whole: dict[str, Sessions] = {}
+    while True:
+        ranked = _ranked(days, hours, held)
+        if not ranked:
+            return None
+        unsure = len(ranked) > 1 and ranked[1][0][0] - ranked[0][0][0] < APART
+        needed = [*ranked[0], *(ranked[1][:1] if unsure else [])]
+        new = [each.name for _, _, each in needed if each.name not in whole]
+        if not new:
+            break
+        for name in new:
+            with suppress(ConfigError):
+                whole[name] = sessions(name, days[0], as_of)
+        # A calendar that can't be built is none; the others keep their order.
+        held = {name: whole.get(name, each) for name, each in held.items() if name in whole or name not in new}
+    if unsure:
         return None
     same = sorted(ranked[0], key=lambda each: FIRST.index(each[2].name) if each[2].name in FIRST else len(FIRST))
     best = same[0][1]
-    return None if best is None else replace(best, names=tuple(held.name for _, _, held in same))
+    return None if best is None else replace(best, names=tuple(each.name for _, _, each in same))
+
+
+def _ranked(
+    days: Days, hours: NDArray[np.datetime64], held: dict[str, Sessions]
+) -> list[list[tuple[int, Fit | None, Sessions]]]:
+    """The calendars with how far each is from the bars, those with the same sessions together, the nearest first."""
+    alike: dict[bytes, list[tuple[int, Fit | None, Sessions]]] = {}
+    for each in held.values():
+        distance, found = _compared(days, hours, each)
+        alike.setdefault(each.between(days[0], days[-1]).tobytes(), []).append((distance, found, each))
+    return sorted(alike.values(), key=lambda group: group[0][0])
 
 
 def _candidates(days: Days, hours: NDArray[np.datetime64], as_of: datetime) -> Iterator[Sessions]:
-    """The sessions of the calendars whose weekdays are those of the bars. Building them all takes some seconds."""
+    """The calendars whose weekdays are those of the bars, by their days alone if that is the shorter way."""
     mask = _mask(days)
     if mask in ("1111100", "1111101"):
         yield sessions(FX, days[0], as_of)
@@ -86,7 +111,7 @@ def _candidates(days: Days, hours: NDArray[np.datetime64], as_of: datetime) -> I
         its = week_masks().get(name, "")
         if its in masks or (its is None and five):
             with suppress(ConfigError):  # it isn't known for the span
-                yield sessions(name, days[0], as_of)
+                yield outline(name, days[0], as_of)
 
 
 def _mask(days: Days) -> str:

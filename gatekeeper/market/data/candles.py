@@ -47,6 +47,15 @@ class Candles:
         return len(self.close)
 
     @property
+    def is_intraday(self) -> bool:
+        """Whether the median bar is shorter than a day."""
+        length, day = self.closes_at - self.opens_at, np.timedelta64(1, "D")
+        shorter = 2 * int(np.count_nonzero(length < day))
+        if shorter != len(length):  # the median of a million takes as long as their indicators
+            return shorter > len(length)
+        return bool(np.median(length) < day)
+
+    @property
     def days(self) -> Times:
         """(n,) datetime64[D]: the market day that each bar belongs to.
 
@@ -57,10 +66,9 @@ class Candles:
         if self.session is not None:
             return self.session
         last = market_day(self.closes_at)
-        length, day = self.closes_at - self.opens_at, np.timedelta64(1, "D")
-        if length.max() < day or np.median(length) < day:  # the median of a million takes as long as their indicators
+        if self.is_intraday:
             return last
-        middle = (self.opens_at + length // 2).astype("datetime64[D]")
+        middle = (self.opens_at + (self.closes_at - self.opens_at) // 2).astype("datetime64[D]")
         by_open = self.opens_at.astype("datetime64[D]")
         return min((by_open, middle, last), key=lambda days: int(np.count_nonzero(~np.is_busday(days))))
 

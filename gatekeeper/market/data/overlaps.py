@@ -43,7 +43,8 @@ def joined(rows: pd.DataFrame) -> Joined:
 
 def require_one_length(symbol: str, rows: pd.DataFrame) -> None:
     """Raises DataError if two files hold bars of another length: hours and days are no bars of one series."""
-    if rows["file"].cat.codes.nunique() == 1:
+    codes = rows["file"].cat.codes.to_numpy()
+    if (codes == codes[0]).all():
         return
     lengths: dict[np.timedelta64, str] = {}
     for file, group in rows.groupby("file", observed=True):

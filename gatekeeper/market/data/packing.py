@@ -55,7 +55,7 @@ def parts(name: str, file: str, content: bytes) -> Iterator[TableFile]:
     stem, packing, kind = kind_of(file)
     if not kind:
         raise DataError(f"{name} is of no kind that can be read; convert it to one of {FORMATS}")
-    if not content.strip():
+    if not content or content.isspace():
         raise DataError(f"{name} is empty (0 bytes of data); remove it or fill it")
     if packing == ".zip":
         yield from _members(name, content)

@@ -145,6 +145,47 @@ def _new_year(year: int) -> np.datetime64:
     return np.datetime64(str(year), "Y")
 
 
+def outline(name: str, first: np.datetime64, as_of: datetime) -> Sessions:
+    """The sessions with their days alone, without opens and closes, if the rules for holidays tell them; else whole.
+
+    Days in weeks with other weekdays than usual are optional, so that bars differ from an outline by no more days than
+    from the sessions.
+
+    To build a calendar works out the holidays of over two centuries, which takes many times as long.
+    Raises ConfigError.
+    """
+    begins, ends = _year(first), as_of.year
+    found = _outline(name, min(begins, ends - YEARS), ends) or _outline(name, begins, ends)
+    return found or sessions(name, first, as_of)
+
+
+@lru_cache(maxsize=256)
+def _outline(name: str, first_year: int, last_year: int) -> Sessions | None:
+    if name not in week_masks():
+        return None
+    kind = _library().calendar_utils._default_calendar_factories[name]
+    bare = kind.__new__(kind)
+    start, end = np.datetime64(f"{first_year}-01-01", "D"), np.datetime64(f"{last_year}-12-31", "D")
+    none = np.empty(0, dtype="datetime64[D]")
+    try:
+        earliest, rules, others = bare.bound_min(), bare.regular_holidays, bare.adhoc_holidays
+        if earliest is not None and earliest > start:
+            return None
+        regular = none if rules is None else rules.holidays(start, end).to_numpy().astype("datetime64[D]")
+    except NotImplementedError:  # then the calendar can't be built either, and `sessions` says so
+        return None
+    closed = np.append(regular, np.array(others, dtype="datetime64[D]"))
+    days = np.arange(start, end + np.timedelta64(1, "D"))
+    special = np.zeros(len(days), dtype=np.bool_)
+    for since, until, _ in getattr(bare, "special_weekmasks", []):
+        begins, ends = (
+            day if given is None else np.datetime64(given, "D") for day, given in ((start, since), (end, until))
+        )
+        special |= (days >= begins) & (days <= ends)
+    held = days[special | np.is_busday(days, bare.weekmask, closed)]
+    return Sessions(name, None, held, none, none, str(bare.tz), days[special])
+
+
 @lru_cache(maxsize=1)
 def week_masks() -> dict[str, str | None]:
     """Each calendar's weekdays with sessions, Monday first, as 1 and 0; None if they changed. Builds no calendar.

@@ -50,7 +50,7 @@ class Sheet:
 
 def read(part: TableFile, text: Collection[str], mapping: ColumnMapping) -> Sheet:
     """The rows of a table. text: names, in lower case, of the columns that stay text. Raises DataError."""
-    if not part.content.strip():
+    if not part.content or part.content.isspace():
         raise DataError(f"{part.name} is empty (0 bytes of data); remove it or fill it")
     if part.kind in ("csv", "text"):
         return _of_text(part, text, mapping)

@@ -87,6 +87,8 @@ def off_grid(stamps: Times, length: np.timedelta64) -> bool:
     if len(stamps) < FEWEST or length <= _NONE:
         return False
     place = stamps.astype("datetime64[ns]").astype(np.int64) % length.astype("timedelta64[ns]").astype(np.int64)
+    if (place[:-1] == place[-1]).any():
+        return False
     earlier, last = np.unique(place[:-1]), place[-1]
     if len(earlier) * _PLACES > len(place):
         return False

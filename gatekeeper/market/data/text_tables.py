@@ -73,6 +73,8 @@ def encoding_of(content: bytes) -> str:
     head = content[:_HEAD]
     if head[:200].count(0) > len(head[:200]) // 4:
         return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+    if content.isascii():
+        return "utf-8-sig"
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as fault:

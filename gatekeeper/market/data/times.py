@@ -41,7 +41,7 @@ _NUMBER = r"-?\d+(?:\.\d+)?"
 _FORMS = "write epochs (s, ms, us or ns) or ISO 8601 such as 2018-01-31T14:30:00Z"
 _NAME_THE_ORDER = 'write date_order = "day" or "month" in [columns], or ISO 8601 such as 2018-01-31'
 # What nanoseconds in 64 bits can hold, a day short at either end.
-_EARLIEST, _LATEST = pd.Timestamp("1677-09-23", tz="UTC"), pd.Timestamp("2262-04-10", tz="UTC")
+_EARLIEST, _LATEST = np.datetime64("1677-09-23", "D"), np.datetime64("2262-04-10", "D")
 
 
 def parse(
@@ -68,7 +68,7 @@ def parse(
         raise DataError(f"{where} is empty in {_rows(missing, column)}; every row needs one")
     if missing.all():
         return np.full(len(column), "NaT", dtype="datetime64[ns]"), np.zeros(len(column), dtype=bool)
-    given = column[~missing]
+    given = column[~missing] if missing.any() else column
     if isinstance(given.dtype, pd.DatetimeTZDtype):
         parsed, bare = given.dt.tz_convert("UTC"), np.zeros(len(given), dtype=bool)
     elif pd.api.types.is_datetime64_dtype(given.dtype):
@@ -79,16 +79,24 @@ def parse(
         parsed, bare = pd.to_datetime(given).dt.tz_localize("UTC"), np.ones(len(given), dtype=bool)
     else:
         parsed, bare = _from_text(given.astype("str").str.strip(), where, order, unit)
-    late = ((parsed < _EARLIEST) | (parsed > _LATEST)).to_numpy(dtype=bool)
-    if late.any():
-        raise DataError(f"{where} lies outside the years 1678 to 2261 in {_rows(late, given)}")
+    clock = _within_years(_clock(parsed), given, where)
     if zone is not None and bare.any():
-        parsed, bare = within(parsed, bare, zone, where), np.zeros(len(given), dtype=bool)
-    instants = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
-    instants[~missing] = parsed.dt.as_unit("ns")
+        clock, bare = _clock(within(parsed, bare, zone, where)), np.zeros(len(given), dtype=bool)
+    known = clock.astype("datetime64[ns]")
+    if not missing.any():
+        return known, bare
+    instants = np.full(len(column), "NaT", dtype="datetime64[ns]")
+    instants[~missing] = known
     naive = np.zeros(len(column), dtype=bool)
     naive[~missing] = bare
-    return instants.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]"), naive
+    return instants, naive
+
+
+def whole_seconds(instants: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """The instants, those within a second moved up to its end."""
+    within_next = instants + np.timedelta64(10**9 - 1, "ns")
+    moved: NDArray[np.datetime64] = within_next.astype("datetime64[s]").astype("datetime64[ns]")
+    return moved
 
 
 def first(instants: NDArray[np.datetime64], rows: Rows) -> np.datetime64:
@@ -138,6 +146,20 @@ def refuse_mixed(name: str, naive: np.datetime64, aware: np.datetime64, known: n
         )
 
 
+def _clock(parsed: pd.Series) -> NDArray[np.datetime64]:
+    """The instants of a column in UTC, in their own unit."""
+    return np.asarray(parsed.dt.tz_localize(None).to_numpy())
+
+
+def _within_years(clock: NDArray[np.datetime64], given: pd.Series, where: str) -> NDArray[np.datetime64]:
+    """The instants, if nanoseconds can hold them. Raises DataError."""
+    earliest, latest = (limit.astype(clock.dtype) for limit in (_EARLIEST, _LATEST))
+    late = (clock < earliest) | (clock > latest)
+    if late.any():
+        raise DataError(f"{where} lies outside the years 1678 to 2261 in {_rows(late, given)}")
+    return clock
+
+
 def _has_own_type(column: pd.Series) -> bool:
     """Whether the column holds times or numbers, not text: converting it to text to find empty cells is slow."""
     return pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)
@@ -174,9 +196,10 @@ def _from_numbers(numbers: pd.Series, where: str, unit: Unit | None) -> tuple[pd
 
 def _unit_of(numbers: pd.Series, size: NDArray[np.float64], where: str) -> Unit:
     limits = [limit for limit, _, _ in _UNITS]
+    least, most = np.searchsorted(limits, [size.min(), size.max()], side="right")
+    if least == most:
+        return _UNITS[int(least)][1]
     which = np.searchsorted(limits, size, side="right")
-    if (which == which[0]).all():
-        return _UNITS[int(which[0])][1]
     other = which != which[0]
     units = _UNITS[int(which[0])][1], _UNITS[int(which[int(np.argmax(other))])][1]
     raise DataError(

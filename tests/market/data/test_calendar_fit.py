@@ -11,7 +11,7 @@ from market_bars import DAY, daily, utc
 from gatekeeper.market.data.calendar_fit import _search, fit
 from gatekeeper.market.data.candles import Candles
 from gatekeeper.market.data.fx import fx_sessions
-from gatekeeper.market.data.sessions import sessions
+from gatekeeper.market.data.sessions import outline, sessions
 
 pytestmark = pytest.mark.xdist_group("calendars")  # a calendar is made once in a process
 
@@ -106,3 +106,14 @@ def test_pandas_and_the_search_agree_on_weekdays() -> None:
     assert ((days.astype("datetime64[D]").astype(np.int64) + 3) % 7).tolist() == pd.DatetimeIndex(
         days
     ).day_of_week.tolist()
+
+
+@pytest.mark.parametrize("name", ["XNYS", "XTKS", "XETR", "XBOM", "24/5"])
+def test_an_outline_has_the_days_that_the_built_calendar_has(name: str) -> None:
+    """Apart from weeks with other weekdays than usual, such as Mumbai's of January 2024."""
+    first, as_of = np.datetime64("2014-03-03"), utc("2024-06-03T02:00")
+    short, built = outline(name, first, as_of), sessions(name, first, as_of)
+    assert len(built.day) > 5000
+    assert np.array_equal(short.owed(built.day[0], built.day[-1]), np.setdiff1d(built.day, short.optional))
+    assert np.isin(built.day, short.day).all()
+    assert short.zone == built.zone

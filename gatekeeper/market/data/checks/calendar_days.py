@@ -18,7 +18,6 @@ SHOWN = 5
 CUT = 0.5
 """A session whose bars are under this share of the usual ones is cut short."""
 
-_ONE_DAY = np.timedelta64(1, "D")
 # The shortest half day is over half of a whole one, and under this share of it.
 _WHOLE = 0.85
 
@@ -76,7 +75,7 @@ def _holes(bars: Candles, found: Fit) -> Iterator[Finding]:
 def _cut(bars: Candles, found: Fit) -> Iterator[Finding]:
     """Whole sessions of intraday bars that have under half of their bars."""
     held = found.sessions
-    if held.name in AROUND_THE_CLOCK or np.median(bars.closes_at - bars.opens_at) >= _ONE_DAY:
+    if held.name in AROUND_THE_CLOCK or not bars.is_intraday:
         return
     place = np.minimum(np.searchsorted(held.closes_at, bars.opens_at, side="right"), len(held.day) - 1)
     at, count = np.unique(place[held.opens_at[place] < bars.closes_at], return_counts=True)

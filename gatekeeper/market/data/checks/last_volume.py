@@ -17,7 +17,10 @@ def last_volume(checked: Checked) -> Iterator[Finding]:
     for bars in checked.candles:
         if bars.volume is None or len(bars) <= BEFORE:
             continue
-        last, usual = float(bars.volume[-1]), float(np.median(bars.volume[-1 - BEFORE : -1]))
+        last, before = float(bars.volume[-1]), bars.volume[-1 - BEFORE : -1]
+        if last >= LEAST * before.max():
+            continue
+        usual = float(np.median(before))
         if last < LEAST * usual:
             text = (
                 f"The last bar of {bars.symbol} has a volume of {last:g}, under {LEAST:g} of {usual:g}, the median of "

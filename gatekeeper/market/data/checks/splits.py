@@ -98,8 +98,10 @@ def splits(checked: Checked) -> Iterator[Finding]:
 
 def _market_days(bars: Candles) -> _Days:
     days = bars.days
+    if (days[1:] != days[:-1]).all():
+        return _Days(np.arange(len(bars)), bars.open, bars.high, bars.low, bars.close)
     row = np.flatnonzero(np.append(True, days[1:] != days[:-1]))
-    if len(row) == len(bars) or np.mean(~np.is_busday(days[row])) >= AROUND_THE_CLOCK:
+    if np.mean(~np.is_busday(days[row])) >= AROUND_THE_CLOCK:
         return _Days(np.arange(len(bars)), bars.open, bars.high, bars.low, bars.close)
     last = np.append(row[1:], len(bars)) - 1
     high, low = np.maximum.reduceat(bars.high, row), np.minimum.reduceat(bars.low, row)

@@ -44,7 +44,7 @@ def stamps(checked: Checked) -> Iterator[Finding]:
     for bars in checked.as_read:
         read: Stamp = "close" if bars.symbol in checked.closing else "open"
         stamped = bars.closes_at if read == "close" else bars.opens_at
-        daily = bool(np.median(bars.closes_at - bars.opens_at) >= _ONE_DAY)
+        daily = not bars.is_intraday
         held = _sessions(bars, stamped, daily, checked)
         if held is None or held.name in AROUND_THE_CLOCK:
             continue

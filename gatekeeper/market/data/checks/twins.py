@@ -48,7 +48,9 @@ def twins(checked: Checked) -> Iterator[Finding]:
     """Warned: returns alike on over half of the common bars. Refused: the same on over 95 %."""
     by_length: dict[int, list[Candles]] = defaultdict(list)
     for bars in checked.candles:
-        lengths = np.sort((bars.closes_at[:_SAMPLE] - bars.opens_at[:_SAMPLE]).view(np.int64))
+        lengths = (bars.closes_at[:_SAMPLE] - bars.opens_at[:_SAMPLE]).view(np.int64)
+        if (lengths != lengths[0]).any():
+            lengths.sort()
         by_length[int(lengths[len(lengths) // 2])].append(bars)
     for length, alike in by_length.items():
         if len(alike) > 1:
@@ -128,7 +130,7 @@ def _threads() -> Any:
 
 def _median(values: Floats) -> float:
     """The median size of the returns that aren't 0."""
-    moved = np.abs(values[values != 0])
+    moved = np.abs(values if values.all() else values[values != 0])
     middle = len(moved) // 2
     return float(np.partition(moved, middle)[middle]) if len(moved) else 0.0
 

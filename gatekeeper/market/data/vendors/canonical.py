@@ -44,8 +44,6 @@ def canonical(frame: pd.DataFrame, found: Recognised, shape: Shape, mapping: Col
     if found.rivals:
         own = made.get("time", joined(frame, found.columns["time"]))
         _agree(frame, found.rivals, own, name, order, mapping, zone)
-    if "closes_at" in made and vendor is not None and vendor.last_instant:
-        made["closes_at"] = made["closes_at"].dt.ceil("s")
     notes = list(vendor.notes if vendor and mapping.zone is None else ())
     whole = _renamed(frame, found.columns, made)
     if ratio := [role for role in ("factor", "adj_close") if role in whole.columns and role in found.columns]:
@@ -73,7 +71,8 @@ def _made(
         if len(of) > 1 or parsed:
             made[role] = joined(frame, of)
         if parsed:
-            made[role] = _instants(made[role], f"{name}: {' '.join(of)}", order, mapping, zone)
+            last = role == "closes_at" and found.vendor is not None and found.vendor.last_instant
+            made[role] = _instants(made[role], f"{name}: {' '.join(of)}", order, mapping, zone, last_instant=last)
     return made
 
 
@@ -99,10 +98,16 @@ def joined(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series:
 
 
 def _instants(
-    column: pd.Series, where: str, order: times.DateOrder | None, mapping: ColumnMapping, zone: str | None
+    column: pd.Series,
+    where: str,
+    order: times.DateOrder | None,
+    mapping: ColumnMapping,
+    zone: str | None,
+    *,
+    last_instant: bool,
 ) -> pd.Series:
     instants, naive = times.parse(column, where, order=order, unit=mapping.time_unit, zone=zone)
-    series = pd.Series(instants, index=column.index)
+    series = pd.Series(times.whole_seconds(instants) if last_instant else instants, index=column.index)
     return series if naive.any() else series.dt.tz_localize("UTC")
 
 
