@@ -340,6 +340,6 @@ def test_records_of_stores_are_cleared_as_they_are_made(caplog: pytest.LogCaptur
 def test_a_url_where_a_folder_belongs_is_refused_and_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`s3:/key:secret@bucket` would be a folder of that name, which `config` lists."""
     monkeypatch.setenv(f"GATEKEEPER_{name.upper()}", f"s3://key:{LEFT}@bucket/prefix")
-    with pytest.raises(ConfigError, match=f"GATEKEEPER_{name.upper()}: It is a URL") as fault:
+    with pytest.raises(ConfigError, match=f"GATEKEEPER_{name.upper()}=.s3:.*: It is a URL") as fault:
         config.load()
     assert LEFT not in str(fault.value)

@@ -6,10 +6,10 @@ import numpy as np
 from market import LATER, walk
 from results import ITS_TIME, Result, pair
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.untraded import untraded
 from gatekeeper.market.data.checks.all import run
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.untraded import untraded
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.settings import Settings
 

@@ -6,7 +6,7 @@ import numpy as np
 import talib
 from results import ITS_TIME, Result, pair
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.replay.indicators import indicators
 
 SIZES = (10_000, 100_000, 1_000_000)

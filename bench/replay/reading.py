@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from results import ITS_TIME, Result, pair
 
-from gatekeeper.market.data import tapes
+from gatekeeper.market.data.bars import tapes
 from gatekeeper.market.data.demo import demo_last_monday, demo_tables
-from gatekeeper.market.data.files import tables
-from gatekeeper.market.data.vendors.bars import BARS
+from gatekeeper.market.data.reading.files import tables
+from gatekeeper.market.data.reading.vendors.bars import BARS
 
 BINANCE, PARQUET, LARGE = 100_000, 1_000_000, 10_000_000
 WEEKS = 520

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import talib
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 
 FRACTION = 0.05
 PERIODS = 365

@@ -18,7 +18,7 @@ from results import FASTER, Result, alone, compared, in_turns, missing, pair, pe
 
 from gatekeeper.judgement.backtest.daily_returns import daily_returns
 from gatekeeper.judgement.statistics.sharpe import sharpe_ratio
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.settings import Settings
 

@@ -9,15 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError
-from gatekeeper.market.data import calendars, candles, corporate_actions, labelled, tapes, unfinished
-from gatekeeper.market.data.adjusting import applied
-from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
-from gatekeeper.market.data.checks.checked import DEMO, Check, Checked
-from gatekeeper.market.data.closes import daily_closes
-from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
-from gatekeeper.market.data.files import tables
-from gatekeeper.market.data.market_days import (
+from gatekeeper.market.data.bars import candles, corporate_actions, tapes, unfinished
+from gatekeeper.market.data.bars.adjusting import applied
+from gatekeeper.market.data.bars.candles import Book, Candles
+from gatekeeper.market.data.bars.untraded import untraded
+from gatekeeper.market.data.calendar import calendars
+from gatekeeper.market.data.calendar.closes import daily_closes
+from gatekeeper.market.data.calendar.market_days import (
     WORKDAYS,
     Days,
     calendar_of_ideas,
@@ -25,13 +23,16 @@ from gatekeeper.market.data.market_days import (
     counted_periods,
     last_closed,
 )
+from gatekeeper.market.data.calendar.sessions import calendar_of, periods_per_year
+from gatekeeper.market.data.checks.all import CHECKS, OF_IDEAS, OF_REPLAYED, run
+from gatekeeper.market.data.checks.checked import DEMO, Check, Checked
+from gatekeeper.market.data.demo import FIRST_BAR, LAST_CLOSE, demo_last_monday, demo_tables
 from gatekeeper.market.data.passport.assembly import assembled
 from gatekeeper.market.data.passport.reading import Reading
-from gatekeeper.market.data.sessions import calendar_of, periods_per_year
-from gatekeeper.market.data.trades import feature_rows
-from gatekeeper.market.data.untraded import untraded
-from gatekeeper.market.data.vendors.bars import BARS
-from gatekeeper.market.data.vendors.ideas import IDEAS
+from gatekeeper.market.data.reading.files import tables
+from gatekeeper.market.data.reading.vendors.bars import BARS
+from gatekeeper.market.data.reading.vendors.ideas import IDEAS
+from gatekeeper.market.data.trades import feature_rows, labelled
 from gatekeeper.market.findings import Finding, judged, lines, refuse
 from gatekeeper.market.ideas import Dataset, instant, join
 from gatekeeper.market.replay.kernel import replay

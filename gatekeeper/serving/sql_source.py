@@ -15,7 +15,8 @@ from sqlalchemy import Row
 
 from gatekeeper.errors import AsOfError, ConfigError, DataError, GatekeeperError
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.closed_trades import (
+from gatekeeper.market.data.calendar.market_days import calendar_of_ideas, check_fresh
+from gatekeeper.market.data.trades.closed_trades import (
     GIVEN,
     MEND,
     Mask,
@@ -27,7 +28,6 @@ from gatekeeper.market.data.closed_trades import (
     equals_one_before,
     repeats,
 )
-from gatekeeper.market.data.market_days import calendar_of_ideas, check_fresh
 from gatekeeper.market.ideas import Dataset, Ideas, instant, join, moment
 from gatekeeper.registry.db import created_at
 from gatekeeper.registry.db.database import Database

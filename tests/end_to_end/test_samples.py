@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gatekeeper.market.data import candles, labelled
+from gatekeeper.market.data.bars import candles
+from gatekeeper.market.data.trades import labelled
 
 HOUSE = Path(__file__).parents[2]
 SAMPLES = HOUSE / "docs" / "samples"

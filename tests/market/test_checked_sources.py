@@ -9,7 +9,7 @@ import pytest
 from market_bars import random_bars, utc, write
 
 from gatekeeper.errors import DataError
-from gatekeeper.market.data.candles import PRICES
+from gatekeeper.market.data.bars.candles import PRICES
 from gatekeeper.market.ideas import Dataset, instant
 from gatekeeper.market.sources import load, opened
 from gatekeeper.settings import Settings

@@ -4,8 +4,8 @@ import numpy as np
 from market_bars import DAY, daily
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.candles import Candles
-from gatekeeper.market.data.closed_trades import booked_on_exit
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.trades.closed_trades import booked_on_exit
 from gatekeeper.market.ideas import Ideas
 
 MOST_BARS = 10

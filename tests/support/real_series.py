@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gatekeeper.market.data import tapes
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars import tapes
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.corporate_actions import Split
+from gatekeeper.market.data.bars.untraded import untraded
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.corporate_actions import Split
-from gatekeeper.market.data.files import Table
-from gatekeeper.market.data.untraded import untraded
+from gatekeeper.market.data.reading.files import Table
 from gatekeeper.settings import Settings
 
 LATE = datetime(2030, 1, 1, tzinfo=UTC)

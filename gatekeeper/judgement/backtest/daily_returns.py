@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.judgement.backtest.sizing import Size
-from gatekeeper.market.data.closed_trades import day_of
+from gatekeeper.market.data.trades.closed_trades import day_of
 from gatekeeper.market.ideas import Dataset, Ideas
 
 

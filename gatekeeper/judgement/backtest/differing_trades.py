@@ -10,7 +10,7 @@ from gatekeeper.documents.evidence import DifferingIdeas, PooledHistory
 from gatekeeper.judgement.backtest.sizing import Sizing, each
 from gatekeeper.judgement.statistics.pooled_error import Weeks, differing_ideas, pooled_history, week_of
 from gatekeeper.judgement.statistics.sharpe import risk_free_per_period
-from gatekeeper.market.data.closed_trades import day_of
+from gatekeeper.market.data.trades.closed_trades import day_of
 from gatekeeper.market.ideas import Dataset, Ideas, instant
 
 Mask = NDArray[np.bool_]

@@ -9,7 +9,7 @@ import numpy as np
 from gatekeeper.documents.passport import Passport, SymbolRecord
 from gatekeeper.judgement.report import data_charts
 from gatekeeper.judgement.report.report import DrawnChart, page
-from gatekeeper.market.data.candles import Book, Candles
+from gatekeeper.market.data.bars.candles import Book, Candles
 from gatekeeper.market.data.checks.lags import lagged
 from gatekeeper.market.data.passport import texts
 from gatekeeper.market.data.passport.compared import length_in_words

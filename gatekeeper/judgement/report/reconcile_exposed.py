@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gatekeeper.documents.evaluation import EvaluationDocument, LeagueRow, ScorecardRecord
 from gatekeeper.documents.rules import Rules
 from gatekeeper.judgement.report.figures import CLOSE, Told
-from gatekeeper.market.data.closed_trades import day_of
+from gatekeeper.market.data.trades.closed_trades import day_of
 from gatekeeper.market.ideas import instant
 
 Row = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gatekeeper.market.data.files import Table
+    from gatekeeper.market.data.reading.files import Table
 
 # Before 2006 the S&P's opens are just the previous closes.
 FIRST_BAR = datetime(2006, 1, 3, tzinfo=UTC)
@@ -34,7 +34,7 @@ def demo_tables() -> Iterator[Table]:
     """
     import pandas as pd
 
-    from gatekeeper.market.data.files import Table
+    from gatekeeper.market.data.reading.files import Table
 
     for symbol in ("NASDAQ", "SP500"):
         frame = pd.read_csv(_file(symbol.lower()), usecols=["Date", "Open", "High", "Low", "Close"])

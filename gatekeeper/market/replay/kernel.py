@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.ideas import Ideas, instant, join
 from gatekeeper.market.replay.costs import Rates
 from gatekeeper.market.replay.indicators import Indicators, indicators

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.replay.indicators import Indicators
 
 PULLBACK, BOUNCE = "trend_pullback", "range_bounce"

@@ -113,7 +113,7 @@ class Run:
 
     def _splits(self) -> str | None:
         """The digest of the splits up to the as-of, wherever their file lies."""
-        from gatekeeper.market.data import corporate_actions  # imported here, since most runs have no such file
+        from gatekeeper.market.data.bars import corporate_actions
 
         return corporate_actions.digest(corporate_actions.read(self.settings.splits), self.as_of)
 

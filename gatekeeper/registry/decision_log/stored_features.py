@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import nan
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.closed_trades import ACTIONS, GIVEN
+from gatekeeper.market.data.trades.closed_trades import ACTIONS, GIVEN
 
 
 def vector_of(stored: object) -> list[float] | None:

@@ -15,7 +15,7 @@ from msgspec import structs
 from gatekeeper.judgement import Scorecard, judge, policy_of, run, sharpe_ratio
 from gatekeeper.judgement.backtest.daily_returns import Marks
 from gatekeeper.judgement.statistics.sharpe import excess_returns
-from gatekeeper.market.data.closed_trades import booked_on_exit
+from gatekeeper.market.data.trades.closed_trades import booked_on_exit
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings
 

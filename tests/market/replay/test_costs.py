@@ -10,8 +10,8 @@ from market_bars import DAY, candles, daily, utc
 
 from gatekeeper.config import load
 from gatekeeper.errors import ConfigError, DataError
-from gatekeeper.market.data import labelled
-from gatekeeper.market.data.files import tables
+from gatekeeper.market.data.reading.files import tables
+from gatekeeper.market.data.trades import labelled
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.market.replay.strategies import BOUNCE, PULLBACK

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars, utc, write
 
-from gatekeeper.market.data.files import Table
-from gatekeeper.market.data.tapes import book
+from gatekeeper.market.data.bars.tapes import book
+from gatekeeper.market.data.reading.files import Table
 from gatekeeper.market.ideas import instant
 from gatekeeper.market.replay.kernel import follow
 from gatekeeper.market.replay.strategies import Signals

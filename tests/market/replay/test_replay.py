@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from market_bars import DAY, candles, daily, utc
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.replay.kernel import Replay, replay
 from gatekeeper.market.replay.strategies import BOUNCE, PULLBACK
 from gatekeeper.settings import Settings

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import random_bars
 
-from gatekeeper.market.data.candles import Book
-from gatekeeper.market.data.files import Table
-from gatekeeper.market.data.tapes import book
+from gatekeeper.market.data.bars.candles import Book
+from gatekeeper.market.data.bars.tapes import book
+from gatekeeper.market.data.reading.files import Table
 from gatekeeper.market.replay.kernel import replay
 from gatekeeper.settings import Settings
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gatekeeper.market.data.calendar_fit import AROUND_THE_CLOCK, Fit, fit
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.calendar.calendar_fit import AROUND_THE_CLOCK, Fit, fit
+from gatekeeper.market.data.calendar.fx import FX
+from gatekeeper.market.data.calendar.sessions import SETTING, Days, calendar_of
 from gatekeeper.market.data.checks.checked import DEMO, Checked
-from gatekeeper.market.data.fx import FX
-from gatekeeper.market.data.sessions import SETTING, Days, calendar_of
 from gatekeeper.market.findings import Finding, Severity
 
 SHOWN = 5

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gatekeeper.market.data.candles import Candles
-from gatekeeper.market.data.corporate_actions import Split
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.corporate_actions import Split
 from gatekeeper.market.findings import Finding
 from gatekeeper.market.ideas import Ideas
 from gatekeeper.settings import Settings

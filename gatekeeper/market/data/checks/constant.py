@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.untraded import is_constant
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.untraded import is_constant
 from gatekeeper.market.findings import Finding, Severity
 
 Floats = NDArray[np.float64]

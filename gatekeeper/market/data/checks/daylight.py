@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gatekeeper.market.data.bars.spans import DAY, zones
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.spans import DAY, zones
 from gatekeeper.market.findings import SHOWN, Finding, Severity
 
 

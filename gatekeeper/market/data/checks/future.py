@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.candles import EXTRAS, Candles
+from gatekeeper.market.data.bars.candles import EXTRAS, Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.checks.lags import next_returns, spearman
 from gatekeeper.market.findings import SHOWN, Finding, Severity

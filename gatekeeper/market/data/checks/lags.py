@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.ideas import Ideas
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.features import FEATURES
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.checks.lags import spearman
 from gatekeeper.market.findings import Finding, Severity

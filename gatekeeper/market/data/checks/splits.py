@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.market.data.adjusting import first_bar
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.adjusting import first_bar
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.corporate_actions import Split
+from gatekeeper.market.data.bars.untraded import usable_volume
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.corporate_actions import Split
-from gatekeeper.market.data.untraded import usable_volume
 from gatekeeper.market.findings import Finding, Severity
 
 Floats = NDArray[np.float64]

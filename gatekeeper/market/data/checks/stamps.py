@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from gatekeeper.errors import ConfigError
-from gatekeeper.market.data.calendar_fit import AROUND_THE_CLOCK, fit
-from gatekeeper.market.data.candles import Candles, Stamp, Times
+from gatekeeper.market.data.bars.candles import Candles, Stamp, Times
+from gatekeeper.market.data.calendar.calendar_fit import AROUND_THE_CLOCK, fit
+from gatekeeper.market.data.calendar.sessions import Sessions, calendar_of, sessions
 from gatekeeper.market.data.checks.checked import DEMO, Checked
-from gatekeeper.market.data.sessions import Sessions, calendar_of, sessions
 from gatekeeper.market.findings import Finding, Severity
 
 DENY = 0.001

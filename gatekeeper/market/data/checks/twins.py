@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.findings import Finding, Severity
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.untraded import ALIKE, Mask, like_before, stale, usable_volume
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.untraded import ALIKE, Mask, like_before, stale, usable_volume
 from gatekeeper.market.findings import Finding, Severity
 
 NAMED = 3  # bars that a message names

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from gatekeeper.documents.passport import BarDigest, Passport, SymbolRecord
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.passport.facts import digest
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.market.ideas import instant, moment

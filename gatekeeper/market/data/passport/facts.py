@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatekeeper.documents.passport import BarDigest, IdeaRecord, Layout, SymbolRecord
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.ideas import Dataset, moment
 
 KEPT = 5  # bars of each symbol that are kept by digest

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 
 from gatekeeper.documents.passport import Passport
-from gatekeeper.market.data.candles import Book, Candles
-from gatekeeper.market.data.files import Table
+from gatekeeper.market.data.bars.candles import Book, Candles
 from gatekeeper.market.data.passport.compared import revised
 from gatekeeper.market.data.passport.facts import SourceFile
+from gatekeeper.market.data.reading.files import Table
 from gatekeeper.market.findings import Finding
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gatekeeper.market.data import closed_trades
-from gatekeeper.market.data.files import Table, numbers
+from gatekeeper.market.data.reading.files import Table, numbers
+from gatekeeper.market.data.trades import closed_trades
 
 ACTIONS = closed_trades.ACTIONS | {"long": 1.0, "short": 0.0, "-1": 0.0, "-1.0": 0.0}
 

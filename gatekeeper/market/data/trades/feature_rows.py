@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
-from gatekeeper.market.data import times
-from gatekeeper.market.data.closed_trades import GIVEN
-from gatekeeper.market.data.files import Table
+from gatekeeper.market.data.reading import times
+from gatekeeper.market.data.reading.files import Table
+from gatekeeper.market.data.trades.closed_trades import GIVEN
 from gatekeeper.market.ideas import instant
 
 Times = NDArray[np.datetime64]

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gatekeeper.errors import DataError
-from gatekeeper.market.data import times
-from gatekeeper.market.data.files import Table, numbers
+from gatekeeper.market.data.reading import times
+from gatekeeper.market.data.reading.files import Table, numbers
 
 Floats = NDArray[np.float64]
 

@@ -5,10 +5,10 @@ import pytest
 from arch.data import nasdaq, sp500
 from market_bars import DAY, utc
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.calendar.sessions import sessions
 from gatekeeper.market.data.checks.calendar_days import calendar
 from gatekeeper.market.data.checks.checked import Checked
-from gatekeeper.market.data.sessions import sessions
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.settings import Settings
 

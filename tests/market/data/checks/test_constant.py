@@ -6,7 +6,7 @@ import numpy as np
 from market_bars import candles, daily
 from real_series import checked, indices, stocks
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.checks.constant import constant_columns
 from gatekeeper.market.findings import Severity
 

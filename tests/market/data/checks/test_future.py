@@ -12,8 +12,9 @@ from scipy.stats import spearmanr
 from gatekeeper.errors import DataError
 from gatekeeper.features import FEATURES
 from gatekeeper.market import sources
-from gatekeeper.market.data import demo, tapes
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data import demo
+from gatekeeper.market.data.bars import tapes
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.checks import future, lags
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.findings import Finding

@@ -8,9 +8,9 @@ import pytest
 from market_bars import daily
 from real_series import checked, indices, single_prices, stocks, without_volume
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.corporate_actions import Split
 from gatekeeper.market.data.checks.splits import splits
-from gatekeeper.market.data.corporate_actions import Split
 from gatekeeper.market.findings import Finding, Severity
 
 TRUE = {"split:AAPL:2000-06-21", "split:AAPL:2005-02-28", "split:MSFT:2003-02-18"}

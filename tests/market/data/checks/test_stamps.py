@@ -8,12 +8,12 @@ import pytest
 from arch.data import nasdaq, sp500
 from market_bars import DAY, utc
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.calendar.sessions import Sessions, sessions
 from gatekeeper.market.data.checks.checked import Checked
 from gatekeeper.market.data.checks.daylight import daylight
 from gatekeeper.market.data.checks.last_volume import last_volume
 from gatekeeper.market.data.checks.stamps import BROKER, Said, says, stamps
-from gatekeeper.market.data.sessions import Sessions, sessions
 from gatekeeper.market.findings import Finding, Severity
 from gatekeeper.settings import Settings
 

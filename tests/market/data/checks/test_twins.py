@@ -9,7 +9,7 @@ import pytest
 from market_bars import daily
 from real_series import checked, indices, single_prices, stocks
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.checks.twins import twins
 from gatekeeper.market.findings import Finding, Severity
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from market_bars import daily
 from real_series import checked, indices, single_prices, stocks
 
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
+from gatekeeper.market.data.bars.untraded import stale, untraded, usable_volume
 from gatekeeper.market.data.checks.volume import repeated, stale_bars, volume
-from gatekeeper.market.data.untraded import stale, untraded, usable_volume
 from gatekeeper.market.findings import Finding, Severity
 
 ROWS = (40, 41)

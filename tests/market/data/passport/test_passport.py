@@ -16,7 +16,7 @@ from gatekeeper.documents import evaluation
 from gatekeeper.documents import passport as passports
 from gatekeeper.documents.passport import FORMAT, FindingRecord, Passport, digest_of, sealed
 from gatekeeper.errors import DataError
-from gatekeeper.market.data.candles import Candles
+from gatekeeper.market.data.bars.candles import Candles
 from gatekeeper.market.data.passport import facts
 from gatekeeper.market.data.passport.compared import changes, revised
 

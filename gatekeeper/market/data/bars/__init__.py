@@ -1,0 +1,1 @@
+"""Bars: the candles of each symbol as known at an as-of."""

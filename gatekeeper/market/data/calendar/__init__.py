@@ -1,0 +1,1 @@
+"""Calendar: sessions, market days and periods a year."""

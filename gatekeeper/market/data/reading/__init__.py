@@ -1,0 +1,1 @@
+"""Reading: files of any vendor as tables with columns, times and numbers of ours."""
