@@ -139,8 +139,10 @@ class _Found:
 
     @property
     def use(self) -> str:
-        """The line to use."""
-        return f"export GATEKEEPER_DATA={shlex.quote(str(self.settings.data))}"
+        """The line to use, from any folder: Airflow and servers are started in others."""
+        scheme, _, place = str(self.settings.data).partition(":")
+        local = scheme in ("candles", "ideas") and ":" not in place
+        return f"export GATEKEEPER_DATA={shlex.quote(f'{scheme}:{Path(place).absolute() if local else place}')}"
 
     @property
     def again(self) -> str:

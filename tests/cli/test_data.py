@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,17 @@ def test_the_floors_are_counted(data: Data, folder: Path) -> None:
     passport = answered["passport"]
     span = np.busday_count(passport["ideas"]["first"][:10], "2023-12-30")
     assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 260, rel=0.01)
+
+
+@pytest.mark.parametrize("given", ["bars", "bars/", "./bars", "candles:bars", "bars/*.csv"])
+def test_the_line_to_use_works_from_any_folder(
+    data: Data, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Airflow and the servers are started in folders of their own, where `bars` is nothing."""
+    shutil.copytree(folder, tmp_path / "bars")
+    monkeypatch.chdir(tmp_path)
+    place = shlex.split(answer(data, given)["use"])[1].removeprefix("GATEKEEPER_DATA=candles:")
+    assert place == str(tmp_path / given.removeprefix("candles:"))
 
 
 @pytest.mark.parametrize("columns", [80, 60])

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from gatekeeper.market.data.bars import tapes
 from gatekeeper.market.data.bars.candles import Candles
@@ -73,10 +71,7 @@ def adjusted_closes(symbol: str) -> np.ndarray:
 
 
 def _stocks() -> pd.DataFrame:
-    spec = find_spec("bokeh_sampledata")
-    if spec is None or spec.origin is None:
-        pytest.skip("needs bokeh-sampledata")
-    frame = pd.read_csv(Path(spec.origin).parent / "_data" / "stocks.csv.gz").rename(columns=str.lower)
+    frame = pd.read_csv(str(files("bokeh_sampledata") / "_data" / "stocks.csv.gz")).rename(columns=str.lower)
     return frame.rename(columns={"ticker": "symbol", "date": "time"})
 
 
