@@ -60,6 +60,12 @@ class Layout(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the vendor's times stand for; left out if it doesn't say."""
     zone: str | None = None
     """Zone of times without an offset; left out if the vendor doesn't say."""
+    delimiter: str = ""
+    """What stands between the columns; left out of files that aren't delimited text."""
+    decimal: str = ""
+    """Decimal mark; left out of files that aren't delimited text."""
+    time_unit: str = ""
+    """Unit of epochs: s, ms, us or ns; left out if times aren't epochs."""
     written_from: datetime | None = None
     """When the oldest file was written; left out if no file's time is known."""
     written_to: datetime | None = None

@@ -89,6 +89,38 @@ def test_the_floors_are_counted(data: Data, folder: Path) -> None:
     assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 260, rel=0.01)
 
 
+WRITTEN = [
+    ("comma", ",", ".", "iso", {"delimiter": ",", "decimal": "."}),
+    ("german", ";", ",", "iso", {"delimiter": ";", "decimal": ","}),
+    ("tabs", "\t", ".", "s", {"delimiter": "\t", "decimal": ".", "time_unit": "s"}),
+    ("epochs", ",", ".", "ms", {"delimiter": ",", "decimal": ".", "time_unit": "ms"}),
+    ("finer", ",", ".", "ns", {"delimiter": ",", "decimal": ".", "time_unit": "ns"}),
+]
+
+
+@pytest.mark.parametrize(("name", "delimiter", "decimal", "times", "told"), WRITTEN, ids=[each[0] for each in WRITTEN])
+def test_how_a_file_is_written_is_told(
+    data: Data, tmp_path: Path, name: str, delimiter: str, decimal: str, times: str, told: dict[str, str]
+) -> None:
+    frame = bars("AAA", 1).drop(columns="symbol").round(2)
+    if times != "iso":
+        frame["time"] = pd.to_datetime(frame["time"], utc=True).dt.as_unit(times).astype("int64")
+    frame.to_csv(tmp_path / f"{name}.csv", sep=delimiter, decimal=decimal, index=False)
+    (layout,) = answer(data, str(tmp_path / f"{name}.csv"))["passport"]["layouts"]
+    assert {key: layout[key] for key in ("delimiter", "decimal", "time_unit") if key in layout} == told
+
+
+def test_files_of_one_vendor_with_other_epochs_are_told_apart(data: Data, tmp_path: Path) -> None:
+    """Binance's months of 2024 have milliseconds, those of 2025 microseconds."""
+    frame = bars("AAA", 1).drop(columns="symbol")
+    stamps = pd.to_datetime(frame["time"], utc=True)
+    for unit, rows in (("ms", slice(0, 800)), ("us", slice(800, None))):
+        part = frame.assign(time=stamps.dt.as_unit(unit).astype("int64")).iloc[rows]
+        part.to_csv(tmp_path / f"AAA-1d-{stamps.iloc[rows].iloc[0]:%Y}.csv", index=False)
+    layouts = answer(data, str(tmp_path))["passport"]["layouts"]
+    assert [each["time_unit"] for each in layouts] == ["ms", "us"]
+
+
 @pytest.mark.parametrize("given", ["bars", "bars/", "./bars", "candles:bars", "bars/*.csv"])
 def test_the_line_to_use_works_from_any_folder(
     data: Data, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, given: str

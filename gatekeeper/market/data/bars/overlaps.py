@@ -12,6 +12,8 @@ from gatekeeper.market.data.bars.spans import FEWEST, bar_length
 
 # Prices are rounded to cents: what is adjusted by one factor agrees to this.
 _SAME_FACTOR = 0.005
+_MOSTLY = 0.5
+_NO_DISTANCE = np.timedelta64(0, "ns")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,18 +44,27 @@ def joined(rows: pd.DataFrame) -> Joined:
 
 
 def require_one_length(symbol: str, rows: pd.DataFrame) -> None:
-    """Raises DataError if two files hold bars of another length: hours and days are no bars of one series."""
+    """Raises DataError if two files hold bars of another length: hours and days are no bars of one series.
+
+    Longer bars mostly come at one distance, and never as close to each other as the shorter ones usually do. A file
+    with many holes has bars at all distances, whatever the commonest is.
+    """
     codes = rows["file"].cat.codes.to_numpy()
     if (codes == codes[0]).all():
         return
-    lengths: dict[np.timedelta64, str] = {}
+    usual: dict[str, np.timedelta64] = {}
+    smallest: dict[str, np.timedelta64] = {}
     for file, group in rows.groupby("file", observed=True):
         stamps = np.unique(_times(group))
         if len(stamps) >= FEWEST:
-            lengths.setdefault(bar_length(stamps), str(file))
-    if len(lengths) > 1:
-        first, second = (f"{name} has bars of {pd.Timedelta(length)}" for length, name in list(lengths.items())[:2])
-        raise DataError(f"files of {symbol} differ in the length of a bar: {first}, {second}; keep one of the two")
+            gaps, usual[str(file)] = np.diff(stamps), bar_length(stamps)
+            smallest[str(file)] = gaps.min() if (gaps == usual[str(file)]).mean() > _MOSTLY else _NO_DISTANCE
+    if not usual:
+        return
+    short, long = min(usual, key=lambda file: usual[file]), max(smallest, key=lambda file: smallest[file])
+    if smallest[long] > usual[short]:
+        both = (f"{name} has bars of {pd.Timedelta(usual[name])}" for name in usual if name in (short, long))
+        raise DataError(f"files of {symbol} differ in the length of a bar: {', '.join(both)}; keep one of the two")
 
 
 def named(rows: pd.DataFrame, limit: int = 3) -> str:

@@ -33,13 +33,16 @@ class SourceFile:
     stamp: Literal["open", "close"] | None
     zone: str | None
     notes: tuple[str, ...]
+    delimiter: str
+    decimal: str
+    time_unit: str
 
 
 def layouts(files: Iterable[SourceFile]) -> list[Layout]:
     """The files by how they were read, in order of their names."""
 
-    def kind(file: SourceFile) -> tuple[str, str, str]:
-        return file.vendor, file.stamp or "", file.zone or ""
+    def kind(file: SourceFile) -> tuple[str, ...]:
+        return file.vendor, file.stamp or "", file.zone or "", file.delimiter, file.decimal, file.time_unit
 
     return [_layout(list(group)) for _, group in groupby(sorted(files, key=lambda file: (kind(file), file.name)), kind)]
 
@@ -54,6 +57,9 @@ def _layout(files: list[SourceFile]) -> Layout:
         columns=list(first.columns[:_LAYOUT_COLUMNS]),
         stamp=first.stamp,
         zone=first.zone,
+        delimiter=first.delimiter,
+        decimal=first.decimal,
+        time_unit=first.time_unit,
         written_from=min(written) if written else None,
         written_to=max(written) if written else None,
         unwritten=len(files) - len(written),

@@ -38,7 +38,18 @@ class Reading:
         for table in source:
             columns = tuple(str(column) for column in table.frame.columns)
             self.files.append(
-                SourceFile(table.name, columns, table.written, table.vendor, table.stamp, table.zone, table.notes)
+                SourceFile(
+                    table.name,
+                    columns,
+                    table.written,
+                    table.vendor,
+                    table.stamp,
+                    table.zone,
+                    table.notes,
+                    table.delimiter,
+                    table.decimal,
+                    table.time_unit,
+                )
             )
             yield table
 

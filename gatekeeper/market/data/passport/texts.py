@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from gatekeeper.documents.passport import Layout, Passport
 from gatekeeper.market.data.passport.compared import length_in_words
 
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+
 
 def lines(passport: Passport) -> list[str]:
     """The passport in a few lines: what was read, then what is refused and warned of."""
@@ -31,6 +33,11 @@ def counted(passport: Passport) -> str:
 def layout(found: Layout) -> str:
     """How one group of files was read."""
     parts = [found.vendor or "columns by their names"]
+    if found.delimiter:
+        named = _DELIMITERS.get(found.delimiter, repr(found.delimiter))
+        parts.append(f"{named} between columns, decimal {'comma' if found.decimal == ',' else 'point'}")
+    if found.time_unit:
+        parts.append(f"times as epochs in {found.time_unit}")
     if found.stamp:
         parts.append(f"times are a bar's {found.stamp}")
     if found.zone:

@@ -42,6 +42,7 @@ class Table:
     written: when the file was written (modification time, `Last-Modified`); None if its store doesn't say.
     vendor: the name of its vendor, "" if none is recognised. stamp: what its times stand for, zone: where times without
     an offset are of; None if the vendor doesn't say. notes: what people should know of how it was read.
+    delimiter, decimal: of its text, time_unit: of its epochs; "" if it has none.
     """
 
     name: str
@@ -52,6 +53,9 @@ class Table:
     stamp: Literal["open", "close"] | None = None
     zone: str | None = None
     notes: tuple[str, ...] = ()
+    delimiter: str = ""
+    decimal: str = ""
+    time_unit: str = ""
 
     def require(self, columns: tuple[str, ...]) -> None:
         """Raises DataError if the file lacks one of `columns`, or has no rows."""
@@ -112,10 +116,14 @@ def table_of(
     symbol, length = _symbol(stem, found, mapping, rows.frame)
     vendor = found.vendor
     stamp = mapping.stamp or (vendor.stamp if vendor else None)
-    return (
-        Table(part.name, symbol, rows.frame, written, vendor.name if vendor else "", stamp, rows.zone, rows.notes),
-        "" if "symbol" in rows.frame.columns else length,
-    )
+    table = Table(part.name, symbol, rows.frame, written, vendor.name if vendor else "", stamp, rows.zone, rows.notes)
+    if sheet.layout is not None:
+        table = replace(table, delimiter=sheet.layout.delimiter, decimal=sheet.decimal)
+    of_time = found.columns.get("time", ())
+    if len(of_time) == 1 and of_time[0] in sheet.frame.columns:
+        unit = mapping.time_unit or times.epoch_unit(sheet.frame[of_time[0]])
+        table = replace(table, time_unit=unit or "")
+    return table, "" if "symbol" in rows.frame.columns else length
 
 
 def _with_numbers(sheet: Sheet, found: Recognised, shape: Shape, mapping: ColumnMapping) -> Sheet:
@@ -134,7 +142,7 @@ def _with_numbers(sheet: Sheet, found: Recognised, shape: Shape, mapping: Column
         frame = (sheet.as_text(names) if text is sheet else text).frame
     differs = number_text.is_text if style.decimal == "," else number_text.is_marked
     read = {name: style.read(frame[name]) for name in names if differs(frame[name])}
-    return replace(sheet, frame=frame.assign(**read)) if read else sheet
+    return replace(sheet, frame=frame.assign(**read), decimal=style.decimal) if read else sheet
 
 
 def _number_format(sheet: Sheet, names: list[str], odd: list[pd.Series]) -> NumberFormat:

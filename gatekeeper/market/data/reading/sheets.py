@@ -25,6 +25,7 @@ class Sheet:
 
     headed: whether its columns have names of their own; else they are 1, 2, ... stacked: whether its columns had two
     levels, one of symbols. layout: how its text is laid out; None for other kinds.
+    decimal: the mark of its numbers.
     """
 
     part: TableFile
@@ -32,6 +33,7 @@ class Sheet:
     headed: bool = True
     stacked: bool = False
     layout: TextLayout | None = None
+    decimal: str = "."
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -208,6 +208,17 @@ def _unit_of(numbers: pd.Series, size: NDArray[np.float64], where: str) -> Unit:
     )
 
 
+def epoch_unit(column: pd.Series) -> Unit | None:
+    """The unit of a column of epochs, by the times at its ends; None if it holds no epochs."""
+    ends = column.dropna().iloc[[0, -1]] if column.notna().any() else column.iloc[:0]
+    if ends.empty or _is_of_dates(ends):
+        return None
+    values = pd.to_numeric(ends, errors="coerce")
+    if values.isna().any() or _dates_of(values) is not None:
+        return None
+    return _unit_of(ends, np.abs(values.to_numpy(dtype=np.float64)), "time")
+
+
 def _dates_of(numbers: pd.Series) -> pd.Series | None:
     """The times of whole numbers that all read as 20240102, 202401021530 or 20240102153000."""
     values = numbers.to_numpy(dtype=np.float64)

@@ -94,3 +94,13 @@ def test_hours_and_days_of_one_symbol_are_no_series() -> None:
     hours = np.datetime64("2016-01-04", "ns") + np.arange(60) * np.timedelta64(1, "h")
     with pytest.raises(DataError, match=r"X differ in the length of a bar: 0/X\.csv has bars of 1 days .*0 days 01"):
         of(BARS, random_bars(60, 3, hours))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_files_that_share_out_the_bars_of_one_symbol_are_one_series(seed: int) -> None:
+    """Each has holes, and in some the commonest distance is two days: they are no bars of two days."""
+    place = np.random.default_rng(seed).integers(0, 3, len(BARS))
+    found = of(*(BARS[place == part] for part in range(3)))
+    (whole,), (bars,) = of(BARS).candles, found.candles
+    assert (bars.closes_at == whole.closes_at).all()
+    assert (bars.close == whole.close).all()
