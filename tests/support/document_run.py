@@ -182,8 +182,8 @@ def masked(text: str) -> str:
 
 def at_checkout(text: str, clone: Path) -> str:
     """With the clone's place as the pages write it: that has no spaces, and needs no quotes."""
-    quoted = re.escape(shlex.quote(str(clone))[:-1])
-    return re.sub(rf"{quoted}([^']*)'", rf"{CHECKOUT}\1", text).replace(str(clone), CHECKOUT)
+    quoted = re.escape(shlex.quote(str(clone))[1:-1])
+    return re.sub(rf"'(\w+:)?{quoted}([^']*)'", rf"\g<1>{CHECKOUT}\2", text).replace(str(clone), CHECKOUT)
 
 
 def up(interface: str) -> None:
