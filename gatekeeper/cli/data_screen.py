@@ -143,12 +143,14 @@ def _bars(passport: "Passport") -> "Iterator[tuple[str, str]]":
         total = sum(each.holes for each in holes)
         yield (
             "holes",
-            f"{total} in {len(holes)} symbols, the longest {longest.longest_hole_days:g} days ({longest.symbol})",
+            f"{total} in {len(holes)} symbol{'s' * (len(holes) != 1)}, the longest "
+            f"{longest.longest_hole_days:g} days ({longest.symbol})",
         )
     else:
         yield "holes", "none over five bars and four days"
     lacking = [each.without_volume for each in symbols if each.without_volume is not None]
-    yield "volume", f"{sum(lacking)} bars without one" if lacking else "the source has none"
+    missing = f"{sum(lacking)} bars without one" if sum(lacking) else "on every bar"
+    yield "volume", missing if lacking else "the source has none"
     if out := passport.without_last:
         yield "left out", f"the last bar of {', '.join(out[:MOST_SYMBOLS])}"
 
