@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +88,16 @@ def test_the_floors_are_counted(data: Data, folder: Path) -> None:
     passport = answered["passport"]
     span = np.busday_count(passport["ideas"]["first"][:10], "2023-12-30")
     assert answered["prospects"]["ideas_a_year"] == pytest.approx(passport["ideas"]["ideas"] / span * 260, rel=0.01)
+
+
+def test_a_store_without_times_is_told(data: Data) -> None:
+    """Which of its last bars were whole when it was written, nobody can know."""
+    frame = bars().drop(columns="symbol")
+    fsspec.filesystem("memory").pipe_file("/prices/AAA.csv", frame.to_csv(index=False).encode())
+    code, out, _ = data("candles:memory://prices/AAA.csv")
+    assert code == 0
+    assert "written  unknown: their store doesn't say\n" in out
+    assert out.rstrip().endswith("export GATEKEEPER_DATA=candles:memory://prices/AAA.csv")
 
 
 WRITTEN = [

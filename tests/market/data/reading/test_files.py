@@ -1,8 +1,14 @@
 """Table files, folders and globs of every kind, and unreadable ones."""
 
 import gzip
+import os
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
+import fsspec
 import pandas as pd
 import pytest
 from market_bars import random_bars, write
@@ -31,6 +37,24 @@ def test_a_packed_file_reads_as_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "X.csv.gz").write_bytes(gzip.compress(BARS.to_csv(index=False).encode()))
     (table,) = tables(str(tmp_path / "X.csv.gz"))
     assert (table.stem, len(table.frame)) == ("X", 20)
+
+
+def test_a_web_server_says_when_a_file_was_written(tmp_path: Path) -> None:
+    """`Last-Modified`, which an HTTP server takes from the file."""
+    path = Path(write(tmp_path, "X.csv", BARS))
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        (table,) = tables(f"http://127.0.0.1:{server.server_port}/X.csv")
+        server.shutdown()
+    assert table.written == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+
+
+def test_a_store_that_keeps_no_times_says_nothing_of_them() -> None:
+    fsspec.filesystem("memory").pipe_file("/bars/X.csv", BARS.to_csv(index=False).encode())
+    (table,) = tables("memory://bars/X.csv")
+    assert table.written is None
 
 
 def test_file_folder_glob_and_url(tmp_path: Path) -> None:
